@@ -1,0 +1,159 @@
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.data import CARDS, load
+from zoo.data.fetch import read
+from zoo.data.formats import Arrays, sha256
+from zoo.data.sources import digits, folder, grid, ring
+from zoo.errors import DataError
+
+
+def test_ring_has_its_modes_where_they_belong():
+    data = ring(modes=4, radius=2.0, std=0.0, samples=200)
+    np.testing.assert_allclose(data.centres, [[2, 0], [0, 2], [-2, 0], [0, -2]], atol=1e-6)
+    np.testing.assert_array_equal(data.points, data.centres[data.labels])
+    assert set(data.labels) == {0, 1, 2, 3}
+
+
+def test_ring_of_eight_has_eight_different_modes():
+    centres = ring(samples=1).centres
+    nearest = np.linalg.norm(centres[:, None] - centres, axis=-1)[~np.eye(8, dtype=bool)].min()
+    assert nearest == pytest.approx(4 * np.sin(np.pi / 8), rel=1e-5)  # the chord of 45 degrees at radius 2
+
+
+def test_mixtures_have_the_stated_spread_and_even_weights():
+    data = grid(samples=50_000, std=0.05)
+    assert (data.points.dtype, data.labels.dtype) == (np.float32, np.int64)
+    assert (data.points - data.centres[data.labels]).std() == pytest.approx(0.05, rel=0.02)
+    counts = np.bincount(data.labels, minlength=25)
+    assert 1800 < counts.min() and counts.max() < 2200  # 2000 each, standard deviation 44
+
+
+def test_grid_is_centred_and_spaced():
+    np.testing.assert_allclose(np.unique(grid(samples=1).centres), [-4, -2, 0, 2, 4])
+    np.testing.assert_allclose(
+        grid(side=2, spacing=1.0, samples=1).centres, [[-0.5, -0.5], [0.5, -0.5], [-0.5, 0.5], [0.5, 0.5]]
+    )
+
+
+def test_mixtures_are_functions_of_seed_and_split():
+    first, again = ring(samples=9), ring(samples=9)
+    np.testing.assert_array_equal(first.points, again.points)
+    for other in (ring(samples=9, seed=1), ring(samples=9, split="test")):
+        assert not np.any(first.points == other.points)
+
+
+@pytest.mark.parametrize("args", [{"modes": 0}, {"samples": 0}, {"std": -1.0}, {"split": "validation"}])
+def test_impossible_mixtures_are_refused(args):
+    with pytest.raises(DataError):
+        ring(**args)
+
+
+def test_digits_are_the_ones_in_the_catalogue():
+    train, test = digits(), digits(split="test")
+    card = CARDS["digits"]
+    assert {"train": len(train), "test": len(test)} == dict(card.splits)
+    assert train.images.shape[1:] == card.shape and train.images.dtype == np.uint8 and train.labels.dtype == np.int64
+    assert (train.images.min(), train.images.max()) == (0, 255)
+    labels = (train.labels.astype(np.uint8), test.labels.astype(np.uint8))
+    assert sha256(Arrays(train.images, labels[0], test.images, labels[1])) == card.sha256
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "mnist", "cifar10"])
+def test_real_data_is_what_the_card_says(name, monkeypatch):
+    monkeypatch.setattr("zoo.data.sources.read", partial(read, offline=True))
+    try:
+        data = load(name, split="test")
+    except DataError:
+        pytest.skip(f"{CARDS[name].title} is not on this machine; `zoo fetch {name}` gets it")
+    card = CARDS[name]
+    assert data.images.shape == (card.splits["test"], *card.shape) and data.images.dtype == np.uint8
+    assert data.classes == card.classes and set(data.labels) == set(range(10))
+    if name != "mnist":  # MNIST is not balanced
+        assert set(np.bincount(data.labels)) == {1000}
+
+
+def test_load_prepares_and_names_mistakes():
+    data = load("digits", size=32, channels=3, split="test")
+    assert data.images.shape == (297, 32, 32, 3)
+    for source, args, message in [
+        ("digit", {}, "Did you mean 'digits'"),
+        ("ring", {"mode": 3}, "Did you mean 'modes'"),
+        ("folder", {}, "path"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            load(source, args, size=None if source == "ring" else 8)
+    with pytest.raises(DataError, match="points"):
+        load("ring", size=32)
+
+
+def paint(path, colour, size=(6, 4), mode="RGB", **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path, **options)
+
+
+def test_folder_reads_every_kind_of_image(tmp_path):
+    red, white = (255, 0, 0), (255, 255, 255)
+    for name in ("a.png", "b.JPG", "c.jpeg", "d.webp", "e.bmp"):
+        paint(tmp_path / name, red, size=(6 + len(name), 9))
+    frames = [Image.new("RGB", (5, 5), colour) for colour in (red, white)]
+    frames[0].save(tmp_path / "f.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / ".hidden.png").write_bytes(b"not an image")
+    data = load("folder", {"path": str(tmp_path)}, size=4)  # crops: no black bars
+    assert data.images.shape == (6, 4, 4, 3) and data.labels is None and data.classes == ()
+    assert np.abs(data.images.astype(int) - red).max() <= 2  # JPEG and WebP lose a little
+
+
+def test_folder_takes_sub_folders_for_classes(tmp_path):
+    paint(tmp_path / "b" / "deep" / "1.png", (0, 0, 255))
+    paint(tmp_path / "a" / "2.png", (255, 0, 0))
+    paint(tmp_path / "a" / "1.png", (255, 0, 0))
+    data = load("folder", {"path": str(tmp_path)}, size=2)
+    assert data.classes == ("a", "b")
+    assert data.labels.tolist() == [0, 0, 1] and data.labels.dtype == np.int64
+    assert data.images[:, 0, 0].tolist() == [[255, 0, 0], [255, 0, 0], [0, 0, 255]]
+
+
+def test_folder_shows_images_as_people_see_them(tmp_path):
+    paint(tmp_path / "1.png", (0, 0, 0, 0), mode="RGBA")  # transparent: white, as on a page
+    paint(tmp_path / "2.png", 32768, mode="I;16")  # 16 bits: grey, not white
+    picture = Image.new("RGB", (4, 4))
+    picture.paste((255, 0, 0), (0, 0, 4, 2))
+    exif = Image.Exif()
+    exif[0x0112] = 3  # the camera was upside down
+    picture.save(tmp_path / "3.png", exif=exif)
+    images = folder(path=str(tmp_path), size=4).images
+    assert images[0].min() == 255
+    assert images[1].tolist() == np.full((4, 4, 3), 128).tolist()
+    assert images[2, :, 0, 0].tolist() == [0, 0, 255, 255]
+
+
+def test_folder_hands_size_and_fit_of_the_spec_to_each_file(tmp_path):
+    paint(tmp_path / "wide.png", (255, 255, 255), size=(8, 4))
+    padded = load("folder", {"path": str(tmp_path)}, size=8, channels=1, fit="pad").images[0, :, :, 0]
+    assert padded[2:6].min() == 255 and padded[:2].max() == 0 and padded[6:].max() == 0
+    assert load("folder", {"path": str(tmp_path)}, size=8, fit="crop").images.min() == 255
+
+
+def test_folder_refuses_what_it_cannot_read(tmp_path):
+    with pytest.raises(DataError, match="there is no folder"):
+        folder(path=str(tmp_path / "none"), size=4)
+    with pytest.raises(DataError, match="no image"):
+        folder(path=str(tmp_path), size=4)
+    with pytest.raises(DataError, match="state one"):
+        folder(path=str(tmp_path))
+    paint(tmp_path / "good.png", (1, 2, 3))
+    with pytest.raises(DataError, match="no test split"):
+        load("folder", {"path": str(tmp_path)}, size=4, split="test")
+    whole = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="cut.png is not a readable image"):
+        folder(path=str(tmp_path), size=4)
+    (tmp_path / "cut.png").unlink()
+    paint(tmp_path / "sub" / "x.png", (1, 2, 3))
+    with pytest.raises(DataError, match="sub-folders"):
+        folder(path=str(tmp_path), size=4)

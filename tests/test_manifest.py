@@ -1,0 +1,152 @@
+"""A manifest survives the way to JSON and back; whatever else stands in the file is refused in one line."""
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+
+import pytest
+from onnx_nets import IMAGE, LABEL, Z, describe
+
+from zoo import manifest as manifests
+from zoo.errors import ServeError
+from zoo.manifest import Manifest, Tensor
+
+FULL = describe(Z, LABEL, files={"generator.onnx": "cd" * 32})
+
+
+def test_round_trip():
+    assert Manifest.from_json(FULL.to_json()) == FULL
+    assert FULL.to_json().endswith("}\n") and json.loads(FULL.to_json())["manifest_version"] == 1
+
+
+def test_contract_is_deterministic_and_leaves_out_what_varies():
+    varied = replace(FULL, training={"seconds": 99.0}, parity={}, files={})
+    assert varied.contract() == FULL.contract()
+    assert replace(FULL, licence="CC0").contract() != FULL.contract()
+    assert not {"training", "parity", "files"} & set(json.loads(FULL.contract()))
+    assert Manifest.from_json(FULL.contract(), contract=True) == replace(FULL, training={}, parity={}, files={})
+
+
+def test_metadata_says_it_all_in_strings():
+    facts = manifests.metadata(FULL)
+    assert all(isinstance(value, str) for value in facts.values())
+    assert facts["gan.manifest"] == FULL.contract()
+    assert (facts["gan.value_range"], facts["gan.layout"], facts["gan.license"]) == ("-1,1", "NHWC", "MIT")
+    assert json.loads(facts["gan.classes"]) == ["ankle boot", "bag", "coat"]
+    assert json.loads(facts["gan.latent"]) == {"z": {"shape": [8], "prior": {"normal": {}}}}
+    plain = manifests.metadata(describe(output=replace(IMAGE, range=None, layout=None)))
+    assert not {"gan.classes", "gan.value_range", "gan.layout"} & set(plain)
+
+
+def edited(**changes):
+    keys = json.loads(FULL.to_json()) | changes
+    return json.dumps({key: value for key, value in keys.items() if value != "REMOVE"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "manifest.json: not JSON"),
+        (b"\xff\xfe\xfa", "manifest.json: not JSON"),
+        ("[" * 100_000, "manifest.json: not JSON"),
+        ("[]", r"manifest.json: manifest must be a JSON object, received \[\]"),
+        (edited(manifest_version=2), "manifest_version must be 1; a later gan-zoo wrote it: upgrade, received 2"),
+        (edited(manifest_version=True), "manifest_version must be 1, received True"),
+        (edited(manifest_version="REMOVE"), "manifest_version must be 1, received None"),
+        (edited(licence="REMOVE"), "manifest lacks the key 'licence'"),
+        (edited(license="MIT"), "unknown key 'license'. Did you mean 'licence'?"),
+        (edited(title=3), "title must be a string, received 3"),
+        (edited(name=""), "name must be a non-empty string"),
+        (edited(paper=[]), r"paper must be an object with string keys, received \[\]"),
+        (edited(files={"a": 1}), "files must be names with SHA-256 strings"),
+        (edited(inputs=[]), "inputs must be a list of one or more tensors"),
+        (edited(inputs={}), "inputs must be a list of tensors"),
+        (edited(inputs=["z"]), "inputs must be a list of objects, received 'z'"),
+        (edited(inputs=[{"name": "z"}]), "inputs entry lacks the key 'dtype'"),
+    ],
+)
+def test_wrong_files_are_one_line(text, message):
+    with pytest.raises(ServeError, match=message) as caught:
+        Manifest.from_json(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": ""}, "tensor name must be a non-empty string"),
+        ({"dtype": "float64"}, "tensor 'z' dtype must be one of float32, int32, int64, received 'float64'"),
+        ({"dtype": "int64"}, "tensor 'z' dtype must be float32, or an integer type for an input with classes"),
+        ({"shape": (4, 8)}, "tensor 'z' shape must be 'batch', then sizes above 0"),
+        ({"shape": ("batch", 0)}, "shape must be 'batch'"),
+        ({"shape": ("batch", True)}, "shape must be 'batch'"),
+        ({"shape": 8}, "shape must be 'batch'"),
+        ({"prior": "normal"}, "tensor 'z' prior must be null or"),
+        ({"prior": {"normal": {}, "uniform": {}}}, "prior must be null or"),
+        ({"classes": "abc"}, "tensor 'z' classes must be distinct names"),
+        ({"classes": ("a", "a")}, "classes must be distinct names"),
+        ({"classes": ("a", "b"), "dtype": "int64"}, "prior must be null for an input with classes"),
+        ({"range": (1, -1)}, r"range must be null or \[low, high\]"),
+        ({"range": (-1, float("inf"))}, "range must be null or"),
+        ({"range": (False, True)}, "range must be null or"),
+        ({"layout": "NCHW"}, "layout must be null, NHWC or NC, received 'NCHW'"),
+        ({"layout": "NHWC"}, "shape must be one that fits NHWC"),
+    ],
+)
+def test_wrong_tensors(changes, message):
+    with pytest.raises(ServeError, match=message):
+        replace(Z, **changes)
+
+
+def test_tensors_take_lists_as_json_has_them():
+    assert replace(LABEL, shape=["batch"], classes=["a", "b"]) == Tensor(
+        "label", "int64", ("batch",), classes=("a", "b")
+    )
+
+
+def test_wrong_sets_of_tensors():
+    with pytest.raises(ServeError, match="outputs must be exactly one tensor"):
+        replace(FULL, outputs=(IMAGE, replace(IMAGE, name="mask")))
+    with pytest.raises(ServeError, match=r"tensor names must be all different, received \['image', 'image'\]"):
+        describe(replace(Z, name="image"))
+    with pytest.raises(ServeError, match="inputs must be at most one with classes"):
+        describe(LABEL, replace(LABEL, name="style"))
+
+
+def test_numbers_that_json_lacks_are_not_written(tmp_path):
+    for training in ({"loss": float("nan")}, {"loss": object()}):
+        with pytest.raises(ServeError, match="manifest: JSON cannot hold it"):
+            manifests.write(replace(FULL, training=training), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_write_and_read(tmp_path):
+    file = manifests.write(FULL, tmp_path)
+    assert file == tmp_path / "manifest.json"
+    assert manifests.read(tmp_path) == manifests.read(file) == FULL
+    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"]
+    with pytest.raises(ServeError, match=r"none/?.*: cannot be read: No such file"):
+        manifests.read(tmp_path / "none")
+
+
+def test_write_whole_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
+    manifests.write_whole(tmp_path / "a", b"old")
+
+    def fail(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        manifests.write_whole(tmp_path / "a", b"new")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"old"}
+
+
+def test_sha256_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 1000)
+    assert manifests.sha256_file(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
+
+
+def test_tensor_reads_like_a_sentence():
+    assert str(IMAGE) == "image float32 [batch, 8, 8, 3] in [-1, 1]"
+    assert str(LABEL) == "label int64 [batch] in 0..2"

@@ -1,0 +1,96 @@
+"""Pictures pixel by pixel."""
+
+import numpy as np
+import pytest
+
+from zoo.errors import DataError
+from zoo.pictures import grid, points_picture, read_png, scale, write_png
+
+
+def flat(*values, side=2, channels=1):
+    return np.stack([np.full((side, side, channels), v, np.uint8) for v in values])
+
+
+def test_grid_places_row_by_row_with_gaps_between_only():
+    picture = grid(flat(1, 2, 3), columns=2, gap=1)
+    np.testing.assert_array_equal(
+        picture[:, :, 0],
+        [[1, 1, 255, 2, 2], [1, 1, 255, 2, 2], [255] * 5, [3, 3, 255, 255, 255], [3, 3, 255, 255, 255]],
+    )
+
+
+@pytest.mark.parametrize(("n", "shape"), [(1, (2, 2)), (2, (2, 6)), (5, (6, 10)), (16, (14, 14))])
+def test_grid_is_nearly_square(n, shape):
+    assert grid(flat(*range(n), channels=3)).shape == (*shape, 3)
+
+
+def test_grid_without_gap():
+    np.testing.assert_array_equal(grid(flat(1, 2, side=1), gap=0)[:, :, 0], [[1, 2]])
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((2, 4, 4), np.uint8), np.zeros((2, 4, 4, 3)), np.zeros((0, 4, 4, 3), np.uint8), flat(1, channels=2)],
+)
+def test_grid_refuses_what_is_no_image(images):
+    with pytest.raises(DataError, match=r"expected uint8 \[N, H, W, C\] with C = 1 or 3, received"):
+        grid(images)
+
+
+@pytest.mark.parametrize("wrong", [{"columns": 0}, {"gap": -1}])
+def test_grid_refuses_wrong_numbers(wrong):
+    with pytest.raises(DataError, match="at least 1 column"):
+        grid(flat(1), **wrong)
+
+
+def test_scale_repeats_pixels_by_whole_factors():
+    image = np.array([[[1], [2]], [[3], [4]]], np.uint8)
+    np.testing.assert_array_equal(
+        scale(image, at_least=3)[:, :, 0], [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
+    )
+    assert scale(flat(1, 2, side=28)).shape == (2, 84, 84, 1)
+    np.testing.assert_array_equal(scale(image, at_least=1), image)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_png_round_trip(tmp_path, channels):
+    image = np.random.RandomState(0).randint(256, size=(5, 7, channels)).astype(np.uint8)
+    assert write_png(tmp_path / "a.png", image) == tmp_path / "a.png"
+    np.testing.assert_array_equal(read_png(tmp_path / "a.png"), image)
+    first = (tmp_path / "a.png").read_bytes()
+    write_png(tmp_path / "a.png", image)
+    assert (tmp_path / "a.png").read_bytes() == first
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_wrong_png(tmp_path):
+    with pytest.raises(DataError, match=r"expected uint8 \[H, W, C\]"):
+        write_png(tmp_path / "a.png", flat(1))
+    assert not list(tmp_path.iterdir())
+    write_png(tmp_path / "a.png", flat(1, side=9)[0])
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:50])
+    for name in ("a.png", "none.png"):
+        with pytest.raises(DataError, match=f"{name}: not a readable PNG"):
+            read_png(tmp_path / name)
+
+
+def test_points_stand_where_they_are():
+    points = np.array([[-0.75, 0.75], [0.75, -0.25], [0.75, -0.25], [5, 5]])
+    picture = points_picture(points, extent=1, size=4)
+    assert picture.dtype == np.uint8 and picture.shape == (4, 4, 1)
+    assert picture[2, 3, 0] == 0  # the crowd is black; x to the right, y upwards
+    assert 0 < picture[0, 0, 0] < 200  # the lone point is seen
+    assert (picture == 255).sum() == 14
+    assert (points_picture(np.zeros((0, 2)), extent=1, size=4) == 255).all()
+
+
+@pytest.mark.parametrize("points", [np.zeros((3, 3)), np.array([[np.nan, 0]]), np.zeros(2)])
+def test_wrong_points(points):
+    with pytest.raises(DataError, match=r"finite points \[N, 2\]"):
+        points_picture(points, extent=1)
+
+
+@pytest.mark.parametrize("wrong", [{"extent": 0}, {"extent": float("nan")}, {"extent": 1, "size": 0}])
+def test_wrong_extent(wrong):
+    with pytest.raises(DataError, match="positive extent and size"):
+        points_picture(np.zeros((1, 2)), **wrong)

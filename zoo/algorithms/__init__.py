@@ -1,0 +1,18 @@
+"""Training algorithms by name: a file each, found here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zoo.algorithms.alternating import alternating
+from zoo.algorithms.base import ALGORITHMS, Algorithm, Phase, Player
+from zoo.spec.program import Plan
+from zoo.spec.types import Part, construct_arguments
+
+__all__ = ["ALGORITHMS", "Algorithm", "Phase", "Player", "alternating", "make"]
+
+
+def make(part: Part, plans: Mapping[str, Plan], **options: object) -> Algorithm:
+    """The algorithm that a spec names, with its networks built and its optimizers ready."""
+    algorithm = ALGORITHMS.get(part.name)
+    return algorithm(plans, **construct_arguments(algorithm, part.args), **options)

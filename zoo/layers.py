@@ -1,0 +1,214 @@
+"""The zoo's own layers: what GAN papers need and Keras does not have. Images are [B, H, W, C].
+
+A layer here is part of the spec language once `zoo/spec/shapes.py` has its rule.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from zoo.registry import Registry
+from zoo.spec.types import NonNegativeFloat, PositiveFloat, PositiveInt
+
+LAYERS: Registry[type[keras.Layer]] = Registry("layer")
+Size = int | tuple[int, int]
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
+class Maxout(keras.layers.Layer):
+    """Goodfellow et al. 2013, "Maxout Networks", eq. 2: the largest of `pieces` affine maps, for each of `units`."""
+
+    def __init__(
+        self, units: PositiveInt, pieces: PositiveInt, use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros", **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(**kwargs)
+        self.units, self.pieces, self.use_bias = units, pieces, use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        width = self.units * self.pieces
+        self.kernel = self.add_weight(
+            name="kernel", shape=(input_shape[-1], width), initializer=self.kernel_initializer
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(width,), initializer=self.bias_initializer)
+
+    def call(self, x: Any) -> Any:
+        y = ops.matmul(x, self.kernel)  # [B, units * pieces]
+        y = y + self.bias if self.use_bias else y
+        return ops.max(ops.reshape(y, (-1, self.units, self.pieces)), axis=-1)  # [B, units]
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "units": self.units, "pieces": self.pieces, "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }  # fmt: skip
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
+class PixelNorm(keras.layers.Layer):
+    """Karras et al. 2017, section 4.2: every pixel's feature vector is scaled to unit mean square."""
+
+    def __init__(self, epsilon: PositiveFloat = 1e-8, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def call(self, x: Any) -> Any:
+        return x / ops.sqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + self.epsilon)
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"epsilon": self.epsilon}
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
+class MinibatchStdDev(keras.layers.Layer):
+    """Karras et al. 2017, section 3: the standard deviation over the batch, averaged to one number, as one more map.
+
+    `group_size` None takes the whole batch (the paper); a number takes groups of that many examples (the later code),
+    which must divide the batch.
+    """
+
+    def __init__(self, group_size: PositiveInt | None = None, epsilon: PositiveFloat = 1e-8, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.group_size, self.epsilon = group_size, epsilon
+
+    def call(self, x: Any) -> Any:
+        batch, h, w, c = ops.shape(x)
+        size = self.group_size or batch
+        y = ops.reshape(x, (size, -1, h, w, c))  # [G, M, H, W, C]
+        y = ops.sqrt(ops.var(y, axis=0) + self.epsilon)  # [M, H, W, C]
+        y = ops.mean(y, axis=(1, 2, 3), keepdims=True)  # [M, 1, 1, 1]
+        y = ops.broadcast_to(ops.tile(y, (size, 1, 1, 1)), (batch, h, w, 1))  # [B, H, W, 1]
+        return ops.concatenate([x, y], axis=-1)  # [B, H, W, C + 1]
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*input_shape[:-1], input_shape[-1] + 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"group_size": self.group_size, "epsilon": self.epsilon}
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
+class EqualizedDense(keras.layers.Layer):
+    """Karras et al. 2017, section 4.1: weights are N(0, 1) and scaled by gain / sqrt(fan_in) at run time, the bias is not."""
+
+    def __init__(
+        self, units: PositiveInt, gain: NonNegativeFloat = math.sqrt(2), use_bias: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units, self.gain, self.use_bias = units, gain, use_bias
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        self.scale = self.gain / math.sqrt(input_shape[-1])
+        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.units), initializer=_normal())
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+
+    def call(self, x: Any) -> Any:
+        y = ops.matmul(x, self.kernel * self.scale)
+        return y + self.bias if self.use_bias else y
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"units": self.units, "gain": self.gain, "use_bias": self.use_bias}
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
+class EqualizedConv2D(keras.layers.Layer):
+    """Karras et al. 2017, section 4.1, for convolutions: fan_in is kernel height x width x input channels."""
+
+    def __init__(
+        self, filters: PositiveInt, kernel_size: Size, strides: Size = 1, padding: str = "same",
+        gain: NonNegativeFloat = math.sqrt(2), use_bias: bool = True, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(**kwargs)
+        self.filters, self.gain, self.use_bias, self.padding = filters, gain, use_bias, padding
+        self.kernel_size = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        self.strides = (strides, strides) if isinstance(strides, int) else tuple(strides)
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        shape = (*self.kernel_size, input_shape[-1], self.filters)
+        self.scale = self.gain / math.sqrt(math.prod(shape[:-1]))
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=_normal())
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, x: Any) -> Any:
+        y = ops.conv(x, self.kernel * self.scale, strides=self.strides, padding=self.padding)
+        return y + self.bias if self.use_bias else y
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        sides = zip(input_shape[1:3], self.kernel_size, self.strides, strict=True)
+        if self.padding == "same":
+            return (input_shape[0], *(-(-size // stride) for size, _, stride in sides), self.filters)
+        return (input_shape[0], *((size - kernel) // stride + 1 for size, kernel, stride in sides), self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "filters": self.filters, "kernel_size": self.kernel_size, "strides": self.strides,
+            "padding": self.padding, "gain": self.gain, "use_bias": self.use_bias,
+        }  # fmt: skip
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
+class ReflectionPadding2D(keras.layers.Layer):
+    """Mirrors the border without repeating the edge pixel, as CycleGAN and Johnson et al. pad before a convolution."""
+
+    def __init__(self, padding: Size = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.padding = (padding, padding) if isinstance(padding, int) else tuple(padding)
+
+    def call(self, x: Any) -> Any:
+        h, w = self.padding
+        return ops.pad(x, ((0, 0), (h, h), (w, w), (0, 0)), mode="reflect")
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        batch, h, w, c = input_shape
+        return (batch, h + 2 * self.padding[0], w + 2 * self.padding[1], c)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"padding": self.padding}
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
+class OneHot(keras.layers.Layer):
+    """Class ids [B] -> [B, classes] with a single 1, as Mirza & Osindero 2014 condition on labels."""
+
+    def __init__(self, classes: PositiveInt, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.classes = classes
+
+    def call(self, x: Any) -> Any:
+        return ops.one_hot(ops.cast(x, "int32"), self.classes, dtype=self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*input_shape, self.classes)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"classes": self.classes}
+
+
+def _normal() -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(stddev=1.0)

@@ -1,0 +1,60 @@
+"""Checked plans -> Keras models. A Keras error is told with the place in the spec that caused it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from zoo.errors import SpecError
+from zoo.initializers import INITIALIZERS
+from zoo.layers import LAYERS
+from zoo.spec.program import Plan, Step
+from zoo.spec.types import Part
+
+
+def build(plan: Plan, *, name: str | None = None) -> keras.Model:
+    """The network of a plan: inputs and output carry the names of the spec. Fresh weights from Keras's random seed.
+
+    Raises SpecError with file:line:column when Keras refuses a layer.
+    """
+    # a label is a class id [B]; everything else is float32
+    tensors: dict[int, Any] = {
+        number: keras.Input(shape=shape, name=tap, dtype="float32" if shape else "int64")
+        for number, (tap, shape) in enumerate(plan.inputs.items())
+    }
+    inputs = dict(zip(plan.inputs, tensors.values(), strict=True))
+    for step in plan.steps:
+        sources = [tensors[i] for i in step.inputs]
+        try:
+            layer = _layer(step)
+            tensors[step.output] = layer(sources if len(sources) > 1 else sources[0])
+        except (ValueError, TypeError, ArithmeticError) as error:
+            reason = " ".join(str(error).split())
+            raise SpecError(f"{step.place}: {step.where}: Keras refuses it: {reason}") from error
+    return keras.Model(inputs, {plan.output_name: tensors[plan.output]}, name=name or plan.name)
+
+
+def build_all(plans: Mapping[str, Plan]) -> dict[str, keras.Model]:
+    """Every network of a spec, in its order."""
+    return {name: build(plan) for name, plan in plans.items()}
+
+
+def layer_name(step: Step) -> str:
+    """The name of a step's Keras layer, such as conv2d_3."""
+    return f"{step.layer.lower()}_{step.output}"
+
+
+def _layer(step: Step) -> keras.layers.Layer:
+    layer = LAYERS.get(step.layer) if step.layer in LAYERS else getattr(keras.layers, step.layer)
+    return layer(**{key: _argument(key, value) for key, value in step.args.items()}, name=layer_name(step))
+
+
+def _argument(key: str, value: Any) -> Any:
+    if key.endswith("_initializer") and value is not None:
+        part = Part.of(value)
+        if part.name in INITIALIZERS:
+            return INITIALIZERS.get(part.name)()
+        return keras.initializers.get({"class_name": part.name, "config": dict(part.args)})
+    return tuple(_argument("", item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,94 @@
+"""Pictures for people: grids of samples, scatter plots, PNG files. Images are uint8 [H, W, C], C = 1 or 3."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import DataError
+from zoo.manifest import write_whole
+
+Image = np.ndarray[Any, np.dtype[np.uint8]]
+WHITE = 255
+
+
+def picture(examples: np.ndarray[Any, Any]) -> Image:
+    """What a person would want to see: a grid of uint8 images [N, H, W, C], or the density of points [N, 2]."""
+    if examples.ndim == 4:
+        return grid(scale(examples))
+    return points_picture(examples, extent=float(np.abs(examples).max()) * 1.1 + 1e-6)
+
+
+def grid(images: Image, *, columns: int | None = None, gap: int = 2) -> Image:
+    """uint8 [N, H, W, C] -> one [H', W', C], row by row, on white, `gap` pixels apart; by default nearly square.
+
+    Raises DataError.
+    """
+    _check(images, rank=4)
+    n, h, w, c = images.shape
+    columns = math.ceil(math.sqrt(n)) if columns is None else columns
+    if columns < 1 or gap < 0:
+        raise DataError(f"a grid has at least 1 column and no negative gap, received columns={columns}, gap={gap}")
+    rows = math.ceil(n / columns)
+    cells = np.full((rows * columns, h + gap, w + gap, c), WHITE, np.uint8)
+    cells[:n, :h, :w] = images
+    cells = cells.reshape(rows, columns, h + gap, w + gap, c).swapaxes(1, 2)  # [rows, h, columns, w, c]
+    picture = cells.reshape(rows * (h + gap), columns * (w + gap), c)
+    return np.ascontiguousarray(picture[: picture.shape[0] - gap, : picture.shape[1] - gap])  # no gap at the edge
+
+
+def scale(images: Image, *, at_least: int = 64) -> Image:
+    """Repeat pixels by the smallest whole factor that makes the shorter side `at_least` pixels: [..., H, W, C]."""
+    _check(images, rank=images.ndim if images.ndim == 4 else 3)
+    factor = max(1, math.ceil(at_least / min(images.shape[-3:-1])))
+    return images.repeat(factor, axis=-3).repeat(factor, axis=-2)
+
+
+def points_picture(points: np.ndarray[Any, Any], *, extent: float, size: int = 256) -> Image:
+    """Points [N, 2] in the square [-extent, extent]^2 -> uint8 [size, size, 1], y upwards, darker where they crowd.
+
+    Points outside the square are left out. Raises DataError.
+    """
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+        raise DataError(f"a scatter picture takes finite points [N, 2], received shape {list(points.shape)}")
+    if not (math.isfinite(extent) and extent > 0 and size > 0):
+        raise DataError(f"a scatter picture has positive extent and size, received extent={extent}, size={size}")
+    limits = (-extent, extent)
+    count, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=size, range=(limits, limits))  # [x, y]
+    shade = np.log1p(count) / np.log1p(max(count.max(), 1))
+    ink = np.where(count > 0, 0.35 + 0.65 * shade, 0)  # a lone point must still be seen
+    return np.ascontiguousarray(np.rint(WHITE * (1 - ink)).astype(np.uint8).T[::-1, :, None])
+
+
+def write_png(path: str | os.PathLike[str], image: Image) -> Path:
+    """Write [H, W, C] as PNG, whole or not at all. Returns the path. Raises DataError."""
+    from PIL import Image as pillow
+
+    _check(image, rank=3)
+    buffer = io.BytesIO()
+    pillow.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, "PNG", optimize=True)
+    return write_whole(path, buffer.getvalue())
+
+
+def read_png(path: str | os.PathLike[str]) -> Image:
+    """uint8 [H, W, C]: C = 1 for a grey file, 3 for all others. Raises DataError."""
+    from PIL import Image as pillow
+
+    try:
+        with pillow.open(path, formats=("PNG",)) as picture:
+            pixels = np.asarray(picture if picture.mode == "L" else picture.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # pillow raises SyntaxError for a broken PNG
+        raise DataError(f"{path}: not a readable PNG: {error}") from error
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+def _check(images: Image, *, rank: int) -> None:
+    good = images.dtype == np.uint8 and images.ndim == rank and images.shape[-1] in (1, 3) and images.size > 0
+    if not good:
+        axes = "[N, H, W, C]" if rank == 4 else "[H, W, C]"
+        raise DataError(f"expected uint8 {axes} with C = 1 or 3, received {images.dtype} {list(images.shape)}")

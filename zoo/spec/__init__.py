@@ -1,0 +1,154 @@
+"""The spec language: one YAML file is a model.
+
+`read("specs/dcgan.yaml")` returns a frozen `Spec`, or raises SpecError with every mistake of the file, located, at once.
+No framework is imported and no graph is built here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.data.catalogue import CARDS, describe, final_shape
+from zoo.errors import DataError
+from zoo.registry import suggest
+from zoo.spec import checks
+from zoo.spec.compose import load
+from zoo.spec.model import Data, Export, Paper, Sections, Training
+from zoo.spec.nodes import Node
+from zoo.spec.problems import Problems
+from zoo.spec.program import Plan, Step, plan
+from zoo.spec.schema import document, specs_folder, validate
+from zoo.spec.shapes import Shape
+from zoo.spec.types import Part, construct
+
+__all__ = ["Data", "Export", "Paper", "Part", "Plan", "Sections", "Spec", "Step", "Training", "find", "read"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A model that is known to fit together.
+
+    `sections` is what the file says; `plans` are its networks, expanded; `fields` are the shapes of one example of the
+    data (`image` [height, width, channels] or `point` [2], and `label` [] where there are classes).
+    """
+
+    path: Path
+    sections: Sections
+    plans: Mapping[str, Plan]
+    fields: Mapping[str, Shape]
+    latents: Mapping[str, Shape]
+    classes: tuple[str, ...]
+    document: Mapping[str, Any]  # the merged file as plain values: what `spec.yaml` of an artifact holds
+
+    @property
+    def name(self) -> str:
+        return self.sections.name
+
+    @cached_property
+    def sha256(self) -> str:
+        """Identifies the content: of the merged file, whatever its layout and comments."""
+        text = json.dumps(self.document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_yaml(self) -> str:
+        """The resolved spec as YAML; reading it gives the same spec."""
+        return yaml.dump(dict(self.document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Short lists on one line, and quotes around every word that some YAML tool would read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.Node:
+        short = all(not isinstance(item, (dict, list)) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=short)
+
+
+def find(name: str | os.PathLike[str]) -> Path:
+    """A spec by path, or by the name of one that ships with the package: 'dcgan' -> specs/dcgan.yaml."""
+    path = Path(name)
+    shipped = specs_folder() / f"{path}.yaml"
+    return shipped if not path.suffix and not path.exists() and "\0" not in str(path) and shipped.is_file() else path
+
+
+def read(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Spec:
+    """Read and check a spec with `a.b.c=value` overrides. Raises SpecError that lists all mistakes."""
+    problems = Problems()
+    tree = load(Path(path), overrides, problems)
+    if tree is None:
+        problems.raise_if_any()
+        raise AssertionError("a spec that cannot be loaded has at least one problem")
+    validate(tree, document(), "", problems)
+    fields, classes = _fields(tree, problems)
+    latents = _latents(tree, problems)
+    for name in latents.keys() & fields.keys():
+        entry = tree.get("latent").value[name]  # type: ignore[union-attr]
+        problems.add(entry.place, "latent", f"'{name}' is a field of the data already; choose another name")
+    plans = _plans(tree, {**fields, **latents}, problems)
+    if tree.get("networks") is not None and tree.get("networks").is_map:  # type: ignore[union-attr]
+        checks.whole(tree, plans, fields, checks.physical_memory(), problems)
+    problems.raise_if_any()
+    document_ = tree.plain()
+    return Spec(Path(path), construct(Sections, document_), plans, fields, latents, classes, document_)
+
+
+def _fields(tree: Node, problems: Problems) -> tuple[dict[str, Shape], tuple[str, ...]]:
+    """The shapes of one example, from the data section, without touching the data."""
+    data = tree.get("data")
+    source = data.get("source") if data is not None and data.is_map else None
+    if source is None or not (isinstance(source.value, str) or source.is_map and len(source.value) == 1):
+        return {}, ()
+    part = Part.of(source.plain())
+    if part.name not in CARDS:
+        return {}, ()  # reported by the schema
+    size, channels = (data.get(key).plain() if data.get(key) else None for key in ("size", "channels"))  # type: ignore[union-attr]
+    try:
+        card = describe(part.name, part.args)
+        shape = final_shape(card.shape, size, channels)
+    except (TypeError, ValueError, AttributeError):
+        return {}, ()  # a wrong type: reported by the schema
+    except DataError as error:
+        problems.add(data.place, "data", str(error))  # type: ignore[union-attr]
+        return {}, ()
+    fields: dict[str, Shape] = {"image" if len(shape) == 3 else "point": shape}
+    if card.classes:
+        fields["label"] = ()
+    return fields, card.classes
+
+
+def _latents(tree: Node, problems: Problems) -> dict[str, Shape]:
+    latent, shapes = tree.get("latent"), {}
+    for name, entry in latent.entries() if latent is not None else ():
+        prior = next(entry.node.entries())[1].node if entry.node.is_map and entry.node.value else None
+        shape = prior.get("shape") if prior is not None else None
+        if shape is not None and shape.is_list and all(isinstance(i.value, int) for i in shape.value):
+            shapes[name] = tuple(item.value for item in shape.value)
+    return shapes
+
+
+def _plans(tree: Node, known: Mapping[str, Shape], problems: Problems) -> dict[str, Plan]:
+    networks, plans = tree.get("networks"), {}
+    if networks is None or not networks.is_map:
+        return {}
+    if not networks.value:
+        problems.add(networks.place, "networks", f"a spec needs at least one network.{suggest('', ())}")
+    for name, entry in networks.entries():
+        if not entry.node.is_map:
+            continue
+        inputs = checks.network_inputs(name, entry.node, known, problems)
+        if inputs is not None:
+            made = plan(name, entry.node, inputs, tree.get("defaults"), problems)
+            if made is not None:
+                plans[name] = made
+    return plans

@@ -1,0 +1,128 @@
+"""`extends` and `--set`: several trees of nodes become one, and every value keeps the place where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.spec.nodes import Entry, Node, parse_file, parse_text
+from zoo.spec.problems import Place, Problems
+from zoo.spec.schema import Fragment, below, document, is_part
+
+
+def load(path: Path, overrides: Sequence[str], problems: Problems) -> Node | None:
+    """The tree of `path` merged over all that it extends, with the `a.b.c=value` overrides applied on top."""
+    node = _load_extended(path, (), problems)
+    for override in overrides:
+        node = _override(node, override, problems) if node is not None else None
+    return node
+
+
+def _load_extended(path: Path, children: tuple[Path, ...], problems: Problems) -> Node | None:
+    node = parse_file(path, problems)
+    parent = node.get("extends") if node is not None else None
+    if node is None or parent is None:
+        return node
+    own = Node({key: entry for key, entry in node.entries() if key != "extends"}, node.place)
+    target = _parent_path(path, parent, problems)
+    if target is None:
+        return own
+    family = (*children, path.resolve())
+    if target.resolve() in family:
+        chain = " -> ".join([*(p.name for p in family), target.name])
+        problems.add(parent.place, "extends", f"the files extend each other in a circle: {chain}")
+        return own
+    base = _load_extended(target, family, problems)
+    return own if base is None else merge(base, own, document())
+
+
+def _parent_path(path: Path, parent: Node, problems: Problems) -> Path | None:
+    """The file that `extends` names: beside the spec or in a folder below it."""
+    rule = "expected the name of a spec file beside or below this one, such as dcgan.yaml"
+    text = parent.value
+    if not isinstance(text, str) or not text or "\0" in text:
+        return problems.add(parent.place, "extends", f"{rule}, received {parent.describe()}")
+    if Path(text).is_absolute() or ".." in Path(text).parts or "\\" in text:
+        return problems.add(parent.place, "extends", f"{rule}, received '{text}'")
+    target = path.parent / text
+    if not target.is_file():
+        near = problems.near_file(target)
+        return problems.add(parent.place, "extends", f"there is no file '{text}' beside this spec{near}")
+    if not target.resolve().is_relative_to(path.parent.resolve()):
+        return problems.add(parent.place, "extends", f"{rule}; '{text}' is a link that leads elsewhere")
+    return target
+
+
+def merge(base: Node, top: Node, fragment: Fragment) -> Node:
+    """Deep merge: mappings merge key by key, everything else is replaced.
+
+    Where the schema wants a part, another name replaces the whole part: `Adam: {...}` over `SGD: {...}` is Adam alone.
+    """
+    if is_part(fragment):
+        base, top = _as_part(base), _as_part(top)
+        if set(base.value) != set(top.value):
+            return top
+    if not (base.is_map and top.is_map):
+        return top
+    merged = dict(base.value)
+    for key, entry in top.entries():
+        old = merged.get(key)
+        merged[key] = Entry(merge(old.node, entry.node, below(fragment, key)), entry.place) if old else entry
+    return Node(merged, top.place if top.place.line else base.place)
+
+
+def _as_part(node: Node) -> Node:
+    if isinstance(node.value, str):
+        return Node({node.value: Entry(Node({}, node.place), node.place)}, node.place)
+    if node.is_map:
+        full = {k: Entry(Node({}, e.node.place) if e.node.value is None else e.node, e.place) for k, e in node.entries()}
+        return Node(full, node.place)
+    return Node({}, node.place)
+
+
+def _override(root: Node, override: str, problems: Problems) -> Node | None:
+    place = Place(f"--set {override}", 0, 0)
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        return problems.add(place, "", "expected a.b.c=value, such as training.batch_size=64")
+    value = parse_text(text, place.file, problems)
+    if value is None:
+        return None
+    flat = _placed(value, place)
+    return _set(root, keys, flat, document(), place, problems)
+
+
+def _placed(node: Node, place: Place) -> Node:
+    """The same tree, all of it standing at the command line."""
+    if node.is_map:
+        return Node({k: Entry(_placed(e.node, place), place) for k, e in node.entries()}, place)
+    return Node([_placed(i, place) for i in node.value] if node.is_list else node.value, place)
+
+
+def _set(root: Node, keys: list[str], value: Node, fragment: Fragment, place: Place, problems: Problems) -> Node:
+    if not keys:
+        return merge(root, value, fragment)
+    key, rest = keys[0], keys[1:]
+    if root.is_list:
+        if not key.isdecimal() or int(key) >= len(root.value):
+            problems.add(place, "", f"'{key}' is not a position in a list of {len(root.value)} (0 is the first)")
+            return root
+        items = list(root.value)
+        items[int(key)] = _set(items[int(key)], rest, value, {}, place, problems)
+        return Node(items, root.place)
+    if is_part(fragment):
+        root = _as_part(root)
+        if key not in root.value:  # another part takes the place of this one
+            root = Node({}, root.place)
+    if not root.is_map:
+        root = Node({}, place)
+    inner = root.get(key)
+    new = _set(inner, rest, value, below(fragment, key), place, problems) if inner else _nest(rest, value, place)
+    return Node({**root.value, key: Entry(new, place)}, root.place)
+
+
+def _nest(keys: list[str], value: Node, place: Place) -> Node:
+    for key in reversed(keys):
+        value = Node({key: Entry(value, place)}, place)
+    return value

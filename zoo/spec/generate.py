@@ -1,0 +1,261 @@
+"""Signatures -> specs/schema.json. Run by tools/schema.py; a test fails when the file is stale.
+
+The zoo's own parts and the sections of a spec state their types. Keras's signatures state names and defaults only, so the
+type of an argument comes from its default, or from its name where Keras uses one name for one meaning everywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, Union
+
+import keras
+
+from zoo.algorithms import ALGORITHMS
+from zoo.data.sources import SOURCES
+from zoo.initializers import INITIALIZERS
+from zoo.layers import LAYERS
+from zoo.losses import LOSSES
+from zoo.optimizers import KERAS_OPTIMIZERS, SCHEDULES
+from zoo.priors import PRIORS
+from zoo.spec.model import Network, Sections
+from zoo.spec.shapes import RULES
+from zoo.spec.types import Kind, Limits, Part
+
+Json = dict[str, Any]
+
+KERAS_INITIALIZERS = (
+    "Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling",
+    "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "Orthogonal",
+)  # fmt: skip
+ACTIVATIONS = ("elu", "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "tanh")
+LEFT_OUT = {
+    "self", "kwargs", "name", "dtype", "seed", "data_format", "activity_regularizer", "noise_shape", "synchronized",
+    "weights", "mask_zero", "lora_rank", "lora_alpha", "unroll", "stateful", "return_state", "go_backwards",
+    "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency",
+    "loss_scale_factor", "gradient_accumulation_steps", "quantization_config", "input_length",
+}  # fmt: skip
+_INT: Json = {"type": "integer", "minimum": 1}
+_PAIR: Json = {"anyOf": [_INT, {"type": "array", "items": _INT, "minItems": 2, "maxItems": 2}]}
+_SIDE: Json = {"type": "integer", "minimum": 0}
+_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "minItems": 2, "maxItems": 2,
+                "items": {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}}]}  # fmt: skip
+_NUMBER: Json = {"type": "number"}
+_RATE: Json = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": "#/$defs/schedule"}]}
+
+BY_NAME: dict[str, Json] = {
+    **dict.fromkeys(("units", "filters", "input_dim", "output_dim", "depth_multiplier", "n"), _INT),
+    **dict.fromkeys(("kernel_size", "strides", "pool_size", "size", "dilation_rate"), _PAIR),
+    "groups": {"anyOf": [_INT, {"const": -1}]},
+    "cropping": _SIDES,
+    "output_padding": {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]},
+    "activation": {"enum": list(ACTIVATIONS)},
+    "recurrent_activation": {"enum": list(ACTIVATIONS)},
+    "interpolation": {"enum": ["nearest", "bilinear"]},
+    "axis": {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]},
+    "shared_axes": {"type": "array", "items": _INT},
+    "target_shape": {"type": "array", "items": {"anyOf": [_INT, {"const": -1}]}, "minItems": 1},
+    "dims": {"type": "array", "items": _INT, "minItems": 1},
+    "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    "learning_rate": _RATE,
+    "momentum": {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"$ref": "#/$defs/schedule"}]},
+    "epsilon": {"type": "number", "exclusiveMinimum": 0},
+    "negative_slope": {"type": "number", "minimum": 0},
+    **dict.fromkeys(("beta_1", "beta_2", "rho"), {"type": "number", "minimum": 0, "exclusiveMaximum": 1}),
+    **dict.fromkeys(("stddev", "scale_value", "alpha", "max_value"), {"type": "number", "minimum": 0}),
+}
+_BY_LAYER: dict[tuple[str, str], Json] = {
+    ("BatchNormalization", "momentum"): {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    ("ZeroPadding2D", "padding"): _SIDES,
+    ("VarianceScaling", "scale"): {"type": "number", "exclusiveMinimum": 0},
+    ("Rescaling", "scale"): _NUMBER,
+    ("Constant", "value"): _NUMBER,
+}
+
+
+def generate() -> Json:
+    """The whole schema as one JSON document."""
+    defs: Json = {
+        "layer": _kind("layer", {name: _layer(name) for name in RULES}),
+        "initializer": _kind("initializer", _initializers()),
+        "optimizer": _kind("optimizer", {n: _keras(n, getattr(keras.optimizers, n)) for n in KERAS_OPTIMIZERS}),
+        "schedule": _kind("schedule", _own(SCHEDULES)),
+        "loss": _kind("loss", _own(LOSSES)),
+        "prior": _kind("prior", _own(PRIORS)),
+        "source": _kind("source", _own(SOURCES, leave=("size", "fit", "split"))),  # stated by the data section
+        "algorithm": _kind("algorithm", _algorithms()),
+        "layer_item": _layer_item(),
+    }
+    top = of_dataclass(Sections)
+    required = top.pop("required")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A gan-zoo spec",
+        **top,
+        "x-required": required,
+        "anyOf": [{"required": ["extends"]}, {"required": required}],
+        "$defs": defs,
+    }
+
+
+def dumps(document: Json) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def of(annotation: Any) -> Json:
+    """The schema of one annotation."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _annotated(arguments[0], arguments[1:])
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [of(a) for a in arguments]}
+    if origin is Literal:
+        return {"enum": list(arguments)} if len(arguments) > 1 else {"const": arguments[0]}
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return {"type": "array", "items": of(arguments[0])}
+    if origin is tuple:
+        return {"type": "array", "items": of(arguments[0]), "minItems": len(arguments), "maxItems": len(arguments)}
+    if origin in (dict, Mapping):
+        name = of(arguments[0])
+        names = {"propertyNames": {"pattern": name["pattern"]}} if "pattern" in name else {}
+        return {"type": "object", **names, "additionalProperties": of(arguments[1])}
+    if dataclasses.is_dataclass(annotation):
+        return of_dataclass(annotation)  # type: ignore[arg-type]
+    simple = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
+    return {"type": simple[annotation]} if annotation in simple else {}
+
+
+def of_dataclass(cls: type) -> Json:
+    """A mapping whose keys are the fields; the docstring becomes the editor's help text."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    properties, required = {}, []
+    for field in dataclasses.fields(cls):
+        properties[field.name] = of(hints[field.name])
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            required.append(field.name)
+        elif field.default is not dataclasses.MISSING:
+            properties[field.name]["default"] = _plain(field.default)
+    if cls is Network:
+        properties["layers"] = {"type": "array", "items": {"$ref": "#/$defs/layer_item"}, "x-layers": True}
+    if "defaults" in properties:
+        layers = {name: {"$ref": f"#/$defs/layer/x-parts/{name}"} for name in RULES}
+        properties["defaults"] = {"type": "object", "properties": dict.fromkeys(layers, {"type": "object"})}
+    help_text = " ".join((cls.__doc__ or "").split())
+    return {"type": "object", "description": help_text, "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _annotated(base: Any, metadata: Iterable[Any]) -> Json:
+    for extra in metadata:
+        if isinstance(extra, Kind):
+            return {"$ref": f"#/$defs/{extra.name}"}
+        if isinstance(extra, Limits):
+            return {**of(base), **{k: v for k, v in dataclasses.asdict(extra).items() if v is not None}}
+    return of(base)
+
+
+def _kind(kind: str, parts: dict[str, Json]) -> Json:
+    """A part of one kind: by its bare name where it needs no arguments, or as a mapping from its name to them."""
+    bare = [name for name, schema in parts.items() if not schema.get("required")]
+    mapping = {"type": "object", "properties": parts, "additionalProperties": False, "minProperties": 1, "maxProperties": 1}
+    return {"x-kind": kind, "x-parts": parts, "anyOf": [{"enum": bare}, mapping]}
+
+
+def _own(registry: Any, *, leave: Iterable[str] = ()) -> dict[str, Json]:
+    return {name: of_signature(function, leave=leave) for name, function in registry.items()}
+
+
+def of_signature(function: Callable[..., Any], *, leave: Iterable[str] = ()) -> Json:
+    """The keyword arguments of a function or class of ours, from its annotations."""
+    target = function.__init__ if isinstance(function, type) else function
+    hints = typing.get_type_hints(target, include_extras=True)
+    properties, required = {}, []
+    for name, parameter in inspect.signature(target).parameters.items():
+        if name == "self" or name in leave or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        schema = {"$ref": "#/$defs/initializer"} if name.endswith("_initializer") else of(hints[name])
+        if parameter.default is parameter.empty:
+            required.append(name)
+        else:
+            schema = {**schema, "default": _plain(parameter.default)}
+        properties[name] = schema
+    return {"type": "object", "description": _help(function), "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _algorithms() -> dict[str, Json]:
+    return {
+        name: {**of_signature(cls, leave=("plans",)), "x-networks": list(cls.roles)}
+        for name, cls in ALGORITHMS.items()
+    }
+
+
+def _layer(name: str) -> Json:
+    return of_signature(LAYERS.get(name)) if name in LAYERS else _keras(name, getattr(keras.layers, name))
+
+
+def _initializers() -> dict[str, Json]:
+    own = {name: of_signature(cls) for name, cls in INITIALIZERS.items()}
+    return {name: _keras(name, getattr(keras.initializers, name)) for name in KERAS_INITIALIZERS} | own
+
+
+def _keras(owner: str, cls: type) -> Json:
+    """The arguments of a Keras class that a spec may set."""
+    properties, required = {}, []
+    for name, parameter in inspect.signature(cls.__init__).parameters.items():  # type: ignore[misc]
+        if name in LEFT_OUT or name.endswith(("_regularizer", "_constraint")) or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        default = parameter.default
+        schema = _keras_argument(owner, name, default)
+        if default is parameter.empty:
+            required.append(name)
+        else:
+            if default is None and schema:
+                schema = {"anyOf": [*(schema["anyOf"] if "anyOf" in schema else [schema]), {"type": "null"}]}
+            schema = {**schema, "default": _plain(default)}
+        properties[name] = schema
+    return {"type": "object", "description": _help(cls), "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _keras_argument(owner: str, name: str, default: Any) -> Json:
+    if (owner, name) in _BY_LAYER:
+        return _BY_LAYER[owner, name]
+    if name.endswith("_initializer"):
+        return {"$ref": "#/$defs/initializer"}
+    if name == "padding":
+        return {"enum": ["valid", "same"]}
+    if name in BY_NAME:
+        return BY_NAME[name]
+    simple = {bool: "boolean", int: "number", float: "number", str: "string"}
+    return {"type": simple[type(default)]} if type(default) in simple else {}
+
+
+def _layer_item() -> Json:
+    """What editors know of an item of `layers`; the places where `$variables` may stand are left open."""
+    layers = {name: {"description": _help(_layer_class(name)), "type": ["object", "null"]} for name in RULES}
+    name = {"type": "string", "description": "a lower-case word"}
+    control = {
+        "as": name,
+        "from": {"anyOf": [name, {"type": "array", "items": name}]},
+        "repeat": {"description": "a number of times, or names with a list of values each"},
+        "layers": {"type": "array", "items": {"$ref": "#/$defs/layer_item"}},
+    }
+    return {"anyOf": [{"enum": list(RULES)}, {"type": "object", "properties": {**layers, **control}, "additionalProperties": False}]}
+
+
+def _layer_class(name: str) -> type:
+    return LAYERS.get(name) if name in LAYERS else getattr(keras.layers, name)
+
+
+def _help(part: Any) -> str:
+    """The first sentence of a docstring."""
+    return " ".join((inspect.getdoc(part) or "").split("\n\n")[0].split())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.__name__ if callable(value) else value

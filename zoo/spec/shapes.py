@@ -1,0 +1,257 @@
+"""What each layer does to a shape, how many weights it trains, how many multiply-adds it costs: without any framework.
+
+A rule sees the shapes of its inputs (no batch axis) and the layer's full arguments. Images are [height, width, channels].
+tests/spec/test_shapes.py holds every rule against the Keras layer of the same name. A layer is part of the spec language
+when it has a rule here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+Shape = tuple[int, ...]
+Args = Mapping[str, Any]
+
+
+class Cost(NamedTuple):
+    """What comes out of a layer, and what it takes: trainable weights, multiply-adds for one example."""
+
+    shape: Shape
+    parameters: int = 0
+    macs: int = 0
+
+
+class ShapeError(ValueError):
+    """The layer cannot take what it is given; the text says why."""
+
+
+RULES: dict[str, Callable[[Sequence[Shape], Args], Cost]] = {}
+
+
+def rule(*names: str) -> Callable[[Callable[[Sequence[Shape], Args], Cost]], Callable[[Sequence[Shape], Args], Cost]]:
+    """Register one function as the rule of the layers called `names`."""
+
+    def put(function: Callable[[Sequence[Shape], Args], Cost]) -> Callable[[Sequence[Shape], Args], Cost]:
+        for name in names:
+            if name in RULES:
+                raise ValueError(f"layer '{name}' has two rules")
+            RULES[name] = function
+        return function
+
+    return put
+
+
+def one(shapes: Sequence[Shape], rank: int | None = None) -> Shape:
+    """The only input, of the rank that the layer needs."""
+    if len(shapes) != 1:
+        raise ShapeError(f"takes one input, received {len(shapes)}")
+    if rank is not None and len(shapes[0]) != rank:
+        what = {1: "a vector [features]", 2: "a sequence [steps, features]", 3: "an image [height, width, channels]"}[rank]
+        raise ShapeError(f"takes {what}, received {list(shapes[0])}")
+    return shapes[0]
+
+
+def pair(value: int | Sequence[int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+@rule(
+    "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout",
+    "Rescaling", "Identity", "PixelNorm", "ActivityRegularization", "UnitNormalization",
+)  # fmt: skip
+def same(shapes: Sequence[Shape], args: Args) -> Cost:
+    return Cost(one(shapes))
+
+
+@rule("PReLU")
+def prelu(shapes: Sequence[Shape], args: Args) -> Cost:
+    shape = one(shapes)
+    shared = {axis - 1 for axis in (args["shared_axes"] or ())}
+    return Cost(shape, math.prod(size for i, size in enumerate(shape) if i not in shared))
+
+
+@rule("BatchNormalization", "LayerNormalization", "GroupNormalization")
+def normalisation(shapes: Sequence[Shape], args: Args) -> Cost:
+    shape = one(shapes)
+    channels, groups = shape[-1], args.get("groups")
+    if groups is not None and groups != -1 and (groups < 1 or channels % groups):
+        raise ShapeError(f"{channels} channels do not split into {groups} groups")
+    return Cost(shape, channels * (bool(args["center"]) + bool(args["scale"])))
+
+
+@rule("Dense", "EqualizedDense")
+def dense(shapes: Sequence[Shape], args: Args) -> Cost:
+    shape, units = one(shapes), args["units"]
+    if not shape:
+        raise ShapeError("takes at least a vector [features], received a single number; put OneHot or Embedding before it")
+    weights = shape[-1] * units
+    return Cost((*shape[:-1], units), weights + bool(args["use_bias"]) * units, math.prod(shape[:-1]) * weights)
+
+
+@rule("Maxout")
+def maxout(shapes: Sequence[Shape], args: Args) -> Cost:
+    (features,), units, pieces = one(shapes, 1), args["units"], args["pieces"]
+    weights = features * units * pieces
+    return Cost((units,), weights + bool(args["use_bias"]) * units * pieces, weights)
+
+
+@rule("Conv2D", "EqualizedConv2D")
+def conv2d(shapes: Sequence[Shape], args: Args) -> Cost:
+    height, width, channels = one(shapes, 3)
+    (kh, kw), (sh, sw), (dh, dw) = pair(args["kernel_size"]), pair(args["strides"]), pair(args.get("dilation_rate", 1))
+    groups, filters = args.get("groups", 1), args["filters"]
+    if groups < 1 or channels % groups or filters % groups:
+        raise ShapeError(f"{channels} channels and {filters} filters do not split into {groups} groups")
+    h, w = (window(*side, args["padding"]) for side in ((height, (kh - 1) * dh + 1, sh), (width, (kw - 1) * dw + 1, sw)))
+    weights = kh * kw * (channels // groups) * filters
+    return Cost((h, w, filters), weights + bool(args["use_bias"]) * filters, h * w * weights)
+
+
+def window(size: int, kernel: int, stride: int, padding: str) -> int:
+    """How often a window of `kernel` fits when it moves by `stride`."""
+    out = -(-size // stride) if padding == "same" else (size - kernel) // stride + 1
+    if out < 1:
+        raise ShapeError(f"a window of {kernel} does not fit into {size} without padding")
+    return out
+
+
+@rule("Conv2DTranspose")
+def conv2d_transpose(shapes: Sequence[Shape], args: Args) -> Cost:
+    height, width, channels = one(shapes, 3)
+    kernel, strides, filters = pair(args["kernel_size"]), pair(args["strides"]), args["filters"]
+    extra = (None, None) if args["output_padding"] is None else pair(args["output_padding"])
+    h, w = (_transposed(*side, args["padding"]) for side in zip((height, width), kernel, strides, extra, strict=True))
+    weights = math.prod(kernel) * channels * filters
+    return Cost((h, w, filters), weights + bool(args["use_bias"]) * filters, height * width * weights)
+
+
+def _transposed(size: int, kernel: int, stride: int, extra: int | None, padding: str) -> int:
+    if extra is None:
+        return size * stride if padding == "same" else size * stride + max(kernel - stride, 0)
+    if extra >= stride:
+        raise ShapeError(f"output_padding {extra} must be smaller than the stride {stride}")
+    return (size - 1) * stride + kernel - 2 * (kernel // 2 if padding == "same" else 0) + extra
+
+
+@rule("DepthwiseConv2D")
+def depthwise_conv2d(shapes: Sequence[Shape], args: Args) -> Cost:
+    height, width, channels = one(shapes, 3)
+    (kh, kw), (sh, sw) = pair(args["kernel_size"]), pair(args["strides"])
+    out, weights = channels * args["depth_multiplier"], kh * kw * channels * args["depth_multiplier"]
+    h, w = window(height, kh, sh, args["padding"]), window(width, kw, sw, args["padding"])
+    return Cost((h, w, out), weights + bool(args["use_bias"]) * out, h * w * weights)
+
+
+@rule("AveragePooling2D", "MaxPooling2D")
+def pooling2d(shapes: Sequence[Shape], args: Args) -> Cost:
+    height, width, channels = one(shapes, 3)
+    size = pair(args["pool_size"])
+    strides = size if args["strides"] is None else pair(args["strides"])
+    h, w = (window(*side, args["padding"]) for side in zip((height, width), size, strides, strict=True))
+    return Cost((h, w, channels))
+
+
+@rule("GlobalAveragePooling2D", "GlobalMaxPooling2D")
+def global_pooling2d(shapes: Sequence[Shape], args: Args) -> Cost:
+    height, width, channels = one(shapes, 3)
+    return Cost((1, 1, channels) if args["keepdims"] else (channels,))
+
+
+@rule("UpSampling2D")
+def upsampling2d(shapes: Sequence[Shape], args: Args) -> Cost:
+    height, width, channels = one(shapes, 3)
+    h, w = pair(args["size"])
+    return Cost((height * h, width * w, channels))
+
+
+@rule("ZeroPadding2D", "ReflectionPadding2D", "Cropping2D")
+def padding2d(shapes: Sequence[Shape], args: Args) -> Cost:
+    height, width, channels = one(shapes, 3)
+    crop = "cropping" in args
+    amount = args["cropping"] if crop else args["padding"]
+    (top, bottom), (left, right) = (pair(side) for side in pair(amount))
+    sign = -1 if crop else 1
+    h, w = height + sign * (top + bottom), width + sign * (left + right)
+    if min(h, w) < 1:
+        raise ShapeError(f"nothing is left of {list(shapes[0])}")
+    return Cost((h, w, channels))
+
+
+@rule("Flatten")
+def flatten(shapes: Sequence[Shape], args: Args) -> Cost:
+    return Cost((math.prod(one(shapes)),))
+
+
+@rule("Reshape")
+def reshape(shapes: Sequence[Shape], args: Args) -> Cost:
+    shape, target = one(shapes), list(args["target_shape"])
+    size, known = math.prod(shape), math.prod(t for t in target if t != -1)
+    if target.count(-1) == 1 and known > 0 and size % known == 0:
+        target[target.index(-1)] = size // known
+    if any(t < 1 for t in target) or math.prod(target) != size:
+        raise ShapeError(f"{list(shape)} is {size:,} numbers and cannot become {list(args['target_shape'])}")
+    return Cost(tuple(target))
+
+
+@rule("Permute")
+def permute(shapes: Sequence[Shape], args: Args) -> Cost:
+    shape, dims = one(shapes), args["dims"]
+    if sorted(dims) != list(range(1, len(shape) + 1)):
+        raise ShapeError(f"dims must name the axes 1 to {len(shape)} once each, received {list(dims)}")
+    return Cost(tuple(shape[d - 1] for d in dims))
+
+
+@rule("RepeatVector")
+def repeat_vector(shapes: Sequence[Shape], args: Args) -> Cost:
+    return Cost((args["n"], one(shapes, 1)[0]))
+
+
+@rule("Embedding")
+def embedding(shapes: Sequence[Shape], args: Args) -> Cost:
+    return Cost((*one(shapes), args["output_dim"]), args["input_dim"] * args["output_dim"])
+
+
+@rule("OneHot")
+def one_hot(shapes: Sequence[Shape], args: Args) -> Cost:
+    return Cost((*one(shapes), args["classes"]))
+
+
+@rule("Concatenate")
+def concatenate(shapes: Sequence[Shape], args: Args) -> Cost:
+    rank, axis = len(shapes[0]), args["axis"]
+    if len(shapes) < 2:
+        raise ShapeError("takes two or more inputs: from: [x, another]")
+    at = axis + rank if axis < 0 else axis - 1
+    others = {shape[:at] + shape[at + 1 :] for shape in shapes}
+    if len({len(shape) for shape in shapes}) > 1 or not 0 <= at < rank or len(others) > 1:
+        raise ShapeError(f"inputs must agree in all axes but {axis}, received {_listed(shapes)}")
+    return Cost((*shapes[0][:at], sum(shape[at] for shape in shapes), *shapes[0][at + 1 :]))
+
+
+@rule("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+def elementwise(shapes: Sequence[Shape], args: Args) -> Cost:
+    if len(shapes) < 2:
+        raise ShapeError("takes two or more inputs: from: [x, another]")
+    if len({len(s) for s in shapes}) > 1 or any(len({*sizes} - {1}) > 1 for sizes in zip(*shapes, strict=True)):
+        raise ShapeError(f"inputs must have the same shape, received {_listed(shapes)}")
+    return Cost(tuple(max(sizes) for sizes in zip(*shapes, strict=True)))
+
+
+@rule("MinibatchStdDev")
+def minibatch_stddev(shapes: Sequence[Shape], args: Args) -> Cost:
+    height, width, channels = one(shapes, 3)
+    return Cost((height, width, channels + 1))
+
+
+@rule("LSTM")
+def lstm(shapes: Sequence[Shape], args: Args) -> Cost:
+    (steps, features), units = one(shapes, 2), args["units"]
+    weights = 4 * units * (features + units)
+    shape = (steps, units) if args["return_sequences"] else (units,)
+    return Cost(shape, weights + bool(args["use_bias"]) * 4 * units, steps * weights)
+
+
+def _listed(shapes: Sequence[Shape]) -> str:
+    return ", ".join(str(list(shape)) for shape in shapes)

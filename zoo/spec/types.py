@@ -1,0 +1,118 @@
+"""The vocabulary of annotations from which the spec language is generated.
+
+A signature such as `def lsgan(real, fake, *, a: float = 0.0)` or a dataclass field `steps: PositiveInt` IS the schema:
+`zoo.spec.generate` turns it into specs/schema.json, `construct` turns checked YAML values into it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Bounds of a number, or a pattern of a text, in the words of JSON Schema."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    exclusiveMinimum: float | None = None  # noqa: N815 - JSON Schema's own word
+    exclusiveMaximum: float | None = None  # noqa: N815
+    pattern: str | None = None
+    description: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Says which registry a `Part` is taken from."""
+
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A named part with arguments: `hinge` or `lsgan: {a: 0, b: 1}` in YAML."""
+
+    name: str
+    args: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, value: str | Mapping[str, Any]) -> Part:
+        """From the YAML form: a word, or a mapping with one key."""
+        if isinstance(value, str):
+            return cls(value, {})
+        ((name, args),) = value.items()
+        return cls(name, dict(args or {}))
+
+
+PositiveInt = Annotated[int, Limits(minimum=1)]
+NonNegativeInt = Annotated[int, Limits(minimum=0)]
+PositiveFloat = Annotated[float, Limits(exclusiveMinimum=0)]
+NonNegativeFloat = Annotated[float, Limits(minimum=0)]
+Fraction = Annotated[float, Limits(minimum=0, exclusiveMaximum=1)]
+Seed = Annotated[int, Limits(minimum=0, maximum=2**32 - 1)]
+Identifier = Annotated[str, Limits(pattern="[a-z][a-z0-9_]{0,63}", description="a lower-case word such as generator")]
+Duration = Annotated[str, Limits(pattern=r"[0-9]+(\.[0-9]+)?[smh]", description="a time such as 90s, 5m or 2h")]
+Optimizer = Annotated[Part, Kind("optimizer")]
+Schedule = Annotated[Part, Kind("schedule")]
+Loss = Annotated[Part, Kind("loss")]
+Prior = Annotated[Part, Kind("prior")]
+Source = Annotated[Part, Kind("source")]
+AlgorithmPart = Annotated[Part, Kind("algorithm")]
+
+
+def construct(annotation: Any, value: Any) -> Any:
+    """Turn a checked plain value (scalars, lists, dicts) into what `annotation` names: dataclasses, tuples, Parts."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return construct(arguments[0], value)
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        if any(_strip(a) is Part for a in arguments) and isinstance(value, (str, dict)):
+            return Part.of(value)
+        chosen = next((a for a in arguments if a is not type(None) and _accepts(_strip(a), value)), arguments[0])
+        return construct(chosen, value)
+    if annotation is Part:
+        return Part.of(value)
+    if dataclasses.is_dataclass(annotation):
+        hints = typing.get_type_hints(annotation, include_extras=True)
+        return annotation(**{key: construct(hints[key], item) for key, item in (value or {}).items()})
+    if origin is tuple:
+        inner = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
+        return tuple(construct(a, item) for a, item in zip(inner, value, strict=True))
+    if origin in (dict, Mapping):
+        return {key: construct(arguments[1], item) for key, item in value.items()}
+    return float(value) if annotation is float else value
+
+
+def construct_arguments(signature_of: Any, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Construct the arguments of a function or class from its own annotations."""
+    target = signature_of.__init__ if isinstance(signature_of, type) else signature_of
+    hints = typing.get_type_hints(target, include_extras=True)
+    return {key: construct(hints.get(key, Any), value) for key, value in args.items()}
+
+
+def _strip(annotation: Any) -> Any:
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
+
+
+def _accepts(annotation: Any, value: Any) -> bool:
+    origin = typing.get_origin(annotation)
+    if origin is tuple:
+        return isinstance(value, (list, tuple))
+    if origin is Literal:
+        return value in typing.get_args(annotation)
+    if annotation is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(annotation, type) and isinstance(value, annotation)
+
+
+def seconds(duration: str) -> float:
+    """'90s', '5m', '2h' -> seconds."""
+    return float(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]

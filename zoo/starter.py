@@ -1,0 +1,44 @@
+"""`zoo new`: a spec of one's own, begun from one that works."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from zoo.errors import UsageError
+from zoo.registry import suggest
+from zoo.spec.schema import specs_folder
+
+TEMPLATE = "_template"
+
+
+def shipped() -> dict[str, Path]:
+    """The specs that come with the zoo, by name; a leading underscore is not an entry."""
+    return {path.stem: path for path in sorted(specs_folder().glob("*.yaml")) if not path.stem.startswith("_")}
+
+
+def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
+    """Write `folder`/`name`.yaml as a copy of `base` under its own name. Never overwrites. Raises UsageError."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        raise UsageError(f"a model's name is a lower-case word such as my_gan, received '{name}'")
+    known = {**shipped(), TEMPLATE: specs_folder() / f"{TEMPLATE}.yaml"}
+    if base not in known:
+        raise UsageError(f"there is no spec '{base}' to begin from.{suggest(base, known)} Known: {', '.join(known)}")
+    target = folder / f"{name}.yaml"
+    lines = known[base].read_text("utf-8").splitlines()
+    schema = Path(os.path.relpath(specs_folder() / "schema.json", folder)).as_posix()
+    head = [
+        f"# yaml-language-server: $schema={schema}",
+        f"# Begun from {base}. Check it with `zoo check {target}`, look at it with `zoo build {target} --dry-run`,",
+        f"# train it with `zoo build {target}`; `--set data.source=digits --budget 1m` is a first try that needs no download.",
+    ]
+    body = [line for line in lines if not line.startswith("# yaml-language-server")]
+    body = [re.sub(r"^name: .*", f"name: {name}", line) for line in body]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write("\n".join([*head, *body]) + "\n")
+    except FileExistsError as error:
+        raise UsageError(f"{target} exists already; choose another name or remove it") from error
+    return target

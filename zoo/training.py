@@ -1,0 +1,222 @@
+"""A spec -> a trained algorithm: data, initial weights, `fit`, and everything that must survive an interruption.
+
+data -> algorithm -> (checkpoint) -> fit until the last step, the budget or a signal -> checkpoint -> Run
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo import algorithms, callbacks, checkpoint, data, pictures, priors
+from zoo.algorithms import Algorithm
+from zoo.data import Batches, Dataset
+from zoo.errors import TrainingError, UsageError
+from zoo.initializers import apply_data
+from zoo.runtime import to_uint8
+from zoo.spec import Spec
+from zoo.spec.types import Part, construct_arguments, seconds
+
+PICTURE_SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class Run:
+    """What training leaves: the algorithm with its weights, and how it came about."""
+
+    spec: Spec
+    algorithm: Algorithm
+    step: int
+    seconds: float  # of training, over all resumed parts
+    reason: str  # why the last part ended
+    folder: Path
+
+
+class _Steps(keras.utils.PyDataset):
+    """`fit` reads the steps of a run in order; step numbers go on where a checkpoint ended."""
+
+    def __init__(self, batches: Batches, first: int, last: int) -> None:
+        super().__init__(workers=1)
+        self.batches, self.first, self.last = batches, first, last
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray]]:
+        return (self.batches[self.first + index],)
+
+
+def train(
+    spec: Spec,
+    *,
+    runs: Path = Path("runs"),
+    resume: bool = False,
+    steps: int | None = None,
+    budget: float | None = None,
+) -> Run:
+    """Train `spec` in `runs`/<name>. With `resume` a checkpoint there is continued; otherwise an earlier run is set aside.
+
+    `steps` and `budget` (seconds, of this part) replace the spec's own limits; what came of them stands in `Run`.
+
+    Raises UsageError for a spec that only describes networks, DataError, and TrainingError when a number stops being
+    finite; the last good checkpoint then stays as it is.
+    """
+    training = spec.sections.training
+    if training is None or spec.sections.algorithm is None or spec.sections.data is None:
+        raise UsageError(f"{spec.path}: describes networks without saying how to train them. Try --dry-run")
+    folder = runs / spec.name
+    path = folder / "checkpoint.npz"
+    if not resume and folder.exists():
+        _set_aside(folder)
+    dataset = load_data(spec)
+    algorithm = make(spec)
+    start = checkpoint.Progress(0, 0.0)
+    if resume and path.exists():
+        start = checkpoint.load(path, algorithm, spec.document)
+    else:
+        _initialise_from_data(algorithm, spec, dataset)
+    batches = make_batches(spec, algorithm, dataset)
+    if budget is None and training.budget:
+        budget = seconds(training.budget)
+    clock = callbacks.Clock(
+        step=start.step, steps=max(steps or training.steps, start.step), budget_seconds=budget,
+        batch_size=training.batch_size * algorithm.data_draws,
+    )  # fmt: skip
+    stop = callbacks.Stop(clock)
+
+    def save() -> None:
+        checkpoint.save(path, algorithm, checkpoint.Progress(clock.step, start.seconds + clock.seconds), spec.document)
+
+    if clock.step < clock.steps:
+        picture = PictureOf(spec, algorithm, folder)
+        picture(clock.step)
+        algorithm.compile(jit_compile=training.xla)
+        try:
+            algorithm.fit(_Steps(batches, clock.step, clock.steps), epochs=1, verbose=0, shuffle=False, callbacks=[
+                clock, callbacks.Finite(clock, path), callbacks.EverySteps(clock, training.picture_every_steps, picture),
+                callbacks.EverySeconds(training.checkpoint_every_seconds, save), callbacks.Curves(clock, folder / "tensorboard"),
+                callbacks.ProgressLine(clock, spec.name), stop,
+            ])  # fmt: skip
+        finally:
+            stop.release()
+        took = clock.seconds
+        try:
+            save()
+        except TrainingError as error:
+            good = f"the last good checkpoint is {path}" if path.exists() else "there is no checkpoint yet"
+            raise TrainingError(f"{error}; {good}") from error
+        picture(clock.step)
+    else:
+        took = 0.0
+    return Run(spec, algorithm, clock.step, start.seconds + took, stop.reason, folder)
+
+
+def make(spec: Spec) -> Algorithm:
+    """The algorithm of a spec with fresh weights, which depend on `training.seed` alone."""
+    training, part = spec.sections.training, spec.sections.algorithm
+    assert training is not None and part is not None
+    keras.utils.set_random_seed(training.seed)
+    half_life = training.ema_half_life_images
+    exported = spec.sections.export.networks if spec.sections.export else ("generator",)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(training.precision)
+    try:
+        return algorithms.make(
+            part, spec.plans, averaged=exported,
+            ema_beta=0.5 ** (training.batch_size / half_life) if half_life else None,
+        )  # fmt: skip
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def load_data(spec: Spec, *, split: Any = None) -> Dataset:
+    """The data of a spec, with images of the spec's size."""
+    section = spec.sections.data
+    assert section is not None
+    return data.load(
+        section.source.name,
+        section.source.args,
+        size=section.size,
+        channels=section.channels,
+        fit=section.fit,
+        split=split,
+    )
+
+
+def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset) -> Batches:
+    """What each step consumes: draws of the data, and of every latent, all of it a function of seed and step."""
+    training, section = spec.sections.training, spec.sections.data
+    assert training is not None and section is not None
+    sources = {name: prior(part) for name, part in spec.sections.latent.items()}
+
+    def latents(step: int) -> Mapping[str, np.ndarray]:
+        drawn = {}
+        for name, source in sources.items():
+            random = np.random.RandomState([training.seed, step, *name.encode()])
+            count = algorithm.latent_draws * training.batch_size
+            drawn[name] = source.draw(random, count).reshape(algorithm.latent_draws, training.batch_size, *source.shape)
+        return drawn
+
+    return Batches(
+        dataset, batch_size=training.batch_size, draws=algorithm.data_draws, seed=training.seed,
+        range=section.range, flip=section.flip, extra=latents,
+    )  # fmt: skip
+
+
+def prior(part: Part) -> priors.Prior:
+    """The prior that a spec names."""
+    function = priors.PRIORS.get(part.name)
+    return function(**construct_arguments(function, part.args))
+
+
+class PictureOf:
+    """Writes samples of the exported network(s) for the same latents again and again: the film of a training."""
+
+    def __init__(self, spec: Spec, algorithm: Algorithm, folder: Path) -> None:
+        self.spec, self.algorithm, self.folder = spec, algorithm, folder
+        self.latents = {
+            name: prior(part).draw(priors.stream(0, name), PICTURE_SAMPLES)
+            for name, part in spec.sections.latent.items()
+        }
+
+    def __call__(self, step: int) -> None:
+        section = self.spec.sections.data
+        assert section is not None
+        for name, plan in self.spec.plans.items():
+            if plan.output_name not in self.spec.fields or not plan.inputs.keys() <= self.latents.keys():
+                continue
+            network = self.algorithm.exported(name)
+            raw = keras.ops.convert_to_numpy(
+                network({key: self.latents[key] for key in plan.inputs}, training=False)[plan.output_name]
+            )
+            self.folder.mkdir(parents=True, exist_ok=True)
+            raw = raw.astype("float32")
+            shown = to_uint8(raw, section.range) if raw.ndim == 4 else raw
+            pictures.write_png(self.folder / f"{name}-{step:07d}.png", pictures.picture(shown))
+
+
+def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset) -> None:
+    """Biases that start at the pixel marginals, in the players and in their averages."""
+    if dataset.images is not None:
+        mean = dataset.images.mean(axis=0) / 255.0  # [H, W, C] in [0, 1]
+        for name, plan in spec.plans.items():
+            if plan.output_name == dataset.field:
+                apply_data(algorithm.players[name], mean)
+                if name in algorithm.averages:
+                    apply_data(algorithm.averages[name], mean)
+
+
+def _set_aside(folder: Path) -> None:
+    """Keep the run that stands here as <name>.previous: forgetting --resume must not cost an hour of training."""
+    previous = folder.with_name(f"{folder.name}.previous")
+    if (folder / "checkpoint.npz").exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        folder.rename(previous)
+    else:
+        shutil.rmtree(folder)
