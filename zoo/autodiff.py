@@ -1,7 +1,7 @@
 """Gradients: the only module that knows which backend computes them.
 
 Every function runs inside a `keras.StatelessScope`: variables are read from, and written to, an overlay, and nothing
-changes until the caller decides what to keep. So a phase can pass through another player's batch norm without moving it.
+changes until the caller decides what to keep. So a phase can pass another player's batch norm without moving it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Tensor = Any
 
 
 class Gradient(NamedTuple):
-    """What one differentiated call gives: its value, extras by name, gradients, and the overlay with its side effects."""
+    """What a differentiated call gives: its value, extras by name, gradients, the overlay with its side effects."""
 
     value: Tensor
     extras: dict[str, Tensor]
@@ -25,7 +25,7 @@ class Gradient(NamedTuple):
     scope: keras.StatelessScope
 
     def keep(self, variables: Iterable[keras.Variable]) -> None:
-        """Write the call's side effects on `variables` (moving statistics, seeds) back to them; all others are dropped."""
+        """Write the call's side effects on `variables` (moving statistics, seeds) back; all others are dropped."""
         for variable in variables:
             new = self.scope.get_current_value(variable)
             if new is not None:

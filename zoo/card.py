@@ -17,9 +17,9 @@ def markdown(facts: Manifest, spec: Spec) -> str:
 
 
 def _front(facts: Manifest) -> str:
-    tags = ["gan", "onnx", "keras", facts.name]
-    return "\n".join(["---", f"license: {facts.licence.lower()}", "library_name: onnxruntime", f"tags: [{', '.join(tags)}]",
-                      f"datasets: [{facts.data['source']}]", "---"])  # fmt: skip
+    tags = ", ".join(["gan", "onnx", "keras", facts.name])
+    lines = [f"license: {facts.licence.lower()}", "library_name: onnxruntime", f"tags: [{tags}]"]
+    return "\n".join(["---", *lines, f"datasets: [{facts.data['name']}]", "---"])
 
 
 def _what(facts: Manifest, spec: Spec) -> str:
@@ -45,8 +45,8 @@ import zoo
 images = zoo.load("exported/{facts.name}").sample(16, seed=0)
 ```
 
-or with any ONNX runtime: feed `{{{feeds}}}` to `{MODEL_FILE}` as the table says, and scale the result from its range to 0..255.
-`golden.npz` holds inputs and the result that Keras computed for them, to check an integration against."""
+or with any ONNX runtime: feed `{{{feeds}}}` to `{MODEL_FILE}` as the table says, and scale the result from its range
+to 0..255. `golden.npz` holds inputs and the result that Keras computed for them, to check an integration against."""
 
 
 def _contract(facts: Manifest) -> str:
@@ -57,9 +57,13 @@ def _contract(facts: Manifest) -> str:
         rows.append(
             f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {_drawn(tensor.prior, tensor.classes)} | {limits} |"
         )
-    parity = facts.parity
-    check = (f"\n\nAgainst Keras, in a process without TensorFlow: largest absolute difference {parity['max_abs_difference']:.1e} "
-             f"over batches of 1, 3 and 64 and latents of 0 and +-10 (limit {parity['tolerance']:g})." if parity else "")  # fmt: skip
+    parity, check = facts.parity, ""
+    if parity:
+        check = (
+            f"\n\nAgainst Keras, in a process without TensorFlow: largest absolute difference "
+            f"{parity['max_abs_difference']:.1e} over batches of 1, 3 and 64 and latents of 0 and +-10 "
+            f"(limit {parity['tolerance']:g})."
+        )
     return "## What goes in, what comes out\n\n" + "\n".join(rows) + check
 
 
@@ -74,20 +78,19 @@ def _drawn(prior: object, classes: tuple[str, ...]) -> str:
 
 def _training(facts: Manifest, spec: Spec) -> str:
     weights, run = facts.weights, facts.training
-    kind = (
-        f"average of the weights (half-life {weights['ema_half_life_images']:,.0f} images)"
-        if weights["kind"] == "ema"
-        else "last weights"
-    )
+    half_life = weights["ema_half_life_images"]
+    kind = f"average of the weights (half-life {half_life:,.0f} images)" if half_life else "last weights"
     return f"""## How it was made
 
-`python tools/build.py specs/{facts.name}.yaml`: {weights["step"]:,} steps, {weights["images"]:,} images shown, {run["seconds"] / 60:.0f} minutes on {run["machine"]}
-({weights["images"] / max(run["seconds"], 1):,.0f} images/s), seed {weights["seed"]}; it ended because {run["ended"]}. Exported: the {kind};
-batch norm statistics: {weights["batch_norm"]}. {weights["parameters"]:,} parameters. `spec.yaml` is the whole recipe
+`python tools/build.py specs/{facts.name}.yaml`: {weights["step"]:,} steps, {weights["images"]:,} images shown,
+{run["seconds"] / 60:.0f} minutes on {run["machine"]} ({weights["images"] / max(run["seconds"], 1):,.0f} images/s),
+seed {weights["seed"]}; it ended because {run["ended"]}. Exported: the {kind}; batch norm statistics:
+{weights["batch_norm"]}. {weights["parameters"]:,} parameters. `spec.yaml` is the whole recipe
 (SHA-256 of its content `{facts.spec_sha256[:16]}...`)."""
 
 
 def _data(facts: Manifest) -> str:
     data = facts.data
     home = f" ({data['homepage']})" if data["homepage"] else ""
-    return f"## Data and licence\n\n{data['title']}{home}, {data['licence']}. {data['citation']}. The weights: {facts.licence}."
+    source = f"{data['title']}{home}, {data['licence']}. {data['citation']}."
+    return f"## Data and licence\n\n{source} The weights: {facts.licence}."

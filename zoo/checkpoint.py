@@ -35,7 +35,7 @@ class Progress:
 
 
 def save(path: Path, algorithm: Algorithm, progress: Progress, document: Mapping[str, Any]) -> None:
-    """Write the checkpoint aside, then rename it. Raises TrainingError, and writes nothing, if a number is not finite."""
+    """Write the checkpoint aside, then rename it. Raises TrainingError, and writes nothing, for NaN and infinity."""
     arrays = {name: keras.ops.convert_to_numpy(variable.value) for name, variable in algorithm.state().items()}
     for name, array in arrays.items():
         if not np.isfinite(array.astype("float32") if array.dtype.kind not in "fiub" else array).all():

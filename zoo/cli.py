@@ -13,10 +13,13 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from zoo import __version__
 from zoo.errors import UsageError, ZooError
+
+if TYPE_CHECKING:
+    from zoo.export import Exported
 
 TRAIN_MODULES = ("keras", "tensorflow", "onnx", "tf2onnx", "yaml", "rich")
 
@@ -157,14 +160,15 @@ def build(options: argparse.Namespace) -> int:
     return 0
 
 
-def _ending(made: "export.Exported", options: argparse.Namespace) -> str:  # noqa: F821, UP037 - imported only when it runs
+def _ending(made: Exported, options: argparse.Namespace) -> str:
     """What was made, how good it is, and the three lines that a user would type next."""
     folder, facts = made.folder, made.manifest
-    size = (folder / "generator.onnx").stat().st_size / 1e6
-    cases = ", ".join(f"{name} {value:.0e}" for name, value in facts.parity["cases"].items())
+    size, weights, parity = (folder / "generator.onnx").stat().st_size / 1e6, facts.weights, facts.parity
+    kind = {"ema": "averaged weights", "last": "weights"}[weights["kind"]]
+    cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
     return f"""
-{folder}: generator.onnx ({size:.1f} MB, {facts.weights["parameters"]:,} parameters, {facts.weights["kind"]} weights of step {facts.weights["step"]:,})
-agrees with Keras to {facts.parity["max_abs_difference"]:.1e} (limit {facts.parity["tolerance"]:g}): {cases}
+{folder}/generator.onnx: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
+agrees with Keras to {parity["max_abs_difference"]:.1e} (limit {parity["tolerance"]:g}): {cases}
 64 samples: {folder / "samples.png"}
 
 next:
@@ -280,8 +284,8 @@ def _need(command: str, modules: Sequence[str]) -> None:
     """Raises UsageError when training parts are not installed."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        text = f"`zoo {command}` needs {', '.join(missing)}: pip install 'gan-zoo[train]' (in a checkout: pip install -e '.[train]')"
-        raise UsageError(text)
+        how = "pip install 'gan-zoo[train]' (in a checkout: pip install -e '.[train]')"
+        raise UsageError(f"`zoo {command}` needs {', '.join(missing)}: {how}")
 
 
 def _silence() -> None:

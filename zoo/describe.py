@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,16 +21,15 @@ def facts(spec: Spec) -> dict[str, Any]:
     if spec.sections.algorithm is not None:
         algorithm = training.make(spec)
         models = algorithm.players
-        phases = [{"name": p.name, "network": p.network.name, "repeat": p.repeat, "optimizer": type(p.optimizer).__name__}
-                  for p in algorithm.phases()]  # fmt: skip
+        phases = [
+            {"name": p.name, "network": p.network.name, "repeat": p.repeat, "optimizer": type(p.optimizer).__name__}
+            for p in algorithm.phases()
+        ]
     else:
         models = networks.build_all(spec.plans)
     described = {}
     for name, plan in spec.plans.items():
-        counted = sum(
-            v.value.shape.num_elements() if hasattr(v.value.shape, "num_elements") else v.value.size
-            for v in models[name].trainable_variables
-        )
+        counted = sum(math.prod(variable.shape) for variable in models[name].trainable_variables)
         if counted != plan.parameters:
             raise ExportError(
                 f"{spec.path}: networks.{name}: Keras counts {counted:,} parameters, the spec {plan.parameters:,}"
@@ -42,7 +42,7 @@ def facts(spec: Spec) -> dict[str, Any]:
             "output_shape": list(plan.output_shape),
         }
     config = spec.sections.training
-    result = {
+    result: dict[str, Any] = {
         "name": spec.name,
         "title": spec.sections.title,
         "spec_sha256": spec.sha256,
@@ -61,7 +61,8 @@ def text(spec: Spec, described: Mapping[str, Any]) -> str:
     parts += [_table(plan) for plan in spec.plans.values()]
     for name, network in described["networks"].items():
         parts.append(
-            f"{name}: {network['parameters']:,} trainable parameters, {network['macs_per_image']:,} multiply-adds per image"
+            f"{name}: {network['parameters']:,} trainable parameters, "
+            f"{network['macs_per_image']:,} multiply-adds per image"
         )
     for phase in described["phases"]:
         times = f", {phase['repeat']} times" if phase["repeat"] > 1 else ""
@@ -85,7 +86,7 @@ def _table(plan: Plan) -> str:
 
 
 def _from(inputs: tuple[int, ...], row: int, plan: Plan) -> str:
-    """' <- 3, 7' for a layer that does not simply follow the row above it; rows count from 1, inputs have their names."""
+    """' <- 3, 7' for a layer that does not simply follow the row above; rows count from 1, inputs have their names."""
     names = list(plan.inputs)
     outputs = {step.output: number + 1 for number, step in enumerate(plan.steps)}
     sources = [names[i] if i < len(names) else str(outputs[i]) for i in inputs]

@@ -2,7 +2,8 @@
 
     generator.onnx   manifest.json   spec.yaml   samples.png   golden.npz   README.md
 
-The folder is written aside, checked through `zoo.runtime` by a process without TensorFlow, and only then takes its place.
+The folder is written aside, checked through `zoo.runtime` by a process without TensorFlow, and only then takes its
+place.
 """
 
 from __future__ import annotations
@@ -86,34 +87,48 @@ def _draw(spec: Spec, tap: str, random: np.random.RandomState, size: int) -> Arr
 
 
 def _keras_function(network: keras.Model, plan: Plan) -> Callable[[dict[str, Array]], Array]:
-    """What Keras computes at inference, in batches of 64 at most."""
-    return lambda inputs: np.concatenate([
-        keras.ops.convert_to_numpy(network({k: v[i : i + 64] for k, v in inputs.items()}, training=False)[plan.output_name])
-        for i in range(0, len(next(iter(inputs.values()))), 64)
-    ])  # fmt: skip
+    """What Keras computes at inference, raw."""
+
+    def generate(inputs: dict[str, Array]) -> Array:
+        return keras.ops.convert_to_numpy(network(inputs, training=False)[plan.output_name])
+
+    return generate
 
 
 def _manifest(run: Run, plan: Plan, section: Export) -> Manifest:
-    spec, step = run.spec, run.step
-    sections, config = spec.sections, run.spec.sections.training
+    spec, sections, config = run.spec, run.spec.sections, run.spec.sections.training
     assert config is not None and sections.data is not None
-    averaged = plan.name in run.algorithm.averages
     source = CARDS[sections.data.source.name]
     return Manifest(
-        name=spec.name, title=sections.title,
+        name=spec.name,
+        title=sections.title,
         paper=spec.document.get("paper") or {},
         inputs=tuple(_input(spec, tap) for tap in plan.inputs),
         outputs=(_output(spec, plan),),
-        weights={
-            "kind": "ema" if averaged else "last", "ema_half_life_images": config.ema_half_life_images if averaged else None,
-            "step": step, "images": step * config.batch_size * run.algorithm.data_draws, "seed": config.seed,
-            "batch_norm": f"mean over {section.batch_norm_batches} batches of {config.batch_size} latents" if section.batch_norm_batches else "moving averages of training",
-            "parameters": plan.parameters,
-        },
-        data={"source": sections.data.source.name, "title": source.title, "licence": source.licence, "homepage": source.homepage, "citation": source.citation},
-        licence=section.licence, spec_sha256=spec.sha256, versions=_versions(),
+        weights=_weights(run, plan, section),
+        data={key: getattr(source, key) for key in ("name", "title", "licence", "homepage", "citation")},
+        licence=section.licence,
+        spec_sha256=spec.sha256,
+        versions=_versions(),
         training={"seconds": round(run.seconds, 1), "machine": _machine(), "ended": run.reason},
-    )  # fmt: skip
+    )
+
+
+def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
+    """Which weights these are: of which kind, after how much training, with which batch norm statistics."""
+    config = run.spec.sections.training
+    assert config is not None
+    averaged = plan.name in run.algorithm.averages
+    batches = f"mean over {section.batch_norm_batches} batches of {config.batch_size} latents"
+    return {
+        "kind": "ema" if averaged else "last",
+        "ema_half_life_images": config.ema_half_life_images if averaged else None,
+        "step": run.step,
+        "images": run.step * config.batch_size * run.algorithm.data_draws,
+        "seed": config.seed,
+        "batch_norm": batches if section.batch_norm_batches else "moving averages of training",
+        "parameters": plan.parameters,
+    }
 
 
 def _input(spec: Spec, tap: str) -> Tensor:
@@ -125,7 +140,8 @@ def _input(spec: Spec, tap: str) -> Tensor:
 
 
 def _output(spec: Spec, plan: Plan) -> Tensor:
-    data, shape = spec.sections.data, ("batch", *plan.output_shape)
+    data = spec.sections.data
+    shape: tuple[int | str, ...] = ("batch", *plan.output_shape)
     if len(plan.output_shape) == 3 and data is not None:
         return Tensor(plan.output_name, "float32", shape, range=data.range, layout="NHWC")
     return Tensor(plan.output_name, "float32", shape, layout="NC" if len(plan.output_shape) == 1 else None)
@@ -153,7 +169,7 @@ def _convert(network: keras.Model, plan: Plan, facts: Manifest, opset: int) -> b
     dtypes = {tensor.name: tensor.dtype for tensor in facts.inputs}
     signature = [tf.TensorSpec((None, *shape), dtypes[tap], name=tap) for tap, shape in plan.inputs.items()]
 
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=signature)
     def generate(*tensors: Any) -> Any:
         return {output: network(dict(zip(names, tensors, strict=True)), training=False)[output]}
 
@@ -169,12 +185,12 @@ def _cases(facts: Manifest) -> dict[str, dict[str, Array]]:
     def inputs(count: int, fill: float | None = None) -> dict[str, Array]:
         made = {}
         for tensor in facts.inputs:
-            random, shape = priors.stream(1, tensor.name), (count, *tensor.shape[1:])
-            if tensor.classes:
+            random = priors.stream(1, tensor.name)
+            if tensor.prior is None:
                 made[tensor.name] = priors.labels(random, count, classes=len(tensor.classes))
             else:
-                drawn = priors.make(tensor.prior, shape=tensor.shape[1:]).draw(random, count)
-                made[tensor.name] = drawn if fill is None else np.full(shape, fill, np.float32)
+                drawn = priors.make(tensor.prior, shape=tuple(int(d) for d in tensor.shape[1:])).draw(random, count)
+                made[tensor.name] = drawn if fill is None else np.full_like(drawn, fill)
         return made
 
     sizes = {f"batch_{count}": inputs(count) for count in (1, 3, 64)}

@@ -1,6 +1,7 @@
 """Batch norm at inference is an affine map: it is folded into the layer before it, so that no artifact contains one.
 
-gamma * (W x + b - mean) / sqrt(var + epsilon) + beta  =  (s W) x + (s (b - mean) + beta),   s = gamma / sqrt(var + epsilon)
+gamma * (W x + b - mean) / sqrt(var + epsilon) + beta  =  (s W) x + (s (b - mean) + beta)
+s = gamma / sqrt(var + epsilon)
 """
 
 from __future__ import annotations
@@ -107,8 +108,10 @@ def _linear_before(norm: Step, plan: Plan) -> Step | None:
 
 
 def _merged(linear: Step, weights: list[Array], affine: Affine) -> list[Array]:
-    """[kernel, bias] of the linear layer with the affine map inside. A dense layer that is reshaped to [h, w, C] has h * w
-    units per channel, channel last."""
+    """[kernel, bias] of the linear layer with the affine map inside.
+
+    A dense layer that is reshaped to [h, w, C] has h * w units per channel, the channel counting fastest.
+    """
     kernel, bias = weights if len(weights) == 2 else (weights[0], np.zeros(linear.cost.shape[-1]))
     scale, shift = (np.tile(a, bias.size // a.size) for a in affine)
     axis = _OUTPUT_AXIS[linear.layer]

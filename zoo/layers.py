@@ -16,6 +16,7 @@ from zoo.spec.types import NonNegativeFloat, PositiveFloat, PositiveInt
 
 LAYERS: Registry[type[keras.Layer]] = Registry("layer")
 Size = int | tuple[int, int]
+SQRT_2 = math.sqrt(2)  # He's gain for (leaky) ReLU
 
 
 @LAYERS.register
@@ -107,10 +108,10 @@ class MinibatchStdDev(keras.layers.Layer):
 @LAYERS.register
 @keras.saving.register_keras_serializable("zoo")
 class EqualizedDense(keras.layers.Layer):
-    """Karras et al. 2017, section 4.1: weights are N(0, 1) and scaled by gain / sqrt(fan_in) at run time, the bias is not."""
+    """Karras et al. 2017, section 4.1: weights N(0, 1), scaled by gain / sqrt(fan_in) at run time; bias unscaled."""
 
     def __init__(
-        self, units: PositiveInt, gain: NonNegativeFloat = math.sqrt(2), use_bias: bool = True, **kwargs: Any
+        self, units: PositiveInt, gain: NonNegativeFloat = SQRT_2, use_bias: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.units, self.gain, self.use_bias = units, gain, use_bias
@@ -139,7 +140,7 @@ class EqualizedConv2D(keras.layers.Layer):
 
     def __init__(
         self, filters: PositiveInt, kernel_size: Size, strides: Size = 1, padding: str = "same",
-        gain: NonNegativeFloat = math.sqrt(2), use_bias: bool = True, **kwargs: Any,
+        gain: NonNegativeFloat = SQRT_2, use_bias: bool = True, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(**kwargs)
         self.filters, self.gain, self.use_bias, self.padding = filters, gain, use_bias, padding

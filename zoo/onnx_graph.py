@@ -1,7 +1,7 @@
 """tf2onnx's graph -> a clean, reproducible ONNX file: stable names, one named batch axis, metadata, IR 8.
 
-tf2onnx invents a new name for the batch axis at every export and leaves TensorFlow's names on every tensor; two exports of
-the same weights would differ. Here every name follows from the order of the nodes alone.
+tf2onnx invents a new name for the batch axis at every export and leaves TensorFlow's names on every tensor; two exports
+of the same weights would differ. Here every name follows from the order of the nodes alone.
 """
 
 from __future__ import annotations

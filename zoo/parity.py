@@ -54,7 +54,7 @@ def read_cases(path: PathLike) -> Cases:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             for key in arrays.files:
-                case, side, name = (key.split("/") + ["", ""])[:3]
+                case, side, name = [*key.split("/"), "", ""][:3]
                 if side not in ("input", "output") or key != f"{case}/{side}/{name}":
                     raise ServeError(f"{path}: keys are CASE/input/NAME or CASE/output/NAME, received '{key}'")
                 cases.setdefault(case, {"input": {}, "output": {}})[side][name] = arrays[key]

@@ -67,20 +67,20 @@ def points_picture(points: np.ndarray[Any, Any], *, extent: float, size: int = 2
 
 def write_png(path: str | os.PathLike[str], image: Image) -> Path:
     """Write [H, W, C] as PNG, whole or not at all. Returns the path. Raises DataError."""
-    from PIL import Image as pillow
+    from PIL import Image as Pillow
 
     _check(image, rank=3)
     buffer = io.BytesIO()
-    pillow.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, "PNG", optimize=True)
+    Pillow.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, "PNG", optimize=True)
     return write_whole(path, buffer.getvalue())
 
 
 def read_png(path: str | os.PathLike[str]) -> Image:
     """uint8 [H, W, C]: C = 1 for a grey file, 3 for all others. Raises DataError."""
-    from PIL import Image as pillow
+    from PIL import Image as Pillow
 
     try:
-        with pillow.open(path, formats=("PNG",)) as picture:
+        with Pillow.open(path, formats=("PNG",)) as picture:
             pixels = np.asarray(picture if picture.mode == "L" else picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:  # pillow raises SyntaxError for a broken PNG
         raise DataError(f"{path}: not a readable PNG: {error}") from error

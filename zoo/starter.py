@@ -31,7 +31,7 @@ def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
     head = [
         f"# yaml-language-server: $schema={schema}",
         f"# Begun from {base}. Check it with `zoo check {target}`, look at it with `zoo build {target} --dry-run`,",
-        f"# train it with `zoo build {target}`; `--set data.source=digits --budget 1m` is a first try that needs no download.",
+        f"# train it with `zoo build {target}`. A first try without download: --set data.source=digits --budget 1m",
     ]
     body = [line for line in lines if not line.startswith("# yaml-language-server")]
     body = [re.sub(r"^name: .*", f"name: {name}", line) for line in body]

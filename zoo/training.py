@@ -60,7 +60,7 @@ def train(
     steps: int | None = None,
     budget: float | None = None,
 ) -> Run:
-    """Train `spec` in `runs`/<name>. With `resume` a checkpoint there is continued; otherwise an earlier run is set aside.
+    """Train `spec` in `runs`/<name>. With `resume` a checkpoint there is continued, else an earlier run is set aside.
 
     `steps` and `budget` (seconds, of this part) replace the spec's own limits; what came of them stands in `Run`.
 
@@ -97,12 +97,18 @@ def train(
         picture = PictureOf(spec, algorithm, folder)
         picture(clock.step)
         algorithm.compile(jit_compile=training.xla)
+        around = [
+            clock,
+            callbacks.Finite(clock, path),
+            callbacks.EverySteps(clock, training.picture_every_steps, picture),
+            callbacks.EverySeconds(training.checkpoint_every_seconds, save),
+            callbacks.Curves(clock, folder / "tensorboard"),
+            callbacks.ProgressLine(clock, spec.name),
+            stop,
+        ]
+        steps_left = _Steps(batches, clock.step, clock.steps)
         try:
-            algorithm.fit(_Steps(batches, clock.step, clock.steps), epochs=1, verbose=0, shuffle=False, callbacks=[
-                clock, callbacks.Finite(clock, path), callbacks.EverySteps(clock, training.picture_every_steps, picture),
-                callbacks.EverySeconds(training.checkpoint_every_seconds, save), callbacks.Curves(clock, folder / "tensorboard"),
-                callbacks.ProgressLine(clock, spec.name), stop,
-            ])  # fmt: skip
+            algorithm.fit(steps_left, epochs=1, verbose=0, shuffle=False, callbacks=around)
         finally:
             stop.release()
         took = clock.seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from zoo.algorithms.alternating import alternating
 from zoo.algorithms.base import ALGORITHMS, Algorithm, Phase, Player
@@ -12,7 +13,7 @@ from zoo.spec.types import Part, construct_arguments
 __all__ = ["ALGORITHMS", "Algorithm", "Phase", "Player", "alternating", "make"]
 
 
-def make(part: Part, plans: Mapping[str, Plan], **options: object) -> Algorithm:
+def make(part: Part, plans: Mapping[str, Plan], **options: Any) -> Algorithm:
     """The algorithm that a spec names, with its networks built and its optimizers ready."""
     algorithm = ALGORITHMS.get(part.name)
     return algorithm(plans, **construct_arguments(algorithm, part.args), **options)

@@ -54,7 +54,7 @@ class Phase:
 class Algorithm(keras.Model):
     """The base of all algorithms. A subclass names its `roles` and returns its `phases()`; the step is always this one.
 
-    `ema_beta`: share of the old average kept by the exponential moving average of the generators at every step, or None.
+    `ema_beta`: the share of the old average that the generators' moving average keeps at every step, or None.
     """
 
     roles: ClassVar[tuple[str, ...]] = ()
@@ -122,10 +122,11 @@ class Algorithm(keras.Model):
 
     def after_step(self) -> None:
         """EMA of the weights; batch norm statistics are copied, export measures them again."""
+        beta = self.ema_beta or 0.0
         for name, average in self.averages.items():
             for old, new in zip(average.weights, self.players[name].weights, strict=True):
                 trained = any(new is v for v in self.players[name].trainable_variables)
-                old.assign(old + (1.0 - self.ema_beta) * (new - old) if trained else new)
+                old.assign(old + (1.0 - beta) * (new - old) if trained else new)
 
     def exported(self, name: str) -> keras.Model:
         """The network whose weights leave the zoo: the average where there is one."""

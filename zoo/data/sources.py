@@ -39,7 +39,7 @@ def cifar10(*, split: Split = "train") -> Dataset:
 def digits(*, split: Split = "train") -> Dataset:
     """Handwritten digits, 8x8 grey, 10 classes, from scikit-learn without a download: the first 1 500, the last 297."""
     try:
-        from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+        from sklearn.datasets import load_digits
     except ImportError as error:
         raise DataError("data source 'digits' comes with scikit-learn: pip install scikit-learn") from error
     values, labels = load_digits(return_X_y=True)

@@ -1,0 +1,36 @@
+"""For every test: one backend, quiet logs, the same random numbers."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums in the same order on every run
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Seeds what is there: a test of the light modules must not be the one that imports Keras."""
+    np.random.seed(0)
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
+
+
+@pytest.fixture
+def spec_of(tmp_path):
+    """`spec_of(yaml text, *overrides)` -> the checked Spec."""
+
+    def read(text, *overrides):
+        from zoo import spec
+
+        path = tmp_path / "tested.yaml"
+        path.write_text(textwrap.dedent(text))
+        return spec.read(path, overrides)
+
+    return read

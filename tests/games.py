@@ -1,0 +1,84 @@
+"""Small games for the tests of algorithms: a spec text, batches made of plain numpy, and what moved in a step."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+from zoo import training
+
+# Batch norm and dropout in both networks, so that every kind of state there is can be watched.
+GAME = """
+name: game
+title: A small game
+data: {source: digits}
+latent: {z: {normal: {shape: [3]}}}
+defaults:
+  BatchNormalization: {momentum: 0.9, epsilon: 1e-5}
+  LeakyReLU: {negative_slope: 0.2}
+networks:
+  generator:
+    inputs: z
+    output: image
+    layers:
+      - Dense: {units: 6}
+      - BatchNormalization
+      - Dropout: {rate: 0.25}
+      - Dense: {units: 64, activation: tanh}
+      - Reshape: {target_shape: [8, 8, 1]}
+  discriminator:
+    inputs: image
+    output: logits
+    layers:
+      - Flatten
+      - Dense: {units: 5}
+      - BatchNormalization
+      - LeakyReLU
+      - Dropout: {rate: 0.25}
+      - Dense: {units: 1}
+algorithm:
+  alternating:
+    loss: non_saturating
+    generator: {optimizer: {SGD: {learning_rate: 0.1}}}
+    discriminator: {optimizer: {SGD: {learning_rate: 0.1}}}
+training: {batch_size: 4, steps: 1}
+"""
+
+
+def batch(spec, algorithm, *, seed=0):
+    """What `fit` hands to a step of `algorithm`: random images in the data's range, and draws of every latent."""
+    random, size = np.random.RandomState(seed), spec.sections.training.batch_size
+    low, high = spec.sections.data.range
+    made = {"image": random.uniform(low, high, (algorithm.data_draws, size, *spec.fields["image"]))}
+    for name, part in spec.sections.latent.items():
+        drawn = training.prior(part).draw(random, algorithm.latent_draws * size)
+        made[name] = drawn.reshape(algorithm.latent_draws, size, *drawn.shape[1:])
+    return {name: ops.convert_to_tensor(value.astype("float32")) for name, value in made.items()}
+
+
+def step(spec, algorithm, *, seed=0):
+    """One training step on `batch(seed)`; the losses as floats."""
+    logs = algorithm.train_step((batch(spec, algorithm, seed=seed),))
+    return {name: float(value) for name, value in logs.items()}
+
+
+def values(algorithm):
+    """{owner/layer/variable: array} of all networks: weights, moving statistics, seeds."""
+    models = {**algorithm.players, **{f"{name}_ema": model for name, model in algorithm.averages.items()}}
+    return {f"{owner}/{v.path}": np.array(v) for owner, model in models.items() for v in model.variables}
+
+
+def moved(before, algorithm):
+    """Names of the variables that are not what they were."""
+    after = values(algorithm)
+    assert before.keys() == after.keys()
+    return {name for name, old in before.items() if not np.array_equal(old, after[name])}
+
+
+def names(algorithm, owner, *, kind="trainable"):
+    """Names of a player's `trainable` weights, `moving` statistics, or `seeds`."""
+    model = algorithm.players[owner]
+    trained = {f"{owner}/{v.path}" for v in model.trainable_variables}
+    moving = {f"{owner}/{v.path}" for v in model.variables if "moving_" in v.path}
+    rest = {f"{owner}/{v.path}" for v in model.variables} - trained - moving
+    return {"trainable": trained, "moving": moving, "seeds": rest}[kind]
