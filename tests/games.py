@@ -65,7 +65,7 @@ def step(spec, algorithm, *, seed=0):
 def values(algorithm):
     """{owner/layer/variable: array} of all networks: weights, moving statistics, seeds."""
     models = {**algorithm.players, **{f"{name}_ema": model for name, model in algorithm.averages.items()}}
-    return {f"{owner}/{v.path}": np.array(v) for owner, model in models.items() for v in model.variables}
+    return {f"{owner}/{v.path}": ops.convert_to_numpy(v) for owner, model in models.items() for v in model.variables}
 
 
 def moved(before, algorithm):

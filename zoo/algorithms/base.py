@@ -22,6 +22,7 @@ from zoo.spec.types import Optimizer, PositiveInt
 
 Tensor = Any
 Batch = dict[str, Tensor]
+DATA_FIELDS = ("image", "point", "label")  # what comes from the data; all else in a batch is latent
 ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm")
 
 
@@ -86,19 +87,25 @@ class Algorithm(keras.Model):
         return optimizer
 
     def run(self, role: str, batch: Batch, i: int, **given: Tensor) -> Tensor:
-        """Network `role` in training mode on draw `i`; `given` replaces inputs of the batch, such as a fake image."""
+        """Network `role` in training mode on draw `i`; `given` replaces inputs of the batch, such as a fake image.
+
+        A step may use more draws of the latents than of the data; labels then begin again at the first draw.
+        """
         plan = self.plans[role]
-        inputs = {name: given[name] if name in given else batch[name][i] for name in plan.inputs}
+        draws = {name: i % self.data_draws if name in DATA_FIELDS else i for name in plan.inputs}
+        inputs = {name: given[name] if name in given else batch[name][draw] for name, draw in draws.items()}
         return ops.cast(self.players[role](inputs, training=True)[plan.output_name], "float32")
 
-    def train_step(self, data: tuple[Batch]) -> dict[str, Tensor]:
-        """One step of the game on `(batch,)`, as `fit` hands it over. Returns the last loss of each phase."""
-        (batch,) = data
+    def train_step(self, data: tuple[Batch, ...]) -> dict[str, Tensor]:
+        """One step of the game on `(batch, ...)`, as `fit` hands it over. Returns the last loss of each phase."""
+        batch = data[0]
         logs: dict[str, Tensor] = {}
         waiting: list[tuple[Phase, autodiff.Gradient]] = []
         for phase in self.phases():
             for i in range(phase.repeat):
                 result = autodiff.value_and_grad(partial(phase.loss, batch, i), phase.variables)
+                for player in self.players.values():
+                    result.keep(seeds(player))  # the next pass must draw other dropout masks
                 logs[f"{phase.name}_loss"] = result.value
                 batch = {**batch, **result.extras}
                 waiting.append((phase, result))
@@ -110,14 +117,11 @@ class Algorithm(keras.Model):
         return logs
 
     def _apply(self, phase: Phase, result: autodiff.Gradient) -> None:
-        """Move the phase's weights, and keep what its passes did to its own network's statistics and to all seeds.
+        """Move the phase's weights, and keep what its passes did to its own network's batch norm statistics.
 
-        Batch norm statistics of the other players are dropped: G's turn does not move D's, nor D's turn G's.
+        Those of the other players are dropped: G's turn does not move D's, nor D's turn G's.
         """
-        result.keep(phase.network.non_trainable_variables)
-        for player in self.players.values():
-            if player is not phase.network:
-                result.keep(seeds(player))
+        result.keep(phase.network.non_trainable_weights)
         phase.optimizer.apply(result.gradients, phase.variables)
 
     def after_step(self) -> None:

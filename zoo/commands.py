@@ -1,0 +1,191 @@
+"""What each command of `zoo.cli` does: it takes parsed flags, calls the rooms that do the work, says what came of it.
+
+Heavy imports stand inside the commands: `zoo check` must not wait for TensorFlow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.export import Exported
+
+TRAIN_MODULES = ("keras", "tensorflow", "onnx", "tf2onnx", "yaml", "rich")
+
+
+def build(options: argparse.Namespace) -> int:
+    """Train, export, say what to do next; or describe with --dry-run."""
+    if options.json and not options.dry_run:
+        raise UsageError("--json goes with --dry-run")
+    _need("build", TRAIN_MODULES)
+    from zoo import spec as language
+
+    seed = [f"training.seed={options.seed}"] if options.seed is not None else []
+    spec = language.read(language.find(options.spec), [*options.overrides, *seed])
+    if not options.verbose:
+        _silence()
+    if options.dry_run:
+        from zoo import describe
+
+        described = describe.facts(spec)
+        print(json.dumps(described) if options.json else describe.text(spec, described))
+        return 0
+    from zoo import export, training
+
+    run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
+    print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting ...", file=sys.stderr)
+    print(_ending(export.export(run, out=options.out), options))
+    return 0
+
+
+def _ending(made: Exported, options: argparse.Namespace) -> str:
+    """What was made, how good it is, and the three lines that a user would type next."""
+    folder, facts = made.folder, made.manifest
+    size, weights, parity = (folder / "generator.onnx").stat().st_size / 1e6, facts.weights, facts.parity
+    kind = {"ema": "averaged weights", "last": "weights"}[weights["kind"]]
+    cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
+    return f"""
+{folder}/generator.onnx: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
+agrees with Keras to {parity["max_abs_difference"]:.1e} (limit {parity["tolerance"]:g}): {cases}
+64 samples: {folder / "samples.png"}
+
+next:
+  python tools/sample.py {folder} -n 64 --seed 1 --out grid.png
+  python -c "import zoo; print(zoo.load('{folder}').sample(16, seed=0).shape)"
+  python tools/build.py {options.spec} --resume"""
+
+
+def sample(options: argparse.Namespace) -> int:
+    """Write a grid of samples, or an array."""
+    import zoo
+    from zoo import pictures
+    from zoo.manifest import write_whole
+
+    if options.out.suffix not in (".png", ".npy"):
+        raise UsageError(f"--out must end in .png (a grid) or .npy (an array), received '{options.out}'")
+    generator = zoo.load(options.artifact)
+    label = int(options.label) if options.label and options.label.isdecimal() else options.label
+    draw = generator.interpolate if options.interpolate else generator.sample
+    images = draw(options.n, options.seed, label=label)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    if options.out.suffix == ".npy":
+        import io
+
+        import numpy as np
+
+        buffer = io.BytesIO()
+        np.save(buffer, images)
+        write_whole(options.out, buffer.getvalue())
+    else:
+        pictures.write_png(options.out, pictures.picture(images))
+    print(f"{options.out}: {options.n} from {generator.title}, seed {options.seed}")
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Report all mistakes of all files."""
+    _need("check", ("yaml",))
+    from zoo import spec as language
+    from zoo.errors import SpecError
+    from zoo.spec.schema import specs_folder
+
+    files: list[Path] = []
+    for name in options.specs or [str(specs_folder())]:
+        path = Path(name)
+        files += sorted(path.rglob("*.yaml")) if path.is_dir() else [language.find(name)]
+    bad = 0
+    for file in files:
+        try:
+            language.read(file, options.overrides)
+        except SpecError as error:
+            bad += 1
+            print(error, file=sys.stderr)
+    if bad:
+        print(f"{bad} of {len(files)} specs have mistakes", file=sys.stderr)
+        return 2
+    print(f"{len(files)} specs are good" if files else "there are no .yaml files here")
+    return 0 if files else 2
+
+
+def fetch(options: argparse.Namespace) -> int:
+    """Bring data sets into the cache."""
+    from zoo import data
+
+    for name in options.names:
+        print(f"{name}: {data.fetch(name)}")
+    return 0
+
+
+def list_models(options: argparse.Namespace) -> int:
+    """One line per spec, with the artifact where there is one."""
+    _need("list", ("yaml",))
+    from zoo import manifest
+    from zoo import spec as language
+    from zoo.starter import shipped
+
+    for name, path in shipped().items():
+        spec = language.read(path)
+        folder = options.out / name
+        paper = spec.sections.paper
+        state = "not built yet: zoo build " + name
+        if (folder / manifest.MANIFEST_FILE).is_file():
+            facts = manifest.read(folder)
+            state = f"{folder}, {facts.weights.get('images', 0):,} images of training"
+        print(f"{name:<16} {spec.sections.title} ({paper.year if paper else 'no paper'}): {state}")
+    return 0
+
+
+def new(options: argparse.Namespace) -> int:
+    """Write a starter."""
+    from zoo import starter
+
+    path = starter.write(options.name, base=options.base, folder=options.out)
+    print(f"{path}\nnext:\n  zoo check {path}\n  zoo build {path} --dry-run\n  zoo build {path} --budget 1m")
+    return 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Print one line per variant; leave the machine alone meanwhile."""
+    _need("bench", TRAIN_MODULES)
+    from zoo import spec as language
+
+    spec = language.read(language.find(options.spec), options.overrides)
+    _silence()
+    from zoo import bench as race
+
+    for result in race.training_steps(spec):
+        print(result, flush=True)
+    if options.artifact:
+        for result in race.sampling(spec.plans["generator"], options.artifact):
+            print(result, flush=True)
+    return 0
+
+
+def _need(command: str, modules: Sequence[str]) -> None:
+    """Raises UsageError when training parts are not installed."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        how = "pip install 'gan-zoo[train]' (in a checkout: pip install -e '.[train]')"
+        raise UsageError(f"`zoo {command}` needs {', '.join(missing)}: {how}")
+
+
+def _silence() -> None:
+    """Send what the frameworks' C++ code writes to nowhere; Python's own stderr stays where it is.
+
+    TensorFlow writes greetings before any log level is read, so the file descriptor itself must be replaced.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", module=r"(tf2onnx|tensorflow|keras|onnx|google)\b.*")
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
