@@ -17,6 +17,7 @@ from zoo.errors import TrainingError
 
 Logs = dict[str, float]
 PLAIN_LINE_EVERY_SECONDS = 10.0
+FINISHED = "all steps are done"
 
 
 class Clock(keras.callbacks.Callback):
@@ -59,7 +60,7 @@ class Stop(keras.callbacks.Callback):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
-        self.clock, self.reason = clock, "all steps are done"
+        self.clock, self.reason = clock, FINISHED
         self._asked: str | None = None
         self._old: dict[signal.Signals, Any] = {}
 
@@ -69,14 +70,15 @@ class Stop(keras.callbacks.Callback):
         except ValueError:  # signals belong to the main thread; elsewhere the caller has them
             self._old = {}
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Give the signals back."""
-        for which, handler in self._old.items():
-            signal.signal(which, handler)
+    def close(self) -> None:
+        """Give the signals back; until then a Ctrl-C cannot interrupt the last checkpoint."""
+        for which in self._old:
+            self._give_back(which)
         self._old = {}
+
+    def _give_back(self, which: signal.Signals) -> None:
+        old = self._old[which]
+        signal.signal(which, signal.SIG_DFL if old is None else old)  # None: it was not set from Python
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         budget = self.clock.budget_seconds
@@ -90,27 +92,20 @@ class Stop(keras.callbacks.Callback):
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        signal.signal(number, self._old[signal.Signals(number)])
+        self._give_back(signal.Signals(number))
 
 
 class Finite(keras.callbacks.Callback):
     """Raises TrainingError at the first loss that is not a finite number, with the step and the phase."""
 
-    def __init__(self, clock: Clock, checkpoint: Path) -> None:
+    def __init__(self, clock: Clock) -> None:
         super().__init__()
-        self.clock, self.checkpoint = clock, checkpoint
+        self.clock = clock
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         for name, value in (logs or {}).items():
             if not math.isfinite(value):
-                good = (
-                    f"the last good checkpoint is {self.checkpoint}"
-                    if self.checkpoint.exists()
-                    else "there is no checkpoint yet"
-                )
-                raise TrainingError(
-                    f"step {self.clock.step}: {name} is {value}; {good}. A smaller learning_rate often helps"
-                )
+                raise TrainingError(f"step {self.clock.step}: {name} is {value}")
 
 
 class EverySeconds(keras.callbacks.Callback):
@@ -156,8 +151,11 @@ class Curves(keras.callbacks.Callback):
             for name, value in {**(logs or {}), "images_per_second": self.clock.images_per_second}.items():
                 self._writer.add_scalar(name, value, self.clock.step)
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self._writer.close()
+    def close(self) -> None:
+        """Write what is still in memory."""
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
 
 
 class ProgressLine(keras.callbacks.Callback):
@@ -204,7 +202,11 @@ class ProgressLine(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self.show(logs or {})
-        self.bar.stop()
+
+    def close(self) -> None:
+        """Give the terminal its cursor back."""
+        if self.console.is_terminal:
+            self.bar.stop()
 
 
 def duration(seconds: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from zoo.manifest import MODEL_FILE, Manifest
 from zoo.spec import Spec
 
@@ -18,7 +20,9 @@ def markdown(facts: Manifest, spec: Spec) -> str:
 
 def _front(facts: Manifest) -> str:
     tags = ", ".join(["gan", "onnx", "keras", facts.name])
-    lines = [f"license: {facts.licence.lower()}", "library_name: onnxruntime", f"tags: [{tags}]"]
+    licence = facts.licence.lower()
+    quoted = licence if licence.replace("-", "").replace(".", "").isalnum() else json.dumps(licence)
+    lines = [f"license: {quoted}", "library_name: onnxruntime", f"tags: [{tags}]"]
     return "\n".join(["---", *lines, f"datasets: [{facts.data['name']}]", "---"])
 
 
@@ -83,10 +87,14 @@ def _training(facts: Manifest, spec: Spec) -> str:
     return f"""## How it was made
 
 `python tools/build.py specs/{facts.name}.yaml`: {weights["step"]:,} steps, {weights["images"]:,} images shown,
-{run["seconds"] / 60:.0f} minutes on {run["machine"]} ({weights["images"] / max(run["seconds"], 1):,.0f} images/s),
+{_time(run["seconds"])} on {run["machine"]} ({weights["images"] / max(run["seconds"], 1):,.0f} images/s),
 seed {weights["seed"]}; it ended because {run["ended"]}. Exported: the {kind}; batch norm statistics:
 {weights["batch_norm"]}. {weights["parameters"]:,} parameters. `spec.yaml` is the whole recipe
 (SHA-256 of its content `{facts.spec_sha256[:16]}...`)."""
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
 
 
 def _data(facts: Manifest) -> str:

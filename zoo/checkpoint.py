@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from zoo.algorithms import Algorithm
 from zoo.errors import TrainingError
 
+FILE = "checkpoint.npz"
 META = "meta"
 # what may change when a run goes on: how long it is, what is shown, and how it leaves
 FREE = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "xla")
@@ -57,19 +57,21 @@ def load(path: Path, algorithm: Algorithm, document: Mapping[str, Any]) -> Progr
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(str(arrays.pop(META)))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise TrainingError(f"{path}: not a readable checkpoint: {error}. Start over without --resume") from error
-    different = differences(meta["document"], document)
+        progress, made_with = Progress(int(meta["step"]), float(meta["seconds"])), dict(meta["document"])
+    except Exception as error:  # decoders of broken files raise almost anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise TrainingError(f"{path}: not a readable checkpoint: {reason}. Start over without --resume") from error
+    different = differences(made_with, document)
     if different:
         raise TrainingError(
             f"{path}: made with another spec: {', '.join(different)} changed. Start over without --resume"
         )
     state = algorithm.state()
-    if state.keys() != arrays.keys() or any(tuple(v.shape) != arrays[k].shape for k, v in state.items()):
-        raise TrainingError(f"{path}: does not fit the networks of this version. Start over without --resume")
+    if misfit := _misfit(arrays, {name: tuple(variable.shape) for name, variable in state.items()}):
+        raise TrainingError(f"{path}: does not fit the networks: {misfit}. Start over without --resume")
     for name, variable in state.items():
         variable.assign(arrays[name])
-    return Progress(meta["step"], meta["seconds"])
+    return progress
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -80,3 +82,15 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     a, b = old.get("training") or {}, new.get("training") or {}
     knobs = [f"training.{k}" for k in sorted(a.keys() | b.keys()) if k not in FREE and a.get(k) != b.get(k)]
     return sections + knobs
+
+
+def _misfit(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """The first thing in which a checkpoint's arrays and the networks at hand differ, or an empty string."""
+    for name, shape in shapes.items():
+        if name not in arrays:
+            return f"it lacks '{name}'"
+        if arrays[name].shape != shape:
+            return f"'{name}' is {list(arrays[name].shape)}, expected {list(shape)}"
+        if not np.isfinite(arrays[name]).all():
+            return f"'{name}' is not finite"
+    return next((f"'{name}' is unknown" for name in arrays if name not in shapes), "")

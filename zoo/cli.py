@@ -15,7 +15,7 @@ from zoo.errors import ZooError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, 2 for the user's mistake, 1 for ours, 130 after Ctrl-C."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(spread(sys.argv[1:] if arguments is None else arguments))
     try:
         return options.run(options) or 0
     except ZooError as error:
@@ -27,6 +27,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a folder that is a file, a full disk, no permission
+        print(f"{error.filename or 'zoo'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+
+
+def spread(arguments: Sequence[str]) -> list[str]:
+    """`--set a=1 b=2 SPEC` -> `--set a=1 --set b=2 SPEC`: several values, and the spec before or after them."""
+    result: list[str] = []
+    for argument in arguments:
+        if len(result) > 1 and result[-2] == "--set" and "=" in argument and not argument.startswith("-"):
+            result.append("--set")
+        result.append(argument)
+    return result
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,7 +84,7 @@ def _add_build(group: argparse._SubParsersAction) -> None:
 
 
 def _add_set(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--set", dest="overrides", metavar="a.b.c=value", nargs="+", action="extend", default=[],
+    p.add_argument("--set", dest="overrides", metavar="a.b.c=value", action="append", default=[],
                    help="change values of the spec, such as training.batch_size=64 data.source=digits")  # fmt: skip
 
 

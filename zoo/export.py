@@ -8,7 +8,7 @@ place.
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib
 import os
 import shutil
 import tempfile
@@ -47,12 +47,9 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
     """
     spec = run.spec
     section = spec.sections.export or Export()
-    if len(section.networks) != 1:
-        raise UsageError(
-            f"{spec.path}: an artifact holds one generator, received export.networks {list(section.networks)}"
-        )
-    name = section.networks[0]
-    plan, source = spec.plans[name], run.algorithm.exported(name)
+    plan = exported_plan(spec)
+    source = run.algorithm.exported(plan.name)
+    keras.utils.set_random_seed(0)  # dropout while batch norm is measured: the same weights must give the same bytes
     network = networks.build(plan)  # in float32, whatever precision trained it
     network.set_weights(source.get_weights())
     fold.averaged_statistics(network, _latent_batches(spec, plan, section.batch_norm_batches))
@@ -66,9 +63,24 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
         folder.mkdir()
         manifest.write_whole(folder / manifest.MODEL_FILE, data)
         facts = _checked(folder, facts, plan, keras_generator)
-        _write_rest(folder, facts, run, keras_generator)
+        facts = _write_rest(folder, facts, run, keras_generator)
         _swap(folder, out / spec.name)
     return Exported(out / spec.name, facts)
+
+
+def exported_plan(spec: Spec) -> Plan:
+    """The one network of an artifact. Raises UsageError for a spec whose networks cannot be exported."""
+    names = (spec.sections.export or Export()).networks
+    if len(names) != 1 or names[0] not in spec.plans:
+        raise UsageError(
+            f"{spec.path}: an artifact holds one of the networks {', '.join(spec.plans)}, received "
+            f"export.networks {list(names)}"
+        )
+    plan = spec.plans[names[0]]
+    for tap in plan.inputs:
+        if tap not in spec.latents and not (tap == "label" and spec.classes):
+            raise UsageError(f"{spec.path}: input '{tap}' of an exported generator is neither a latent nor a label")
+    return plan
 
 
 def _latent_batches(spec: Spec, plan: Plan, count: int) -> list[dict[str, Array]]:
@@ -81,9 +93,7 @@ def _latent_batches(spec: Spec, plan: Plan, count: int) -> list[dict[str, Array]
 def _draw(spec: Spec, tap: str, random: np.random.RandomState, size: int) -> Array:
     if tap in spec.sections.latent:
         return training.prior(spec.sections.latent[tap]).draw(random, size)
-    if tap == "label":
-        return priors.labels(random, size, classes=len(spec.classes))
-    raise UsageError(f"{spec.path}: input '{tap}' of an exported generator is neither a latent nor a label")
+    return priors.labels(random, size, classes=len(spec.classes))
 
 
 def _keras_function(network: keras.Model, plan: Plan) -> Callable[[dict[str, Array]], Array]:
@@ -148,8 +158,8 @@ def _output(spec: Spec, plan: Plan) -> Tensor:
 
 
 def _versions() -> dict[str, str]:
-    names = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
-    return {"gan-zoo": __version__, **{name: importlib.metadata.version(name) for name in names}}
+    names = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")  # modules: distributions also go by other names
+    return {"gan-zoo": __version__, **{name: importlib.import_module(name).__version__ for name in names}}
 
 
 def _machine() -> str:
@@ -220,7 +230,9 @@ def _checked(
     return Manifest(**{**facts.__dict__, "parity": {**figures, "tolerance": TOLERANCE}})
 
 
-def _write_rest(folder: Path, facts: Manifest, run: Run, keras_generator: Callable[[dict[str, Array]], Array]) -> None:
+def _write_rest(
+    folder: Path, facts: Manifest, run: Run, keras_generator: Callable[[dict[str, Array]], Array]
+) -> Manifest:
     """Spec, golden vectors, samples, card; then the manifest that states their hashes."""
     manifest.write_whole(folder / "spec.yaml", run.spec.to_yaml().encode())
     generator = runtime.load(folder)
@@ -232,17 +244,18 @@ def _write_rest(folder: Path, facts: Manifest, run: Run, keras_generator: Callab
     facts = Manifest(**{**facts.__dict__, "files": {name: manifest.sha256_file(folder / name) for name in names}})
     manifest.write(facts, folder)
     manifest.write_whole(folder / "README.md", card.markdown(facts, run.spec).encode())
+    return facts
 
 
 def _swap(new: Path, target: Path) -> None:
     """Put the finished folder in its place; what stood there goes only once the new one is complete."""
     old = new.with_name(f"{target.name}.old")
-    if target.exists():
-        target.rename(old)
     try:
+        if target.exists():
+            target.rename(old)
         new.rename(target)
-    except OSError:
-        if old.exists():
+    except BaseException:  # Ctrl-C too
+        if old.exists() and not target.exists():
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)

@@ -43,7 +43,7 @@ def clean(
         result.metadata_props.add(key=key, value=metadata[key])
     try:
         onnx.checker.check_model(result, full_check=True)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"the converted graph is not valid ONNX: {error}") from error
     return result.SerializeToString(deterministic=True)
 
@@ -73,14 +73,14 @@ def _rename(model: ModelProto) -> None:
     kept = {value.name for value in (*graph.input, *graph.output)}
     names: dict[str, str] = {}
     for tensor in graph.initializer:
-        content = tensor.raw_data or tensor.SerializeToString(deterministic=True)
+        content = onnx.numpy_helper.to_array(tensor).tobytes()
         shape = "x".join(map(str, tensor.dims)) or "scalar"
         names[tensor.name] = f"w_{shape}_{hashlib.sha256(content).hexdigest()[:12]}_{tensor.data_type}"
     for number, node in enumerate(graph.node):
         kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", node.op_type).lower()
         node.name, node.doc_string = f"{kind}_{number}", ""
         for i, out in enumerate(node.output):
-            if out not in kept:
+            if out and out not in kept:  # an empty name is an optional output that nobody asked for
                 names[out] = node.name if i == 0 else f"{node.name}_{i}"
     for node in graph.node:
         for side in (node.input, node.output):

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from zoo.errors import UsageError
 from zoo.registry import suggest
+from zoo.spec import Spec, read
 from zoo.spec.schema import specs_folder
 
 TEMPLATE = "_template"
+_EXTENDS = re.compile("^extends:", re.MULTILINE)
 
 
 def shipped() -> dict[str, Path]:
@@ -26,12 +28,14 @@ def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
     if base not in known:
         raise UsageError(f"there is no spec '{base}' to begin from.{suggest(base, known)} Known: {', '.join(known)}")
     target = folder / f"{name}.yaml"
-    lines = known[base].read_text("utf-8").splitlines()
+    spec = read(known[base])
+    # a copy elsewhere could not find what it extends
+    lines = (spec.to_yaml() if _EXTENDS.search(text := known[base].read_text("utf-8")) else text).splitlines()
     schema = Path(os.path.relpath(specs_folder() / "schema.json", folder)).as_posix()
     head = [
         f"# yaml-language-server: $schema={schema}",
         f"# Begun from {base}. Check it with `zoo check {target}`, look at it with `zoo build {target} --dry-run`,",
-        f"# train it with `zoo build {target}`. A first try without download: --set data.source=digits --budget 1m",
+        f"# train it with `zoo build {target}`. A first try{_without_download(spec)} --budget 1m",
     ]
     body = [line for line in lines if not line.startswith("# yaml-language-server")]
     body = [re.sub(r"^name: .*", f"name: {name}", line) for line in body]
@@ -42,3 +46,14 @@ def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
     except FileExistsError as error:
         raise UsageError(f"{target} exists already; choose another name or remove it") from error
     return target
+
+
+def _without_download(spec: Spec) -> str:
+    """The flags that swap the data for small digits of the same size, where the spec's own must be downloaded."""
+    data, image = spec.sections.data, spec.fields.get("image")
+    if data is None or image is None or data.source.name == "digits":
+        return ":"
+    height, width, channels = image
+    size = str(height) if height == width else f"[{height},{width}]"
+    more = "" if channels == 1 else f" data.channels={channels}"
+    return f" without download: --set data.source=digits data.size={size}{more}"

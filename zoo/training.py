@@ -5,7 +5,9 @@ data -> algorithm -> (checkpoint) -> fit until the last step, the budget or a si
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +48,7 @@ class _Steps(keras.utils.PyDataset):
         self.batches, self.first, self.last = batches, first, last
 
     def __len__(self) -> int:
-        return self.last - self.first
+        return min(self.last - self.first, 2**31 - 1)  # `steps: 10**30` means: until the budget is used
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray]]:
         return (self.batches[self.first + index],)
@@ -71,56 +73,72 @@ def train(
     if training is None or spec.sections.algorithm is None or spec.sections.data is None:
         raise UsageError(f"{spec.path}: describes networks without saying how to train them. Try --dry-run")
     folder = runs / spec.name
-    path = folder / "checkpoint.npz"
-    if not resume and folder.exists():
-        _set_aside(folder)
     dataset = load_data(spec)
     algorithm = make(spec)
-    start = checkpoint.Progress(0, 0.0)
-    if resume and path.exists():
-        start = checkpoint.load(path, algorithm, spec.document)
-    else:
-        _initialise_from_data(algorithm, spec, dataset)
     batches = make_batches(spec, algorithm, dataset)
+    start = _start(spec, algorithm, dataset, folder, resume)
     if budget is None and training.budget:
         budget = seconds(training.budget)
     clock = callbacks.Clock(
         step=start.step, steps=max(steps or training.steps, start.step), budget_seconds=budget,
         batch_size=training.batch_size * algorithm.data_draws,
     )  # fmt: skip
-    stop = callbacks.Stop(clock)
+    if clock.step >= clock.steps:
+        return Run(spec, algorithm, start.step, start.seconds, callbacks.FINISHED, folder)
+    algorithm.compile(jit_compile=training.xla)
+    reason, took = _fit(spec, algorithm, batches, clock, start, folder)
+    return Run(spec, algorithm, clock.step, start.seconds + took, reason, folder)
+
+
+def _start(spec: Spec, algorithm: Algorithm, dataset: Dataset, folder: Path, resume: bool) -> checkpoint.Progress:
+    """Where the run begins: at its checkpoint, or anew in an empty folder."""
+    path = folder / checkpoint.FILE
+    if resume and path.exists():
+        return checkpoint.load(path, algorithm, spec.document)
+    if resume:
+        print(f"{spec.name}: there is no checkpoint in {folder}: starting anew", file=sys.stderr)
+    if folder.exists():
+        _set_aside(folder)
+    _initialise_from_data(algorithm, spec, dataset)
+    return checkpoint.Progress(0, 0.0)
+
+
+def _fit(
+    spec: Spec, algorithm: Algorithm, batches: Batches, clock: callbacks.Clock, start: checkpoint.Progress, folder: Path
+) -> tuple[str, float]:
+    """Run the steps and leave a checkpoint. Returns why it ended and the seconds that it took."""
+    training, path = spec.sections.training, folder / checkpoint.FILE
+    assert training is not None
+    picture = PictureOf(spec, algorithm, folder)
+    stop, line = callbacks.Stop(clock), callbacks.ProgressLine(clock, spec.name)
+    curves = callbacks.Curves(clock, folder / "tensorboard")
 
     def save() -> None:
         checkpoint.save(path, algorithm, checkpoint.Progress(clock.step, start.seconds + clock.seconds), spec.document)
 
-    if clock.step < clock.steps:
-        picture = PictureOf(spec, algorithm, folder)
-        picture(clock.step)
-        algorithm.compile(jit_compile=training.xla)
-        around = [
-            clock,
-            callbacks.Finite(clock, path),
-            callbacks.EverySteps(clock, training.picture_every_steps, picture),
-            callbacks.EverySeconds(training.checkpoint_every_seconds, save),
-            callbacks.Curves(clock, folder / "tensorboard"),
-            callbacks.ProgressLine(clock, spec.name),
-            stop,
-        ]
-        steps_left = _Steps(batches, clock.step, clock.steps)
+    around = [
+        clock,
+        callbacks.Finite(clock),
+        callbacks.EverySteps(clock, training.picture_every_steps, picture),
+        callbacks.EverySeconds(training.checkpoint_every_seconds, save),
+        curves,
+        line,
+        stop,
+    ]
+    with contextlib.ExitStack() as at_the_end:
+        for one in (stop, curves, line):
+            at_the_end.callback(one.close)  # also after an error; a Ctrl-C must not cost the last checkpoint
         try:
+            picture(clock.step)
+            steps_left = _Steps(batches, clock.step, clock.steps)
             algorithm.fit(steps_left, epochs=1, verbose=0, shuffle=False, callbacks=around)
-        finally:
-            stop.release()
-        took = clock.seconds
-        try:
+            took = clock.seconds
+            picture(clock.step)
             save()
         except TrainingError as error:
             good = f"the last good checkpoint is {path}" if path.exists() else "there is no checkpoint yet"
-            raise TrainingError(f"{error}; {good}") from error
-        picture(clock.step)
-    else:
-        took = 0.0
-    return Run(spec, algorithm, clock.step, start.seconds + took, stop.reason, folder)
+            raise TrainingError(f"{error}; {good}. A smaller learning_rate often helps") from error
+    return stop.reason, took
 
 
 def make(spec: Spec) -> Algorithm:
@@ -190,8 +208,11 @@ class PictureOf:
             name: prior(part).draw(priors.stream(0, name), PICTURE_SAMPLES)
             for name, part in spec.sections.latent.items()
         }
+        if spec.classes:
+            self.latents["label"] = np.arange(PICTURE_SAMPLES) % len(spec.classes)
 
     def __call__(self, step: int) -> None:
+        """Write runs/<name>/<network>-<step>.png. Raises TrainingError for a network that makes NaN or infinity."""
         section = self.spec.sections.data
         assert section is not None
         for name, plan in self.spec.plans.items():
@@ -201,8 +222,10 @@ class PictureOf:
             raw = keras.ops.convert_to_numpy(
                 network({key: self.latents[key] for key in plan.inputs}, training=False)[plan.output_name]
             )
-            self.folder.mkdir(parents=True, exist_ok=True)
             raw = raw.astype("float32")
+            if not np.isfinite(raw).all():
+                raise TrainingError(f"step {step}: {name} makes numbers that are not finite")
+            self.folder.mkdir(parents=True, exist_ok=True)
             shown = to_uint8(raw, section.range) if raw.ndim == 4 else raw
             pictures.write_png(self.folder / f"{name}-{step:07d}.png", pictures.picture(shown))
 
@@ -219,10 +242,16 @@ def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset) ->
 
 
 def _set_aside(folder: Path) -> None:
-    """Keep the run that stands here as <name>.previous: forgetting --resume must not cost an hour of training."""
-    previous = folder.with_name(f"{folder.name}.previous")
-    if (folder / "checkpoint.npz").exists():
+    """Keep the run that stands here as <name>.previous: forgetting --resume must not cost an hour of training.
+
+    A folder without a checkpoint loses what an early end left in it, and nothing else: it may be the user's own.
+    """
+    if (folder / checkpoint.FILE).exists():
+        previous = folder.with_name(f"{folder.name}.previous")
         shutil.rmtree(previous, ignore_errors=True)
         folder.rename(previous)
+        print(f"{folder.name}: the earlier run is kept in {previous}", file=sys.stderr)
     else:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        for picture in folder.glob(f"*-{'[0-9]' * 7}.png"):
+            picture.unlink()
