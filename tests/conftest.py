@@ -34,3 +34,19 @@ def spec_of(tmp_path):
         return spec.read(path, overrides)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """tests/tiny.py's GAN after 4 steps: a `training.Run`. Shared: look at it, do not train it on."""
+    import tiny
+
+    return tiny.train(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def exported(tiny_run, tmp_path_factory):
+    """What `export` made of it. Shared: copy the folder before you change anything in it."""
+    from zoo import export
+
+    return export.export(tiny_run, out=tmp_path_factory.mktemp("exported"))

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from zoo import training
+from zoo.data import Dataset
 
 # Batch norm and dropout in both networks, so that every kind of state there is can be watched.
 GAME = """
@@ -68,6 +69,13 @@ def values(algorithm):
     return {f"{owner}/{v.path}": ops.convert_to_numpy(v) for owner, model in models.items() for v in model.variables}
 
 
+def images(spec, count=200, *, seed=0):
+    """A data set of the spec's shape without its files: uint8 images from black to white, no two alike."""
+    made = np.random.RandomState(seed).randint(0, 256, (count, *spec.fields["image"])).astype("uint8")
+    made[0], made[1] = 0, 255
+    return Dataset("noise", images=made, labels=np.arange(count) % 10, classes=spec.classes)
+
+
 def moved(before, algorithm):
     """Names of the variables that are not what they were."""
     after = values(algorithm)
@@ -82,3 +90,16 @@ def names(algorithm, owner, *, kind="trainable"):
     moving = {f"{owner}/{v.path}" for v in model.variables if "moving_" in v.path}
     rest = {f"{owner}/{v.path}" for v in model.variables} - trained - moving
     return {"trainable": trained, "moving": moving, "seeds": rest}[kind]
+
+
+def watch(algorithm, monkeypatch):
+    """Every call of a network from now on, as it comes: (network, inputs as numpy, training)."""
+    calls, kind = [], type(algorithm.players["generator"])
+    original = kind.call
+
+    def call(self, inputs, training=None, **kwargs):
+        calls.append((self.name, {k: np.array(v) for k, v in inputs.items()}, training))
+        return original(self, inputs, training=training, **kwargs)
+
+    monkeypatch.setattr(kind, "call", call)
+    return calls

@@ -121,6 +121,12 @@ def test_nesterov_is_not_dropped_when_momentum_is_scheduled():
     assert scheduled == pytest.approx(constant, abs=1e-6)
 
 
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="zoo/optimizers.py: Keras refuses `learning_rate: 1`, which is a number to YAML")
+@pytest.mark.parametrize("name", KERAS_OPTIMIZERS)
+def test_a_whole_number_is_a_learning_rate(name):
+    assert float(make(Part(name, {"learning_rate": 1})).learning_rate) == 1.0
+
+
 def test_adam_of_the_papers():
     optimizer = make(Part("Adam", {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}))
     assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.5, 0.999, 1e-8)

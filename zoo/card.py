@@ -88,8 +88,8 @@ def _training(facts: Manifest, spec: Spec) -> str:
 
 `python tools/build.py specs/{facts.name}.yaml`: {weights["step"]:,} steps, {weights["images"]:,} images shown,
 {_time(run["seconds"])} on {run["machine"]} ({weights["images"] / max(run["seconds"], 1):,.0f} images/s),
-seed {weights["seed"]}; it ended because {run["ended"]}. Exported: the {kind}; batch norm statistics:
-{weights["batch_norm"]}. {weights["parameters"]:,} parameters. `spec.yaml` is the whole recipe
+seed {weights["seed"]}. Exported: the {kind};
+batch norm statistics: {weights["batch_norm"]}. {weights["parameters"]:,} parameters. `spec.yaml` is the whole recipe
 (SHA-256 of its content `{facts.spec_sha256[:16]}...`)."""
 
 

@@ -40,7 +40,7 @@ class Registry(Generic[T]):
         return self._parts[name]
 
     def bind(self, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
-        """`args` completed with the part's own defaults. Raises TypeError for unknown arguments; missing ones stay missing."""
+        """`args` completed with the part's own defaults. Raises TypeError for unknown arguments."""
         signature = inspect.signature(self.get(name))
         keyword = {p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
         for arg in args:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from games import GAME, batch, moved, names, step, values
+from games import GAME, batch, moved, names, step, values, watch
 from keras import ops
 
 from zoo import algorithms, training
@@ -119,19 +119,6 @@ def test_draws_are_as_many_as_the_passes_that_need_their_own(spec_of, key, repea
     algorithm = training.make(spec_of(GAME, f"algorithm.alternating.{key}.updates={repeats}"))
     d, g = (repeats if key == role else 1 for role in ("discriminator", "generator"))
     assert (algorithm.data_draws, algorithm.latent_draws) == (d, d + g)
-
-
-def watch(algorithm, monkeypatch):
-    """Every call of a network from now on: (network, inputs as numpy, training)."""
-    calls, kind = [], type(algorithm.players["generator"])
-    original = kind.call
-
-    def call(self, inputs, training=None, **kwargs):
-        calls.append((self.name, {k: np.array(v) for k, v in inputs.items()}, training))
-        return original(self, inputs, training=training, **kwargs)
-
-    monkeypatch.setattr(kind, "call", call)
-    return calls
 
 
 def test_two_updates_of_d_take_two_draws_of_data_and_noise_and_g_a_third(spec_of, monkeypatch):

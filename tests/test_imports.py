@@ -1,0 +1,193 @@
+"""Imports point downwards only: the table of rooms, held against the code by reading it, and against a fresh process."""
+
+import ast
+import functools
+import graphlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "zoo"
+
+# Room -> the rooms that it may import, every one of them further up in this table. A room is a module or a package; a
+# module that stands here by its own name (spec.generate) is a room apart. `zoo` itself holds the version and `load`.
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "registry": set(),
+    "manifest": {"errors", "registry"},
+    "priors": {"registry"},
+    "session": {"errors", "manifest"},
+    "runtime": {"errors", "manifest", "priors", "registry", "session"},
+    "zoo": {"runtime"},
+    "parity": {"errors", "runtime", "session"},
+    "serve": {"errors", "manifest", "priors", "registry", "runtime", "session", "zoo"},
+    "pictures": {"errors", "manifest"},
+    "data.catalogue": {"errors"},
+    "data": {"data.catalogue", "errors", "registry"},
+    "spec": {"data.catalogue", "errors", "registry"},
+    "metrics": {"errors", "registry"},
+    "layers": {"registry", "spec"},
+    "losses": {"registry", "spec"},
+    "penalties": {"registry", "spec"},
+    "initializers": {"registry"},
+    "optimizers": {"registry", "spec"},
+    "networks": {"errors", "initializers", "layers", "spec"},
+    "autodiff": {"errors"},
+    "algorithms": {"autodiff", "errors", "losses", "networks", "optimizers", "penalties", "registry", "spec"},
+    "spec.generate": {"algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "spec"},
+    "callbacks": {"errors"},
+    "checkpoint": {"algorithms", "errors"},
+    "training": {
+        "algorithms", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures", "priors", "runtime",
+        "spec",
+    },
+    "fold": {"networks", "spec"},
+    "onnx_graph": {"errors"},
+    "card": {"manifest", "spec"},
+    "export": {
+        "card", "data.catalogue", "errors", "fold", "manifest", "networks", "onnx_graph", "parity", "pictures", "priors",
+        "runtime", "spec", "training", "zoo",
+    },
+    "describe": {"errors", "networks", "spec", "training"},
+    "bench": {"algorithms", "errors", "networks", "runtime", "spec", "training"},
+    "starter": {"errors", "registry", "spec"},
+    "commands": {
+        "bench", "data", "describe", "errors", "export", "manifest", "metrics", "pictures", "serve", "spec", "starter",
+        "training", "zoo",
+    },
+    "cli": {"commands", "errors", "zoo"},
+}  # fmt: skip
+
+# Package -> the rooms that may name it, at their top or inside a function.
+KERAS = {
+    "algorithms", "autodiff", "callbacks", "checkpoint", "export", "fold", "initializers", "layers", "losses", "metrics",
+    "networks", "optimizers", "penalties", "spec.generate", "training",
+}  # fmt: skip
+HEAVY: dict[str, set[str]] = {
+    "keras": KERAS,
+    "tensorflow": {"autodiff", "export"},
+    "jax": {"autodiff"},
+    "torch": {"autodiff"},
+    "tf2onnx": {"export"},
+    "onnx": {"onnx_graph"},
+    "onnxruntime": {"session"},
+    "yaml": {"spec"},
+}
+LIGHT = {"errors", "registry", "manifest", "data.catalogue"}  # the standard library alone
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "zoo"
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room(name):
+    """The room of a dotted name below `zoo`: the longest entry of the table that it begins with, or None."""
+    parts = name.split(".")
+    return next((r for n in range(len(parts), 0, -1) if (r := ".".join(parts[:n])) in ROOMS), None)
+
+
+def walk(node, *, top_level):
+    """All statements, or only those that run when the module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if top_level and (isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or _is_type_checking(child)):
+            continue
+        yield child
+        yield from walk(child, top_level=top_level)
+
+
+def _is_type_checking(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+@functools.cache
+def imports(path, *, top_level=False):
+    """Absolute dotted names that a file imports; `from a import b` is a.b."""
+    found = set()
+    for node in walk(ast.parse(path.read_text()), top_level=top_level):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: write the whole name, not a relative one"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def below_zoo(name):
+    """'zoo.spec.types.Part' -> 'spec.types.Part'; what is no module of its own belongs to `zoo` itself."""
+    rest = name.partition(".")[2]
+    return rest if rest.split(".")[0] in {module.split(".")[0] for module in FILES} else "zoo"
+
+
+def test_the_table_points_downwards():
+    order = list(ROOMS)
+    for name, allowed in ROOMS.items():
+        for other in allowed:
+            assert other in ROOMS, f"'{name}' may import '{other}', which is no room"
+            assert order.index(other) < order.index(name), f"'{other}' stands below '{name}' and may not be imported by it"
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_every_module_has_a_room(module):
+    assert room(module), f"zoo/{module.replace('.', '/')}.py: say in ROOMS what it may import"
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if room(m)])
+def test_a_module_imports_only_what_its_room_may(module):
+    own = room(module)
+    used = {room(below_zoo(name)) for name in imports(FILES[module]) if name.split(".")[0] == "zoo"} - {own}
+    assert used <= ROOMS[own], f"{module} imports {sorted(map(str, used - ROOMS[own]))}"
+
+
+@pytest.mark.parametrize("package", HEAVY)
+def test_a_heavy_package_is_named_only_where_it_may(package):
+    users = {room(module) for module, path in FILES.items() if any(n.split(".")[0] == package for n in imports(path))}
+    assert users <= HEAVY[package], f"{sorted(map(str, users - HEAVY[package]))} may not import {package}"
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if room(m) in LIGHT])
+def test_a_light_module_needs_the_standard_library_alone(module):
+    outside = {name.split(".")[0] for name in imports(FILES[module])} - {"zoo"}
+    assert outside <= sys.stdlib_module_names
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {}
+    for module, path in FILES.items():
+        names = [below_zoo(n) for n in imports(path, top_level=True) if n.split(".")[0] == "zoo"]
+        longest = [next(f for i in range(len(p), 0, -1) if (f := ".".join(p[:i])) in FILES) for p in (n.split(".") for n in names)]
+        graph[module] = set(longest) - {module, "zoo"}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError with the circle
+
+
+def test_tools_go_through_the_command_line():
+    for path in (ROOT / "tools").glob("*.py"):
+        rooms = {room(below_zoo(name)) for name in imports(path) if name.split(".")[0] == "zoo"}
+        assert rooms <= {"cli", "spec", "spec.generate"}, path.name
+
+
+FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
+FRESH = {
+    "zoo": (*FRAMEWORKS, "yaml", "numpy", "onnxruntime"),
+    "zoo.runtime": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data"),
+    "zoo.parity": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data"),
+    "zoo.manifest": (*FRAMEWORKS, "yaml", "numpy"),
+    "zoo.spec": (*FRAMEWORKS, "numpy", "onnxruntime"),
+    "zoo.data": (*FRAMEWORKS, "yaml", "numpy"),
+    "zoo.cli": FRAMEWORKS,
+}
+
+
+@pytest.mark.parametrize("module", FRESH)
+def test_a_fresh_process_stays_light(module):
+    code = f"import {module}, json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not set(FRESH[module]) & set(json.loads(done.stdout))

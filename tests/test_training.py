@@ -1,0 +1,325 @@
+"""Training: how it begins, goes on and stops; what it leaves in its folder; what is refused."""
+
+import os
+import re
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tiny
+
+from zoo import checkpoint, pictures, training
+from zoo.errors import DataError, TrainingError, UsageError
+from zoo.training import PICTURE_SAMPLES, PictureOf
+
+RATE = "algorithm.alternating.{}.optimizer.SGD.learning_rate=1e15"
+INFINITE_SOON = (RATE.format("generator"), RATE.format("discriminator"))
+
+
+def weights(algorithm, name="generator"):
+    return [keras.ops.convert_to_numpy(v.value).copy() for v in algorithm.players[name].weights]
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.fixture
+def at_step(monkeypatch):
+    """`at_step(n, action)`: call `action()` once, inside the callbacks of step n, before its picture."""
+
+    def arrange(step, action):
+        original, todo = PictureOf.__call__, [action]
+
+        def picture(self, at):
+            if at == step and todo:
+                todo.pop()()
+            original(self, at)
+
+        monkeypatch.setattr(PictureOf, "__call__", picture)
+
+    return arrange
+
+
+def test_what_a_run_leaves(tiny_run):
+    assert (tiny_run.step, tiny_run.reason) == (4, "all steps are done") and tiny_run.seconds > 0
+    assert {p.name for p in tiny_run.folder.iterdir()} == {
+        "checkpoint.npz", "tensorboard", "generator-0000000.png", "generator-0000004.png",
+    }  # fmt: skip
+    assert list((tiny_run.folder / "tensorboard").glob("events.out.tfevents.*"))
+    with np.load(tiny_run.folder / checkpoint.FILE) as file:
+        assert '"step": 4' in str(file["meta"])
+
+
+def test_progress_is_on_stderr(tmp_path, capsys):
+    tiny.train(tmp_path, tiny.DENSE)
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if line.startswith("dense: ")]
+    assert out == "" and len(lines) == 3 and lines[0] == "dense: compiling the training step ..."
+    assert lines[1].startswith("dense: step 1/3  ") and lines[2].startswith("dense: step 3/3  ")
+    for word in ("images/s", " left  ", "discriminator ", "generator "):
+        assert word in lines[1]
+
+
+@pytest.mark.parametrize(("which", "reason"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_signals_stop_cleanly(tmp_path, at_step, which, reason):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    at_step(2, lambda: os.kill(os.getpid(), which))
+    run = tiny.train(tmp_path, tiny.DENSE, "training.picture_every_steps=2", steps=50)
+    assert (run.step, run.reason) == (2, reason)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    fresh = training.make(run.spec)
+    assert checkpoint.load(run.folder / checkpoint.FILE, fresh, run.spec.document).step == 2
+    assert same(weights(fresh), weights(run.algorithm))
+
+
+def test_a_signal_while_the_last_checkpoint_is_written(tmp_path, monkeypatch):
+    save = checkpoint.save
+
+    def interrupted(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+        save(*args)
+
+    monkeypatch.setattr(checkpoint, "save", interrupted)
+    run = tiny.train(tmp_path, tiny.DENSE)
+    assert run.step == 3 and (run.folder / checkpoint.FILE).exists()
+
+
+def test_the_second_ctrl_c_stops_at_once(tmp_path, at_step):
+    def twice():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    at_step(2, twice)
+    with pytest.raises(KeyboardInterrupt):
+        tiny.train(tmp_path, tiny.DENSE, "training.picture_every_steps=2", steps=50)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not (tmp_path / "runs" / "dense" / checkpoint.FILE).exists()
+
+
+def test_the_budget_ends_a_run(tmp_path):
+    run = tiny.train(tmp_path, tiny.DENSE, "training.steps=1000000000000000000000", budget=0.3)
+    assert run.reason == "the budget of 0s is used" and run.step >= 1 and 0.3 <= run.seconds < 30
+    other = tiny.train(tmp_path / "spec", tiny.DENSE, "training.steps=1000000", "training.budget=0.3s")
+    assert other.reason == "the budget of 0s is used"
+
+
+def test_resume_goes_on_and_ends_where_it_should(tmp_path, capsys):
+    first = tiny.train(tmp_path, tiny.DENSE)
+    again = tiny.train(tmp_path, tiny.DENSE, resume=True)  # all steps are done already
+    assert (again.step, again.seconds, again.reason) == (3, pytest.approx(first.seconds, abs=0.5), "all steps are done")
+    assert same(weights(first.algorithm), weights(again.algorithm))
+    assert tiny.train(tmp_path, tiny.DENSE, resume=True, steps=2).step == 3  # never back
+    more = tiny.train(tmp_path, tiny.DENSE, resume=True, steps=5)
+    assert more.step == 5 and more.seconds > first.seconds
+    assert "starting anew" not in capsys.readouterr().err
+
+
+def test_resume_without_a_checkpoint_starts_anew_and_says_so(tmp_path, capsys):
+    run = tiny.train(tmp_path, tiny.DENSE, resume=True)
+    assert run.step == 3
+    said = f"dense: there is no checkpoint in {tmp_path / 'runs' / 'dense'}: starting anew"
+    assert said in capsys.readouterr().err.splitlines()
+
+
+def test_resume_of_another_spec_is_refused(tmp_path):
+    run = tiny.train(tmp_path, tiny.DENSE)
+    before = (run.folder / checkpoint.FILE).read_bytes()
+    with pytest.raises(TrainingError, match=r"made with another spec: training\.seed changed"):
+        tiny.train(tmp_path, tiny.DENSE, "training.seed=1", resume=True)
+    assert (run.folder / checkpoint.FILE).read_bytes() == before
+
+
+def test_an_earlier_run_is_kept(tmp_path, capsys):
+    run = tiny.train(tmp_path, tiny.DENSE)
+    before = (run.folder / checkpoint.FILE).read_bytes()
+    tiny.train(tmp_path, tiny.DENSE, "training.seed=1")
+    previous = tmp_path / "runs" / "dense.previous"
+    assert (previous / checkpoint.FILE).read_bytes() == before != (run.folder / checkpoint.FILE).read_bytes()
+    assert f"dense: the earlier run is kept in {previous}" in capsys.readouterr().err.splitlines()
+    with pytest.raises(DataError, match="batch_size must be within"):
+        tiny.train(tmp_path, tiny.DENSE, "training.batch_size=2000")
+    assert (previous / checkpoint.FILE).read_bytes() == before  # a run that never began sets nothing aside
+    assert (run.folder / checkpoint.FILE).exists()
+
+
+def test_files_of_the_user_are_left_alone(tmp_path):
+    folder = tmp_path / "runs" / "dense"
+    (folder / "tensorboard").mkdir(parents=True)
+    for name in ("notes.txt", "me.png", "generator-0000123.png", "tensorboard/events.old"):
+        (folder / name).write_text("x")
+    tiny.train(tmp_path, tiny.DENSE)
+    names = {str(p.relative_to(folder)) for p in folder.rglob("*")}
+    assert {"notes.txt", "me.png"} <= names and not names & {"generator-0000123.png", "tensorboard/events.old"}
+    assert not folder.with_name("dense.previous").exists()
+
+
+def test_a_loss_that_is_not_finite(tmp_path):
+    with pytest.raises(TrainingError) as caught:
+        tiny.train(tmp_path, tiny.POINTS, *INFINITE_SOON, steps=20)
+    told = r"step [0-9]+: (generator|discriminator)_loss is (nan|inf); there is no checkpoint yet\. A smaller learning_rate often helps"
+    assert re.fullmatch(told, str(caught.value)) and caught.value.exit_code == 1
+    assert not (tmp_path / "runs" / "points" / checkpoint.FILE).exists()
+
+
+def test_the_last_good_checkpoint_stays(tmp_path):
+    with pytest.raises(TrainingError) as caught:
+        tiny.train(tmp_path, tiny.POINTS, *INFINITE_SOON, "training.checkpoint_every_seconds=1e-6", steps=20)
+    path = tmp_path / "runs" / "points" / checkpoint.FILE
+    assert f"; the last good checkpoint is {path}. A smaller" in str(caught.value)
+    with np.load(path) as file:
+        assert all(np.isfinite(file[name]).all() for name in file.files if name != "meta")
+    assert list(path.parent.glob(".checkpoint*")) == []
+
+
+@pytest.mark.parametrize("when", ["training.picture_every_steps=1", "training.checkpoint_every_seconds=1e-6"])
+def test_weights_that_are_not_finite(tmp_path, monkeypatch, when):
+    """The losses of the last step are finite, what it made of the weights is not: found by picture or checkpoint."""
+
+    def poison(self):
+        kernel = self.players["generator"].trainable_variables[0]
+        kernel.assign(kernel * np.nan)
+
+    monkeypatch.setattr("zoo.algorithms.Algorithm.after_step", poison)
+    with pytest.raises(TrainingError, match=r"(step 1: generator makes|is not finite after step 1).*; there is no chec"):
+        tiny.train(tmp_path, tiny.DENSE, when)
+    assert not (tmp_path / "runs" / "dense" / checkpoint.FILE).exists()
+
+
+def test_weights_that_overflow_do_not_replace_a_good_checkpoint(tmp_path, at_step):
+    run = tiny.train(tmp_path, tiny.POINTS)
+    before = (run.folder / checkpoint.FILE).read_bytes()
+
+    def overflow():
+        for variable in algorithms[0].players["generator"].trainable_variables:
+            variable.assign(3e38 * np.sign(variable.value))  # finite, but sums of them are inf - inf
+
+    algorithms = []
+    make = training.make
+    at_step(3, overflow)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "make", lambda spec: algorithms.append(make(spec)) or algorithms[-1])
+        with pytest.raises(TrainingError, match="the last good checkpoint is"):
+            tiny.train(tmp_path, tiny.POINTS, "training.picture_every_steps=3", resume=True, steps=4)
+    assert (run.folder / checkpoint.FILE).read_bytes() == before
+
+
+def test_pictures_show_the_same_latents_again(tiny_run, tmp_path):
+    first, second = (PictureOf(tiny_run.spec, tiny_run.algorithm, tmp_path / n) for n in "ab")
+    np.random.seed(7)
+    first(1)
+    second(1)
+    second(2)
+    made = [(tmp_path / path).read_bytes() for path in ("a/generator-0000001.png", "b/generator-0000001.png")]
+    assert made[0] == made[1] == (tmp_path / "b/generator-0000002.png").read_bytes()
+    assert made[0] == (tiny_run.folder / "generator-0000004.png").read_bytes()
+    assert made[0] != (tiny_run.folder / "generator-0000000.png").read_bytes()
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["generator-0000001.png"]  # and none of the discriminator
+    assert pictures.read_png(tmp_path / "a/generator-0000001.png").shape == (8 * 66 - 2, 8 * 66 - 2, 1)
+
+
+def test_pictures_show_the_average(tiny_run, tmp_path):
+    run = tiny_run
+    z = PictureOf(run.spec, run.algorithm, tmp_path).latents["z"]
+    expected = keras.ops.convert_to_numpy(run.algorithm.averages["generator"]({"z": z}, training=False)["image"])
+    shown = pictures.read_png(run.folder / "generator-0000004.png")[:64:8, :64:8, 0]  # the first image, enlarged by 8
+    np.testing.assert_array_equal(shown, training.to_uint8(expected, (-1.0, 1.0))[0, :, :, 0])
+
+
+def test_pictures_of_classes_and_points(tmp_path):
+    run = tiny.train(tmp_path, tiny.LABELLED)
+    assert len(list(run.folder.glob("generator-000000[012].png"))) == 3
+    labels = PictureOf(run.spec, run.algorithm, tmp_path).latents["label"]
+    assert labels.shape == (PICTURE_SAMPLES,) and set(labels[:10]) == set(range(10))
+    run = tiny.train(tmp_path, tiny.POINTS)
+    assert pictures.read_png(run.folder / "generator-0000002.png").shape == (256, 256, 1)
+
+
+def test_labels_meet_the_images_that_were_made_with_them(tmp_path):
+    """D is asked about a fake with the label that G was given, in every draw."""
+    spec = tiny.read(tmp_path, tiny.LABELLED, "algorithm.alternating.generator.updates=3")
+    algorithm = training.make(spec)
+    batches = training.make_batches(spec, algorithm, training.load_data(spec))
+    asked = []
+    for name in ("generator", "discriminator"):
+        player = algorithm.players[name]
+        player.call = (lambda call, name: lambda x, **k: asked.append((name, x["label"])) or call(x, **k))(
+            player.call, name
+        )
+    algorithm.train_step(({name: keras.ops.convert_to_tensor(array) for name, array in batches[0].items()},))
+    names = [name for name, _ in asked]
+    assert names == ["discriminator", "generator", "discriminator"] + ["generator", "discriminator"] * 3
+    for i in range(1, len(asked), 2):
+        np.testing.assert_array_equal(asked[i][1], asked[i + 1][1])
+
+
+def test_weights_are_a_function_of_the_seed(tmp_path):
+    np.random.seed(1)
+    first = weights(training.make(tiny.read(tmp_path)))
+    np.random.seed(2)
+    assert same(first, weights(training.make(tiny.read(tmp_path))))
+    assert not same(first, weights(training.make(tiny.read(tmp_path, tiny.GAN, "training.seed=1"))))
+
+
+def test_latents_are_a_function_of_seed_name_and_step(tmp_path):
+    def batch(step, *overrides, text=tiny.GAN):
+        spec = tiny.read(tmp_path, text, *overrides)
+        algorithm = training.make(spec)
+        return training.make_batches(spec, algorithm, training.load_data(spec))[step]
+
+    first = batch(3)
+    assert first["z"].shape == (2, 8, 4) and first["z"].dtype == np.float32  # D's draw and G's
+    assert first["image"].shape == (1, 8, 8, 8, 1)
+    assert not np.array_equal(first["z"][0], first["z"][1])
+    assert np.array_equal(first["z"], batch(3)["z"]) and np.array_equal(first["image"], batch(3)["image"])
+    assert not np.array_equal(first["z"], batch(4)["z"])
+    assert not np.array_equal(first["z"], batch(3, "training.seed=1")["z"])
+    several = batch(0, "algorithm.alternating.discriminator.updates=3")
+    assert several["z"].shape == (4, 8, 4) and several["image"].shape == (3, 8, 8, 8, 1)
+
+
+def test_the_average_forgets_by_half_life(tmp_path):
+    assert training.make(tiny.read(tmp_path)).ema_beta == pytest.approx(0.5 ** (8 / 20))
+    none = training.make(tiny.read(tmp_path, tiny.DENSE))
+    assert none.ema_beta is None and none.averages == {} and none.exported("generator") is none.players["generator"]
+
+
+def test_bfloat16_keeps_float32_weights(tmp_path):
+    before = keras.config.dtype_policy().name
+    run = tiny.train(tmp_path, tiny.GAN, "training.precision=mixed_bfloat16")
+    assert keras.config.dtype_policy().name == before
+    generator = run.algorithm.players["generator"]
+    assert {v.dtype for v in generator.weights} == {"float32"}
+    assert {layer.compute_dtype for layer in generator.layers[1:]} == {"bfloat16"}
+
+
+def test_biases_start_at_the_pixel_marginals(tmp_path, monkeypatch):
+    overrides = (
+        "networks.generator.layers.0.Dense.activation=sigmoid", "data.range=[0,1]", "training.ema_half_life_images=9",
+        "networks.generator.layers.0.Dense.bias_initializer=PixelMarginals",
+    )  # fmt: skip
+    seen = []
+    monkeypatch.setattr(training, "_fit", lambda spec, algorithm, *rest: seen.append(algorithm) or ("", 0.0))
+    spec = tiny.read(tmp_path, tiny.DENSE, *overrides)
+    training.train(spec, runs=tmp_path / "runs")
+    (algorithm,) = seen
+    mean = training.load_data(spec).images.mean(axis=0).reshape(-1) / 255
+    expected = np.log(np.clip(mean, 1e-4, 1 - 1e-4) / (1 - np.clip(mean, 1e-4, 1 - 1e-4)))
+    for network in (algorithm.players["generator"], algorithm.averages["generator"]):
+        np.testing.assert_allclose(network.layers[1].bias.value, expected, rtol=1e-5)
+
+
+def test_networks_alone_cannot_be_trained(tmp_path):
+    text = tiny.DENSE[: tiny.DENSE.index("algorithm:")]
+    with pytest.raises(UsageError, match=r"tested\.yaml: describes networks without saying how to train them"):
+        tiny.train(tmp_path, text)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_xla_trains_the_same(tmp_path):
+    plain = tiny.train(tmp_path / "plain", tiny.DENSE)
+    compiled = tiny.train(tmp_path / "xla", tiny.DENSE, "training.xla=true")
+    for a, b in zip(weights(plain.algorithm), weights(compiled.algorithm), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)

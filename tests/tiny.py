@@ -1,0 +1,147 @@
+"""Specs of a few hundred weights on data that needs no download, for tests of training, export and the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo import spec, training
+
+# Every kind of state there is: batch norm and dropout in both networks, Adam's moments, an average of G's weights.
+GAN = """
+name: tiny
+title: A tiny GAN
+about: For tests.
+paper: {title: "Tiny: a study", authors: 'Nobody, Else', year: 2015, arxiv: '1511.06434'}
+deviations:
+  - It is tiny.
+data: {source: digits}
+latent: {z: {uniform: {shape: [4], low: -1, high: 1}}}
+defaults:
+  BatchNormalization: {momentum: 0.9, epsilon: 1e-5}
+  LeakyReLU: {negative_slope: 0.2}
+networks:
+  generator:
+    inputs: z
+    output: image
+    layers:
+      - Dense: {units: 32}
+      - BatchNormalization
+      - Reshape: {target_shape: [4, 4, 2]}
+      - ReLU
+      - BatchNormalization
+      - Dropout: {rate: 0.1}
+      - Conv2DTranspose: {filters: 1, kernel_size: 4, strides: 2, padding: same, activation: tanh}
+  discriminator:
+    inputs: image
+    output: logits
+    layers:
+      - Conv2D: {filters: 3, kernel_size: 4, strides: 2, padding: same}
+      - BatchNormalization
+      - LeakyReLU
+      - Dropout: {rate: 0.2}
+      - Flatten
+      - Dense: {units: 1}
+algorithm:
+  alternating:
+    loss: non_saturating
+    generator: &player {optimizer: {Adam: {learning_rate: 2e-2, beta_1: 0.5}}}
+    discriminator: *player
+training: {batch_size: 8, steps: 4, ema_half_life_images: 20}
+export: {batch_norm_batches: 3}
+"""
+
+# No batch norm, no dropout, no average: the fastest to trace.
+DENSE = """
+name: dense
+title: Two dense layers
+data: {source: digits}
+latent: {z: {normal: {shape: [3]}}}
+networks:
+  generator:
+    inputs: z
+    output: image
+    layers:
+      - Dense: {units: 64, activation: tanh}
+      - Reshape: {target_shape: [8, 8, 1]}
+  discriminator:
+    inputs: image
+    output: logits
+    layers: [Flatten, Dense: {units: 1}]
+algorithm:
+  alternating:
+    loss: non_saturating
+    generator: &player {optimizer: {SGD: {learning_rate: 0.1}}}
+    discriminator: *player
+training: {batch_size: 4, steps: 3}
+"""
+
+LABELLED = """
+name: labelled
+title: A conditional GAN
+data: {source: digits}
+latent: {z: {normal: {shape: [3]}}}
+networks:
+  generator:
+    inputs: [z, label]
+    output: image
+    layers:
+      - from: label
+      - OneHot: {classes: 10}
+      - Concatenate:
+        from: [z, x]
+      - Dense: {units: 64, activation: tanh}
+      - Reshape: {target_shape: [8, 8, 1]}
+  discriminator:
+    inputs: [image, label]
+    output: logits
+    layers:
+      - from: label
+      - OneHot: {classes: 10}
+        as: y
+      - from: image
+      - Flatten
+      - Concatenate:
+        from: [x, y]
+      - Dense: {units: 1}
+algorithm:
+  alternating:
+    loss: non_saturating
+    generator: &player {optimizer: {SGD: {learning_rate: 0.1}}}
+    discriminator: *player
+training: {batch_size: 4, steps: 2, picture_every_steps: 1}
+"""
+
+POINTS = """
+name: points
+title: A ring
+data: {source: {ring: {samples: 100}}}
+latent: {z: {normal: {shape: [2]}}}
+networks:
+  generator:
+    inputs: z
+    output: point
+    layers: [Dense: {units: 8, activation: relu}, Dense: {units: 2}]
+  discriminator:
+    inputs: point
+    output: logits
+    layers: [Dense: {units: 8, activation: relu}, Dense: {units: 1}]
+algorithm:
+  alternating:
+    loss: non_saturating
+    generator: &player {optimizer: {SGD: {learning_rate: 0.1}}}
+    discriminator: *player
+training: {batch_size: 4, steps: 2}
+"""
+
+
+def read(folder: Path, text: str = GAN, *overrides: str) -> spec.Spec:
+    """The checked spec of `text`, written to `folder`/tested.yaml."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tested.yaml"
+    path.write_text(text)
+    return spec.read(path, overrides)
+
+
+def train(folder: Path, text: str = GAN, *overrides: str, **options: object) -> training.Run:
+    """`text`, trained in `folder`/runs."""
+    return training.train(read(folder, text, *overrides), runs=folder / "runs", **options)
