@@ -103,3 +103,18 @@ def watch(algorithm, monkeypatch):
 
     monkeypatch.setattr(kind, "call", call)
     return calls
+
+
+def watch_flags(algorithm, monkeypatch):
+    """At every call of a network from now on: is every layer of every player trainable?"""
+    flags, kind = [], type(algorithm.players["generator"])
+    original = kind.call
+
+    def call(self, *args, **kwargs):
+        flags.append(
+            all(layer.trainable for player in algorithm.players.values() for layer in [player, *player.layers])
+        )
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(kind, "call", call)
+    return flags

@@ -76,7 +76,11 @@ def test_gradient_through_a_network_with_batch_norm_is_the_finite_difference():
 @pytest.fixture
 def network():
     """Dropout and batch norm: a seed and two moving statistics change when it is called in training mode."""
-    layers = [keras.layers.Dropout(0.5, seed=1), keras.layers.BatchNormalization(momentum=0.9, name="norm"), keras.layers.Dense(1)]
+    layers = [
+        keras.layers.Dropout(0.5, seed=1),
+        keras.layers.BatchNormalization(momentum=0.9, name="norm"),
+        keras.layers.Dense(1),
+    ]
     return keras.Sequential([keras.Input((4,)), *layers])
 
 

@@ -197,6 +197,8 @@ def test_a_log_gets_plain_lines(now, capsys):
         now.seconds += 1
         clock.on_train_batch_end(0)
         line.on_train_batch_end(0, {"discriminator_loss": 1.25, "generator_loss": 0.5})
+    line.on_train_end({"discriminator_loss": 2.0})  # step 41 has its line already
+    clock.on_train_batch_end(0)
     line.on_train_end({"discriminator_loss": 2.0})
     line.close()
     out, err = capsys.readouterr()
@@ -204,7 +206,7 @@ def test_a_log_gets_plain_lines(now, capsys):
     assert out == "" and "\x1b" not in err and first == "dcgan: compiling the training step ..."
     assert rest[0] == "dcgan: step 1/1,200  0 images/s  ? left  discriminator 1.250  generator 0.500"
     assert rest[1] == "dcgan: step 11/1,200  100 images/s  19m 49s left  discriminator 1.250  generator 0.500"
-    assert [r.split()[2] for r in rest] == ["1/1,200", "11/1,200", "21/1,200", "31/1,200", "41/1,200", "41/1,200"]
+    assert [r.split()[2] for r in rest] == ["1/1,200", "11/1,200", "21/1,200", "31/1,200", "41/1,200", "42/1,200"]
     assert rest[-1].endswith("discriminator 2.000")
 
 

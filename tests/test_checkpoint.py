@@ -113,7 +113,7 @@ def test_damaged_meta(algorithm, saved, meta):
 
 def test_pickles_and_lone_arrays_are_refused(algorithm, saved):
     rewrite(saved, meta=np.array([{"step": 3}], dtype=object))
-    with pytest.raises(TrainingError, match="not a readable checkpoint: .*pickle"):
+    with pytest.raises(TrainingError, match=r"not a readable checkpoint: .*pickle"):
         checkpoint.load(saved, algorithm, DOCUMENT)
     with saved.open("wb") as file:
         np.save(file, np.zeros(3))
@@ -172,7 +172,7 @@ def test_what_is_not_finite_is_never_written(algorithm, saved, value):
     bad[-1, -1] = value
     try:
         variable.assign(bad)
-        with pytest.raises(TrainingError, match="'generator/000_.*kernel' is not finite after step 7"):
+        with pytest.raises(TrainingError, match=r"'generator/000_.*kernel' is not finite after step 7"):
             checkpoint.save(saved, algorithm, checkpoint.Progress(7, 2.0), DOCUMENT)
     finally:
         variable.assign(good)

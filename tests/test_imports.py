@@ -1,4 +1,4 @@
-"""Imports point downwards only: the table of rooms, held against the code by reading it, and against a fresh process."""
+"""Imports point downwards only: the table of rooms, held against the code and against a fresh process."""
 
 import ast
 import functools
@@ -33,24 +33,26 @@ ROOMS: dict[str, set[str]] = {
     "layers": {"registry", "spec"},
     "losses": {"registry", "spec"},
     "penalties": {"registry", "spec"},
-    "initializers": {"registry"},
+    "initializers": {"errors", "registry"},
     "optimizers": {"registry", "spec"},
     "networks": {"errors", "initializers", "layers", "spec"},
     "autodiff": {"errors"},
     "algorithms": {"autodiff", "errors", "losses", "networks", "optimizers", "penalties", "registry", "spec"},
-    "spec.generate": {"algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "spec"},
+    "spec.generate": {
+        "algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "spec",
+    },
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors"},
     "training": {
-        "algorithms", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures", "priors", "runtime",
-        "spec",
+        "algorithms", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures", "priors",
+        "runtime", "spec",
     },
     "fold": {"networks", "spec"},
     "onnx_graph": {"errors"},
     "card": {"manifest", "spec"},
     "export": {
-        "card", "data.catalogue", "errors", "fold", "manifest", "networks", "onnx_graph", "parity", "pictures", "priors",
-        "runtime", "spec", "training", "zoo",
+        "card", "data.catalogue", "errors", "fold", "manifest", "networks", "onnx_graph", "parity", "pictures",
+        "priors", "runtime", "spec", "training", "zoo",
     },
     "describe": {"errors", "networks", "spec", "training"},
     "bench": {"algorithms", "errors", "networks", "runtime", "spec", "training"},
@@ -64,8 +66,8 @@ ROOMS: dict[str, set[str]] = {
 
 # Package -> the rooms that may name it, at their top or inside a function.
 KERAS = {
-    "algorithms", "autodiff", "callbacks", "checkpoint", "export", "fold", "initializers", "layers", "losses", "metrics",
-    "networks", "optimizers", "penalties", "spec.generate", "training",
+    "algorithms", "autodiff", "callbacks", "checkpoint", "export", "fold", "initializers", "layers", "losses",
+    "metrics", "networks", "optimizers", "penalties", "spec.generate", "training",
 }  # fmt: skip
 HEAVY: dict[str, set[str]] = {
     "keras": KERAS,
@@ -97,7 +99,9 @@ def room(name):
 def walk(node, *, top_level):
     """All statements, or only those that run when the module is imported."""
     for child in ast.iter_child_nodes(node):
-        if top_level and (isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or _is_type_checking(child)):
+        if top_level and (
+            isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or _is_type_checking(child)
+        ):
             continue
         yield child
         yield from walk(child, top_level=top_level)
@@ -131,7 +135,9 @@ def test_the_table_points_downwards():
     for name, allowed in ROOMS.items():
         for other in allowed:
             assert other in ROOMS, f"'{name}' may import '{other}', which is no room"
-            assert order.index(other) < order.index(name), f"'{other}' stands below '{name}' and may not be imported by it"
+            assert order.index(other) < order.index(name), (
+                f"'{other}' stands below '{name}' and may not be imported by it"
+            )
 
 
 @pytest.mark.parametrize("module", FILES)
@@ -162,7 +168,10 @@ def test_no_module_imports_itself_in_a_circle():
     graph = {}
     for module, path in FILES.items():
         names = [below_zoo(n) for n in imports(path, top_level=True) if n.split(".")[0] == "zoo"]
-        longest = [next(f for i in range(len(p), 0, -1) if (f := ".".join(p[:i])) in FILES) for p in (n.split(".") for n in names)]
+        longest = [
+            next(f for i in range(len(p), 0, -1) if (f := ".".join(p[:i])) in FILES)
+            for p in (n.split(".") for n in names)
+        ]
         graph[module] = set(longest) - {module, "zoo"}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError with the circle
 
@@ -188,6 +197,8 @@ FRESH = {
 @pytest.mark.parametrize("module", FRESH)
 def test_a_fresh_process_stays_light(module):
     code = f"import {module}, json, sys; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert not set(FRESH[module]) & set(json.loads(done.stdout))

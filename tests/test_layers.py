@@ -54,7 +54,7 @@ def normal(*shape, seed=0):
 @pytest.mark.parametrize("name", list(LAYERS))
 def test_shape_is_the_promised_one(name):
     layer, x = example(name)
-    promised = layer.compute_output_shape(x.shape)
+    promised = layer(keras.Input(x.shape[1:], batch_size=x.shape[0], dtype=str(x.dtype))).shape
     assert call(layer, x).shape == tuple(promised)
 
 
@@ -118,7 +118,9 @@ def test_onnx_computes_the_same(name):
 def test_maxout_by_hand():
     layer = Maxout(2, 3)
     layer.build((None, 2))
-    layer.set_weights([np.array([[1, -1, 0, 2, 0, 0], [0, 0, 1, 0, -2, 0]], "float32"), np.array([0, 0, 0, 0, 0, 5], "float32")])
+    layer.set_weights(
+        [np.array([[1, -1, 0, 2, 0, 0], [0, 0, 1, 0, -2, 0]], "float32"), np.array([0, 0, 0, 0, 0, 5], "float32")]
+    )
     # x = (3, 4): unit 0 has 3, -3, 4; unit 1 has 6, -8, 5.  x = (-1, -1): -1, 1, -1 and -2, 2, 5
     np.testing.assert_array_equal(call(layer, np.array([[3, 4], [-1, -1]], "float32")), [[4, 6], [1, 5]])
 
@@ -139,7 +141,9 @@ def test_maxout_uses_its_initializers():
 def test_pixel_norm_has_unit_mean_square_per_pixel():
     y = call(PixelNorm(), 100 * normal(2, 3, 3, 16))
     np.testing.assert_allclose(np.mean(y**2, axis=-1), 1.0, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(call(PixelNorm(), np.array([[3.0, 4.0]], "float32")), [[3 / np.sqrt(12.5), 4 / np.sqrt(12.5)]], rtol=1e-6)
+    np.testing.assert_allclose(
+        call(PixelNorm(), np.array([[3.0, 4.0]], "float32")), [[3 / np.sqrt(12.5), 4 / np.sqrt(12.5)]], rtol=1e-6
+    )
 
 
 def test_pixel_norm_of_zero_is_zero():
@@ -184,7 +188,9 @@ def test_equalized_dense_scales_at_run_time_and_leaves_the_bias():
     np.testing.assert_allclose(call(layer, x), x @ kernel * math.sqrt(2 / 50) + bias, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("make, fan_in", [(lambda **k: EqualizedDense(400, **k), 90), (lambda **k: EqualizedConv2D(400, 3, **k), 90)])
+@pytest.mark.parametrize(
+    "make, fan_in", [(lambda **k: EqualizedDense(400, **k), 90), (lambda **k: EqualizedConv2D(400, 3, **k), 90)]
+)
 def test_equalized_layers_store_a_standard_normal(make, fan_in):
     layer = make()
     layer.build((None, 90) if isinstance(layer, EqualizedDense) else (None, 8, 8, 10))
@@ -202,7 +208,9 @@ def test_equalized_gain_is_an_argument():
     np.testing.assert_allclose(call(root, x), math.sqrt(2) * call(one, x), rtol=1e-5)
 
 
-@pytest.mark.parametrize("strides, padding, size", [(1, "same", 6), (2, "same", 3), (1, "valid", 4), ((2, 1), "valid", None)])
+@pytest.mark.parametrize(
+    "strides, padding, size", [(1, "same", 6), (2, "same", 3), (1, "valid", 4), ((2, 1), "valid", None)]
+)
 def test_equalized_conv_is_a_convolution_with_the_scaled_kernel(strides, padding, size):
     layer = EqualizedConv2D(3, 3, strides=strides, padding=padding)
     layer.build((None, 6, 6, 2))

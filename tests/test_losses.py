@@ -34,7 +34,9 @@ def test_discriminator_is_binary_cross_entropy(make):
     real, fake = [2.0, -1.0], [0.5, 3.0, -4.0]
     expected = -np.mean(log_sigmoid(real)) - np.mean(log_sigmoid(-np.array(fake)))  # 1 - sigmoid(x) = sigmoid(-x)
     assert float(make().discriminator(tensor(*real), tensor(*fake))) == pytest.approx(expected, abs=1e-12)
-    assert float(make(discriminator_weight=0.5).discriminator(tensor(*real), tensor(*fake))) == pytest.approx(expected / 2, abs=1e-12)
+    assert float(make(discriminator_weight=0.5).discriminator(tensor(*real), tensor(*fake))) == pytest.approx(
+        expected / 2, abs=1e-12
+    )
 
 
 def test_generators_by_hand():

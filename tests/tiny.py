@@ -7,6 +7,7 @@ from pathlib import Path
 from zoo import spec, training
 
 # Every kind of state there is: batch norm and dropout in both networks, Adam's moments, an average of G's weights.
+# Dropout stands before a batch norm, so that chance touches the statistics that export measures.
 GAN = """
 name: tiny
 title: A tiny GAN
@@ -28,8 +29,8 @@ networks:
       - BatchNormalization
       - Reshape: {target_shape: [4, 4, 2]}
       - ReLU
-      - BatchNormalization
       - Dropout: {rate: 0.1}
+      - BatchNormalization
       - Conv2DTranspose: {filters: 1, kernel_size: 4, strides: 2, padding: same, activation: tanh}
   discriminator:
     inputs: image

@@ -175,7 +175,7 @@ class ProgressLine(keras.callbacks.Callback):
         self._task = self.bar.add_task(
             title, total=clock.steps, completed=clock.step, line="compiling the training step ..."
         )
-        self._last = 0.0
+        self._last, self._shown = 0.0, clock.step
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.console.is_terminal:
@@ -192,6 +192,7 @@ class ProgressLine(keras.callbacks.Callback):
 
     def show(self, logs: Logs) -> None:
         clock = self.clock
+        self._shown = clock.step
         losses = "  ".join(f"{name.removesuffix('_loss')} {value:.3f}" for name, value in logs.items())
         left = duration(clock.seconds_left) if math.isfinite(clock.seconds_left) else "?"
         line = f"step {clock.step:,}/{clock.steps:,}  {clock.images_per_second:,.0f} images/s  {left} left  {losses}"
@@ -201,7 +202,8 @@ class ProgressLine(keras.callbacks.Callback):
             print(f"{self.title}: {line}", file=sys.stderr, flush=True)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self.show(logs or {})
+        if self._shown != self.clock.step:
+            self.show(logs or {})
 
     def close(self) -> None:
         """Give the terminal its cursor back."""

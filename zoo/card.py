@@ -19,11 +19,14 @@ def markdown(facts: Manifest, spec: Spec) -> str:
 
 
 def _front(facts: Manifest) -> str:
-    tags = ", ".join(["gan", "onnx", "keras", facts.name])
-    licence = facts.licence.lower()
-    quoted = licence if licence.replace("-", "").replace(".", "").isalnum() else json.dumps(licence)
-    lines = [f"license: {quoted}", "library_name: onnxruntime", f"tags: [{tags}]"]
-    return "\n".join(["---", *lines, f"datasets: [{facts.data['name']}]", "---"])
+    matter = {
+        "license": facts.licence.lower(),
+        "library_name": "onnxruntime",
+        "tags": ["gan", "onnx", "keras", facts.name],
+        "datasets": [facts.data["name"]],
+    }
+    lines = [f"{key}: {json.dumps(value)}" for key, value in matter.items()]  # JSON is YAML, whatever the words are
+    return "\n".join(["---", *lines, "---"])
 
 
 def _what(facts: Manifest, spec: Spec) -> str:
@@ -73,7 +76,7 @@ def _contract(facts: Manifest) -> str:
 
 def _drawn(prior: object, classes: tuple[str, ...]) -> str:
     if classes:
-        return "class id: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes))
+        return "class id: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes)).replace("|", "\\|")
     if not isinstance(prior, dict):
         return ""
     ((name, args),) = prior.items()

@@ -86,8 +86,11 @@ def _table(plan: Plan) -> str:
 
 
 def _from(inputs: tuple[int, ...], row: int, plan: Plan) -> str:
-    """' <- 3, 7' for a layer that does not simply follow the row above; rows count from 1, inputs have their names."""
+    """' <- 3, 7' for a layer that does not simply follow the row above; rows count from 1, inputs have their names.
+
+    The first row says which input it takes where there are several.
+    """
     names = list(plan.inputs)
     outputs = {step.output: number + 1 for number, step in enumerate(plan.steps)}
     sources = [names[i] if i < len(names) else str(outputs[i]) for i in inputs]
-    return "" if sources == [str(row)] or (row == 0 and len(inputs) == 1) else f" <- {', '.join(sources)}"
+    return "" if sources == [str(row)] or (row == 0 and len(names) == 1) else f" <- {', '.join(sources)}"

@@ -36,15 +36,18 @@ def averaged_statistics(network: keras.Model, batches: list[dict[str, Array]]) -
         return
     momenta = [norm.momentum for norm in norms]
     totals = [[np.zeros(norm.moving_mean.shape), np.zeros(norm.moving_variance.shape)] for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0  # moving = this batch
-    for batch in batches:
-        network(batch, training=True)
-        for norm, total in zip(norms, totals, strict=True):
-            total[0] += keras.ops.convert_to_numpy(norm.moving_mean.value)
-            total[1] += keras.ops.convert_to_numpy(norm.moving_variance.value)
-    for norm, momentum, (mean, variance) in zip(norms, momenta, totals, strict=True):
-        norm.momentum = momentum
+    try:
+        for norm in norms:
+            norm.momentum = 0.0  # moving = this batch
+        for batch in batches:
+            network(batch, training=True)
+            for norm, total in zip(norms, totals, strict=True):
+                total[0] += keras.ops.convert_to_numpy(norm.moving_mean.value)
+                total[1] += keras.ops.convert_to_numpy(norm.moving_variance.value)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    for norm, (mean, variance) in zip(norms, totals, strict=True):
         norm.moving_mean.assign(mean / len(batches))
         norm.moving_variance.assign(variance / len(batches))
 
@@ -58,7 +61,10 @@ def folded(plan: Plan, network: keras.Model) -> keras.Model:
             scale, shift = _affine(step, network)
             linear = _linear_before(step, plan)
             if linear is None:
-                args = {"scale": scale.tolist(), "offset": shift.tolist()}
+                axis = step.args.get("axis", -1)
+                shape = [1] * len(step.cost.shape)
+                shape[axis if axis < 0 else axis - 1] = -1
+                args = {"scale": scale.reshape(shape).tolist(), "offset": shift.reshape(shape).tolist()}
                 steps[step.output] = dataclasses.replace(step, layer="Rescaling", args=args)
             else:
                 steps[linear.output] = dataclasses.replace(
@@ -100,7 +106,8 @@ def _linear_before(norm: Step, plan: Plan) -> Step | None:
         if before is None:
             return None
         if before.layer in _LINEAR:
-            return before if before.args.get("activation") in (None, "linear") else None
+            fits = before.cost.shape[-1] % channels == 0 and before.args.get("activation") in (None, "linear")
+            return before if fits else None
         if before.layer not in ("Reshape", "Identity") or before.cost.shape[-1] != channels:
             return None
         at = before

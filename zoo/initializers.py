@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from zoo.errors import SpecError
 from zoo.registry import Registry
 
 INITIALIZERS: Registry[type[keras.initializers.Initializer]] = Registry("initializer")
@@ -32,5 +33,10 @@ def apply_data(network: keras.Model, mean: np.ndarray) -> None:
     """Fill the biases that wait for data. `mean`: the mean example in [0, 1], of any shape with the bias's size."""
     for layer in network.layers:
         if isinstance(getattr(layer, "bias_initializer", None), PixelMarginals):
+            if tuple(layer.bias.shape) != (mean.size,):
+                text = (
+                    f"PixelMarginals needs one bias per pixel ({mean.size}), '{layer.name}' has {layer.bias.shape[0]}"
+                )
+                raise SpecError(text)
             p = np.clip(np.asarray(mean, "float64").reshape(-1), 1e-4, 1 - 1e-4)  # a pixel that is always black
             layer.bias.assign(np.log(p / (1 - p)).astype("float32"))

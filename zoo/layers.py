@@ -46,9 +46,6 @@ class Maxout(keras.layers.Layer):
         y = y + self.bias if self.use_bias else y
         return ops.max(ops.reshape(y, (-1, self.units, self.pieces)), axis=-1)  # [B, units]
 
-    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (*input_shape[:-1], self.units)
-
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "units": self.units, "pieces": self.pieces, "use_bias": self.use_bias,
@@ -68,9 +65,6 @@ class PixelNorm(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         return x / ops.sqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + self.epsilon)
-
-    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        return input_shape
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"epsilon": self.epsilon}
@@ -126,9 +120,6 @@ class EqualizedDense(keras.layers.Layer):
         y = ops.matmul(x, self.kernel * self.scale)
         return y + self.bias if self.use_bias else y
 
-    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (*input_shape[:-1], self.units)
-
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"units": self.units, "gain": self.gain, "use_bias": self.use_bias}
 
@@ -158,12 +149,6 @@ class EqualizedConv2D(keras.layers.Layer):
         y = ops.conv(x, self.kernel * self.scale, strides=self.strides, padding=self.padding)
         return y + self.bias if self.use_bias else y
 
-    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        sides = zip(input_shape[1:3], self.kernel_size, self.strides, strict=True)
-        if self.padding == "same":
-            return (input_shape[0], *(-(-size // stride) for size, _, stride in sides), self.filters)
-        return (input_shape[0], *((size - kernel) // stride + 1 for size, kernel, stride in sides), self.filters)
-
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters, "kernel_size": self.kernel_size, "strides": self.strides,
@@ -184,10 +169,6 @@ class ReflectionPadding2D(keras.layers.Layer):
         h, w = self.padding
         return ops.pad(x, ((0, 0), (h, h), (w, w), (0, 0)), mode="reflect")
 
-    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        batch, h, w, c = input_shape
-        return (batch, h + 2 * self.padding[0], w + 2 * self.padding[1], c)
-
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"padding": self.padding}
 
@@ -203,9 +184,6 @@ class OneHot(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         return ops.one_hot(ops.cast(x, "int32"), self.classes, dtype=self.compute_dtype)
-
-    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (*input_shape, self.classes)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"classes": self.classes}

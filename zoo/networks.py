@@ -56,5 +56,5 @@ def _argument(key: str, value: Any) -> Any:
         part = Part.of(value)
         if part.name in INITIALIZERS:
             return INITIALIZERS.get(part.name)()
-        return keras.initializers.get({"class_name": part.name, "config": dict(part.args)})
+        return getattr(keras.initializers, part.name)(**part.args)
     return tuple(_argument("", item) for item in value) if isinstance(value, list) else value

@@ -53,8 +53,9 @@ class MomentumSGD(keras.optimizers.SGD):
         """v <- momentum * v - lr * g;  w <- w + v."""
         velocity = self.momentums[self._get_variable_index(variable)]
         m, lr = (ops.cast(value, variable.dtype) for value in (self.schedule(self.iterations), learning_rate))
-        self.assign(velocity, m * velocity - lr * ops.cast(gradient, variable.dtype))
-        self.assign_add(variable, velocity)
+        step = lr * ops.cast(gradient, variable.dtype)
+        self.assign(velocity, m * velocity - step)
+        self.assign_add(variable, m * velocity - step if self.nesterov else velocity)
 
 
 def make(part: Part) -> keras.optimizers.Optimizer:
@@ -67,7 +68,7 @@ def make(part: Part) -> keras.optimizers.Optimizer:
 
 def _scheduled(value: Any) -> Any:
     if not isinstance(value, dict):
-        return value
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
     schedule = Part.of(value)
     function = SCHEDULES.get(schedule.name)
     return function(**construct_arguments(function, schedule.args))

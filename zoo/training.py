@@ -97,9 +97,9 @@ def _start(spec: Spec, algorithm: Algorithm, dataset: Dataset, folder: Path, res
         return checkpoint.load(path, algorithm, spec.document)
     if resume:
         print(f"{spec.name}: there is no checkpoint in {folder}: starting anew", file=sys.stderr)
-    if folder.exists():
-        _set_aside(folder)
     _initialise_from_data(algorithm, spec, dataset)
+    if folder.exists():
+        _set_aside(folder)  # last: a spec that cannot begin leaves the earlier run where it is
     return checkpoint.Progress(0, 0.0)
 
 

@@ -88,7 +88,7 @@ def log_one_plus_exp(x):
 
 
 def adam(weights, gradients):
-    """The first step of Kingma & Ba 2015, section 2 (the form that the end of that section gives): new weights, moments."""
+    """The first step of Kingma & Ba 2015, section 2 (the form at its end): new weights, moments."""
     m, v = [(1 - B1) * g for g in gradients], [(1 - B2) * g**2 for g in gradients]
     rate = LR * np.sqrt(1 - B2) / (1 - B1)
     return [w - rate * a / (np.sqrt(b) + EPSILON) for w, a, b in zip(weights, m, v, strict=True)], m, v
@@ -117,9 +117,16 @@ def step(spec_of):
         for v in player.trainable_variables:  # far from zero: every gradient is well above the noise of float32
             v.assign(random.normal(1.0 if "gamma" in v.path else 0.0, 0.3, v.shape))
     data = batch(spec, algorithm)
-    before = {role: [v.numpy().astype("float64") for v in p.trainable_variables] for role, p in algorithm.players.items()}
+    before = {
+        role: [v.numpy().astype("float64") for v in p.trainable_variables] for role, p in algorithm.players.items()
+    }
     logs = algorithm.train_step((data,))
-    return algorithm, {k: float(v) for k, v in logs.items()}, before, {k: v.numpy().astype("float64") for k, v in data.items()}
+    return (
+        algorithm,
+        {k: float(v) for k, v in logs.items()},
+        before,
+        {k: v.numpy().astype("float64") for k, v in data.items()},
+    )
 
 
 def recomputed(before, data):
@@ -156,13 +163,20 @@ def test_a_step_of_dcgan_is_what_a_plain_recomputation_gives(step, role):
         np.testing.assert_allclose(variable.numpy(), expected, rtol=0, atol=1e-5, err_msg=variable.path)
         assert np.abs(expected - old).max() > 1e-4  # the step is ten times the tolerance
     (optimizer,) = (phase.optimizer for phase in algorithm.phases() if phase.name == role)
-    for kept, expected in ((optimizer._momentums, m), (optimizer._velocities, v)):  # these see the gradient's size; the step does not
+    for kept, expected in (
+        (optimizer._momentums, m),
+        (optimizer._velocities, v),
+    ):  # these see the gradient's size; the step does not
         for got, want in zip(kept, expected, strict=True):
             np.testing.assert_allclose(got.numpy(), want, rtol=1e-3, atol=1e-6)
     norms = [layer for layer in player.layers if hasattr(layer, "moving_mean")]
     for layer, seen in zip(norms, statistics, strict=True):
-        np.testing.assert_allclose(layer.moving_mean.numpy(), moving(0.0, [mean for mean, _ in seen]), rtol=0, atol=1e-5)
-        np.testing.assert_allclose(layer.moving_variance.numpy(), moving(1.0, [var for _, var in seen]), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(
+            layer.moving_mean.numpy(), moving(0.0, [mean for mean, _ in seen]), rtol=0, atol=1e-5
+        )
+        np.testing.assert_allclose(
+            layer.moving_variance.numpy(), moving(1.0, [var for _, var in seen]), rtol=0, atol=1e-5
+        )
 
 
 def test_the_compiled_step_is_the_same(step, spec_of):
@@ -172,7 +186,9 @@ def test_the_compiled_step_is_the_same(step, spec_of):
     for role, player in other.players.items():
         for variable, value in zip(player.trainable_variables, before[role], strict=True):
             variable.assign(value)
-    logs = tf.function(lambda batch: other.train_step((batch,)))({k: tf.constant(v, tf.float32) for k, v in data.items()})
+    logs = tf.function(lambda batch: other.train_step((batch,)))(
+        {k: tf.constant(v, tf.float32) for k, v in data.items()}
+    )
     assert {k: float(v) for k, v in logs.items()} == pytest.approx(losses, abs=1e-5)
     for name, value in values(other).items():
         np.testing.assert_allclose(value, values(algorithm)[name], rtol=0, atol=1e-5, err_msg=name)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from games import images, moved, names, step, values, watch
+from games import images, moved, names, step, values, watch, watch_flags
 from keras import ops
 
 from zoo import spec as specs
@@ -55,7 +55,11 @@ def layers(algorithm, *kinds):
 
 @pytest.mark.parametrize("role", ["generator", "discriminator"])
 def test_shapes_follow_the_papers_figure(algorithm, role):
-    found = [step.cost.shape for step in algorithm.plans[role].steps if step.layer not in ("BatchNormalization", "ReLU", "LeakyReLU")]
+    found = [
+        step.cost.shape
+        for step in algorithm.plans[role].steps
+        if step.layer not in ("BatchNormalization", "ReLU", "LeakyReLU")
+    ]
     assert found == SHAPES[role]
 
 
@@ -82,7 +86,7 @@ def test_scales_change_by_strides_and_never_by_pooling_or_upsampling(algorithm):
 
 
 def test_kernels_pad_the_same_on_both_sides(algorithm):
-    """An even kernel at stride 2 is padded 1 and 1; Keras pads 5 x 5 by 1 and 2, which shifts the image at every scale."""
+    """An even kernel at stride 2 is padded 1 and 1; Keras pads 5 x 5 by 1 and 2: a shift at every scale."""
     assert {conv.kernel_size for conv in layers(algorithm, "Conv2D", "Conv2DTranspose")} == {(4, 4)}
 
 
@@ -185,7 +189,9 @@ def test_noise_is_fresh_for_each_player_and_step(spec, algorithm, first):
 
 
 def test_the_loss_does_not_saturate(algorithm):
-    assert float(algorithm.game.generator(ops.convert_to_tensor([-5.0]))) == pytest.approx(np.log1p(np.exp(5)), rel=1e-6)
+    assert float(algorithm.game.generator(ops.convert_to_tensor([-5.0]))) == pytest.approx(
+        np.log1p(np.exp(5)), rel=1e-6
+    )
     assert float(algorithm.game.discriminator(ops.zeros(2), ops.zeros(2))) == pytest.approx(2 * np.log(2), rel=1e-6)
 
 
@@ -209,7 +215,8 @@ def test_the_generator_meets_the_discriminator_that_has_just_learned(spec):
 def test_a_turn_moves_its_own_network_alone(play, owner, other):
     """Weights, and the moving statistics too: Keras moves those of every network that is called."""
     spec, algorithm = play
-    algorithm.phases = lambda turns=algorithm.phases(): tuple(p for p in turns if p.name == owner)
+    turn = tuple(phase for phase in algorithm.phases() if phase.name == owner)
+    algorithm.phases = lambda: turn
     before = values(algorithm)
     step(spec, algorithm)
     own = names(algorithm, owner) | names(algorithm, owner, kind="moving")
@@ -220,16 +227,9 @@ def test_a_turn_moves_its_own_network_alone(play, owner, other):
 def test_no_flag_is_flipped_to_freeze_a_player(play, monkeypatch):
     """`D.trainable = False` while G learns would also put D's batch norm into inference."""
     spec, algorithm = play
-    kind = type(algorithm.players["generator"])
-    flags, original = [], kind.call
-
-    def call(self, *args, **kwargs):
-        flags.append(all(layer.trainable for player in algorithm.players.values() for layer in [player, *player.layers]))
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(kind, "call", call)
+    flags = watch_flags(algorithm, monkeypatch)
     step(spec, algorithm)
-    assert len(flags) == 5 and all(flags)
+    assert flags == [True] * 5
 
 
 # --- the optimizers and the average
@@ -253,7 +253,10 @@ def spec_batch(algorithm):
 def test_one_update_of_each_player_a_step(play):
     spec, algorithm = play
     step(spec, algorithm)
-    assert [(p.name, int(p.optimizer.iterations.value)) for p in algorithm.phases()] == [("discriminator", 1), ("generator", 1)]
+    assert [(p.name, int(p.optimizer.iterations.value)) for p in algorithm.phases()] == [
+        ("discriminator", 1),
+        ("generator", 1),
+    ]
 
 
 def test_the_average_of_the_generator_lags_and_is_never_trained(play):
@@ -265,4 +268,6 @@ def test_the_average_of_the_generator_lags_and_is_never_trained(play):
         old, new = before[name], after[name]
         expected = old + (1 - algorithm.ema_beta) * (new - old)
         np.testing.assert_allclose(after[name.replace("generator/", "generator_ema/", 1)], expected, rtol=0, atol=1e-6)
-    assert list(algorithm.averages) == ["generator"] and algorithm.exported("generator") is algorithm.averages["generator"]
+    assert (
+        list(algorithm.averages) == ["generator"] and algorithm.exported("generator") is algorithm.averages["generator"]
+    )

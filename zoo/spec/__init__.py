@@ -1,6 +1,6 @@
 """The spec language: one YAML file is a model.
 
-`read("specs/dcgan.yaml")` returns a frozen `Spec`, or raises SpecError with every mistake of the file, located, at once.
+`read("specs/dcgan.yaml")` returns a frozen `Spec`, or raises SpecError with every mistake of the file at its place.
 No framework is imported and no graph is built here.
 """
 
@@ -17,16 +17,16 @@ from typing import Any
 
 import yaml
 
-from zoo.data.catalogue import CARDS, describe, final_shape
+from zoo.data.catalogue import describe, final_shape
 from zoo.errors import DataError
-from zoo.registry import suggest
 from zoo.spec import checks
 from zoo.spec.compose import load
 from zoo.spec.model import Data, Export, Paper, Sections, Training
 from zoo.spec.nodes import Node
+from zoo.spec.plan import Plan, Step
 from zoo.spec.problems import Problems
-from zoo.spec.program import Plan, Step, plan
-from zoo.spec.schema import document, specs_folder, validate
+from zoo.spec.program import plan
+from zoo.spec.schema import below, document, specs_folder, validate
 from zoo.spec.shapes import Shape
 from zoo.spec.types import Part, construct
 
@@ -79,7 +79,10 @@ def find(name: str | os.PathLike[str]) -> Path:
     """A spec by path, or by the name of one that ships with the package: 'dcgan' -> specs/dcgan.yaml."""
     path = Path(name)
     shipped = specs_folder() / f"{path}.yaml"
-    return shipped if not path.suffix and not path.exists() and "\0" not in str(path) and shipped.is_file() else path
+    try:
+        return shipped if not path.suffix and not path.exists() and shipped.is_file() else path
+    except (OSError, ValueError):  # no name that a file could have: `read` says so
+        return path
 
 
 def read(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Spec:
@@ -90,64 +93,73 @@ def read(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Spec:
         problems.raise_if_any()
         raise AssertionError("a spec that cannot be loaded has at least one problem")
     validate(tree, document(), "", problems)
+    if problems.incomplete:
+        problems.raise_if_any()
     fields, classes = _fields(tree, problems)
-    latents = _latents(tree, problems)
+    latents = _latents(tree)
     for name in latents.keys() & fields.keys():
         entry = tree.get("latent").value[name]  # type: ignore[union-attr]
         problems.add(entry.place, "latent", f"'{name}' is a field of the data already; choose another name")
     plans = _plans(tree, {**fields, **latents}, problems)
-    if tree.get("networks") is not None and tree.get("networks").is_map:  # type: ignore[union-attr]
+    if tree.get("networks") is not None:
         checks.whole(tree, plans, fields, checks.physical_memory(), problems)
     problems.raise_if_any()
+    known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
     document_ = tree.plain()
-    return Spec(Path(path), construct(Sections, document_), plans, fields, latents, classes, document_)
+    return Spec(
+        Path(path),
+        construct(Sections, document_),
+        plans,
+        {name: known[name] for name in fields},
+        {name: known[name] for name in latents},
+        classes,
+        document_,
+    )
 
 
-def _fields(tree: Node, problems: Problems) -> tuple[dict[str, Shape], tuple[str, ...]]:
-    """The shapes of one example, from the data section, without touching the data."""
+def _fields(tree: Node, problems: Problems) -> tuple[dict[str, Shape | None], tuple[str, ...]]:
+    """The shapes of one example, from the data section, without touching the data; None where the section is wrong."""
     data = tree.get("data")
-    source = data.get("source") if data is not None and data.is_map else None
-    if source is None or not (isinstance(source.value, str) or source.is_map and len(source.value) == 1):
+    if data is None or data.value is None:
         return {}, ()
-    part = Part.of(source.plain())
-    if part.name not in CARDS:
-        return {}, ()  # reported by the schema
+    unknown: dict[str, Shape | None] = dict.fromkeys(("image", "point", "label"))
+    wrong = Problems()
+    validate(data, below(document(), "data"), "data", wrong)
+    if wrong or problems.inside(data):
+        return unknown, ()
+    part = Part.of(data.get("source").plain())  # type: ignore[union-attr]
     size, channels = (data.get(key).plain() if data.get(key) else None for key in ("size", "channels"))  # type: ignore[union-attr]
     try:
         card = describe(part.name, part.args)
         shape = final_shape(card.shape, size, channels)
-    except (TypeError, ValueError, AttributeError):
-        return {}, ()  # a wrong type: reported by the schema
     except DataError as error:
-        problems.add(data.place, "data", str(error))  # type: ignore[union-attr]
-        return {}, ()
-    fields: dict[str, Shape] = {"image" if len(shape) == 3 else "point": shape}
+        problems.add(data.place, "data", str(error))
+        return unknown, ()
+    fields: dict[str, Shape | None] = {"image" if len(shape) == 3 else "point": shape}
     if card.classes:
         fields["label"] = ()
     return fields, card.classes
 
 
-def _latents(tree: Node, problems: Problems) -> dict[str, Shape]:
+def _latents(tree: Node) -> dict[str, Shape | None]:
+    """The shape of each latent; None where its prior is wrong."""
     latent, shapes = tree.get("latent"), {}
     for name, entry in latent.entries() if latent is not None else ():
         prior = next(entry.node.entries())[1].node if entry.node.is_map and entry.node.value else None
         shape = prior.get("shape") if prior is not None else None
-        if shape is not None and shape.is_list and all(isinstance(i.value, int) for i in shape.value):
-            shapes[name] = tuple(item.value for item in shape.value)
+        sizes = shape.plain() if shape is not None else None
+        sound = isinstance(sizes, list) and len(sizes) > 0 and all(isinstance(s, int) and s >= 1 for s in sizes)
+        shapes[name] = tuple(sizes or ()) if sound else None
     return shapes
 
 
-def _plans(tree: Node, known: Mapping[str, Shape], problems: Problems) -> dict[str, Plan]:
+def _plans(tree: Node, known: Mapping[str, Shape | None], problems: Problems) -> dict[str, Plan]:
     networks, plans = tree.get("networks"), {}
-    if networks is None or not networks.is_map:
-        return {}
-    if not networks.value:
-        problems.add(networks.place, "networks", f"a spec needs at least one network.{suggest('', ())}")
-    for name, entry in networks.entries():
-        if not entry.node.is_map:
-            continue
-        inputs = checks.network_inputs(name, entry.node, known, problems)
-        if inputs is not None:
+    if networks is not None and networks.is_map and not networks.value:
+        problems.add(networks.place, "networks", "a spec needs at least one network")
+    for name, entry in networks.entries() if networks is not None else ():
+        if entry.node.is_map:
+            inputs = checks.network_inputs(name, entry.node, known, problems)
             made = plan(name, entry.node, inputs, tree.get("defaults"), problems)
             if made is not None:
                 plans[name] = made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -17,80 +18,132 @@ _RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 BYTES_PER_WEIGHT = 16  # the weight, its gradient, two optimizer moments, in float32
 
 
-def network_inputs(name: str, network: Node, known: Mapping[str, Shape], problems: Problems) -> dict[str, Shape] | None:
-    """The named inputs of a network with their shapes: from data and latent, or spelled out as a mapping."""
+def network_inputs(
+    name: str, network: Node, known: Mapping[str, Shape | None], problems: Problems
+) -> dict[str, Shape | None]:
+    """The named inputs of a network with their shapes: from data and latent, or spelled out as a mapping.
+
+    A shape is None where the input, or what it refers to, is wrong (reported).
+    """
     node, where = network.get("inputs"), f"networks.{name}.inputs"
-    if node is None:
-        return None
-    if node.is_map:
-        shapes = {key: tuple(e.node.plain()) for key, e in node.entries() if e.node.is_list}
-        for key, entry in node.entries():
-            if key in known and key in shapes and shapes[key] != known[key]:
-                text = f"'{key}' is {list(known[key])} in this spec, received {list(shapes[key])}"
-                problems.add(entry.node.place, join(where, key), text)
-        return shapes
-    found: dict[str, Shape] = {}
-    for item in node.value if node.is_list else [node]:
+    if node is None or node.value is None:
+        return {}
+    found: dict[str, Shape | None] = {}
+    for key, entry in node.entries():
+        sizes = entry.node.plain()
+        sound = isinstance(sizes, list) and all(isinstance(s, int) and s >= 1 for s in sizes)
+        found[key] = tuple(sizes) if sound else None
+        wanted = known.get(key)
+        if sound and wanted is not None and found[key] != wanted:
+            text = f"'{key}' is {list(wanted)} in this spec, received {sizes}"
+            problems.add(entry.node.place, join(where, key), text)
+    if not node.value:
+        problems.add(node.place, where, "a network needs at least one input")
+    for item in node.value if node.is_list else [] if node.is_map else [node]:
+        if not isinstance(item.value, str):
+            continue  # reported by the schema
         if item.value in found:
             problems.add(item.place, where, f"'{item.value}' stands here twice")
-        elif item.value in known:
-            found[item.value] = known[item.value]
-        else:
-            hint = suggest(item.value, known) or f" Known: {', '.join(known) or 'nothing, because there is no data or latent section'}."
-            problems.add(item.place, where, f"{item.describe()} is neither a latent nor a field of the data.{hint}")
-            return None
-    if not found:
-        problems.add(node.place, where, "a network needs at least one input")
-    return found or None
+        elif item.value not in known:
+            names = ", ".join(known) or "nothing, because there is no data or latent section"
+            hint = suggest(item.value, known) or f" Known: {names}."
+            problems.add(item.place, where, f"'{item.value}' is neither a latent nor a field of the data.{hint}")
+        found[item.value] = known.get(item.value)
+    return found
 
 
-def whole(tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Shape], memory: int, problems: Problems) -> None:
+def whole(
+    tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], memory: int, problems: Problems
+) -> None:
     """Report what does not fit together, given the plans of all networks that are sound in themselves."""
     for name, plan in plans.items():
         node = tree.get("networks").get(name)  # type: ignore[union-attr]
         _output(plan, node, tree, fields, problems)  # type: ignore[arg-type]
+    _order(tree, problems)
     _roles(tree, problems)
     _unused_latents(tree, plans, problems)
-    _exports(tree, fields, plans, problems)
+    _exports(tree, problems)
     _memory(tree, plans, memory, problems)
 
 
-def _output(plan: Plan, node: Node, tree: Node, fields: Mapping[str, Shape], problems: Problems) -> None:
+def _output(plan: Plan, node: Node, tree: Node, fields: Mapping[str, Shape | None], problems: Problems) -> None:
     at, where = node.get("output") or node, f"networks.{plan.name}.output"
     wanted = fields.get(plan.output_name)
     if wanted is not None and plan.output_shape != wanted:
         text = f"the network makes {list(plan.output_shape)}, but '{plan.output_name}' is {list(wanted)} in the data"
         problems.add(at.place, where, text)
     if plan.output_name == "logits" and plan.last_activation in ("sigmoid", "softmax"):
-        text = f"logits are what stands before the {plan.last_activation}: leave the last activation out, the loss contains it"
+        text = f"logits are what stands before the {plan.last_activation}: leave it out, the loss contains it"
         problems.add(at.place, where, text)
     made, data = _RANGES.get(plan.last_activation), tree.get("data")
     if wanted is None or made is None or data is None or len(wanted) != 3:
         return
     stated = data.get("range")
-    low_high = tuple(stated.plain()) if stated is not None and stated.is_list else (-1.0, 1.0)
-    if low_high != made and all(isinstance(v, (int, float)) for v in low_high):
-        text = f"{plan.last_activation} makes {list(made)}, but data.range is {list(low_high)}: one of the two must change"
+    low_high = stated.plain() if stated is not None else [-1.0, 1.0]
+    if _ascends(low_high) and tuple(low_high) != made:
+        text = f"{plan.last_activation} makes {list(made)}, but data.range is {low_high}: one of the two must change"
         problems.add((stated or at).place, where, text)
+
+
+def _ascends(pair: Any) -> bool:
+    """Whether this is a low and a high number, in this order."""
+    return isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair)) and pair[0] < pair[1]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _order(tree: Node, problems: Problems) -> None:
+    """Ranges begin with the smaller number."""
+    data, latent = tree.get("data"), tree.get("latent")
+    stated = data.get("range") if data is not None else None
+    pair = stated.plain() if stated is not None else None
+    if (
+        stated is not None
+        and isinstance(pair, list)
+        and all(map(_is_number, pair))
+        and len(pair) == 2
+        and not _ascends(pair)
+    ):
+        problems.add(stated.place, "data.range", f"expected [low, high] with low < high, received {pair}")
+    for name, entry in latent.entries() if latent is not None else ():
+        for prior, arguments in entry.node.entries():
+            low, high = arguments.node.get("low"), arguments.node.get("high")
+            pair = [low.value if low else -1.0, high.value if high else 1.0]
+            if prior == "uniform" and all(map(_is_number, pair)) and not _ascends(pair):
+                place = (low or high or arguments.node).place
+                problems.add(
+                    place, f"latent.{name}.uniform", f"low must be below high, received {pair[0]} and {pair[1]}"
+                )
 
 
 def _roles(tree: Node, problems: Problems) -> None:
     """An algorithm trains networks of certain names, on data, for a training section."""
-    algorithm, networks = tree.get("algorithm"), tree.get("networks")
+    algorithm, training, networks = _given(tree, "algorithm"), _given(tree, "training"), tree.get("networks")
     if algorithm is None:
-        training = tree.get("training")
         if training is not None:
             problems.add(training.place, "training", "there is no 'algorithm' section that says what a step does")
         return
     for section in ("data", "training"):
-        if tree.get(section) is None:
-            problems.add(algorithm.place, "algorithm", f"training needs a '{section}' section")
-    name = algorithm.value if isinstance(algorithm.value, str) else next(iter(algorithm.value), None) if algorithm.is_map else None
+        if _given(tree, section) is None:
+            problems.add(algorithm.place, "algorithm", f"an algorithm needs a '{section}' section")
+    name = next(iter(algorithm.value), None) if algorithm.is_map else algorithm.value
     roles = names_of("algorithm").get(name, {}).get("x-networks", ())  # type: ignore[arg-type]
     present = [key for key, _ in networks.entries()] if networks is not None else []
     for role in roles:
         if role not in present:
-            problems.add(algorithm.place, f"algorithm.{name}", f"trains a network called '{role}', which is not in 'networks'.{suggest(role, present)}")
+            problems.add(
+                algorithm.place,
+                f"algorithm.{name}",
+                f"trains a network called '{role}', which is not in 'networks'.{suggest(role, present)}",
+            )
+
+
+def _given(tree: Node, section: str) -> Node | None:
+    """A section that says something."""
+    node = tree.get(section)
+    return None if node is None or node.value is None else node
 
 
 def _unused_latents(tree: Node, plans: Mapping[str, Plan], problems: Problems) -> None:
@@ -99,11 +152,11 @@ def _unused_latents(tree: Node, plans: Mapping[str, Plan], problems: Problems) -
         return
     used = {name for plan in plans.values() for name in plan.inputs}
     for name, entry in latent.entries():
-        if name not in used:
+        if name not in used and not problems.at(entry.place):
             problems.add(entry.place, f"latent.{name}", "feeds no network. Name it in the 'inputs' of one")
 
 
-def _exports(tree: Node, fields: Mapping[str, Shape], plans: Mapping[str, Plan], problems: Problems) -> None:
+def _exports(tree: Node, problems: Problems) -> None:
     export, networks = tree.get("export"), tree.get("networks")
     names = export.get("networks") if export is not None else None
     if names is None or not names.is_list or networks is None:
@@ -111,7 +164,9 @@ def _exports(tree: Node, fields: Mapping[str, Shape], plans: Mapping[str, Plan],
     present = [key for key, _ in networks.entries()]
     for item in names.value:
         if item.value not in present:
-            problems.add(item.place, "export.networks", f"there is no network {item.describe()}.{suggest(item.value, present)}")
+            problems.add(
+                item.place, "export.networks", f"there is no network {item.describe()}.{suggest(item.value, present)}"
+            )
 
 
 def _memory(tree: Node, plans: Mapping[str, Plan], memory: int, problems: Problems) -> None:
@@ -120,8 +175,11 @@ def _memory(tree: Node, plans: Mapping[str, Plan], memory: int, problems: Proble
     for plan in plans.values():
         needed = plan.parameters * BYTES_PER_WEIGHT + 4 * plan.activations
         if needed > memory:
-            text = f"needs {gigabytes(needed)} for {plan.parameters:,} parameters and one example; this machine has {gigabytes(memory)}"
-            largest = max(plan.steps, key=lambda step: step.cost.parameters * BYTES_PER_WEIGHT + 4 * _size(step.cost.shape))
+            what = f"{plan.parameters:,} parameters and one example"
+            text = f"needs {gigabytes(needed)} for {what}; this machine has {gigabytes(memory)}"
+            largest = max(
+                plan.steps, key=lambda step: step.cost.parameters * BYTES_PER_WEIGHT + 4 * math.prod(step.cost.shape)
+            )
             problems.add(largest.place, largest.where, text)
             return
     batch = _plain(tree, "training", "batch_size")
@@ -156,10 +214,3 @@ def _plain(tree: Node, *keys: str) -> Any:
     for key in keys:
         node = node.get(key) if node is not None else None
     return node.value if node is not None else None
-
-
-def _size(shape: Shape) -> int:
-    size = 1
-    for axis in shape:
-        size *= axis
-    return size

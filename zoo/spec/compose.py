@@ -9,12 +9,15 @@ from zoo.spec.nodes import Entry, Node, parse_file, parse_text
 from zoo.spec.problems import Place, Problems
 from zoo.spec.schema import Fragment, below, document, is_part
 
+MAX_CHAIN = 16
+
 
 def load(path: Path, overrides: Sequence[str], problems: Problems) -> Node | None:
     """The tree of `path` merged over all that it extends, with the `a.b.c=value` overrides applied on top."""
     node = _load_extended(path, (), problems)
-    for override in overrides:
-        node = _override(node, override, problems) if node is not None else None
+    if node is not None:
+        for override in overrides:
+            node = _override(node, override, problems)
     return node
 
 
@@ -25,14 +28,16 @@ def _load_extended(path: Path, children: tuple[Path, ...], problems: Problems) -
         return node
     own = Node({key: entry for key, entry in node.entries() if key != "extends"}, node.place)
     target = _parent_path(path, parent, problems)
-    if target is None:
-        return own
     family = (*children, path.resolve())
-    if target.resolve() in family:
+    base = None
+    if target is not None and target.resolve() in family:
         chain = " -> ".join([*(p.name for p in family), target.name])
         problems.add(parent.place, "extends", f"the files extend each other in a circle: {chain}")
-        return own
-    base = _load_extended(target, family, problems)
+    elif len(family) > MAX_CHAIN:
+        problems.add(parent.place, "extends", f"is the end of a chain of more than {MAX_CHAIN} specs")
+    elif target is not None:
+        base = _load_extended(target, family, problems)
+    problems.incomplete |= base is None
     return own if base is None else merge(base, own, document())
 
 
@@ -45,10 +50,14 @@ def _parent_path(path: Path, parent: Node, problems: Problems) -> Path | None:
     if Path(text).is_absolute() or ".." in Path(text).parts or "\\" in text:
         return problems.add(parent.place, "extends", f"{rule}, received '{text}'")
     target = path.parent / text
-    if not target.is_file():
+    try:
+        found, inside = target.is_file(), target.resolve().is_relative_to(path.parent.resolve())
+    except (OSError, RuntimeError):  # a name that is too long, links in a circle
+        found, inside = False, True
+    if not found:
         near = problems.near_file(target)
         return problems.add(parent.place, "extends", f"there is no file '{text}' beside this spec{near}")
-    if not target.resolve().is_relative_to(path.parent.resolve()):
+    if not inside:
         return problems.add(parent.place, "extends", f"{rule}; '{text}' is a link that leads elsewhere")
     return target
 
@@ -58,7 +67,7 @@ def merge(base: Node, top: Node, fragment: Fragment) -> Node:
 
     Where the schema wants a part, another name replaces the whole part: `Adam: {...}` over `SGD: {...}` is Adam alone.
     """
-    if is_part(fragment):
+    if is_part(fragment) and all(node.is_map or isinstance(node.value, str) for node in (base, top)):
         base, top = _as_part(base), _as_part(top)
         if set(base.value) != set(top.value):
             return top
@@ -75,22 +84,27 @@ def _as_part(node: Node) -> Node:
     if isinstance(node.value, str):
         return Node({node.value: Entry(Node({}, node.place), node.place)}, node.place)
     if node.is_map:
-        full = {k: Entry(Node({}, e.node.place) if e.node.value is None else e.node, e.place) for k, e in node.entries()}
+        full = {
+            k: Entry(Node({}, e.node.place) if e.node.value is None else e.node, e.place) for k, e in node.entries()
+        }
         return Node(full, node.place)
     return Node({}, node.place)
 
 
-def _override(root: Node, override: str, problems: Problems) -> Node | None:
+def _override(root: Node, override: str, problems: Problems) -> Node:
+    """`root` with one `a.b.c=value` applied; as it was when that is wrong (reported)."""
     place = Place(f"--set {override}", 0, 0)
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
+    wrong = Problems()
     if not equals or not all(keys):
-        return problems.add(place, "", "expected a.b.c=value, such as training.batch_size=64")
-    value = parse_text(text, place.file, problems)
-    if value is None:
-        return None
-    flat = _placed(value, place)
-    return _set(root, keys, flat, document(), place, problems)
+        wrong.add(place, "", "expected a.b.c=value, such as training.batch_size=64")
+    elif keys == ["extends"]:
+        wrong.add(place, "", "'extends' belongs in a file")
+    value = parse_text(text, place.file, wrong)
+    for problem in wrong:
+        problems.add(place, "", problem.message)
+    return root if wrong or value is None else _set(root, keys, _placed(value, place), document(), place, problems)
 
 
 def _placed(node: Node, place: Place) -> Node:

@@ -1,6 +1,6 @@
 """Signatures -> specs/schema.json. Run by tools/schema.py; a test fails when the file is stale.
 
-The zoo's own parts and the sections of a spec state their types. Keras's signatures state names and defaults only, so the
+The zoo's own parts and the sections of a spec state their types. Keras's signatures state names and defaults, so the
 type of an argument comes from its default, or from its name where Keras uses one name for one meaning everywhere.
 """
 
@@ -25,7 +25,7 @@ from zoo.optimizers import KERAS_OPTIMIZERS, SCHEDULES
 from zoo.priors import PRIORS
 from zoo.spec.model import Network, Sections
 from zoo.spec.shapes import RULES
-from zoo.spec.types import Kind, Limits, Part
+from zoo.spec.types import Kind, Limits
 
 Json = dict[str, Any]
 
@@ -38,22 +38,24 @@ LEFT_OUT = {
     "self", "kwargs", "name", "dtype", "seed", "data_format", "activity_regularizer", "noise_shape", "synchronized",
     "weights", "mask_zero", "lora_rank", "lora_alpha", "unroll", "stateful", "return_state", "go_backwards",
     "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency",
+    "renorm", "renorm_clipping", "renorm_momentum", "args", "input_axes", "output_axes", "use_cudnn",
     "loss_scale_factor", "gradient_accumulation_steps", "quantization_config", "input_length",
 }  # fmt: skip
 _INT: Json = {"type": "integer", "minimum": 1}
 _PAIR: Json = {"anyOf": [_INT, {"type": "array", "items": _INT, "minItems": 2, "maxItems": 2}]}
 _SIDE: Json = {"type": "integer", "minimum": 0}
-_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "minItems": 2, "maxItems": 2,
-                "items": {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}}]}  # fmt: skip
-_NUMBER: Json = {"type": "number"}
+_TWO_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}
+_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _TWO_SIDES, "minItems": 2, "maxItems": 2}]}
 _RATE: Json = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": "#/$defs/schedule"}]}
 
+_AT_LEAST_0 = ("stddev", "scale_value", "alpha", "max_value", "threshold", "l1", "l2")
+
 BY_NAME: dict[str, Json] = {
-    **dict.fromkeys(("units", "filters", "input_dim", "output_dim", "depth_multiplier", "n"), _INT),
-    **dict.fromkeys(("kernel_size", "strides", "pool_size", "size", "dilation_rate"), _PAIR),
+    **{name: _INT for name in ("units", "filters", "input_dim", "output_dim", "depth_multiplier", "n")},
+    **{name: _PAIR for name in ("kernel_size", "strides", "pool_size", "size", "dilation_rate")},
     "groups": {"anyOf": [_INT, {"const": -1}]},
     "cropping": _SIDES,
-    "output_padding": {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]},
+    "output_padding": _TWO_SIDES,
     "activation": {"enum": list(ACTIVATIONS)},
     "recurrent_activation": {"enum": list(ACTIVATIONS)},
     "interpolation": {"enum": ["nearest", "bilinear"]},
@@ -66,15 +68,29 @@ BY_NAME: dict[str, Json] = {
     "momentum": {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"$ref": "#/$defs/schedule"}]},
     "epsilon": {"type": "number", "exclusiveMinimum": 0},
     "negative_slope": {"type": "number", "minimum": 0},
-    **dict.fromkeys(("beta_1", "beta_2", "rho"), {"type": "number", "minimum": 0, "exclusiveMaximum": 1}),
-    **dict.fromkeys(("stddev", "scale_value", "alpha", "max_value"), {"type": "number", "minimum": 0}),
+    **{name: {"type": "number", "minimum": 0, "exclusiveMaximum": 1} for name in ("beta_1", "beta_2", "rho")},
+    **{name: {"type": "number", "minimum": 0} for name in _AT_LEAST_0},
 }
 _BY_LAYER: dict[tuple[str, str], Json] = {
     ("BatchNormalization", "momentum"): {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     ("ZeroPadding2D", "padding"): _SIDES,
+    ("EqualizedConv2D", "kernel_size"): _PAIR,
+    ("EqualizedConv2D", "strides"): _PAIR,
+    ("EqualizedConv2D", "padding"): {"enum": ["valid", "same"]},
+    ("ReflectionPadding2D", "padding"): _TWO_SIDES,
     ("VarianceScaling", "scale"): {"type": "number", "exclusiveMinimum": 0},
-    ("Rescaling", "scale"): _NUMBER,
-    ("Constant", "value"): _NUMBER,
+    **{key: {"type": "number"} for key in (("Rescaling", "scale"), ("Constant", "value"))},
+    **{(layer, "axis"): {"type": "integer"} for layer in ("Concatenate", "GroupNormalization")},
+    ("GaussianNoise", "stddev"): {"type": "number", "minimum": 0, "maximum": 1},
+}
+_PRIOR: Json = {"shape": {"type": "array", "items": _INT, "minItems": 1}}
+_SOURCE: Json = {
+    "modes": {"type": "integer", "minimum": 1, "maximum": 10_000},
+    "side": {"type": "integer", "minimum": 1, "maximum": 100},
+    "samples": {"type": "integer", "minimum": 1, "maximum": 10**8},
+    "std": {"type": "number", "minimum": 0},
+    "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
+    "path": {"type": "string", "pattern": r"^[^\0]+$", "description": "a folder"},
 }
 
 
@@ -86,8 +102,8 @@ def generate() -> Json:
         "optimizer": _kind("optimizer", {n: _keras(n, getattr(keras.optimizers, n)) for n in KERAS_OPTIMIZERS}),
         "schedule": _kind("schedule", _own(SCHEDULES)),
         "loss": _kind("loss", _own(LOSSES)),
-        "prior": _kind("prior", _own(PRIORS)),
-        "source": _kind("source", _own(SOURCES, leave=("size", "fit", "split"))),  # stated by the data section
+        "prior": _kind("prior", _own(PRIORS, narrow=_PRIOR)),
+        "source": _kind("source", _own(SOURCES, leave=("size", "fit", "split"), narrow=_SOURCE)),  # data says the rest
         "algorithm": _kind("algorithm", _algorithms()),
         "layer_item": _layer_item(),
     }
@@ -116,10 +132,9 @@ def of(annotation: Any) -> Json:
         return {"anyOf": [of(a) for a in arguments]}
     if origin is Literal:
         return {"enum": list(arguments)} if len(arguments) > 1 else {"const": arguments[0]}
-    if origin is tuple and arguments[-1] is Ellipsis:
-        return {"type": "array", "items": of(arguments[0])}
     if origin is tuple:
-        return {"type": "array", "items": of(arguments[0]), "minItems": len(arguments), "maxItems": len(arguments)}
+        count = {} if arguments[-1] is Ellipsis else {"minItems": len(arguments), "maxItems": len(arguments)}
+        return {"type": "array", "items": of(arguments[0]), **count}
     if origin in (dict, Mapping):
         name = of(arguments[0])
         names = {"propertyNames": {"pattern": name["pattern"]}} if "pattern" in name else {}
@@ -144,9 +159,14 @@ def of_dataclass(cls: type) -> Json:
         properties["layers"] = {"type": "array", "items": {"$ref": "#/$defs/layer_item"}, "x-layers": True}
     if "defaults" in properties:
         layers = {name: {"$ref": f"#/$defs/layer/x-parts/{name}"} for name in RULES}
-        properties["defaults"] = {"type": "object", "properties": dict.fromkeys(layers, {"type": "object"})}
+        properties["defaults"] = {"type": "object", "properties": {name: {"type": "object"} for name in layers}}
     help_text = " ".join((cls.__doc__ or "").split())
-    return {"type": "object", "description": help_text, "properties": properties, "required": required, "additionalProperties": False}
+    return _mapping(help_text, properties, required)
+
+
+def _mapping(description: str, properties: Json, required: list[str]) -> Json:
+    known = {"properties": properties, "required": required, "additionalProperties": False}
+    return {"type": "object", "description": description, **known}
 
 
 def _annotated(base: Any, metadata: Iterable[Any]) -> Json:
@@ -154,47 +174,56 @@ def _annotated(base: Any, metadata: Iterable[Any]) -> Json:
         if isinstance(extra, Kind):
             return {"$ref": f"#/$defs/{extra.name}"}
         if isinstance(extra, Limits):
-            return {**of(base), **{k: v for k, v in dataclasses.asdict(extra).items() if v is not None}}
+            limits = {key: value for key, value in dataclasses.asdict(extra).items() if value is not None}
+            anchored = {"pattern": f"^{extra.pattern}$"} if extra.pattern else {}  # JSON Schema would search for it
+            return {**of(base), **limits, **anchored}
     return of(base)
 
 
 def _kind(kind: str, parts: dict[str, Json]) -> Json:
     """A part of one kind: by its bare name where it needs no arguments, or as a mapping from its name to them."""
     bare = [name for name, schema in parts.items() if not schema.get("required")]
-    mapping = {"type": "object", "properties": parts, "additionalProperties": False, "minProperties": 1, "maxProperties": 1}
+    mapping = {
+        "type": "object",
+        "properties": parts,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
     return {"x-kind": kind, "x-parts": parts, "anyOf": [{"enum": bare}, mapping]}
 
 
-def _own(registry: Any, *, leave: Iterable[str] = ()) -> dict[str, Json]:
-    return {name: of_signature(function, leave=leave) for name, function in registry.items()}
+def _own(registry: Any, *, leave: Iterable[str] = (), narrow: Json | None = None) -> dict[str, Json]:
+    return {name: of_signature(function, leave=leave, narrow=narrow) for name, function in registry.items()}
 
 
-def of_signature(function: Callable[..., Any], *, leave: Iterable[str] = ()) -> Json:
-    """The keyword arguments of a function or class of ours, from its annotations."""
-    target = function.__init__ if isinstance(function, type) else function
+def of_signature(function: Callable[..., Any], *, leave: Iterable[str] = (), narrow: Json | None = None) -> Json:
+    """The keyword arguments of a function or class of ours, from its annotations or, by name, from `narrow`."""
+    target = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
     hints = typing.get_type_hints(target, include_extras=True)
     properties, required = {}, []
     for name, parameter in inspect.signature(target).parameters.items():
         if name == "self" or name in leave or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         schema = {"$ref": "#/$defs/initializer"} if name.endswith("_initializer") else of(hints[name])
+        schema = (narrow or {}).get(name, schema)
         if parameter.default is parameter.empty:
             required.append(name)
         else:
             schema = {**schema, "default": _plain(parameter.default)}
         properties[name] = schema
-    return {"type": "object", "description": _help(function), "properties": properties, "required": required, "additionalProperties": False}
+    return _mapping(_help(function), properties, required)
 
 
 def _algorithms() -> dict[str, Json]:
     return {
-        name: {**of_signature(cls, leave=("plans",)), "x-networks": list(cls.roles)}
-        for name, cls in ALGORITHMS.items()
+        name: {**of_signature(cls, leave=("plans",)), "x-networks": list(cls.roles)} for name, cls in ALGORITHMS.items()
     }
 
 
 def _layer(name: str) -> Json:
-    return of_signature(LAYERS.get(name)) if name in LAYERS else _keras(name, getattr(keras.layers, name))
+    narrow = {key: schema for (owner, key), schema in _BY_LAYER.items() if owner == name}
+    return of_signature(LAYERS.get(name), narrow=narrow) if name in LAYERS else _keras(name, _layer_class(name))
 
 
 def _initializers() -> dict[str, Json]:
@@ -206,7 +235,11 @@ def _keras(owner: str, cls: type) -> Json:
     """The arguments of a Keras class that a spec may set."""
     properties, required = {}, []
     for name, parameter in inspect.signature(cls.__init__).parameters.items():  # type: ignore[misc]
-        if name in LEFT_OUT or name.endswith(("_regularizer", "_constraint")) or parameter.kind is parameter.VAR_KEYWORD:
+        if (
+            name in LEFT_OUT
+            or name.endswith(("_regularizer", "_constraint"))
+            or parameter.kind is parameter.VAR_KEYWORD
+        ):
             continue
         default = parameter.default
         schema = _keras_argument(owner, name, default)
@@ -214,10 +247,10 @@ def _keras(owner: str, cls: type) -> Json:
             required.append(name)
         else:
             if default is None and schema:
-                schema = {"anyOf": [*(schema["anyOf"] if "anyOf" in schema else [schema]), {"type": "null"}]}
+                schema = {"anyOf": [*schema.get("anyOf", [schema]), {"type": "null"}]}
             schema = {**schema, "default": _plain(default)}
         properties[name] = schema
-    return {"type": "object", "description": _help(cls), "properties": properties, "required": required, "additionalProperties": False}
+    return _mapping(_help(cls), properties, required)
 
 
 def _keras_argument(owner: str, name: str, default: Any) -> Json:
@@ -243,7 +276,12 @@ def _layer_item() -> Json:
         "repeat": {"description": "a number of times, or names with a list of values each"},
         "layers": {"type": "array", "items": {"$ref": "#/$defs/layer_item"}},
     }
-    return {"anyOf": [{"enum": list(RULES)}, {"type": "object", "properties": {**layers, **control}, "additionalProperties": False}]}
+    return {
+        "anyOf": [
+            {"enum": list(RULES)},
+            {"type": "object", "properties": {**layers, **control}, "additionalProperties": False},
+        ]
+    }
 
 
 def _layer_class(name: str) -> type:

@@ -28,7 +28,10 @@ class Paper:
     title: str
     authors: str
     year: Annotated[int, Limits(minimum=1900, maximum=2100)]
-    arxiv: Annotated[str, Limits(pattern=r"[0-9]{4}\.[0-9]{4,5}", description="an arXiv number in quotes, '1511.06434'")] | None = None
+    arxiv: (
+        Annotated[str, Limits(pattern=r"[0-9]{4}\.[0-9]{4,5}", description="an arXiv number in quotes, '1511.06434'")]
+        | None
+    ) = None
     url: str | None = None
 
 

@@ -1,8 +1,8 @@
 """YAML text -> a tree of nodes in which every value remembers its file, line and column.
 
-The tree is made from parser events, so that nothing is ever constructed from a tag and the depth, the size and the number
-of aliases are bounded before they can hurt. Scalars follow YAML 1.2: `1e-4` is a number, `no` is not a boolean; a plain
-scalar that older tools read differently (`no`, `on`, `1:30`, `017`) is a mistake that must be quoted or spelled out.
+The tree is made from parser events, so that nothing is ever constructed from a tag, and the depth, the size and the
+number of aliases are bounded before they can hurt. Scalars follow YAML 1.2: `1e-4` is a number, `no` is no boolean; a
+plain scalar that older tools read differently (`no`, `on`, `1:30`, `017`) is a mistake: quote it or spell it out.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from zoo.spec.problems import Place, Problems
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_NODES = 50_000  # counted after aliases are expanded
-MAX_DIGITS = 300  # Python itself refuses to parse integers of more than 4300 digits
+MAX_DIGITS = 18
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OLD_BOOLEAN = re.compile(r"(yes|no|on|off)", re.IGNORECASE)
 _OLD_NUMBER = re.compile(r"[-+]?(0[0-9]+|0[xobXOB][0-9a-fA-F_]+|[0-9]+(:[0-9]{1,2})+|[0-9][0-9_]*_[0-9_]*)")
-_CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_CONSTANTS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 
 
@@ -90,8 +91,8 @@ class _Open:
 
     node: Node
     anchor: str | None
-    key: tuple[str, Place] | None = None
-    first: dict[str, Place] = field(default_factory=dict)
+    key: tuple[str | None, Place] | None = None
+    first: dict[str | None, Place] = field(default_factory=dict)
     size: int = 1
 
 
@@ -100,19 +101,20 @@ def parse_file(path: Path, problems: Problems) -> Node | None:
     name = str(path)
     start = Place(name, 1, 1)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return problems.add(start, "", f"there is no such file{problems.near_file(path)}")
     except (OSError, ValueError) as error:
         return problems.add(start, "", f"cannot be read: {getattr(error, 'strerror', None) or error}")
     if len(data) > MAX_BYTES:
-        return problems.add(start, "", f"is {len(data):,} bytes; a spec has at most {MAX_BYTES:,}")
+        return problems.add(start, "", f"is too long: a spec has at most {MAX_BYTES:,} bytes")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        return problems.add(Place(name, line, column), "", f"is not UTF-8 text: byte 0x{data[error.start]:02x}")
+        before = error.object[: error.start].decode("utf-8")  # without the byte order mark
+        place = _place_after(before, name)
+        return problems.add(place, "", f"is not UTF-8 text: byte 0x{error.object[error.start]:02x}")
     node = parse_text(text, name, problems)
     if node is not None and not node.is_map:
         return problems.add(node.place, "", f"a spec is a mapping such as 'name: dcgan', received {node.describe()}")
@@ -122,6 +124,12 @@ def parse_file(path: Path, problems: Problems) -> Node | None:
 def parse_text(text: str, name: str, problems: Problems) -> Node | None:
     """Parse one YAML document. Returns None when its syntax is broken (reported)."""
     builder = _Builder(name, problems)
+    strange = _UNPRINTABLE.search(text)
+    if strange:
+        place = _place_after(text[: strange.start()], name)
+        return problems.add(
+            place, "", f"holds the control character U+{ord(strange[0]):04X}, which YAML does not allow"
+        )
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if not builder.feed(event):
@@ -129,16 +137,25 @@ def parse_text(text: str, name: str, problems: Problems) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name, 1, 1)
-        hint = " Indent with spaces: YAML allows no tabs." if "\\t" in str(error) or _tab_at(text, mark) else ""
+        hint = _hint(text, mark, str(error.problem))
         return problems.add(place, "", f"is not YAML: {error.problem or error.context}.{hint}")
     except yaml.YAMLError as error:
         return problems.add(Place(name, 1, 1), "", f"is not YAML: {str(error).splitlines()[0]}")
     return builder.root or Node(None, Place(name, 1, 1))
 
 
-def _tab_at(text: str, mark: yaml.Mark | None) -> bool:
+def _place_after(text: str, name: str) -> Place:
+    return Place(name, text.count("\n") + 1, len(text) - text.rfind("\n"))
+
+
+def _hint(text: str, mark: yaml.Mark | None, problem: str) -> str:
+    """What is most often behind a syntax error."""
     lines = text.splitlines()
-    return mark is not None and mark.line < len(lines) and lines[mark.line].lstrip(" ").startswith("\t")
+    if mark is not None and mark.line < len(lines) and lines[mark.line].lstrip(" ").startswith("\t"):
+        return " Indent with spaces: YAML allows no tabs."
+    if problem.startswith("mapping values"):
+        return " A layer that 'as' or 'from' follows needs a colon: '- Flatten:'."
+    return ""
 
 
 class _Builder:
@@ -162,9 +179,9 @@ class _Builder:
             if event.anchor not in self.anchors:
                 return self._fail(place, f"'*{event.anchor}' names no finished anchor '&{event.anchor}' above it")
             return self._put(*self.anchors[event.anchor], place)
-        if isinstance(event, (yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            if event.tag is not None and event.tag != "!":
-                self.problems.add(place, "", f"tags are not allowed, received '{event.tag}'. Write the plain value")
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag != "!":
+            self.problems.spoil(place, f"tags are not allowed, received '{tag}'. Write the plain value")
         if isinstance(event, yaml.ScalarEvent):
             node = Node(self._scalar(event, place), place)
             if event.anchor:
@@ -203,20 +220,22 @@ class _Builder:
             key, key_place = parent.key
             parent.key = None
             if key in parent.first:
-                self.problems.add(key_place, "", f"'{key}' stands here again; its first place is line {parent.first[key].line}")
-            else:
+                first = parent.first[key].line
+                self.problems.add(key_place, "", f"'{key}' stands here again; its first place is line {first}")
+            elif key is not None:
                 parent.first[key] = key_place
                 parent.node.value[key] = Entry(node, key_place)
         return True
 
-    def _key(self, node: Node, place: Place) -> str:
+    def _key(self, node: Node, place: Place) -> str | None:
+        """The word that a key is, or None for a key that cannot be one."""
         if node.value == "<<":
-            self.problems.add(place, "", "merge keys ('<<') are not part of the language. Use 'extends' or 'defaults'")
-        if isinstance(node.value, str):
-            return node.value
+            return self.problems.spoil(
+                place, "merge keys ('<<') are not part of the language. Use 'extends' or 'defaults'"
+            )
         if node.is_map or node.is_list or node.value is None:
-            self.problems.add(place, "", f"a key must be a word, received {node.describe()}")
-        return str(node.value).lower() if isinstance(node.value, bool) else f"{node.value}"
+            return self.problems.spoil(place, f"a key must be a word, received {node.describe()}")
+        return str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> Any:
         text = event.value
@@ -226,20 +245,18 @@ class _Builder:
             return _CONSTANTS[text]
         if _OLD_BOOLEAN.fullmatch(text):
             meant = "true" if text.lower() in ("yes", "on") else "false"
-            self.problems.add(place, "", f"'{text}' is a boolean to some tools and a word to others. Write {meant}, or quote it: '{text}'")
-            return text
+            rule = f"'{text}' is a boolean to some tools and a word to others. Write {meant}, or quote it: '{text}'"
+            return self.problems.spoil(place, rule)
         if _OLD_NUMBER.fullmatch(text):
-            self.problems.add(place, "", f"'{text}' is a different number to different tools. Write a decimal number, or quote it: '{text}'")
-            return text
+            rule = f"'{text}' is a different number to different tools. Write a decimal number, or quote it: '{text}'"
+            return self.problems.spoil(place, rule)
         if _INTEGER.fullmatch(text):
-            if len(text) <= MAX_DIGITS:
-                return int(text)
-            self.problems.add(place, "", f"is a number of {len(text)} digits")
-            return 0
+            if len(text) > MAX_DIGITS:
+                return self.problems.spoil(place, f"is a number of {len(text)} digits")
+            return int(text)
         if _FLOAT.fullmatch(text) or _SPECIAL_FLOAT.fullmatch(text):
             number = float(text) if _FLOAT.fullmatch(text) else math.nan
-            if math.isfinite(number):  # 1e400 is not
-                return number
-            self.problems.add(place, "", f"numbers must be finite, received {text}")
-            return 0.0
+            if not math.isfinite(number):  # 1e400 is not
+                return self.problems.spoil(place, f"numbers must be finite, received {text}")
+            return number
         return text

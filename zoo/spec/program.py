@@ -1,93 +1,36 @@
 """The layer language: items of `layers:` with `repeat`, `defaults`, `as` and `from` become a flat list of steps.
 
-    - Conv2D: {filters: 64}                 the running tensor `x` goes through the layer
-      as: skip1                             ... and its result can be asked for by this name
-    - as: shortcut                          a name for `x` as it is
-    - from: label                           `x` is now this input or name
-    - Concatenate:                          a layer of several inputs
-      from: [x, skip1]
-    - repeat: {filters: [128, 256]}         the body once per value; `$filters` stands for it (`$index` counts from 0)
-      layers: [...]
+- Conv2D: {filters: 64}                 the running tensor `x` goes through the layer
+  as: skip1                             ... and its result can be asked for by this name
+- as: shortcut                          a name for `x` as it is
+- from: label                           `x` is now this input or name
+- Concatenate:                          a layer of several inputs
+  from: [x, skip1]
+- repeat: {filters: [128, 256]}         the body once per value; `$filters` stands for it (`$index` counts from 0)
+  layers: [...]
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.registry import suggest
-from zoo.spec.nodes import Entry, Node
+from zoo.spec.nodes import Node
+from zoo.spec.plan import Plan, Step
 from zoo.spec.problems import Place, Problems
 from zoo.spec.schema import completed, join, names_of, validate_arguments
 from zoo.spec.shapes import RULES, Cost, Shape, ShapeError
+from zoo.spec.variables import Substitution
 
 MAX_STEPS = 2_000
+MAX_SIZE = 10**15
+UNKNOWN = -1  # the number of a tensor that a mistake has left without a shape
 _CONTROL = ("as", "from", "repeat", "layers")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_VARIABLE = re.compile(r"\$\{?([a-z][a-z0-9_]*)\}?")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One layer of a network. `inputs` are tensor numbers: 0.. are the network's inputs, the others earlier steps."""
-
-    layer: str
-    args: Mapping[str, Any]
-    inputs: tuple[int, ...]
-    output: int
-    cost: Cost
-    place: Place
-    where: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A network that is known to fit together: what goes in, the steps, what comes out."""
-
-    name: str
-    inputs: Mapping[str, Shape]
-    steps: tuple[Step, ...]
-    output_name: str
-    output: int
-    output_shape: Shape
-
-    @property
-    def parameters(self) -> int:
-        """Trainable weights."""
-        return sum(step.cost.parameters for step in self.steps)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds for one example."""
-        return sum(step.cost.macs for step in self.steps)
-
-    @property
-    def activations(self) -> int:
-        """Numbers that one example leaves behind for the backward pass."""
-        return sum(_size(step.cost.shape) for step in self.steps)
-
-    @property
-    def last_activation(self) -> str:
-        """The non-linearity of the output: 'tanh', 'sigmoid', ... or 'linear'; 'unknown' behind a merge or a norm."""
-        step = next((s for s in self.steps if s.output == self.output), None)
-        while step is not None and step.layer in ("Reshape", "Flatten", "Identity", "Cropping2D", "Permute"):
-            step = next((s for s in self.steps if s.output == step.inputs[0]), None)  # type: ignore[union-attr]
-        if step is None:
-            return "unknown"
-        if step.layer in ("ReLU", "LeakyReLU", "ELU", "Softmax", "PReLU"):
-            return step.layer.lower()
-        if "activation" in step.args or RULES[step.layer].__name__ in ("dense", "conv2d", "conv2d_transpose", "maxout"):
-            return step.args.get("activation") or "linear"
-        return "unknown"
-
-
-def _size(shape: Shape) -> int:
-    size = 1
-    for axis in shape:
-        size *= axis
-    return size
 
 
 @dataclass
@@ -104,17 +47,37 @@ class _Scope:
     broken: bool = False
     items: int = 0
 
-    def report(self, place: Place, where: str, message: str) -> None:
+    copied: list[int] = field(default_factory=lambda: [0])
+
+    def substitution(self, variables: Mapping[str, Node], where: str) -> Substitution:
+        return Substitution(variables, where, self.problems, self.copied)
+
+    @property
+    def full(self) -> bool:
+        return self.items > MAX_STEPS
+
+    def report(self, place: Place, where: str, message: str) -> Any:
+        self.broken = True
         self.problems.add(place, where, message)
 
 
-def plan(name: str, network: Node, inputs: Mapping[str, Shape], shared: Node | None, problems: Problems) -> Plan | None:
-    """Expand and check the network called `name`. None when anything in it is wrong (reported)."""
+def plan(
+    name: str, network: Node, inputs: Mapping[str, Shape | None], shared: Node | None, problems: Problems
+) -> Plan | None:
+    """Expand and check the network called `name`. None when anything in it is wrong (reported).
+
+    An input of shape None is one that is wrong itself: what it meets is checked for its arguments alone.
+    """
     where = f"networks.{name}"
     defaults = _defaults([(shared, "defaults"), (network.get("defaults"), join(where, "defaults"))], problems)
     scope = _Scope(name, defaults, problems)
     for number, (tap, shape) in enumerate(inputs.items()):
-        scope.shapes[number], scope.taps[tap] = shape, (number, None)
+        if shape is not None:
+            scope.shapes[number] = shape
+        scope.taps[tap] = (number if shape is not None else UNKNOWN, None)
+    shapes = {tap: shape for tap, shape in inputs.items() if shape is not None}
+    scope.broken = len(shapes) < len(inputs) or not inputs
+    scope.x = next(iter(scope.taps.values()))[0] if inputs else UNKNOWN
     layers, output = network.get("layers"), network.get("output")
     if layers is None or not layers.is_list:
         return None
@@ -123,7 +86,7 @@ def plan(name: str, network: Node, inputs: Mapping[str, Shape], shared: Node | N
     _walk(layers, {}, join(where, "layers"), scope)
     if scope.broken or output is None or not isinstance(output.value, str):
         return None
-    return Plan(name, dict(inputs), tuple(scope.steps), output.value, scope.x, scope.shapes[scope.x])
+    return Plan(name, shapes, tuple(scope.steps), output.value, scope.x, scope.shapes[scope.x])
 
 
 def _defaults(sections: list[tuple[Node | None, str]], problems: Problems) -> dict[str, Node]:
@@ -137,17 +100,20 @@ def _defaults(sections: list[tuple[Node | None, str]], problems: Problems) -> di
             if layer not in layers:
                 problems.add(entry.place, where, f"unknown layer '{layer}'.{suggest(layer, layers)}")
                 continue
-            validate_arguments(entry.node, entry.node, {**layers[layer], "required": []}, join(where, layer), problems)
+            wrong = Problems()
+            optional = {**layers[layer], "required": []}
+            validate_arguments(entry.node, entry.node, optional, join(where, layer), wrong)
+            problems.take(wrong, once=True)  # and not again at every layer that takes it
             if entry.node.is_map:
                 old = merged[layer].value if layer in merged else {}
                 merged[layer] = Node({**old, **entry.node.value}, entry.node.place)
     return merged
 
 
-def _walk(layers: Node, variables: Mapping[str, Any], where: str, scope: _Scope) -> None:
+def _walk(layers: Node, variables: Mapping[str, Node], where: str, scope: _Scope) -> None:
     for i, item in enumerate(layers.value):
         scope.items += 1
-        if scope.items > MAX_STEPS:
+        if scope.full:
             if scope.items == MAX_STEPS + 1:
                 scope.report(item.place, where, f"a network has at most {MAX_STEPS:,} layers once 'repeat' is expanded")
             scope.broken = True
@@ -155,55 +121,57 @@ def _walk(layers: Node, variables: Mapping[str, Any], where: str, scope: _Scope)
         _item(item, variables, f"{where}[{i}]", scope)
 
 
-def _item(item: Node, variables: Mapping[str, Any], where: str, scope: _Scope) -> None:
-    known = len(scope.problems)
+def _item(item: Node, variables: Mapping[str, Node], where: str, scope: _Scope) -> None:
     if isinstance(item.value, str):
         _layer(item.value, None, item, item.place, (scope.x,), where, scope)
     elif not item.is_map or not item.value:
-        scope.report(item.place, where, f"expected a layer such as 'Flatten' or 'Dense: {{units: 10}}', received {item.describe()}")
+        scope.report(
+            item.place,
+            where,
+            f"expected a layer such as 'Flatten' or 'Dense: {{units: 10}}', received {item.describe()}",
+        )
     elif "repeat" in item.value or "layers" in item.value:
         _repeat(item, variables, where, scope)
     else:
-        _single(_substituted(item, variables, where, scope), where, scope)
-    if len(scope.problems) > known:
-        scope.broken = True
+        _single(scope.substitution(variables, where)(item), where, scope)
 
 
 def _single(item: Node, where: str, scope: _Scope) -> None:
     """One layer, or a bare `as` / `from`."""
     layers = [(key, entry) for key, entry in item.entries() if key not in _CONTROL]
-    if len(layers) > 1:
-        names = ", ".join(key for key, _ in layers)
-        return scope.report(layers[1][1].place, where, f"one item is one layer, received {names}. Begin a new item with '-'")
     inputs = _sources(item.get("from"), where, scope)
-    if inputs is None:
-        return None
-    if layers:
+    if len(layers) > 1:
+        names, place = ", ".join(key for key, _ in layers), layers[1][1].place
+        scope.report(place, where, f"one item is one layer, received {names}. Begin a new item with '-'")
+        scope.x = UNKNOWN
+    elif layers:
         name, entry = layers[0]
         _layer(name, entry.node, item, entry.place, inputs, where, scope)
     elif len(inputs) > 1:
-        return scope.report(item.place, where, "several inputs need a layer that joins them, such as Concatenate or Add")
+        scope.report(item.place, where, "several inputs need a layer that joins them, such as Concatenate or Add")
+        scope.x = UNKNOWN
     else:
         scope.x = inputs[0]
     _tap(item.get("as"), where, scope)
 
 
-def _sources(node: Node | None, where: str, scope: _Scope) -> tuple[int, ...] | None:
+def _sources(node: Node | None, where: str, scope: _Scope) -> tuple[int, ...]:
+    """The tensors that `from` names; the running one without it."""
     if node is None:
         return (scope.x,)
-    names = node.value if node.is_list else [node]
     found = []
-    for name in names:
+    for name in node.value if node.is_list else [node] if node.value is not None else []:
         if name.value == "x":
             found.append(scope.x)
         elif isinstance(name.value, str) and name.value in scope.taps:
             found.append(scope.taps[name.value][0])
         else:
-            hint = suggest(name.value, scope.taps) or f" Known here: x, {', '.join(scope.taps)}."
-            return scope.report(name.place, join(where, "from"), f"nothing above is named {name.describe()}.{hint}")
+            hint = suggest(name.value, scope.taps) or f" Known here: {', '.join(['x', *scope.taps])}."
+            scope.report(name.place, join(where, "from"), f"nothing above is named {name.describe()}.{hint}")
+            found.append(UNKNOWN)
     if not found:
-        return scope.report(node.place, join(where, "from"), "names no input")
-    return tuple(found)
+        scope.report(node.place, join(where, "from"), "names no input")
+    return tuple(found) or (UNKNOWN,)
 
 
 def _tap(node: Node | None, where: str, scope: _Scope) -> None:
@@ -222,7 +190,9 @@ def _tap(node: Node | None, where: str, scope: _Scope) -> None:
     return None
 
 
-def _layer(name: str, args: Node | None, item: Node, place: Place, inputs: tuple[int, ...], where: str, scope: _Scope) -> None:
+def _layer(
+    name: str, args: Node | None, item: Node, place: Place, inputs: tuple[int, ...], where: str, scope: _Scope
+) -> None:
     layers, where = names_of("layer"), f"{where}.{name}"
     if name not in layers:
         hint = suggest(name, layers) or " See specs/schema.json for all layers."
@@ -231,14 +201,15 @@ def _layer(name: str, args: Node | None, item: Node, place: Place, inputs: tuple
         return scope.report(args.place, where, f"expected a mapping of arguments, received {args.describe()}")
     own = args.value if args is not None and args.is_map else {}
     default = scope.defaults.get(name)
-    known = len(scope.problems)
     merged = Node({**(default.value if default else {}), **own}, place)
-    validate_arguments(merged, item, layers[name], where, scope.problems)
-    if len(scope.problems) > known or any(i not in scope.shapes for i in inputs):
+    wrong = Problems()
+    validate_arguments(merged, item, layers[name], where, wrong)
+    scope.problems.take(wrong)
+    if wrong or scope.problems.inside(merged) or any(i not in scope.shapes for i in inputs):
         scope.broken = True
     else:
         try:
-            cost = RULES[name]([scope.shapes[i] for i in inputs], completed(merged.plain(), layers[name]))
+            cost = _cost(name, [scope.shapes[i] for i in inputs], completed(merged.plain(), layers[name]))
         except ShapeError as error:
             scope.report(place, where, str(error))
             scope.broken = True
@@ -248,8 +219,21 @@ def _layer(name: str, args: Node | None, item: Node, place: Place, inputs: tuple
             scope.steps.append(Step(name, merged.plain(), inputs, output, cost, place, where))
             scope.x = output
             return None
-    scope.x = -1  # unknown from here on: later layers are checked for their arguments alone
+    scope.x = UNKNOWN  # later layers are checked for their arguments alone
     return None
+
+
+def _cost(name: str, shapes: list[Shape], args: Mapping[str, Any]) -> Cost:
+    for shape in shapes:
+        _check_size(math.prod(shape))
+    cost = RULES[name](shapes, args)
+    _check_size(max(math.prod(cost.shape), cost.parameters))
+    return cost
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_SIZE:  # no machine holds it, and messages would be pages of digits
+        raise ShapeError(f"is more than {MAX_SIZE:.0e} numbers")
 
 
 def _repeat(item: Node, variables: Mapping[str, Any], where: str, scope: _Scope) -> None:
@@ -259,46 +243,30 @@ def _repeat(item: Node, variables: Mapping[str, Any], where: str, scope: _Scope)
     count, body = item.get("repeat"), item.get("layers")
     if count is None or body is None or not body.is_list:
         return scope.report(item.place, where, "'repeat' and 'layers' (a list) belong together")
-    count = _substituted(count, variables, where, scope)
-    if isinstance(count.value, int) and not isinstance(count.value, bool) and 1 <= count.value <= MAX_STEPS:
-        rounds: list[dict[str, Any]] = [{} for _ in range(count.value)]
-    elif count.is_map and count.value and all(e.node.is_list and e.node.value for _, e in count.entries()):
-        lengths = {key: len(e.node.value) for key, e in count.entries()}
-        if len(set(lengths.values())) > 1:
-            text = ", ".join(f"{key} has {n}" for key, n in lengths.items())
-            return scope.report(count.place, join(where, "repeat"), f"all lists must have the same length: {text}")
-        rounds = [{key: e.node.value[i] for key, e in count.entries()} for i in range(next(iter(lengths.values())))]
-    else:
-        rule = "expected a number of times (1 or more), or names with a list of values each, such as {filters: [64, 128]}"
-        return scope.report(count.place, join(where, "repeat"), f"{rule}; received {count.describe()}")
+    count = scope.substitution(variables, where)(count)
+    rounds = _rounds(count, join(where, "repeat"), scope)
     for i, values in enumerate(rounds):
+        if scope.full:
+            return None
         _walk(body, {**variables, "index": Node(i, count.place), **values}, join(where, "layers"), scope)
+    scope.x = scope.x if rounds else UNKNOWN
     return None
 
 
-def _substituted(node: Node, variables: Mapping[str, Node], where: str, scope: _Scope) -> Node:
-    """The same tree with every `$name` replaced; each value keeps the place where `$name` stands."""
-    if node.is_map:
-        return Node({k: Entry(_substituted(e.node, variables, where, scope), e.place) for k, e in node.entries()}, node.place)
-    if node.is_list:
-        return Node([_substituted(item, variables, where, scope) for item in node.value], node.place)
-    if not isinstance(node.value, str) or "$" not in node.value:
-        return node
-
-    def value(match: re.Match[str]) -> Any:
-        if match[1] in variables:
-            return variables[match[1]].plain()
-        hint = suggest(match[1], variables) or (f" Known here: {', '.join(variables)}." if variables else " It is not in a repeat.")
-        scope.report(node.place, where, f"unknown variable '{match[0]}'.{hint}")
-        return 1
-
-    whole = _VARIABLE.fullmatch(node.value)
-    if whole:
-        return _at(variables[whole[1]], node.place) if whole[1] in variables else Node(value(whole), node.place)
-    return Node(_VARIABLE.sub(lambda match: str(value(match)), node.value), node.place)
-
-
-def _at(node: Node, place: Place) -> Node:
-    if node.is_map:
-        return Node({k: Entry(_at(e.node, place), place) for k, e in node.entries()}, place)
-    return Node([_at(i, place) for i in node.value] if node.is_list else node.value, place)
+def _rounds(count: Node, where: str, scope: _Scope) -> list[dict[str, Node]]:
+    """The variables of each round of a `repeat`; empty when it is wrong (reported)."""
+    if isinstance(count.value, int) and not isinstance(count.value, bool) and 1 <= count.value <= MAX_STEPS:
+        return [{} for _ in range(count.value)]
+    if not (count.is_map and count.value and all(e.node.is_list and e.node.value for _, e in count.entries())):
+        rule = f"expected a number of times (1 to {MAX_STEPS:,}) or lists by name, such as {{filters: [64, 128]}}"
+        return scope.report(count.place, where, f"{rule}; received {count.describe()}") or []
+    for key, entry in count.entries():
+        if not _NAME.fullmatch(key):
+            return (
+                scope.report(entry.place, where, f"expected a lower-case word such as filters, received {key!r}") or []
+            )
+    lengths = {key: len(e.node.value) for key, e in count.entries()}
+    if len(set(lengths.values())) > 1:
+        text = ", ".join(f"{key} has {n}" for key, n in lengths.items())
+        return scope.report(count.place, where, f"all lists must have the same length: {text}") or []
+    return [{key: e.node.value[i] for key, e in count.entries()} for i in range(next(iter(lengths.values())))]

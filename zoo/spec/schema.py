@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ _TYPES = {
     "integer": "an integer", "number": "a number", "string": "a text", "boolean": "true or false",
     "array": "a list", "object": "a mapping", "null": "nothing",
 }  # fmt: skip
+_PLURALS = {"integer": "integers", "number": "numbers", "string": "words", "array": "lists", "object": "mappings"}
 
 
 def specs_folder() -> Path:
@@ -56,7 +57,8 @@ def below(fragment: Fragment, key: str) -> Fragment:
         return fragment["x-parts"].get(key, {})
     found = fragment.get("properties", {}).get(key) or fragment.get("additionalProperties")
     if found is None:
-        return next((below(f, key) for f in fragment.get("anyOf", ()) if resolve(f).get("type") == "object"), {})
+        mappings = (f for f in fragment.get("anyOf", ()) if resolve(f).get("type") == "object" or is_part(f))
+        return next((below(f, key) for f in mappings), {})
     return found if isinstance(found, Mapping) else {}
 
 
@@ -83,7 +85,9 @@ def validate(node: Node, fragment: Fragment, where: str, problems: Problems) -> 
     elif "anyOf" in fragment and "properties" not in fragment:
         _validate_any(node, fragment["anyOf"], where, problems)
     elif not _has_type(node, fragment):
-        problems.add(node.place, where, f"expected {expected(fragment)}, received {node.describe()}{_meant(node, fragment)}")
+        problems.add(
+            node.place, where, f"expected {expected(fragment)}, received {node.describe()}{_meant(node, fragment)}"
+        )
     elif node.is_map:
         validate_mapping(node, fragment, where, problems)
     elif node.is_list:
@@ -104,10 +108,13 @@ def validate_mapping(node: Node, fragment: Fragment, where: str, problems: Probl
             problems.add(entry.place, where, f"unknown {word} '{key}'.{hint}")
         else:
             if pattern and not re.fullmatch(pattern, key):
-                problems.add(entry.place, where, f"{key!r} is not a good name: write a lower-case word such as 'generator'")
+                problems.add(
+                    entry.place, where, f"{key!r} is not a good name: write a lower-case word such as 'generator'"
+                )
             if isinstance(others, Mapping):
                 validate(entry.node, others, join(where, key), problems)
-    missing = [key for key in fragment.get("required", fragment.get("x-required", ())) if key not in node.value]
+    required = () if problems.incomplete else fragment.get("required", fragment.get("x-required", ()))
+    missing = [key for key in required if key not in node.value]
     for key in missing:
         problems.add(node.place, where, f"'{key}' is missing. It is {expected(known[key])}")
 
@@ -120,24 +127,29 @@ def expected(fragment: Fragment) -> str:
     """What the schema wants, in words."""
     fragment = resolve(fragment)
     if "x-parts" in fragment:
-        return f"a {fragment['x-kind']} ({_listed(fragment['x-parts'])})"
+        return f"a {fragment['x-kind']} ({', '.join(fragment['x-parts'])})"
     if "anyOf" in fragment:
-        return _listed(dict.fromkeys(expected(f) for f in fragment["anyOf"]), " or ")
+        return _listed(dict.fromkeys(expected(f) for f in fragment["anyOf"]))
     if "const" in fragment or "enum" in fragment:
-        return _listed((json.dumps(v) if not isinstance(v, str) else v for v in fragment.get("enum", [fragment.get("const")])), " or ")
-    text = _TYPES.get(fragment.get("type", ""), "a value")
-    if "items" in fragment:
-        count, inner = fragment.get("minItems"), expected(fragment["items"]).split(" ", 1)[-1].split(" of ")[0]
-        return f"a list of {f'{count} ' if count and count == fragment.get('maxItems') else ''}{inner}s"
-    if "description" in fragment and "pattern" in fragment:
-        return fragment["description"]
+        return _listed(v if isinstance(v, str) else json.dumps(v) for v in _allowed(fragment))
+    if "pattern" in fragment:
+        return fragment.get("description", "a text")
+    if fragment.get("type") == "array":
+        low, high = fragment.get("minItems"), fragment.get("maxItems")
+        count = f"{low} " if low and low == high else f"{low} or more " if low else ""
+        return f"a list of {count}{_PLURALS.get(resolve(fragment.get('items', {})).get('type', ''), 'values')}"
     bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     limits = [f"{words} {fragment[key]}" for key, words in bounds.items() if key in fragment]
-    return f"{text} {' and '.join(limits)}".strip()
+    return f"{_TYPES.get(fragment.get('type', ''), 'a value')} {' and '.join(limits)}".strip()
 
 
-def _listed(names: Iterable[str], separator: str = ", ") -> str:
-    return separator.join(names)
+def _allowed(fragment: Fragment) -> Sequence[Any]:
+    return fragment["enum"] if "enum" in fragment else [fragment["const"]]
+
+
+def _listed(choices: Iterable[str]) -> str:
+    words = list(choices)
+    return " or ".join(words) if len(words) <= 3 else f"one of {', '.join(words)}"
 
 
 def _validate_part(node: Node, fragment: Fragment, where: str, problems: Problems) -> None:
@@ -170,17 +182,15 @@ def validate_arguments(args: Node | None, at: Node, fragment: Fragment, where: s
 def _validate_any(node: Node, branches: list[Fragment], where: str, problems: Problems) -> None:
     fits = []
     for branch in branches:
-        trial = Problems()
+        trial = problems.trial()
         validate(node, branch, where, trial)
         if not trial:
             return
         if _same_shape(node, branch):
             fits.append(trial)
     if len(fits) == 1:  # the user's intention is clear: say what is wrong inside
-        for problem in fits[0]:
-            problems.add(problem.place, problem.where, problem.message)
-        return
-    wanted = _listed(dict.fromkeys(expected(b) for b in branches), " or ")
+        return problems.take(fits[0])
+    wanted = _listed(dict.fromkeys(expected(b) for b in branches))
     problems.add(node.place, where, f"expected {wanted}, received {node.describe()}{_meant(node, branches[0])}")
 
 
@@ -194,7 +204,7 @@ def _same_shape(node: Node, branch: Fragment) -> bool:
 def _has_type(node: Node, fragment: Fragment) -> bool:
     wanted, value = fragment.get("type"), node.value
     if wanted is None:
-        return True
+        return not (("enum" in fragment or "const" in fragment) and (node.is_map or node.is_list))
     if wanted == "number":
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if wanted == "integer":
@@ -231,8 +241,8 @@ def _validate_list(node: Node, fragment: Fragment, where: str, problems: Problem
 
 def _validate_scalar(node: Node, fragment: Fragment, where: str, problems: Problems) -> None:
     value = node.value
-    allowed = fragment.get("enum", [fragment["const"]] if "const" in fragment else None)
-    if allowed is not None:
+    if "enum" in fragment or "const" in fragment:
+        allowed = _allowed(fragment)
         if not any(value == a and isinstance(value, bool) == isinstance(a, bool) for a in allowed):
             hint = suggest(value, [a for a in allowed if isinstance(a, str)]) if isinstance(value, str) else ""
             problems.add(node.place, where, f"expected {expected(fragment)}, received {node.describe()}.{hint}")
@@ -245,7 +255,18 @@ def _validate_scalar(node: Node, fragment: Fragment, where: str, problems: Probl
         or ("pattern" in fragment and not re.fullmatch(fragment["pattern"], value))
     )
     if bad:
-        problems.add(node.place, where, f"expected {expected(fragment)}, received {node.describe()}")
+        foreign = [letter for letter in value if not letter.isascii()] if isinstance(value, str) else []
+        hint = f". '{foreign[0]}' is the foreign letter U+{ord(foreign[0]):04X}" if foreign else ""
+        problems.add(node.place, where, f"expected {expected(fragment)}, received {node.describe()}{hint}")
 
 
-__all__ = ["Entry", "completed", "document", "names_of", "resolve", "validate", "validate_arguments", "validate_mapping"]
+__all__ = [
+    "Entry",
+    "completed",
+    "document",
+    "names_of",
+    "resolve",
+    "validate",
+    "validate_arguments",
+    "validate_mapping",
+]

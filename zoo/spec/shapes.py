@@ -1,91 +1,80 @@
-"""What each layer does to a shape, how many weights it trains, how many multiply-adds it costs: without any framework.
+"""What each layer does to a shape, how many weights it trains, how many multiply-adds it costs: without a framework.
 
-A rule sees the shapes of its inputs (no batch axis) and the layer's full arguments. Images are [height, width, channels].
-tests/spec/test_shapes.py holds every rule against the Keras layer of the same name. A layer is part of the spec language
-when it has a rule here.
+A rule sees the shapes of its inputs (no batch axis) and all arguments of the layer; images are [height, width,
+channels]. tests/spec/test_shapes.py holds every rule against the Keras layer of the same name. A layer is part of the
+language if it has a rule here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-Shape = tuple[int, ...]
-Args = Mapping[str, Any]
+from zoo.spec.rule import RULES, Args, Cost, Shape, ShapeError, one, pair, rule
 
-
-class Cost(NamedTuple):
-    """What comes out of a layer, and what it takes: trainable weights, multiply-adds for one example."""
-
-    shape: Shape
-    parameters: int = 0
-    macs: int = 0
-
-
-class ShapeError(ValueError):
-    """The layer cannot take what it is given; the text says why."""
-
-
-RULES: dict[str, Callable[[Sequence[Shape], Args], Cost]] = {}
-
-
-def rule(*names: str) -> Callable[[Callable[[Sequence[Shape], Args], Cost]], Callable[[Sequence[Shape], Args], Cost]]:
-    """Register one function as the rule of the layers called `names`."""
-
-    def put(function: Callable[[Sequence[Shape], Args], Cost]) -> Callable[[Sequence[Shape], Args], Cost]:
-        for name in names:
-            if name in RULES:
-                raise ValueError(f"layer '{name}' has two rules")
-            RULES[name] = function
-        return function
-
-    return put
-
-
-def one(shapes: Sequence[Shape], rank: int | None = None) -> Shape:
-    """The only input, of the rank that the layer needs."""
-    if len(shapes) != 1:
-        raise ShapeError(f"takes one input, received {len(shapes)}")
-    if rank is not None and len(shapes[0]) != rank:
-        what = {1: "a vector [features]", 2: "a sequence [steps, features]", 3: "an image [height, width, channels]"}[rank]
-        raise ShapeError(f"takes {what}, received {list(shapes[0])}")
-    return shapes[0]
-
-
-def pair(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+__all__ = ["RULES", "Cost", "Shape", "ShapeError"]
 
 
 @rule(
-    "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout",
-    "Rescaling", "Identity", "PixelNorm", "ActivityRegularization", "UnitNormalization",
+    "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "GaussianNoise", "GaussianDropout",
+    "Rescaling", "Identity", "PixelNorm", "ActivityRegularization",
 )  # fmt: skip
 def same(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost(one(shapes))
+
+
+@rule("Softmax", "UnitNormalization")
+def same_along(shapes: Sequence[Shape], args: Args) -> Cost:
+    _along(one(shapes), args["axis"])
+    return Cost(one(shapes))
+
+
+@rule("SpatialDropout2D")
+def same_image(shapes: Sequence[Shape], args: Args) -> Cost:
+    return Cost(one(shapes, 3))
 
 
 @rule("PReLU")
 def prelu(shapes: Sequence[Shape], args: Args) -> Cost:
     shape = one(shapes)
     shared = {axis - 1 for axis in (args["shared_axes"] or ())}
+    if any(axis >= len(shape) for axis in shared):
+        raise ShapeError(f"shared_axes must name axes 1 to {len(shape)}, received {args['shared_axes']}")
     return Cost(shape, math.prod(size for i, size in enumerate(shape) if i not in shared))
+
+
+def _along(shape: Shape, axis: int | list[int]) -> Shape:
+    """The sizes of the axes that `axis` names: 1 is the first after the batch, -1 the last."""
+    axes = axis if isinstance(axis, list) else [axis]
+    if not axes or any(a == 0 or not -len(shape) <= a <= len(shape) for a in axes):
+        rule = f"1 to {len(shape)} or, from the end, -1 to {-len(shape)}" if shape else "of something with axes"
+        raise ShapeError(f"axis must name axes {rule}, received {axis}")
+    return tuple(shape[a] if a < 0 else shape[a - 1] for a in axes)
 
 
 @rule("BatchNormalization", "LayerNormalization", "GroupNormalization")
 def normalisation(shapes: Sequence[Shape], args: Args) -> Cost:
-    shape = one(shapes)
-    channels, groups = shape[-1], args.get("groups")
-    if groups is not None and groups != -1 and (groups < 1 or channels % groups):
-        raise ShapeError(f"{channels} channels do not split into {groups} groups")
-    return Cost(shape, channels * (bool(args["center"]) + bool(args["scale"])))
+    shape, axis, groups = one(shapes), args["axis"], args.get("groups", -1)
+    axes = axis if isinstance(axis, list) else [axis]
+    if not axes or any(a == 0 or not -len(shape) <= a <= len(shape) for a in axes):
+        raise ShapeError(
+            f"axis must name axes 1 to {len(shape)} or, from the end, -1 to {-len(shape)}, received {axis}"
+        )
+    features = math.prod(shape[a] if a < 0 else shape[a - 1] for a in axes)
+    if "momentum" in args and isinstance(args["axis"], list):
+        raise ShapeError(f"takes one axis, received {args['axis']}")
+    if groups != -1 and features % groups:
+        raise ShapeError(f"{features} channels do not split into {groups} groups")
+    return Cost(shape, features * (bool(args["center"]) + bool(args["scale"])))
 
 
 @rule("Dense", "EqualizedDense")
 def dense(shapes: Sequence[Shape], args: Args) -> Cost:
     shape, units = one(shapes), args["units"]
     if not shape:
-        raise ShapeError("takes at least a vector [features], received a single number; put OneHot or Embedding before it")
+        raise ShapeError(
+            "takes at least a vector [features], received a single number; put OneHot or Embedding before it"
+        )
     weights = shape[-1] * units
     return Cost((*shape[:-1], units), weights + bool(args["use_bias"]) * units, math.prod(shape[:-1]) * weights)
 
@@ -101,12 +90,20 @@ def maxout(shapes: Sequence[Shape], args: Args) -> Cost:
 def conv2d(shapes: Sequence[Shape], args: Args) -> Cost:
     height, width, channels = one(shapes, 3)
     (kh, kw), (sh, sw), (dh, dw) = pair(args["kernel_size"]), pair(args["strides"]), pair(args.get("dilation_rate", 1))
+    _no_strided_dilation(args)
     groups, filters = args.get("groups", 1), args["filters"]
     if groups < 1 or channels % groups or filters % groups:
         raise ShapeError(f"{channels} channels and {filters} filters do not split into {groups} groups")
-    h, w = (window(*side, args["padding"]) for side in ((height, (kh - 1) * dh + 1, sh), (width, (kw - 1) * dw + 1, sw)))
+    h, w = (
+        window(*side, args["padding"]) for side in ((height, (kh - 1) * dh + 1, sh), (width, (kw - 1) * dw + 1, sw))
+    )
     weights = kh * kw * (channels // groups) * filters
     return Cost((h, w, filters), weights + bool(args["use_bias"]) * filters, h * w * weights)
+
+
+def _no_strided_dilation(args: Args) -> None:
+    if max(pair(args["strides"])) > 1 and max(pair(args.get("dilation_rate", 1))) > 1:
+        raise ShapeError("strides and dilation_rate cannot both be above 1")
 
 
 def window(size: int, kernel: int, stride: int, padding: str) -> int:
@@ -120,9 +117,11 @@ def window(size: int, kernel: int, stride: int, padding: str) -> int:
 @rule("Conv2DTranspose")
 def conv2d_transpose(shapes: Sequence[Shape], args: Args) -> Cost:
     height, width, channels = one(shapes, 3)
+    _no_strided_dilation(args)
     kernel, strides, filters = pair(args["kernel_size"]), pair(args["strides"]), args["filters"]
+    spread = [(k - 1) * d + 1 for k, d in zip(kernel, pair(args["dilation_rate"]), strict=True)]
     extra = (None, None) if args["output_padding"] is None else pair(args["output_padding"])
-    h, w = (_transposed(*side, args["padding"]) for side in zip((height, width), kernel, strides, extra, strict=True))
+    h, w = (_transposed(*side, args["padding"]) for side in zip((height, width), spread, strides, extra, strict=True))
     weights = math.prod(kernel) * channels * filters
     return Cost((h, w, filters), weights + bool(args["use_bias"]) * filters, height * width * weights)
 
@@ -138,9 +137,13 @@ def _transposed(size: int, kernel: int, stride: int, extra: int | None, padding:
 @rule("DepthwiseConv2D")
 def depthwise_conv2d(shapes: Sequence[Shape], args: Args) -> Cost:
     height, width, channels = one(shapes, 3)
-    (kh, kw), (sh, sw) = pair(args["kernel_size"]), pair(args["strides"])
+    _no_strided_dilation(args)
+    (kh, kw), (sh, sw), (dh, dw) = pair(args["kernel_size"]), pair(args["strides"]), pair(args["dilation_rate"])
+    if sh != sw:
+        raise ShapeError(f"takes the same stride for height and width, received {[sh, sw]}")
     out, weights = channels * args["depth_multiplier"], kh * kw * channels * args["depth_multiplier"]
-    h, w = window(height, kh, sh, args["padding"]), window(width, kw, sw, args["padding"])
+    sides = ((height, (kh - 1) * dh + 1, sh), (width, (kw - 1) * dw + 1, sw))
+    h, w = (window(*side, args["padding"]) for side in sides)
     return Cost((h, w, out), weights + bool(args["use_bias"]) * out, h * w * weights)
 
 
@@ -155,7 +158,7 @@ def pooling2d(shapes: Sequence[Shape], args: Args) -> Cost:
 
 @rule("GlobalAveragePooling2D", "GlobalMaxPooling2D")
 def global_pooling2d(shapes: Sequence[Shape], args: Args) -> Cost:
-    height, width, channels = one(shapes, 3)
+    *_, channels = one(shapes, 3)
     return Cost((1, 1, channels) if args["keepdims"] else (channels,))
 
 
@@ -166,17 +169,24 @@ def upsampling2d(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost((height * h, width * w, channels))
 
 
-@rule("ZeroPadding2D", "ReflectionPadding2D", "Cropping2D")
+@rule("ZeroPadding2D", "Cropping2D")
 def padding2d(shapes: Sequence[Shape], args: Args) -> Cost:
     height, width, channels = one(shapes, 3)
-    crop = "cropping" in args
-    amount = args["cropping"] if crop else args["padding"]
-    (top, bottom), (left, right) = (pair(side) for side in pair(amount))
-    sign = -1 if crop else 1
+    sign = -1 if "cropping" in args else 1
+    (top, bottom), (left, right) = (pair(side) for side in pair(args["cropping" if sign < 0 else "padding"]))
     h, w = height + sign * (top + bottom), width + sign * (left + right)
     if min(h, w) < 1:
         raise ShapeError(f"nothing is left of {list(shapes[0])}")
     return Cost((h, w, channels))
+
+
+@rule("ReflectionPadding2D")
+def reflection_padding2d(shapes: Sequence[Shape], args: Args) -> Cost:
+    height, width, _ = one(shapes, 3)
+    up, aside = pair(args["padding"])
+    if up >= height or aside >= width:
+        raise ShapeError(f"cannot mirror {[up, aside]} pixels of {[height, width]}: the edge itself is not repeated")
+    return padding2d(shapes, args)
 
 
 @rule("Flatten")
@@ -230,7 +240,14 @@ def concatenate(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost((*shapes[0][:at], sum(shape[at] for shape in shapes), *shapes[0][at + 1 :]))
 
 
-@rule("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+@rule("Subtract")
+def subtract(shapes: Sequence[Shape], args: Args) -> Cost:
+    if len(shapes) != 2:
+        raise ShapeError(f"takes two inputs, received {len(shapes)}")
+    return elementwise(shapes, args)
+
+
+@rule("Add", "Multiply", "Average", "Maximum", "Minimum")
 def elementwise(shapes: Sequence[Shape], args: Args) -> Cost:
     if len(shapes) < 2:
         raise ShapeError("takes two or more inputs: from: [x, another]")

@@ -80,7 +80,7 @@ def construct(annotation: Any, value: Any) -> Any:
         return construct(chosen, value)
     if annotation is Part:
         return Part.of(value)
-    if dataclasses.is_dataclass(annotation):
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
         hints = typing.get_type_hints(annotation, include_extras=True)
         return annotation(**{key: construct(hints[key], item) for key, item in (value or {}).items()})
     if origin is tuple:
@@ -93,7 +93,7 @@ def construct(annotation: Any, value: Any) -> Any:
 
 def construct_arguments(signature_of: Any, args: Mapping[str, Any]) -> dict[str, Any]:
     """Construct the arguments of a function or class from its own annotations."""
-    target = signature_of.__init__ if isinstance(signature_of, type) else signature_of
+    target = signature_of.__init__ if isinstance(signature_of, type) else signature_of  # type: ignore[misc]
     hints = typing.get_type_hints(target, include_extras=True)
     return {key: construct(hints.get(key, Any), value) for key, value in args.items()}
 

@@ -1,0 +1,284 @@
+"""The language of specs: extends, --set, repeat, defaults, taps; and that a spec is its content, not its layout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.errors import SpecError
+from zoo.spec import Plan, Spec, find, read
+from zoo.spec.types import Part
+
+SPECS = Path(__file__).parents[2] / "specs"
+ALL = sorted([*SPECS.glob("*.yaml"), *SPECS.glob("paper/*.yaml")])
+BASE = (Path(__file__).parent / "broken" / "valid.yaml").read_text("utf-8")
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Puts `base.yaml`, and specs of any text beside it."""
+
+    def put(text: str, name: str = "spec.yaml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+        return path
+
+    put(BASE, "base.yaml")
+    return put
+
+
+def net(write: Write, layers: str, *, shape: str = "[8, 8, 3]", defaults: str = "{}", above: str = "{}") -> Plan:
+    """The plan of a network with these layers on an input `a`."""
+    body = "".join(f"      {line}\n" for line in layers.strip().splitlines())
+    head = f"name: a\ntitle: T\ndefaults: {above}\nnetworks:\n  net:\n    inputs: {{a: {shape}}}\n    output: y\n"
+    return read(write(f"{head}    defaults: {defaults}\n    layers:\n{body}")).plans["net"]
+
+
+def steps(plan: Plan) -> list[tuple[str, tuple[int, ...]]]:
+    return [(step.layer, step.cost.shape) for step in plan.steps]
+
+
+# --- extends
+
+
+def test_extends_merges_mappings_and_replaces_lists(write: Write) -> None:
+    spec = read(
+        write("extends: base.yaml\nname: child\ntraining: {steps: 20}\ndata: {range: [-1, 1]}\nnetworks:\n"
+              "  discriminator:\n    layers: [Flatten, ReLU, Dense: {units: 1}]\n")
+    )  # fmt: skip
+    base = read(write(BASE, "base.yaml"))
+    assert (spec.name, spec.sections.title) == ("child", base.sections.title)
+    assert spec.sections.training.steps == 20 and spec.sections.training.batch_size == 10
+    assert [step.layer for step in spec.plans["discriminator"].steps] == ["Flatten", "ReLU", "Dense"]
+    assert spec.plans["generator"].parameters == base.plans["generator"].parameters
+    assert spec.document["networks"]["discriminator"]["inputs"] == "image"
+    assert "extends" not in spec.document
+
+
+def test_a_part_of_the_same_name_merges_and_another_replaces_it(write: Write) -> None:
+    def prior(text: str) -> Any:
+        return read(write(f"extends: base.yaml\nlatent: {{z: {text}}}\n")).sections.latent["z"]
+
+    write(BASE.replace("normal: {shape: [8]}", "uniform: {shape: [8], low: 0, high: 3}"), "base.yaml")
+    assert prior("{uniform: {high: 2}}") == Part("uniform", {"shape": [8], "low": 0, "high": 2})
+    assert prior("{normal: {shape: [4]}}") == Part("normal", {"shape": [4]})
+    assert prior("uniform") == Part("uniform", {"shape": [8], "low": 0, "high": 3})
+
+
+def test_extends_of_extends_and_from_below(write: Write) -> None:
+    write("extends: grand.yaml\ntraining: {seed: 3, steps: 30}\n", "parts/parent.yaml")
+    write(BASE, "parts/grand.yaml")
+    training = read(write("extends: parts/parent.yaml\ntraining: {steps: 5}\n")).sections.training
+    assert (training.seed, training.steps, training.batch_size) == (3, 5, 10)
+
+
+def test_a_mistake_in_the_parent_stands_in_the_parent(write: Write) -> None:
+    write(BASE.replace("batch_size: 10", "batch_size: 0"), "base.yaml")
+    with pytest.raises(SpecError, match=r"base\.yaml:\d+:24: training\.batch_size"):
+        read(write("extends: base.yaml\nname: child\n"))
+    assert read(write("extends: base.yaml\ntraining: {batch_size: 4}\n")).sections.training.batch_size == 4
+
+
+# --- --set
+
+
+def test_set_reaches_everything(write: Write) -> None:
+    spec = read(
+        write(BASE),
+        [
+            "training.batch_size=4",
+            "training.precision=mixed_bfloat16",
+            "training={seed: 7, budget: 90s}",
+            "networks.generator.layers.0.Dense.use_bias=false",
+            "networks.discriminator.layers.0=Flatten",
+            "latent.z.normal.shape=[5]",
+            "algorithm.alternating.generator.optimizer.SGD.learning_rate=1e-3",
+            "export.opset=18",
+            "about=a = b",
+        ],
+    )
+    training = spec.sections.training
+    assert (training.batch_size, training.seed, training.budget, training.steps) == (4, 7, "90s", 10)
+    assert spec.plans["generator"].parameters == 5 * 64
+    optimizers = spec.document["algorithm"]["alternating"]
+    assert optimizers["generator"]["optimizer"] == {"SGD": {"learning_rate": 1e-3}}  # in the place of Adam
+    assert optimizers["discriminator"]["optimizer"] == "Adam"
+    assert spec.sections.export.opset == 18 and spec.sections.about == "a = b"
+    assert spec.sections.data.source == Part("digits", {})
+
+
+def test_set_changes_an_argument_of_a_part_and_the_last_one_wins(write: Write) -> None:
+    prior = read(write(BASE), ["latent.z.uniform={shape: [8], low: 0}", "latent.z.uniform.low=-2"]).sections.latent["z"]
+    assert prior == Part("uniform", {"shape": [8], "low": -2})
+    assert read(write(BASE), ["training.seed=1", "training.seed=2"]).sections.training.seed == 2
+
+
+# --- numbers and words
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-4", 1e-4), ("2E+1", 20.0), (".5", 0.5), ("1.", 1.0), ("3", 3)])
+def test_numbers(write: Write, text: str, value: float) -> None:
+    found = read(write(BASE), [f"training.checkpoint_every_seconds={text}"]).document["training"]
+    assert found["checkpoint_every_seconds"] == value
+
+
+def test_quotes_make_words(write: Write) -> None:
+    assert read(write(BASE), ["title='no'", "about='1:30'"]).sections.title == "no"
+
+
+# --- repeat, defaults, taps
+
+
+def test_repeat_by_number_and_by_values(write: Write) -> None:
+    plan = net(
+        write,
+        "- repeat: 2\n  layers: [ReLU]\n- repeat: {n: [4, 6]}\n  layers:\n    - Conv2D: {filters: $n, kernel_size: 1}",
+    )
+    assert steps(plan) == [("ReLU", (8, 8, 3)), ("ReLU", (8, 8, 3)), ("Conv2D", (8, 8, 4)), ("Conv2D", (8, 8, 6))]
+
+
+def test_repeat_takes_several_lists_side_by_side(write: Write) -> None:
+    plan = net(write, """
+- repeat: {n: [4, 6], k: [1, [3, 5]], s: [2, 1]}
+  layers:
+    - Conv2D: {filters: $n, kernel_size: $k, strides: $s, padding: same}
+""")  # fmt: skip
+    assert steps(plan) == [("Conv2D", (4, 4, 4)), ("Conv2D", (4, 4, 6))]
+    assert [step.args["kernel_size"] for step in plan.steps] == [1, [3, 5]]
+
+
+def test_nested_repeats_and_index(write: Write) -> None:
+    plan = net(write, """
+- repeat: {n: [2, 4]}
+  layers:
+    - repeat: {k: [1, 3]}
+      layers:
+        - Conv2D: {filters: $n, kernel_size: $k, padding: same}
+          as: t${n}_$index
+- Concatenate:
+  from: [t2_0, t2_1, t4_0, t4_1]
+""")  # fmt: skip
+    assert [(s.args["filters"], s.args["kernel_size"]) for s in plan.steps[:4]] == [(2, 1), (2, 3), (4, 1), (4, 3)]
+    assert plan.output_shape == (8, 8, 12)
+
+
+def test_index_counts_the_rounds_of_its_own_repeat(write: Write) -> None:
+    plan = net(
+        write, "- repeat: 2\n  layers:\n    - repeat: 3\n      layers:\n        - LeakyReLU: {negative_slope: $index}"
+    )
+    assert [step.args["negative_slope"] for step in plan.steps] == [0, 1, 2, 0, 1, 2]
+
+
+def test_the_nearest_default_wins(write: Write) -> None:
+    plan = net(
+        write,
+        "- Conv2D\n- Conv2D: {filters: 7}",
+        above="{Conv2D: {filters: 2, kernel_size: 3, strides: 2}}",
+        defaults="{Conv2D: {filters: 5, padding: same}}",
+    )
+    assert plan.steps[0].args == {"filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"}
+    assert plan.steps[1].args["filters"] == 7
+    assert steps(plan) == [("Conv2D", (4, 4, 5)), ("Conv2D", (2, 2, 7))]
+
+
+def test_taps(write: Write) -> None:
+    plan = net(write, """
+- as: start
+- Conv2D: {filters: 4, kernel_size: 1}
+  as: main
+- from: start
+- Conv2D: {filters: 4, kernel_size: 1}
+- Add:
+  from: [x, main]
+- Concatenate:
+  from: [x, a]
+""")  # fmt: skip
+    assert [step.inputs for step in plan.steps] == [(0,), (0,), (2, 1), (3, 0)]
+    assert plan.output_shape == (8, 8, 7)
+
+
+def test_a_name_may_be_bound_again_in_the_next_round(write: Write) -> None:
+    plan = net(write, "- repeat: 2\n  layers:\n    - as: block\n    - ReLU\n    - Add:\n      from: [x, block]")
+    assert [step.inputs for step in plan.steps] == [(0,), (1, 0), (2,), (3, 2)]
+
+
+def test_a_network_without_layers_of_its_own_weights(write: Write) -> None:
+    plan = net(write, "- Flatten")
+    assert (plan.parameters, plan.macs, plan.activations, plan.output_shape) == (0, 0, 192, (192,))
+
+
+def test_last_activation(write: Write) -> None:
+    cases = {
+        "- Flatten\n- Dense: {units: 1}": "linear",
+        "- Flatten\n- Dense: {units: 4, activation: tanh}\n- Reshape: {target_shape: [2, 2]}": "tanh",
+        "- Activation: {activation: sigmoid}": "sigmoid",
+        "- ReLU": "relu",
+        "- BatchNormalization": "unknown",
+    }
+    assert {layers: net(write, layers).last_activation for layers in cases} == cases
+
+
+# --- a spec is its content
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_resolved_yaml_is_the_same_spec(tmp_path: Path, path: Path) -> None:
+    spec = read(path)
+    again = tmp_path / "again.yaml"
+    again.write_text(spec.to_yaml(), "utf-8")
+    second = read(again)
+    assert second.sha256 == spec.sha256 and second.document == spec.document
+    assert second.to_yaml() == spec.to_yaml()
+    assert {n: p.parameters for n, p in second.plans.items()} == {n: p.parameters for n, p in spec.plans.items()}
+
+
+def test_sha256_is_that_of_the_content(write: Write) -> None:
+    def sha(text: str, *overrides: str) -> str:
+        spec: Spec = read(write(text), overrides)
+        return spec.sha256
+
+    same = sha(BASE)
+    assert sha("# a comment\n\n" + BASE.replace("{source: digits}", "\n  source:   'digits'  # 8 x 8")) == same
+    assert sha(json.dumps(read(write(BASE)).document)) == same  # JSON is YAML
+    assert sha(BASE, "training.steps=11") != same
+    assert sha(BASE.replace("title: What", "title: That")) != same
+
+
+def test_find() -> None:
+    assert find("dcgan") == SPECS / "dcgan.yaml"
+    assert find("paper/pix2pix") == SPECS / "paper" / "pix2pix.yaml"
+    assert find("nowhere/dcgan.yaml") == Path("nowhere/dcgan.yaml")
+    assert find("no_such_model") == Path("no_such_model")
+
+
+def test_all_specs_are_read_quickly_and_without_a_framework() -> None:
+    code = (
+        "import sys, time, zoo.spec; start = time.perf_counter()\n"
+        "for path in sys.argv[1:]: zoo.spec.read(path)\n"
+        "print(time.perf_counter() - start)\n"
+        "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'numpy', 'PIL', 'onnx', 'onnxruntime', 'sklearn'}\n"
+        "print(*(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code, *map(str, ALL)], capture_output=True, text=True, check=True)
+    seconds, imported = run.stdout.splitlines()
+    assert float(seconds) < 5
+    assert not imported.strip()
+
+
+def test_the_template_shows_the_whole_language() -> None:
+    spec = read(SPECS / "_template.yaml")
+    assert spec.fields == {"image": (16, 16, 1), "label": ()} and spec.latents == {"z": (32,)}
+    missing = {"extends"}
+    sections = {name for name in type(spec.sections).__dataclass_fields__} - missing
+    assert sections == set(spec.document)
+    for section in ("data", "training", "export"):
+        assert set(type(getattr(spec.sections, section)).__dataclass_fields__) == set(spec.document[section])

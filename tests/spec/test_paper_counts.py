@@ -1,0 +1,88 @@
+"""The papers' networks, exactly: trainable weights and output shapes of specs/paper/, in the plan and in Keras."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from zoo.spec import read
+
+PAPER = Path(__file__).parents[2] / "specs" / "paper"
+PHOTO, MAP = (256, 256, 3), (128, 128, 3)
+WITHOUT_AFFINE = ("defaults.BatchNormalization.center=false", "defaults.BatchNormalization.scale=false")
+
+# (spec, network): trainable weights, output shape
+COUNTS: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {
+    ("vanilla_mnist", "generator"): (2_503_984, (28, 28, 1)),
+    ("vanilla_mnist", "discriminator"): (1_231_441, (1,)),
+    ("cgan_mnist", "generator"): (2_413_984, (28, 28, 1)),
+    ("cgan_mnist", "discriminator"): (1_224_351, (1,)),
+    ("dcgan_64_torch", "generator"): (3_576_704, (64, 64, 3)),
+    ("dcgan_64_torch", "discriminator"): (2_765_568, (1,)),
+    ("dcgan_64", "generator"): (18_885_760, (64, 64, 3)),
+    ("dcgan_64", "discriminator"): (17_232_768, (1,)),
+    ("wgan_gp_mnist", "generator"): (1_554_177, (28, 28, 1)),
+    ("wgan_gp_mnist", "critic"): (1_030_145, (1,)),
+    ("wgan_gp_cifar", "generator"): (1_204_483, (32, 32, 3)),
+    ("wgan_gp_cifar", "critic"): (1_053_825, (1,)),
+    ("cyclegan_6", "a_to_b"): (7_837_699, MAP),
+    ("cyclegan_6", "b_to_a"): (7_837_699, MAP),
+    ("cyclegan_6", "d_a"): (2_764_737, (14, 14, 1)),
+    ("cyclegan_6", "d_b"): (2_764_737, (14, 14, 1)),
+    ("cyclegan_9", "a_to_b"): (11_378_179, PHOTO),
+    ("cyclegan_9", "b_to_a"): (11_378_179, PHOTO),
+    ("cyclegan_9", "d_a"): (2_764_737, (30, 30, 1)),
+    ("cyclegan_9", "d_b"): (2_764_737, (30, 30, 1)),
+    ("pix2pix", "generator"): (54_419_459, PHOTO),
+    ("pix2pix", "discriminator"): (2_769_601, (30, 30, 1)),
+    ("pggan_1024", "generator"): (23_071_507, (1024, 1024, 3)),
+    ("pggan_1024", "discriminator"): (23_077_137, (1,)),
+    ("pggan_cifar", "generator"): (1_295_747, (32, 32, 3)),
+    ("pggan_cifar", "discriminator"): (1_297_153, (1,)),
+}
+LARGE = 20_000_000
+
+
+def test_every_network_of_every_paper_is_counted() -> None:
+    assert {(path.stem, name) for path in PAPER.glob("*.yaml") for name in read(path).plans} == set(COUNTS)
+
+
+@pytest.mark.parametrize(("spec", "network"), COUNTS, ids="-".join)
+def test_plan_has_the_size_of_the_paper(spec: str, network: str) -> None:
+    plan = read(PAPER / f"{spec}.yaml").plans[network]
+    assert (plan.parameters, plan.output_shape) == COUNTS[spec, network]
+
+
+def test_pix2pix_without_affine_batch_norm() -> None:
+    plans = read(PAPER / "pix2pix.yaml", WITHOUT_AFFINE).plans
+    assert plans["generator"].parameters == 54_409_603
+    assert plans["discriminator"].parameters == 2_767_809
+
+
+@pytest.mark.parametrize(
+    ("spec", "network"),
+    [pytest.param(*key, marks=pytest.mark.slow if size > LARGE else ()) for key, (size, _) in COUNTS.items()],
+)
+def test_keras_builds_what_was_planned(spec: str, network: str) -> None:
+    import keras
+
+    from zoo.networks import build
+
+    plan = read(PAPER / f"{spec}.yaml").plans[network]
+    model = build(plan)
+    assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == plan.parameters
+    assert model.output[plan.output_name].shape == (None, *plan.output_shape)
+    assert {name: tensor.shape[1:] for name, tensor in model.input.items()} == dict(plan.inputs)
+    keras.backend.clear_session()
+
+
+@pytest.mark.parametrize("path", sorted(PAPER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_papers_say_where_they_come_from(path: Path) -> None:
+    spec = read(path)
+    assert path.read_text("utf-8").splitlines()[0] == "# yaml-language-server: $schema=../schema.json"
+    assert spec.name == path.stem
+    assert spec.sections.paper is not None and spec.sections.paper.arxiv
+    assert spec.sections.about
+    assert spec.sections.data is not None
