@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.errors import UsageError
+from zoo.errors import ServeError, UsageError
 
 if TYPE_CHECKING:
     from zoo.export import Exported
@@ -42,6 +43,7 @@ def build(options: argparse.Namespace) -> int:
         return 0
     from zoo import export, training
 
+    export.exported_plan(spec)  # what cannot leave is said before it is trained
     run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
     print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting ...", file=sys.stderr)
     print(_ending(export.export(run, out=options.out), options))
@@ -62,7 +64,13 @@ agrees with Keras to {parity["max_abs_difference"]:.1e} (limit {parity["toleranc
 next:
   python tools/sample.py {folder} -n 64 --seed 1 --out grid.png
   python -c "import zoo; print(zoo.load('{folder}').sample(16, seed=0).shape)"
-  python tools/build.py {options.spec} --resume"""
+  python tools/build.py {options.spec} --resume{_changes(options)}"""
+
+
+def _changes(options: argparse.Namespace) -> str:
+    """The flags without which the run that was just made would not be recognised."""
+    seed = f" --seed {options.seed}" if options.seed is not None else ""
+    return seed + "".join(f" --set {shlex.quote(change)}" for change in options.overrides)
 
 
 def sample(options: argparse.Namespace) -> int:
@@ -113,8 +121,10 @@ def check(options: argparse.Namespace) -> int:
     if bad:
         print(f"{bad} of {len(files)} specs have mistakes", file=sys.stderr)
         return 2
-    print(f"{len(files)} specs are good" if files else "there are no .yaml files here")
-    return 0 if files else 2
+    if not files:
+        raise UsageError("there are no .yaml files here")
+    print(f"{len(files)} specs are good")
+    return 0
 
 
 def fetch(options: argparse.Namespace) -> int:
@@ -139,14 +149,17 @@ def list_models(options: argparse.Namespace) -> int:
         paper = spec.sections.paper
         state = "not built yet: zoo build " + name
         if (folder / manifest.MANIFEST_FILE).is_file():
-            facts = manifest.read(folder)
-            state = f"{folder}, {facts.weights.get('images', 0):,} images of training"
+            try:
+                state = f"{folder}, {manifest.read(folder).weights.get('images', 0):,} images of training"
+            except ServeError as error:
+                state = str(error)
         print(f"{name:<16} {spec.sections.title} ({paper.year if paper else 'no paper'}): {state}")
     return 0
 
 
 def new(options: argparse.Namespace) -> int:
     """Write a starter."""
+    _need("new", ("yaml",))
     from zoo import starter
 
     path = starter.write(options.name, base=options.base, folder=options.out)

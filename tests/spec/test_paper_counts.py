@@ -36,7 +36,7 @@ COUNTS: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {
     ("cyclegan_9", "d_a"): (2_764_737, (30, 30, 1)),
     ("cyclegan_9", "d_b"): (2_764_737, (30, 30, 1)),
     ("pix2pix", "generator"): (54_419_459, PHOTO),
-    ("pix2pix", "discriminator"): (2_769_601, (30, 30, 1)),
+    ("pix2pix", "discriminator"): (2_767_809, (30, 30, 1)),
     ("pggan_1024", "generator"): (23_071_507, (1024, 1024, 3)),
     ("pggan_1024", "discriminator"): (23_077_137, (1,)),
     ("pggan_cifar", "generator"): (1_295_747, (32, 32, 3)),
