@@ -129,14 +129,17 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
     config = run.spec.sections.training
     assert config is not None
     averaged = plan.name in run.algorithm.averages
-    batches = f"mean over {section.batch_norm_batches} batches of {config.batch_size} latents"
+    statistics = None  # a network without batch norm has none
+    if any(step.layer == "BatchNormalization" for step in plan.steps):
+        batches = f"mean over {section.batch_norm_batches} batches of {config.batch_size} latents"
+        statistics = batches if section.batch_norm_batches else "moving averages of training"
     return {
         "kind": "ema" if averaged else "last",
         "ema_half_life_images": config.ema_half_life_images if averaged else None,
         "step": run.step,
         "images": run.step * config.batch_size * run.algorithm.data_draws,
         "seed": config.seed,
-        "batch_norm": batches if section.batch_norm_batches else "moving averages of training",
+        "batch_norm": statistics,
         "parameters": plan.parameters,
     }
 
