@@ -62,7 +62,7 @@ def test_the_advice_about_digits_is_good(tmp_path, base):
 
 def test_comments_are_kept(tmp_path):
     path = starter.write("my_gan", base="vanilla", folder=tmp_path)
-    assert "# measured: twice as fast for these networks on two cores" in path.read_text("utf-8")
+    assert "xla: true  # measured" in path.read_text("utf-8")
 
 
 def test_a_spec_that_extends_another_is_written_whole(tmp_path, monkeypatch):
