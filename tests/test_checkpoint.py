@@ -22,7 +22,7 @@ def algorithm(tmp_path_factory):
 @pytest.fixture
 def saved(algorithm, tmp_path):
     path = tmp_path / checkpoint.FILE
-    checkpoint.save(path, algorithm, checkpoint.Progress(3, 1.5), DOCUMENT)
+    checkpoint.save(path, algorithm, checkpoint.Progress(3, 1.5, "two cores"), DOCUMENT)
     return path
 
 
@@ -77,7 +77,7 @@ def test_into_fresh_networks(algorithm, saved, tmp_path):
     other = training.make(tiny.read(tmp_path / "spec", tiny.GAN, "training.seed=5"))
     before, wanted = state(other), state(algorithm)
     assert any(not np.array_equal(before[name], wanted[name]) for name in wanted)
-    assert checkpoint.load(saved, other, DOCUMENT) == checkpoint.Progress(3, 1.5)
+    assert checkpoint.load(saved, other, DOCUMENT) == checkpoint.Progress(3, 1.5, "two cores")
     for name, array in state(other).items():
         np.testing.assert_array_equal(array, wanted[name], err_msg=name)
 
@@ -173,7 +173,7 @@ def test_what_is_not_finite_is_never_written(algorithm, saved, value):
     try:
         variable.assign(bad)
         with pytest.raises(TrainingError, match=r"'generator/000_.*kernel' is not finite after step 7"):
-            checkpoint.save(saved, algorithm, checkpoint.Progress(7, 2.0), DOCUMENT)
+            checkpoint.save(saved, algorithm, checkpoint.Progress(7, 2.0, "two cores"), DOCUMENT)
     finally:
         variable.assign(good)
     assert saved.read_bytes() == before and list(saved.parent.iterdir()) == [saved]
@@ -189,5 +189,5 @@ def test_never_half_written(algorithm, saved, monkeypatch, where):
     before = saved.read_bytes()
     monkeypatch.setattr(where, fail)
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.save(saved, algorithm, checkpoint.Progress(7, 2.0), DOCUMENT)
+        checkpoint.save(saved, algorithm, checkpoint.Progress(7, 2.0, "two cores"), DOCUMENT)
     assert saved.read_bytes() == before and list(saved.parent.iterdir()) == [saved]

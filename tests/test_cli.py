@@ -339,7 +339,7 @@ def test_missing_extras(zoo_says, dense, monkeypatch):
     monkeypatch.setattr(commands, "find_spec", lambda name: None if name in ("tf2onnx", "rich") else object())
     code, out, err = zoo_says("build", dense)
     assert (code, out) == (2, "")
-    assert err.startswith("`zoo build` needs tf2onnx, rich: pip install 'gan-zoo[train]'")
+    assert err.startswith("`zoo build` needs rich, tf2onnx: pip install 'gan-zoo[train]'")
     monkeypatch.setattr(commands, "find_spec", lambda name: None)
     assert zoo_says("check", dense)[2].startswith("`zoo check` needs yaml: ")
 

@@ -162,7 +162,7 @@ def test_the_last_weights_leave_where_there_is_no_average(tmp_path):
 def test_batch_norm_is_measured_again(exported, tiny_run, tmp_path):
     """0 batches: the moving statistics of training; 3: others, and the file says which."""
     spec = tiny.read(tmp_path, tiny.GAN, "export.batch_norm_batches=0")
-    run = training.Run(spec, tiny_run.algorithm, 4, 1.0, "all steps are done", tmp_path)
+    run = training.Run(spec, tiny_run.algorithm, 4, 1.0, "all steps are done", "two cores", tmp_path)
     made = export.export(run, out=tmp_path / "out")
     assert made.manifest.weights["batch_norm"] == "moving averages of training"
     z = zoo.load(made.folder).latents(8)["z"]
@@ -321,7 +321,9 @@ def test_bfloat16_training_leaves_a_float32_file(tmp_path):
 
 def test_opset_18(tiny_run, tmp_path):
     spec = tiny.read(tmp_path, tiny.GAN, "export.opset=18")
-    made = export.export(training.Run(spec, tiny_run.algorithm, 4, 1.0, "", tmp_path), out=tmp_path / "out")
+    made = export.export(
+        training.Run(spec, tiny_run.algorithm, 4, 1.0, "", "two cores", tmp_path), out=tmp_path / "out"
+    )
     assert onnx.load(made.folder / "generator.onnx").opset_import[0].version == 18
 
 
@@ -335,15 +337,15 @@ def test_opset_18(tiny_run, tmp_path):
 )
 def test_what_cannot_be_exported(tiny_run, tmp_path, override, message):
     spec = tiny.read(tmp_path, tiny.GAN, override)
-    run = training.Run(spec, tiny_run.algorithm, 4, 1.0, "", tmp_path)
+    run = training.Run(spec, tiny_run.algorithm, 4, 1.0, "", "two cores", tmp_path)
     with pytest.raises(UsageError, match=message):
         export.export(run, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_another_backend_is_refused(tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(UsageError, match="export runs on the TensorFlow backend, received KERAS_BACKEND=jax"):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(UsageError, match="export runs on the TensorFlow backend, received KERAS_BACKEND=torch"):
         export.export(tiny_run, out=tmp_path / "out")
 
 
@@ -351,6 +353,14 @@ def test_a_checkpoint_is_enough(exported, tiny_run, tmp_path):
     """Fresh networks with the checkpoint's arrays give the same file."""
     algorithm = training.make(tiny_run.spec)
     progress = checkpoint.load(tiny_run.folder / checkpoint.FILE, algorithm, tiny_run.spec.document)
-    run = training.Run(tiny_run.spec, algorithm, progress.step, progress.seconds, "all steps are done", tiny_run.folder)
+    run = training.Run(
+        tiny_run.spec,
+        algorithm,
+        progress.step,
+        progress.seconds,
+        "all steps are done",
+        progress.machine,
+        tiny_run.folder,
+    )
     made = export.export(run, out=tmp_path)
     assert contents(made.folder)["generator.onnx"] == contents(exported.folder)["generator.onnx"]

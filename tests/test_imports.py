@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors"},
     "training": {
-        "algorithms", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures", "priors",
+        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures", "priors",
         "runtime", "spec",
     },
     "fold": {"networks", "spec"},

@@ -50,7 +50,7 @@ def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -
         sections = dataclasses.replace(spec.sections, training=dataclasses.replace(config, **changes))  # type: ignore[arg-type]
         variant = dataclasses.replace(spec, sections=sections)
         algorithm = training.make(variant)
-        algorithm.compile(jit_compile=bool(changes["xla"]))
+        algorithm.compile(xla=bool(changes["xla"]))
         batches = training.make_batches(variant, algorithm, dataset)
         variants[name] = _stepper(algorithm, [batches[i] for i in range(8)])
     yield from _race("training", variants, rounds, round_seconds, per_call=config.batch_size)

@@ -6,6 +6,7 @@ meta                                            JSON: step, seconds, the spec's 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -28,10 +29,11 @@ FREE_SECTIONS = ("title", "about", "paper", "deviations", "training", "export", 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: steps made, seconds of training they took."""
+    """How far a run is: steps made, seconds of training they took, and on what machine the last of them were made."""
 
     step: int
     seconds: float
+    machine: str
 
 
 def save(path: Path, algorithm: Algorithm, progress: Progress, document: Mapping[str, Any]) -> None:
@@ -40,7 +42,7 @@ def save(path: Path, algorithm: Algorithm, progress: Progress, document: Mapping
     for name, array in arrays.items():
         if not np.isfinite(array.astype("float32") if array.dtype.kind not in "fiub" else array).all():
             raise TrainingError(f"'{name}' is not finite after step {progress.step}")
-    meta = json.dumps({"step": progress.step, "seconds": progress.seconds, "document": document})
+    meta = json.dumps({**dataclasses.asdict(progress), "document": document})
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -57,7 +59,8 @@ def load(path: Path, algorithm: Algorithm, document: Mapping[str, Any]) -> Progr
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(str(arrays.pop(META)))
-        progress, made_with = Progress(int(meta["step"]), float(meta["seconds"])), dict(meta["document"])
+        made_with = dict(meta.pop("document"))
+        progress = Progress(int(meta["step"]), float(meta["seconds"]), str(meta["machine"]))
     except Exception as error:  # decoders of broken files raise almost anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TrainingError(f"{path}: not a readable checkpoint: {reason}. Start over without --resume") from error

@@ -169,3 +169,7 @@ def _budget(text: str) -> float:
 def run() -> NoReturn:
     """The console script."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

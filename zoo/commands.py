@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shlex
+import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
@@ -21,14 +22,16 @@ from zoo.errors import ServeError, UsageError
 if TYPE_CHECKING:
     from zoo.export import Exported
 
-TRAIN_MODULES = ("keras", "tensorflow", "onnx", "tf2onnx", "yaml", "rich")
+TRAIN_MODULES = ("keras", "yaml", "rich", "tensorboard")
+EXPORT_MODULES = ("tensorflow", "onnx", "tf2onnx")
 
 
 def build(options: argparse.Namespace) -> int:
     """Train, export, say what to do next; or describe with --dry-run."""
     if options.json and not options.dry_run:
         raise UsageError("--json goes with --dry-run")
-    _need("build", TRAIN_MODULES)
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    _need("build", (*TRAIN_MODULES, *(EXPORT_MODULES if backend == "tensorflow" else (backend,))))
     from zoo import spec as language
 
     seed = [f"training.seed={options.seed}"] if options.seed is not None else []
@@ -41,13 +44,30 @@ def build(options: argparse.Namespace) -> int:
         described = describe.facts(spec)
         print(json.dumps(described) if options.json else describe.text(spec, described))
         return 0
-    from zoo import export, training
+    from zoo import training
 
-    export.exported_plan(spec)  # what cannot leave is said before it is trained
+    training.exported_plan(spec)  # what cannot leave is said before it is trained
     run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
     print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting ...", file=sys.stderr)
+    if backend != "tensorflow":
+        return _export_under_tensorflow(run.step, options)
+    from zoo import export
+
     print(_ending(export.export(run, out=options.out), options))
     return 0
+
+
+def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
+    """Export from the checkpoint in a process of its own, because Keras has one backend per process."""
+    flags = ["--out", str(options.out), "--runs", str(options.runs), "--resume", "--steps", str(step)]
+    command = ["build", options.spec, *flags, *shlex.split(_changes(options))]
+    missing = [module for module in EXPORT_MODULES if find_spec(module) is None]
+    if missing:
+        print(f"{options.spec} is trained. To export it where {', '.join(missing)} is installed:")
+        print(f"  KERAS_BACKEND=tensorflow zoo {shlex.join(command)}")
+        return 0
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    return subprocess.run([sys.executable, "-m", "zoo.cli", *command], env=environment, check=False).returncode
 
 
 def _ending(made: Exported, options: argparse.Namespace) -> str:
@@ -169,7 +189,7 @@ def new(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Print one line per variant; leave the machine alone meanwhile."""
-    _need("bench", TRAIN_MODULES)
+    _need("bench", (*TRAIN_MODULES, *EXPORT_MODULES))
     from zoo import spec as language
 
     spec = language.read(language.find(options.spec), options.overrides)

@@ -9,7 +9,6 @@ place.
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -47,7 +46,7 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
     """
     spec = run.spec
     section = spec.sections.export or Export()
-    plan = exported_plan(spec)
+    plan = training.exported_plan(spec)
     source = run.algorithm.exported(plan.name)
     keras.utils.set_random_seed(0)  # dropout while batch norm is measured: the same weights must give the same bytes
     network = networks.build(plan)  # in float32, whatever precision trained it
@@ -66,21 +65,6 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
         facts = _write_rest(folder, facts, run, keras_generator)
         _swap(folder, out / spec.name)
     return Exported(out / spec.name, facts)
-
-
-def exported_plan(spec: Spec) -> Plan:
-    """The one network of an artifact. Raises UsageError for a spec whose networks cannot be exported."""
-    names = (spec.sections.export or Export()).networks
-    if len(names) != 1 or names[0] not in spec.plans:
-        raise UsageError(
-            f"{spec.path}: an artifact holds one of the networks {', '.join(spec.plans)}, received "
-            f"export.networks {list(names)}"
-        )
-    plan = spec.plans[names[0]]
-    for tap in plan.inputs:
-        if tap not in spec.latents and not (tap == "label" and spec.classes):
-            raise UsageError(f"{spec.path}: input '{tap}' of an exported generator is neither a latent nor a label")
-    return plan
 
 
 def _latent_batches(spec: Spec, plan: Plan, count: int) -> list[dict[str, Array]]:
@@ -120,7 +104,7 @@ def _manifest(run: Run, plan: Plan, section: Export) -> Manifest:
         licence=section.licence,
         spec_sha256=spec.sha256,
         versions=_versions(),
-        training={"seconds": round(run.seconds, 1), "machine": _machine(), "ended": run.reason},
+        training={"seconds": round(run.seconds, 1), "machine": run.machine, "ended": run.reason},
     )
 
 
@@ -163,12 +147,6 @@ def _output(spec: Spec, plan: Plan) -> Tensor:
 def _versions() -> dict[str, str]:
     names = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")  # modules: distributions also go by other names
     return {"gan-zoo": __version__, **{name: importlib.import_module(name).__version__ for name in names}}
-
-
-def _machine() -> str:
-    devices = [d for d in keras.distribution.list_devices() if not d.startswith("cpu")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} CPU cores" + (f", {len(devices)} x {devices[0].split(':')[0].upper()}" if devices else ", no GPU")
 
 
 def _convert(network: keras.Model, plan: Plan, facts: Manifest, opset: int) -> bytes:

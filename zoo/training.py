@@ -6,6 +6,7 @@ data -> algorithm -> (checkpoint) -> fit until the last step, the budget or a si
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -16,13 +17,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo import algorithms, callbacks, checkpoint, data, pictures, priors
+from zoo import algorithms, autodiff, callbacks, checkpoint, data, pictures, priors
 from zoo.algorithms import Algorithm
 from zoo.data import Batches, Dataset
 from zoo.errors import TrainingError, UsageError
 from zoo.initializers import apply_data
 from zoo.runtime import to_uint8
-from zoo.spec import Spec
+from zoo.spec import Export, Plan, Spec
 from zoo.spec.types import Part, construct_arguments, seconds
 
 PICTURE_SAMPLES = 64
@@ -37,6 +38,7 @@ class Run:
     step: int
     seconds: float  # of training, over all resumed parts
     reason: str  # why the last part ended
+    machine: str  # on which the last part ran
     folder: Path
 
 
@@ -84,10 +86,10 @@ def train(
         batch_size=training.batch_size * algorithm.data_draws,
     )  # fmt: skip
     if clock.step >= clock.steps:
-        return Run(spec, algorithm, start.step, start.seconds, callbacks.FINISHED, folder)
-    algorithm.compile(jit_compile=training.xla)
+        return Run(spec, algorithm, start.step, start.seconds, callbacks.FINISHED, start.machine, folder)
+    algorithm.compile(xla=training.xla)
     reason, took = _fit(spec, algorithm, batches, clock, start, folder)
-    return Run(spec, algorithm, clock.step, start.seconds + took, reason, folder)
+    return Run(spec, algorithm, clock.step, start.seconds + took, reason, machine(), folder)
 
 
 def _start(spec: Spec, algorithm: Algorithm, dataset: Dataset, folder: Path, resume: bool) -> checkpoint.Progress:
@@ -100,7 +102,7 @@ def _start(spec: Spec, algorithm: Algorithm, dataset: Dataset, folder: Path, res
     _initialise_from_data(algorithm, spec, dataset)
     if folder.exists():
         _set_aside(folder)  # last: a spec that cannot begin leaves the earlier run where it is
-    return checkpoint.Progress(0, 0.0)
+    return checkpoint.Progress(0, 0.0, machine())
 
 
 def _fit(
@@ -114,7 +116,8 @@ def _fit(
     curves = callbacks.Curves(clock, folder / "tensorboard")
 
     def save() -> None:
-        checkpoint.save(path, algorithm, checkpoint.Progress(clock.step, start.seconds + clock.seconds), spec.document)
+        progress = checkpoint.Progress(clock.step, start.seconds + clock.seconds, machine())
+        checkpoint.save(path, algorithm, progress, spec.document)
 
     around = [
         clock,
@@ -159,6 +162,21 @@ def make(spec: Spec) -> Algorithm:
         keras.config.set_dtype_policy(before)
 
 
+def exported_plan(spec: Spec) -> Plan:
+    """The one network of an artifact. Raises UsageError for a spec whose networks cannot be exported."""
+    names = (spec.sections.export or Export()).networks
+    if len(names) != 1 or names[0] not in spec.plans:
+        raise UsageError(
+            f"{spec.path}: an artifact holds one of the networks {', '.join(spec.plans)}, received "
+            f"export.networks {list(names)}"
+        )
+    plan = spec.plans[names[0]]
+    for tap in plan.inputs:
+        if tap not in spec.latents and not (tap == "label" and spec.classes):
+            raise UsageError(f"{spec.path}: input '{tap}' of an exported generator is neither a latent nor a label")
+    return plan
+
+
 def load_data(spec: Spec, *, split: Any = None) -> Dataset:
     """The data of a spec, with images of the spec's size."""
     section = spec.sections.data
@@ -191,6 +209,14 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset) -> Batches:
         dataset, batch_size=training.batch_size, draws=algorithm.data_draws, seed=training.seed,
         range=section.range, flip=section.flip, extra=latents,
     )  # fmt: skip
+
+
+def machine() -> str:
+    """What trains here, in words: cores, accelerators, backend."""
+    devices = autodiff.accelerators()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    what = f"{len(devices)} x {devices[0].split(':')[0].upper()}" if devices else "no GPU"
+    return f"{cores} CPU cores, {what}, Keras on {keras.backend.backend()}"
 
 
 def prior(part: Part) -> priors.Prior:

@@ -7,6 +7,7 @@ batch, so a step is a pure function of weights, optimizer state and batch (dropo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -96,9 +97,32 @@ class Algorithm(keras.Model):
         inputs = {name: given[name] if name in given else batch[name][draw] for name, draw in draws.items()}
         return ops.cast(self.players[role](inputs, training=True)[plan.output_name], "float32")
 
-    def train_step(self, data: tuple[Batch, ...]) -> dict[str, Tensor]:
-        """One step of the game on `(batch, ...)`, as `fit` hands it over. Returns the last loss of each phase."""
-        batch = data[0]
+    def compile(self, *, xla: bool = False) -> None:
+        """Keras's `compile`: the one optimizer that `fit` asks for stands for those of all players.
+
+        `xla` compiles TensorFlow's step further; a step of JAX is always compiled, one of PyTorch never.
+        """
+        backend = keras.backend.backend()
+        super().compile(jit_compile=backend == "jax" or (xla and backend == "tensorflow"))
+        self.optimizer = _Optimizers([phase.optimizer for phase in self.phases()])
+
+    def train_step(self, *arguments: Any) -> Any:
+        """One step on `(batch, ...)`, as `fit` hands it over. Returns the last loss of each phase.
+
+        JAX's `fit` passes all state through the step and wants it back: the same step runs in a scope over that state.
+        """
+        if keras.backend.backend() != "jax":
+            (data,) = arguments
+            return self.step(data[0])
+        state, data = arguments
+        weights, others = self.trainable_variables, self.non_trainable_variables
+        owners = (weights, others, self.optimizer.variables, self.metrics_variables)
+        with autodiff.overlay(zip(itertools.chain(*owners), itertools.chain(*state), strict=True)) as scope:
+            logs = self.step(data[0])
+        return logs, tuple([scope.get_current_value(v) for v in variables] for variables in owners)
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the game. Returns the last loss of each phase."""
         logs: dict[str, Tensor] = {}
         waiting: list[tuple[Phase, autodiff.Gradient]] = []
         for phase in self.phases():
@@ -134,10 +158,12 @@ class Algorithm(keras.Model):
 
     def exported(self, name: str) -> keras.Model:
         """The network whose weights leave the zoo: the average where there is one."""
+        self._settle()
         return self.averages.get(name, self.players[name])
 
     def state(self) -> dict[str, keras.Variable]:
         """Everything that a checkpoint holds, by a path that does not depend on the backend."""
+        self._settle()
         models = {**self.players, **{f"{name}_ema": model for name, model in self.averages.items()}}
         named = {f"{owner}/{i:03d}_{v.path.split('/', 1)[-1]}": v for owner, model in models.items()
                  for i, v in enumerate([*model.weights, *seeds(model)])}  # fmt: skip
@@ -145,6 +171,20 @@ class Algorithm(keras.Model):
             for i, variable in enumerate(phase.optimizer.variables):
                 named[f"{phase.name}_optimizer/{i:03d}_{variable.path.rsplit('/', 1)[-1]}"] = variable
         return named
+
+    def _settle(self) -> None:
+        """JAX's `fit` keeps all state to itself between steps: ask it to fill the variables before they are read."""
+        if keras.backend.backend() == "jax":
+            self.jax_state_sync()
+
+
+class _Optimizers:
+    """What `fit` asks of an optimizer, answered for several."""
+
+    built = True
+
+    def __init__(self, optimizers: Sequence[keras.optimizers.Optimizer]) -> None:
+        self.variables = [variable for optimizer in optimizers for variable in optimizer.variables]
 
 
 def seeds(model: keras.Model) -> list[keras.Variable]:
