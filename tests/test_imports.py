@@ -44,8 +44,8 @@ ROOMS: dict[str, set[str]] = {
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors"},
     "training": {
-        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures", "priors",
-        "runtime", "spec",
+        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures",
+        "priors", "runtime", "spec",
     },
     "fold": {"networks", "spec"},
     "onnx_graph": {"errors"},
