@@ -49,6 +49,7 @@ def _use(facts: Manifest) -> str:
 
 ```python
 import zoo
+
 images = zoo.load("exported/{facts.name}").sample(16, seed=0)
 ```
 
