@@ -153,7 +153,8 @@ def test_another_spec_is_named(algorithm, saved):
         ({"title": "a"}, {"title": "b", "about": "c", "export": {"opset": 18}}, []),
         ({"training": {"steps": 1}}, {"training": {"steps": 9, "budget": "5m", "xla": True}}, []),
         ({"training": {"seed": 1}}, {"training": {}}, ["training.seed"]),
-        ({"training": {"precision": "float32"}}, {}, ["training.precision"]),
+        ({"training": {"seed": 0, "precision": "float32"}}, {"training": {}}, []),  # the defaults, spelled out
+        ({"training": {"precision": "mixed_bfloat16"}}, {}, ["training.precision"]),
         ({"networks": {"g": 1}}, {"networks": {"g": 2}}, ["networks"]),
         ({"data": {}}, {"algorithm": {}}, ["algorithm", "data"]),
     ],

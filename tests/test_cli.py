@@ -54,13 +54,14 @@ def test_build_trains_exports_and_says_what_is_next(zoo_says, dense):
     assert "dense: stopped after step 2 (all steps are done); exporting ...\n" in err
     assert "exported/dense/generator.onnx: 0.0 MB, 256 parameters, weights of step 2\n" in out
     assert "agrees with Keras to " in out and "(limit 0.0001): batch_1 " in out
-    for line in ("python tools/sample.py exported/dense -n 64", f"python tools/build.py {dense} --resume"):
+    for line in ("  zoo sample exported/dense -n 64", f"  zoo build {dense} --resume"):
         assert f"  {line}" in out
     assert zoo.load("exported/dense").sample(2).shape == (2, 8, 8, 1)
     assert Path("runs/dense/checkpoint.npz").is_file()
 
     code, out, err = zoo_says("build", dense, "--resume", "--steps", 3, "--out", "other")
     assert code == 0 and "averaged" not in out and zoo.load("other/dense").manifest.weights["step"] == 3
+    assert f"  zoo build {dense} --resume --out other\n" in out
 
 
 def test_steps_and_budget_are_not_part_of_the_model_but_the_seed_is(zoo_says, dense):
@@ -130,7 +131,10 @@ BROKEN = tiny.DENSE.replace("activation: tanh", "activatoin: tanh")
         (["build", "{dense}", "--set", "training.steps=many"], "training.steps: expected an integer"),
         (["build", "{dense}", "--seed", "-1"], "training.seed: expected an integer at least 0"),
         (["build", "{dense}", "--json"], "--json goes with --dry-run"),
-        (["build", "{dense}", "--set", "training.batch_size=5000"], "batch_size must be within 1..1500"),
+        (
+            ["build", "{dense}", "--set", "training.batch_size=5000"],
+            "a batch of 5,000 cannot be drawn from the 1,500 items of 'digits'",
+        ),
         (["build", "{dense}", "--runs", "{dense}"], "tested.yaml"),
         (
             ["build", "{dense}", "--budget", "5"],
@@ -224,7 +228,7 @@ def test_ctrl_c_while_training_exports_what_there_is(tmp_path):
 
 
 def test_check(zoo_says, dense, tmp_path):
-    assert zoo_says("check", dense)[:2] == (0, "1 specs are good\n")
+    assert zoo_says("check", dense)[:2] == (0, "1 spec is good\n")
     assert zoo_says("check", specs_folder() / "dcgan.yaml", "vanilla")[:2] == (0, "2 specs are good\n")
     (tmp_path / "specs" / "deeper").mkdir()
     for name in ("a", "deeper/b"):

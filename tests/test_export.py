@@ -100,7 +100,7 @@ def test_the_manifest_states_what_was_trained(exported, tiny_run):
     assert (weights["images"], weights["seed"]) == (32, 0)
     assert weights["parameters"] == tiny_run.spec.plans["generator"].parameters == 4 * 32 + 32 + 64 + 4 + 4 * 4 * 2 + 1
     assert weights["batch_norm"] == "mean over 3 batches of 8 latents"
-    assert stated.spec_sha256 == tiny_run.spec.sha256 and stated.licence == "Apache-2.0"
+    assert stated.spec_sha256 == tiny_run.spec.sha256 and stated.licence == "unknown"
     assert stated.versions["tensorflow"].startswith("2.") and stated.versions["gan-zoo"] == zoo.__version__
     assert stated.training["ended"] == "all steps are done" and stated.data["name"] == "digits"
 
@@ -364,3 +364,23 @@ def test_a_checkpoint_is_enough(exported, tiny_run, tmp_path):
     )
     made = export.export(run, out=tmp_path)
     assert contents(made.folder)["generator.onnx"] == contents(exported.folder)["generator.onnx"]
+
+
+def test_the_reference_is_not_rounded_to_tf32(tiny_run, tmp_path):
+    """On a GPU that rounding alone is above the tolerance; the setting of the training is given back."""
+    import tensorflow as tf
+
+    enabled, seen = tf.config.experimental.tensor_float_32_execution_enabled, []
+
+    def network(inputs, training):
+        seen.append(enabled())
+        return {"image": np.zeros(1)}
+
+    assert enabled()
+    export._keras_function(network, tiny_run.spec.plans["generator"])({})
+    assert seen == [False] and enabled()
+
+
+def test_the_prior_is_stated_whole(tmp_path):
+    spec = tiny.read(tmp_path, tiny.GAN, "latent.z={uniform: {shape: [4]}}")
+    assert export._input(spec, "z").prior == {"uniform": {"low": -1.0, "high": 1.0}}

@@ -42,7 +42,7 @@ ROOMS: dict[str, set[str]] = {
         "algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "spec",
     },
     "callbacks": {"errors"},
-    "checkpoint": {"algorithms", "errors"},
+    "checkpoint": {"algorithms", "errors", "spec"},
     "training": {
         "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures",
         "priors", "runtime", "spec",

@@ -415,7 +415,9 @@ def test_damaged_files(copy, damage):
     file.write_bytes(damages(file.read_bytes())[damage])
     fails("generator.onnx: changed or damaged: its SHA-256 is not the one in manifest.json", zoo.load, copy)
     fails("generator.onnx: (not an ONNX file|ONNX Runtime cannot load it)", zoo.load, copy, verify=False)
-    fails("generator.onnx: (not an ONNX file|ONNX Runtime cannot load it)", zoo.load, file)
+    fails("generator.onnx: changed or damaged: its SHA-256 is not the one in manifest.json", zoo.load, file)
+    lone = file.rename(file.with_name("lone.onnx"))  # no manifest knows it
+    fails("lone.onnx: (not an ONNX file|ONNX Runtime cannot load it)", zoo.load, lone)
 
 
 def test_changed_files(copy):

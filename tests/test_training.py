@@ -138,8 +138,8 @@ def test_an_earlier_run_is_kept(tmp_path, capsys):
     previous = tmp_path / "runs" / "dense.previous"
     assert (previous / checkpoint.FILE).read_bytes() == before != (run.folder / checkpoint.FILE).read_bytes()
     assert f"dense: the earlier run is kept in {previous}" in capsys.readouterr().err.splitlines()
-    with pytest.raises(DataError, match="batch_size must be within"):
-        tiny.train(tmp_path, tiny.DENSE, "training.batch_size=2000")
+    with pytest.raises(DataError, match="there is no folder"):
+        tiny.train(tmp_path, tiny.DENSE, "data={source: {folder: {path: nowhere}}, size: 8, channels: 1}")
     assert (previous / checkpoint.FILE).read_bytes() == before  # a run that never began sets nothing aside
     assert (run.folder / checkpoint.FILE).exists()
 
@@ -289,9 +289,13 @@ def test_latents_are_a_function_of_seed_name_and_step(tmp_path):
 
 
 def test_the_average_forgets_by_half_life(tmp_path):
-    assert training.make(tiny.read(tmp_path)).ema_beta == pytest.approx(0.5 ** (8 / 20))
+    assert float(training.make(tiny.read(tmp_path)).ema_beta(1e6)) == pytest.approx(0.5 ** (8 / 20))
     none = training.make(tiny.read(tmp_path, tiny.DENSE))
-    assert none.ema_beta is None and none.averages == {} and none.exported("generator") is none.players["generator"]
+    assert (
+        none.ema_half_life_images is None
+        and none.averages == {}
+        and none.exported("generator") is none.players["generator"]
+    )
 
 
 def test_bfloat16_keeps_float32_weights(tmp_path):
@@ -332,3 +336,19 @@ def test_xla_trains_the_same(tmp_path):
     compiled = tiny.train(tmp_path / "xla", tiny.DENSE, "training.xla=true")
     for a, b in zip(weights(plain.algorithm), weights(compiled.algorithm), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_half_lives_count_the_images_that_the_manifest_counts(tmp_path):
+    """Two batches a step for D: half as many steps to half of the average."""
+    once, twice = (
+        training.make(tiny.read(tmp_path, tiny.GAN, f"algorithm.alternating.discriminator.updates={updates}"))
+        for updates in (1, 2)
+    )
+    assert (float(once.ema_beta(1e6)), float(twice.ema_beta(1e6))) == pytest.approx((0.5 ** (8 / 20), 0.5 ** (16 / 20)))
+
+
+def test_a_run_that_is_only_exported_again_says_how_it_ended(tmp_path):
+    """Export under another backend resumes at the last step: it must not claim that all steps were made."""
+    made = tiny.train(tmp_path, tiny.DENSE, steps=10**6, budget=0.01)
+    again = tiny.train(tmp_path, tiny.DENSE, steps=made.step, resume=True)
+    assert again.reason == made.reason == "the budget of 0s is used" and again.step == made.step

@@ -88,14 +88,14 @@ def _training(facts: Manifest, spec: Spec) -> str:
     weights, run = facts.weights, facts.training
     half_life = weights["ema_half_life_images"]
     kind = f"average of the weights (half-life {half_life:,.0f} images)" if half_life else "last weights"
-    norm = weights["batch_norm"]
+    pace, norm = weights["images"] / max(run["seconds"], 1), weights["batch_norm"]
     statistics = f"; batch norm statistics: {norm}" if norm else ""
     return f"""## How it was made
 
-`python tools/build.py specs/{facts.name}.yaml`: {weights["step"]:,} steps, {weights["images"]:,} images shown,
-{_time(run["seconds"])} on {run["machine"]} ({weights["images"] / max(run["seconds"], 1):,.0f} images/s),
-seed {weights["seed"]}. Exported: the {kind}{statistics}. {weights["parameters"]:,} parameters.
-`spec.yaml` is the whole recipe (SHA-256 of its content `{facts.spec_sha256[:16]}...`)."""
+`zoo build spec.yaml`, the recipe in this folder: {weights["step"]:,} steps, {weights["images"]:,} images shown,
+{_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} images/s), seed {weights["seed"]}.
+Exported: the {kind}{statistics}. {weights["parameters"]:,} parameters.
+SHA-256 of the recipe's content: `{facts.spec_sha256[:16]}...`."""
 
 
 def _time(seconds: float) -> str:
@@ -105,5 +105,5 @@ def _time(seconds: float) -> str:
 def _data(facts: Manifest) -> str:
     data = facts.data
     home = f" ({data['homepage']})" if data["homepage"] else ""
-    source = f"{data['title']}{home}, {data['licence']}. {data['citation']}."
+    source = f"{data['title']}{home}, {data['licence']}." + (f" {data['citation']}." if data["citation"] else "")
     return f"## Data and licence\n\n{source} The weights: {facts.licence}."

@@ -19,6 +19,7 @@ import numpy as np
 
 from zoo.algorithms import Algorithm
 from zoo.errors import TrainingError
+from zoo.spec import Training
 
 FILE = "checkpoint.npz"
 META = "meta"
@@ -26,14 +27,18 @@ META = "meta"
 FREE = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "xla")
 FREE_SECTIONS = ("title", "about", "paper", "deviations", "training", "export", "spec_version")
 
+# a knob that is left out and one that states its default are the same run
+TRAINING_DEFAULTS = {f.name: f.default for f in dataclasses.fields(Training) if f.default is not dataclasses.MISSING}
+
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: steps made, seconds of training they took, and on what machine the last of them were made."""
+    """How far a run is: steps made, seconds they took, on what machine the last were made, and why they ended."""
 
     step: int
     seconds: float
     machine: str
+    ended: str = "interrupted"
 
 
 def save(path: Path, algorithm: Algorithm, progress: Progress, document: Mapping[str, Any]) -> None:
@@ -60,7 +65,7 @@ def load(path: Path, algorithm: Algorithm, document: Mapping[str, Any]) -> Progr
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(str(arrays.pop(META)))
         made_with = dict(meta.pop("document"))
-        progress = Progress(int(meta["step"]), float(meta["seconds"]), str(meta["machine"]))
+        progress = Progress(int(meta["step"]), float(meta["seconds"]), str(meta["machine"]), str(meta["ended"]))
     except Exception as error:  # decoders of broken files raise almost anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TrainingError(f"{path}: not a readable checkpoint: {reason}. Start over without --resume") from error
@@ -82,7 +87,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     sections = [
         key for key in sorted(old.keys() | new.keys()) if key not in FREE_SECTIONS and old.get(key) != new.get(key)
     ]
-    a, b = old.get("training") or {}, new.get("training") or {}
+    a, b = ({**TRAINING_DEFAULTS, **(document.get("training") or {})} for document in (old, new))
     knobs = [f"training.{k}" for k in sorted(a.keys() | b.keys()) if k not in FREE and a.get(k) != b.get(k)]
     return sections + knobs
 

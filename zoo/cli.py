@@ -161,7 +161,7 @@ def _steps(text: str) -> int:
 def _budget(text: str) -> float:
     import re
 
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", text):
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", text) or not float(text[:-1]):
         raise argparse.ArgumentTypeError(f"expected a time such as 90s, 5m or 2h, received '{text}'")
     return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
 

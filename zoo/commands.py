@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import warnings
@@ -46,15 +47,27 @@ def build(options: argparse.Namespace) -> int:
         return 0
     from zoo import training
 
-    training.exported_plan(spec)  # what cannot leave is said before it is trained
+    training.exported_plan(spec)  # what cannot leave is said before it is trained, and so is where it cannot stand
+    _can_hold("--out", options.out / spec.name)
     run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
     print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting ...", file=sys.stderr)
     if backend != "tensorflow":
         return _export_under_tensorflow(run.step, options)
     from zoo import export
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the clean-up of half-written folders
     print(_ending(export.export(run, out=options.out), options))
     return 0
+
+
+def _can_hold(flag: str, folder: Path) -> None:
+    """Raises UsageError when `folder` can be neither made nor replaced."""
+    standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not standing.is_dir():
+        raise UsageError(f"{flag}: {standing} is a file; name a folder")
+    for path in {standing, standing.parent if standing == folder.absolute() else standing}:
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise UsageError(f"{flag}: there is no permission to write into {path}")
 
 
 def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
@@ -76,15 +89,22 @@ def _ending(made: Exported, options: argparse.Namespace) -> str:
     size, weights, parity = (folder / "generator.onnx").stat().st_size / 1e6, facts.weights, facts.parity
     kind = {"ema": "averaged weights", "last": "weights"}[weights["kind"]]
     cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
+    place = shlex.quote(str(folder))
     return f"""
 {folder}/generator.onnx: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
 agrees with Keras to {parity["max_abs_difference"]:.1e} (limit {parity["tolerance"]:g}): {cases}
 64 samples: {folder / "samples.png"}
 
 next:
-  python tools/sample.py {folder} -n 64 --seed 1 --out grid.png
+  zoo sample {place} -n 64 --seed 1 --out grid.png
   python -c "import zoo; print(zoo.load('{folder}').sample(16, seed=0).shape)"
-  python tools/build.py {options.spec} --resume{_changes(options)}"""
+  zoo build {shlex.quote(options.spec)} --resume{_places(options)}{_changes(options)}"""
+
+
+def _places(options: argparse.Namespace) -> str:
+    """The folders, where they are not the usual ones: without them the run would not be found."""
+    stated = (("--out", options.out, "exported"), ("--runs", options.runs, "runs"))
+    return "".join(f" {flag} {shlex.quote(str(path))}" for flag, path, usual in stated if path != Path(usual))
 
 
 def _changes(options: argparse.Namespace) -> str:
@@ -143,7 +163,7 @@ def check(options: argparse.Namespace) -> int:
         return 2
     if not files:
         raise UsageError("there are no .yaml files here")
-    print(f"{len(files)} specs are good")
+    print("1 spec is good" if len(files) == 1 else f"{len(files)} specs are good")
     return 0
 
 

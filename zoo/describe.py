@@ -51,7 +51,7 @@ def facts(spec: Spec) -> dict[str, Any]:
     }
     if config is not None:
         result["training"] = {"batch_size": config.batch_size, "steps": config.steps, "budget": config.budget}
-        result["training_bytes"] = training_bytes(spec.plans, config.batch_size)
+    result["training_bytes"] = training_bytes(spec.plans, config.batch_size if config else 1)
     return result
 
 
@@ -67,9 +67,8 @@ def text(spec: Spec, described: Mapping[str, Any]) -> str:
     for phase in described["phases"]:
         times = f", {phase['repeat']} times" if phase["repeat"] > 1 else ""
         parts.append(f"phase {phase['name']}: {phase['optimizer']} updates {phase['network']}{times}")
-    if "training_bytes" in described:
-        batch = described["training"]["batch_size"]
-        parts.append(f"memory of a step with batches of {batch}: about {gigabytes(described['training_bytes'])}")
+    batch = described["training"]["batch_size"] if "training" in described else 1
+    parts.append(f"memory of a step with batches of {batch}: about {gigabytes(described['training_bytes'])}")
     return "\n\n".join(parts[: 1 + len(spec.plans)]) + "\n\n" + "\n".join(parts[1 + len(spec.plans) :])
 
 

@@ -1,4 +1,4 @@
-"""Named parts: `@LOSSES.register` puts one in, `LOSSES.get("hinge")` takes it out or says what was meant."""
+"""Named parts: `@LOSSES.register` puts one in, `LOSSES.get("minimax")` takes it out or says what was meant."""
 
 from __future__ import annotations
 

@@ -59,12 +59,13 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None, verify: bo
 
 
 def _find(place: Path) -> tuple[Manifest | None, Path]:
-    """The manifest, where `place` is a folder, and the .onnx file."""
+    """The manifest, where one stands in or beside `place`, and the .onnx file."""
     if not place.exists():
         near = suggest(place.name, os.listdir(place.parent)) if place.parent.is_dir() else ""
         raise ServeError(f"{place}: there is no such file or folder.{near}")
     if not place.is_dir():
-        return None, place
+        in_artifact = place.name == MODEL_FILE and place.with_name(MANIFEST_FILE).is_file()
+        return (read(place.parent) if in_artifact else None), place
     if not (place / MANIFEST_FILE).is_file():
         raise ServeError(f"{place}: not an exported generator: it has no {MANIFEST_FILE}")
     return read(place), place / MODEL_FILE

@@ -77,6 +77,8 @@ def import_onnxruntime() -> Any:
     try:
         import onnxruntime  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):  # Ctrl-C while its C++ part starts
+            raise KeyboardInterrupt from error
         cure = 'install it with `pip install "gan-zoo[cpu]"`, or "gan-zoo[gpu]" for NVIDIA'
         raise ServeError(f"ONNX Runtime cannot be imported ({first_line(error)}); {cure}") from error
     if not hasattr(onnxruntime, "InferenceSession"):

@@ -6,6 +6,7 @@ data -> algorithm -> (checkpoint) -> fit until the last step, the budget or a si
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import sys
@@ -86,7 +87,7 @@ def train(
         batch_size=training.batch_size * algorithm.data_draws,
     )  # fmt: skip
     if clock.step >= clock.steps:
-        return Run(spec, algorithm, start.step, start.seconds, callbacks.FINISHED, start.machine, folder)
+        return Run(spec, algorithm, start.step, start.seconds, start.ended, start.machine, folder)
     algorithm.compile(xla=training.xla)
     reason, took = _fit(spec, algorithm, batches, clock, start, folder)
     return Run(spec, algorithm, clock.step, start.seconds + took, reason, machine(), folder)
@@ -116,7 +117,9 @@ def _fit(
     curves = callbacks.Curves(clock, folder / "tensorboard")
 
     def save() -> None:
-        progress = checkpoint.Progress(clock.step, start.seconds + clock.seconds, machine())
+        under_way = stop.reason == callbacks.FINISHED and clock.step < clock.steps
+        ended = "interrupted" if under_way else stop.reason
+        progress = checkpoint.Progress(clock.step, start.seconds + clock.seconds, machine(), ended)
         checkpoint.save(path, algorithm, progress, spec.document)
 
     around = [
@@ -155,15 +158,16 @@ def make(spec: Spec) -> Algorithm:
     keras.config.set_dtype_policy(training.precision)
     try:
         return algorithms.make(
-            part, spec.plans, averaged=exported,
-            ema_beta=0.5 ** (training.batch_size / half_life) if half_life else None,
-        )  # fmt: skip
+            part, spec.plans, batch_size=training.batch_size, averaged=exported, ema_half_life_images=half_life
+        )
     finally:
         keras.config.set_dtype_policy(before)
 
 
 def exported_plan(spec: Spec) -> Plan:
-    """The one network of an artifact. Raises UsageError for a spec whose networks cannot be exported."""
+    """The one network of an artifact. Raises UsageError for a spec that cannot be trained, or not be exported."""
+    if spec.sections.training is None or spec.sections.algorithm is None:
+        raise UsageError(f"{spec.path}: describes networks without saying how to train them. Try --dry-run")
     names = (spec.sections.export or Export()).networks
     if len(names) != 1 or names[0] not in spec.plans:
         raise UsageError(
@@ -273,8 +277,8 @@ def _set_aside(folder: Path) -> None:
     A folder without a checkpoint loses what an early end left in it, and nothing else: it may be the user's own.
     """
     if (folder / checkpoint.FILE).exists():
-        previous = folder.with_name(f"{folder.name}.previous")
-        shutil.rmtree(previous, ignore_errors=True)
+        names = (f"{folder.name}.previous{f'-{number}' if number > 1 else ''}" for number in itertools.count(1))
+        previous = next(path for path in map(folder.with_name, names) if not path.exists())
         folder.rename(previous)
         print(f"{folder.name}: the earlier run is kept in {previous}", file=sys.stderr)
     else:

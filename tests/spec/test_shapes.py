@@ -41,7 +41,6 @@ CASES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
     "LeakyReLU": ([IMAGE, VECTOR], [{}, {"negative_slope": 0.2}]),
     "Softmax": ([IMAGE, VECTOR], [{}, {"axis": 1}]),
     "UnitNormalization": ([IMAGE, VECTOR], [{}, {"axis": 1}]),
-    "ActivityRegularization": ([VECTOR], [{"l1": 0.1}]),
     "SpatialDropout2D": ([IMAGE], [{"rate": 0.5}]),
     "PixelNorm": ([IMAGE, VECTOR], PLAIN),
     "PReLU": ([ODD], [{}, {"shared_axes": [1, 2]}, {"shared_axes": [3]}]),

@@ -56,7 +56,7 @@ class Phase:
 class Algorithm(keras.Model):
     """The base of all algorithms. A subclass names its `roles` and returns its `phases()`; the step is always this one.
 
-    `ema_beta`: the share of the old average that the generators' moving average keeps at every step, or None.
+    `averaged` names the networks of which a moving average is kept, which forgets half in `ema_half_life_images`.
     """
 
     roles: ClassVar[tuple[str, ...]] = ()
@@ -65,13 +65,19 @@ class Algorithm(keras.Model):
     simultaneous: bool = False
 
     def __init__(
-        self, plans: Mapping[str, Plan], *, ema_beta: float | None = None, averaged: Sequence[str] = ()
+        self,
+        plans: Mapping[str, Plan],
+        *,
+        batch_size: int = 1,
+        averaged: Sequence[str] = (),
+        ema_half_life_images: float | None = None,
     ) -> None:
         super().__init__(name=type(self).__name__.lower())
         self.plans = dict(plans)
         self.players = networks.build_all(plans)
-        self.ema_beta = ema_beta
-        self.averages = {n: networks.build(plans[n], name=f"{n}_ema") for n in averaged} if ema_beta is not None else {}
+        self.batch_size, self.ema_half_life_images = batch_size, ema_half_life_images
+        averaged = averaged if ema_half_life_images else ()
+        self.averages = {name: networks.build(plans[name], name=f"{name}_ema") for name in averaged}
         for name, average in self.averages.items():
             average.set_weights(self.players[name].get_weights())
             average.trainable = False
@@ -150,11 +156,21 @@ class Algorithm(keras.Model):
 
     def after_step(self) -> None:
         """EMA of the weights; batch norm statistics are copied, export measures them again."""
-        beta = self.ema_beta or 0.0
+        last = self.phases()[-1]
+        beta = self.ema_beta(ops.cast(last.optimizer.iterations, "float32") / last.repeat) if self.averages else 1.0
         for name, average in self.averages.items():
             for old, new in zip(average.weights, self.players[name].weights, strict=True):
                 trained = any(new is v for v in self.players[name].trainable_variables)
                 old.assign(old + (1.0 - beta) * (new - old) if trained else new)
+
+    def ema_beta(self, steps: Any) -> Tensor:
+        """The share of the old average that stays at the step that makes `steps` of them.
+
+        The half-life is at most a tenth of the images seen so far: a short run must not export its initial noise.
+        """
+        images = self.batch_size * self.data_draws  # real ones, shown to D in a step
+        half_life = ops.minimum(self.ema_half_life_images, 0.1 * images * steps)
+        return ops.power(0.5, images / half_life)
 
     def exported(self, name: str) -> keras.Model:
         """The network whose weights leave the zoo: the average where there is one."""

@@ -135,6 +135,11 @@ def _fields(tree: Node, problems: Problems) -> tuple[dict[str, Shape | None], tu
     except DataError as error:
         problems.add(data.place, "data", str(error))
         return unknown, ()
+    batch = checks.at(tree, "training", "batch_size")
+    items = card.splits.get("train")
+    if items is not None and batch is not None and isinstance(batch.value, int) and batch.value > items:
+        text = f"a batch of {batch.value:,} cannot be drawn from the {items:,} items of '{part.name}'"
+        problems.add(batch.place, "training.batch_size", text)
     fields: dict[str, Shape | None] = {"image" if len(shape) == 3 else "point": shape}
     if card.classes:
         fields["label"] = ()

@@ -61,6 +61,7 @@ def whole(
         _output(plan, node, tree, fields, problems)  # type: ignore[arg-type]
     _order(tree, problems)
     _roles(tree, problems)
+    _meeting(tree, plans, fields, problems)
     _unused_latents(tree, plans, problems)
     _exports(tree, problems)
     _memory(tree, plans, memory, problems)
@@ -72,7 +73,8 @@ def _output(plan: Plan, node: Node, tree: Node, fields: Mapping[str, Shape | Non
     if wanted is not None and plan.output_shape != wanted:
         text = f"the network makes {list(plan.output_shape)}, but '{plan.output_name}' is {list(wanted)} in the data"
         problems.add(at.place, where, text)
-    if plan.output_name == "logits" and plan.last_activation in ("sigmoid", "softmax"):
+    judged = plan.name == "discriminator" and _given(tree, "algorithm") is not None
+    if (judged or plan.output_name == "logits") and plan.last_activation in ("sigmoid", "softmax"):
         text = f"logits are what stands before the {plan.last_activation}: leave it out, the loss contains it"
         problems.add(at.place, where, text)
     made, data = _RANGES.get(plan.last_activation), tree.get("data")
@@ -140,6 +142,28 @@ def _roles(tree: Node, problems: Problems) -> None:
             )
 
 
+def _meeting(tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems) -> None:
+    """A game feeds both players from the batch, and hands D what G makes in the place of the real one."""
+    networks, latent = tree.get("networks"), tree.get("latent")
+    made, judge = plans.get("generator"), plans.get("discriminator")
+    ready = _given(tree, "algorithm") is not None and _given(tree, "data") is not None
+    if not ready or networks is None or made is None or judge is None:
+        return
+    known = [*fields, *(name for name, _ in (latent.entries() if latent is not None else ()))]
+    for player in (made, judge):
+        for tap in player.inputs:
+            if tap not in known:
+                hint = suggest(tap, known) or f" Known: {', '.join(known)}."
+                text = f"training feeds no '{tap}': it is neither a latent nor a field of the data.{hint}"
+                place = networks.get(player.name).get("inputs").place  # type: ignore[union-attr]
+                return problems.add(place, f"networks.{player.name}.inputs", text)
+    if made.output_name not in fields or made.output_name not in judge.inputs:
+        text = f"D takes {', '.join(judge.inputs)}: it would never meet the '{made.output_name}' that G makes"
+        place = networks.get("generator").get("output").place  # type: ignore[union-attr]
+        if not problems.at(place):
+            problems.add(place, "networks.generator.output", text)
+
+
 def _given(tree: Node, section: str) -> Node | None:
     """A section that says something."""
     node = tree.get(section)
@@ -182,12 +206,11 @@ def _memory(tree: Node, plans: Mapping[str, Plan], memory: int, problems: Proble
             )
             problems.add(largest.place, largest.where, text)
             return
-    batch = _plain(tree, "training", "batch_size")
-    needed = training_bytes(plans, batch) if isinstance(batch, int) else 0
-    if needed > memory:
-        place = tree.get("training").get("batch_size").place  # type: ignore[union-attr]
+    stated = at(tree, "training", "batch_size")
+    needed = training_bytes(plans, stated.value) if stated is not None and isinstance(stated.value, int) else 0
+    if stated is not None and needed > memory and not problems.at(stated.place):
         text = f"a step needs about {gigabytes(needed)}; this machine has {gigabytes(memory)}. Take a smaller batch"
-        problems.add(place, "training.batch_size", text)
+        problems.add(stated.place, "training.batch_size", text)
 
 
 def training_bytes(plans: Mapping[str, Plan], batch_size: int) -> int:
@@ -209,8 +232,9 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
 
 
-def _plain(tree: Node, *keys: str) -> Any:
+def at(tree: Node, *keys: str) -> Node | None:
+    """The node at the end of a path of keys, where there is one."""
     node: Node | None = tree
     for key in keys:
         node = node.get(key) if node is not None else None
-    return node.value if node is not None else None
+    return node

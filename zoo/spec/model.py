@@ -60,7 +60,8 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How long, in which portions, from which random numbers. A step is one pass through the algorithm's phases."""
+    """How long, in which portions, from which random numbers. A step is one pass through the algorithm's phases.
+    The average of G's weights forgets half in `ema_half_life_images` real images, or a tenth of a shorter run."""
 
     batch_size: PositiveInt
     steps: PositiveInt
@@ -81,7 +82,7 @@ class Export:
     networks: tuple[Identifier, ...] = ("generator",)
     opset: Annotated[int, Limits(minimum=17, maximum=18)] = 17
     batch_norm_batches: NonNegativeInt = 100
-    licence: str = "Apache-2.0"
+    licence: str = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)

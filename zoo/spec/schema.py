@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.registry import suggest
-from zoo.spec.nodes import Entry, Node
+from zoo.spec.nodes import Node
 from zoo.spec.problems import Problems
 
 Fragment = Mapping[str, Any]
@@ -258,15 +258,3 @@ def _validate_scalar(node: Node, fragment: Fragment, where: str, problems: Probl
         foreign = [letter for letter in value if not letter.isascii()] if isinstance(value, str) else []
         hint = f". '{foreign[0]}' is the foreign letter U+{ord(foreign[0]):04X}" if foreign else ""
         problems.add(node.place, where, f"expected {expected(fragment)}, received {node.describe()}{hint}")
-
-
-__all__ = [
-    "Entry",
-    "completed",
-    "document",
-    "names_of",
-    "resolve",
-    "validate",
-    "validate_arguments",
-    "validate_mapping",
-]

@@ -17,7 +17,7 @@ __all__ = ["RULES", "Cost", "Shape", "ShapeError"]
 
 @rule(
     "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "GaussianNoise", "GaussianDropout",
-    "Rescaling", "Identity", "PixelNorm", "ActivityRegularization",
+    "Rescaling", "Identity", "PixelNorm",
 )  # fmt: skip
 def same(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost(one(shapes))
@@ -54,13 +54,8 @@ def _along(shape: Shape, axis: int | list[int]) -> Shape:
 
 @rule("BatchNormalization", "LayerNormalization", "GroupNormalization")
 def normalisation(shapes: Sequence[Shape], args: Args) -> Cost:
-    shape, axis, groups = one(shapes), args["axis"], args.get("groups", -1)
-    axes = axis if isinstance(axis, list) else [axis]
-    if not axes or any(a == 0 or not -len(shape) <= a <= len(shape) for a in axes):
-        raise ShapeError(
-            f"axis must name axes 1 to {len(shape)} or, from the end, -1 to {-len(shape)}, received {axis}"
-        )
-    features = math.prod(shape[a] if a < 0 else shape[a - 1] for a in axes)
+    shape, groups = one(shapes), args.get("groups", -1)
+    features = math.prod(_along(shape, args["axis"]))
     if "momentum" in args and isinstance(args["axis"], list):
         raise ShapeError(f"takes one axis, received {args['axis']}")
     if groups != -1 and features % groups:

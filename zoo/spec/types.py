@@ -1,6 +1,7 @@
 """The vocabulary of annotations from which the spec language is generated.
 
-A signature such as `def lsgan(real, fake, *, a: float = 0.0)` or a dataclass field `steps: PositiveInt` IS the schema:
+A signature such as `def minimax(*, discriminator_weight: PositiveFloat = 1.0)` or a dataclass field
+`steps: PositiveInt` IS the schema:
 `zoo.spec.generate` turns it into specs/schema.json, `construct` turns checked YAML values into it.
 """
 
@@ -36,7 +37,7 @@ class Kind:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A named part with arguments: `hinge` or `lsgan: {a: 0, b: 1}` in YAML."""
+    """A named part with arguments: `minimax` or `minimax: {discriminator_weight: 0.5}` in YAML."""
 
     name: str
     args: Mapping[str, Any]
@@ -54,10 +55,11 @@ PositiveInt = Annotated[int, Limits(minimum=1)]
 NonNegativeInt = Annotated[int, Limits(minimum=0)]
 PositiveFloat = Annotated[float, Limits(exclusiveMinimum=0)]
 NonNegativeFloat = Annotated[float, Limits(minimum=0)]
-Fraction = Annotated[float, Limits(minimum=0, exclusiveMaximum=1)]
 Seed = Annotated[int, Limits(minimum=0, maximum=2**32 - 1)]
 Identifier = Annotated[str, Limits(pattern="[a-z][a-z0-9_]{0,63}", description="a lower-case word such as generator")]
-Duration = Annotated[str, Limits(pattern=r"[0-9]+(\.[0-9]+)?[smh]", description="a time such as 90s, 5m or 2h")]
+Duration = Annotated[
+    str, Limits(pattern=r"(?!0+(\.0+)?[smh])[0-9]+(\.[0-9]+)?[smh]", description="a time such as 90s, 5m or 2h")
+]
 Optimizer = Annotated[Part, Kind("optimizer")]
 Schedule = Annotated[Part, Kind("schedule")]
 Loss = Annotated[Part, Kind("loss")]
