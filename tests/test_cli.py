@@ -54,7 +54,7 @@ def test_build_trains_exports_and_says_what_is_next(zoo_says, dense):
     assert "dense: stopped after step 2 (all steps are done); exporting ...\n" in err
     assert "exported/dense/generator.onnx: 0.0 MB, 256 parameters, weights of step 2\n" in out
     assert "agrees with Keras to " in out and "(limit 0.0001): batch_1 " in out
-    for line in ("  zoo sample exported/dense -n 64", f"  zoo build {dense} --resume"):
+    for line in ("zoo sample exported/dense -n 64", f"zoo build {dense} --resume"):
         assert f"  {line}" in out
     assert zoo.load("exported/dense").sample(2).shape == (2, 8, 8, 1)
     assert Path("runs/dense/checkpoint.npz").is_file()
