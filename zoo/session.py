@@ -106,14 +106,14 @@ def has_external_data(model: bytes) -> bool:
     """
     if not model:
         raise ValueError("it is empty")
-    todo = [("model", memoryview(model))]  # a list, not recursion: depth is the file's choice
-    while todo:
-        kind, message = todo.pop()
+    pending = [("model", memoryview(model))]  # a list, not recursion: depth is the file's choice
+    while pending:
+        kind, message = pending.pop()
         for number, value in _fields(message):
             if kind == "tensor" and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value != 0)):
                 return True
             if number in MESSAGES[kind] and isinstance(value, memoryview):
-                todo.append((MESSAGES[kind][number], value))
+                pending.append((MESSAGES[kind][number], value))
     return False
 
 
