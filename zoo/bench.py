@@ -16,7 +16,6 @@ import numpy as np
 
 from zoo import networks, runtime, training
 from zoo.algorithms import Algorithm
-from zoo.errors import UsageError
 from zoo.spec import Plan, Spec
 
 SAMPLE_BATCH = 64
@@ -37,9 +36,7 @@ class Result:
 
 def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -> Iterator[Result]:
     """Steps of `fit` on the spec's own data: float32, with XLA, bfloat16. Raises UsageError for untrainable specs."""
-    config = spec.sections.training
-    if config is None or spec.sections.data is None:
-        raise UsageError(f"{spec.path}: describes networks without saying how to train them")
+    config = training.recipe(spec)
     dataset = training.load_data(spec)
     variants: dict[str, Callable[[], None]] = {}
     for name, changes in {

@@ -72,8 +72,7 @@ def _can_hold(flag: str, folder: Path) -> None:
 
 def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
     """Export from the checkpoint in a process of its own, because Keras has one backend per process."""
-    flags = ["--out", str(options.out), "--runs", str(options.runs), "--resume", "--steps", str(step)]
-    command = ["build", options.spec, *flags, *shlex.split(_changes(options))]
+    command = ["build", options.spec, "--resume", *_again(options), "--steps", str(step)]
     missing = [module for module in EXPORT_MODULES if find_spec(module) is None]
     if missing:
         print(f"{options.spec} is trained. To export it where {', '.join(missing)} is installed:")
@@ -98,19 +97,15 @@ agrees with Keras to {parity["max_abs_difference"]:.1e} (limit {parity["toleranc
 next:
   zoo sample {place} -n 64 --seed 1 --out grid.png
   python -c "import zoo; print(zoo.load('{folder}').sample(16, seed=0).shape)"
-  zoo build {shlex.quote(options.spec)} --resume{_places(options)}{_changes(options)}"""
+  {shlex.join(["zoo", "build", options.spec, "--resume", *_again(options)])}"""
 
 
-def _places(options: argparse.Namespace) -> str:
-    """The folders, where they are not the usual ones: without them the run would not be found."""
-    stated = (("--out", options.out, "exported"), ("--runs", options.runs, "runs"))
-    return "".join(f" {flag} {shlex.quote(str(path))}" for flag, path, usual in stated if path != Path(usual))
-
-
-def _changes(options: argparse.Namespace) -> str:
-    """The flags without which the run that was just made would not be recognised."""
-    seed = f" --seed {options.seed}" if options.seed is not None else ""
-    return seed + "".join(f" --set {shlex.quote(change)}" for change in options.overrides)
+def _again(options: argparse.Namespace) -> list[str]:
+    """The flags without which the run that was just made would not be found, or not be recognised."""
+    places = (("--out", options.out, "exported"), ("--runs", options.runs, "runs"))
+    flags = [part for flag, path, usual in places if path != Path(usual) for part in (flag, str(path))]
+    seed = ["--seed", str(options.seed)] if options.seed is not None else []
+    return [*flags, *seed, *(part for change in options.overrides for part in ("--set", change))]
 
 
 def sample(options: argparse.Namespace) -> int:

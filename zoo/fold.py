@@ -13,16 +13,13 @@ import keras
 import numpy as np
 
 from zoo import networks
-from zoo.spec.program import Plan, Step
+from zoo.spec.plan import Plan, Step
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Affine = tuple[Array, Array]
 _LINEAR = ("Dense", "Conv2D", "Conv2DTranspose")
-_OUTPUT_AXIS = {
-    "Dense": -1,
-    "Conv2D": -1,
-    "Conv2DTranspose": -2,
-}  # of the kernel: Keras keeps (h, w, out, in) for the last
+# of the kernel: Keras keeps (h, w, out, in) for the transposed convolution
+_OUTPUT_AXIS = {"Dense": -1, "Conv2D": -1, "Conv2DTranspose": -2}
 
 
 def averaged_statistics(network: keras.Model, batches: list[dict[str, Array]]) -> None:

@@ -10,7 +10,7 @@ import keras
 from zoo.errors import SpecError
 from zoo.initializers import INITIALIZERS
 from zoo.layers import LAYERS
-from zoo.spec.program import Plan, Step
+from zoo.spec.plan import Plan, Step
 from zoo.spec.types import Part
 
 

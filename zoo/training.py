@@ -24,7 +24,7 @@ from zoo.data import Batches, Dataset
 from zoo.errors import TrainingError, UsageError
 from zoo.initializers import apply_data
 from zoo.runtime import to_uint8
-from zoo.spec import Export, Plan, Spec
+from zoo.spec import Export, Plan, Spec, Training
 from zoo.spec.types import Part, construct_arguments, seconds
 
 PICTURE_SAMPLES = 64
@@ -72,9 +72,7 @@ def train(
     Raises UsageError for a spec that only describes networks, DataError, and TrainingError when a number stops being
     finite; the last good checkpoint then stays as it is.
     """
-    training = spec.sections.training
-    if training is None or spec.sections.algorithm is None or spec.sections.data is None:
-        raise UsageError(f"{spec.path}: describes networks without saying how to train them. Try --dry-run")
+    training = recipe(spec)
     folder = runs / spec.name
     dataset = load_data(spec)
     algorithm = make(spec)
@@ -164,10 +162,17 @@ def make(spec: Spec) -> Algorithm:
         keras.config.set_dtype_policy(before)
 
 
+def recipe(spec: Spec) -> Training:
+    """The training section. Raises UsageError for a spec that describes networks only."""
+    training = spec.sections.training
+    if training is None or spec.sections.algorithm is None or spec.sections.data is None:
+        raise UsageError(f"{spec.path}: describes networks without saying how to train them. Try --dry-run")
+    return training
+
+
 def exported_plan(spec: Spec) -> Plan:
     """The one network of an artifact. Raises UsageError for a spec that cannot be trained, or not be exported."""
-    if spec.sections.training is None or spec.sections.algorithm is None:
-        raise UsageError(f"{spec.path}: describes networks without saying how to train them. Try --dry-run")
+    recipe(spec)
     names = (spec.sections.export or Export()).networks
     if len(names) != 1 or names[0] not in spec.plans:
         raise UsageError(

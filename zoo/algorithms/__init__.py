@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.algorithms.alternating import alternating
 from zoo.algorithms.base import ALGORITHMS, Algorithm, Phase, Player
-from zoo.spec.program import Plan
+from zoo.spec.plan import Plan
 from zoo.spec.types import Part, construct_arguments
 
 __all__ = ["ALGORITHMS", "Algorithm", "Phase", "Player", "alternating", "make"]

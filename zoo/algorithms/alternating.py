@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, Player, Tensor
 from zoo.losses import LOSSES
-from zoo.spec.program import Plan
+from zoo.spec.plan import Plan
 from zoo.spec.types import Loss, construct_arguments
 
 

@@ -18,7 +18,7 @@ from keras import ops
 
 from zoo import autodiff, networks, optimizers
 from zoo.registry import Registry
-from zoo.spec.program import Plan
+from zoo.spec.plan import Plan
 from zoo.spec.types import Optimizer, PositiveInt
 
 Tensor = Any
@@ -160,8 +160,7 @@ class Algorithm(keras.Model):
         beta = self.ema_beta(ops.cast(last.optimizer.iterations, "float32") / last.repeat) if self.averages else 1.0
         for name, average in self.averages.items():
             for old, new in zip(average.weights, self.players[name].weights, strict=True):
-                trained = any(new is v for v in self.players[name].trainable_variables)
-                old.assign(old + (1.0 - beta) * (new - old) if trained else new)
+                old.assign(old + (1.0 - beta) * (new - old) if new.trainable else new)
 
     def ema_beta(self, steps: Any) -> Tensor:
         """The share of the old average that stays at the step that makes `steps` of them.
