@@ -41,8 +41,8 @@ def test_facts(facts, spec):
         },
     }
     assert facts["phases"] == [
-        {"name": "discriminator", "network": "discriminator", "repeat": 2, "optimizer": "Adam"},
-        {"name": "generator", "network": "generator", "repeat": 1, "optimizer": "Adam"},
+        {"name": "discriminator", "networks": ["discriminator"], "repeat": 2, "optimizer": "Adam"},
+        {"name": "generator", "networks": ["generator"], "repeat": 1, "optimizer": "Adam"},
     ]
     assert facts["training"] == {"batch_size": 8, "steps": 4, "budget": None}
     assert facts["training_bytes"] > 0

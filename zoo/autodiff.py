@@ -56,6 +56,20 @@ def value_and_grad(function: Function, variables: Sequence[keras.Variable]) -> G
     return _BACKENDS[backend](function, list(variables))
 
 
+def input_gradient(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    """d function(tensor) / d tensor, of the tensor's shape; `function` returns a scalar.
+
+    It can be differentiated again by the weights, as gradient penalties need (Gulrajani et al. 2017, algorithm 1). What
+    the call does to variables is dropped: no statistics are kept of examples that are neither real nor fake.
+    """
+    return _INPUT_GRADIENTS[keras.backend.backend()](function, tensor)
+
+
+def _scalar(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    with overlay(()):
+        return function(tensor)
+
+
 def _call(
     function: Function, variables: list[keras.Variable], tensors: list[Tensor]
 ) -> tuple[Tensor, Any, dict[int, Tensor]]:
@@ -103,6 +117,30 @@ def _torch(function: Function, variables: list[keras.Variable]) -> Gradient:
     return Gradient(value, extras, list(gradients), updates)
 
 
+def _tensorflow_input(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(tensor)
+        value = _scalar(function, tensor)
+    return tape.gradient(value, tensor, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def _jax_input(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    import jax
+
+    return jax.grad(lambda x: _scalar(function, x))(tensor)
+
+
+def _torch_input(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    import torch
+
+    with torch.enable_grad():
+        x = tensor if tensor.requires_grad else tensor.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(_scalar(function, x), x, create_graph=True, materialize_grads=True)
+    return gradient
+
+
 def accelerators() -> list[str]:
     """What the backend computes on besides the CPU, such as ['gpu:0']."""
     if keras.backend.backend() == "torch":  # Keras lists no devices there
@@ -113,3 +151,4 @@ def accelerators() -> list[str]:
 
 
 _BACKENDS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+_INPUT_GRADIENTS = {"tensorflow": _tensorflow_input, "jax": _jax_input, "torch": _torch_input}

@@ -65,6 +65,8 @@ class Stop(keras.callbacks.Callback):
         self._old: dict[signal.Signals, Any] = {}
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        if self._old:
+            return  # a later stage of the same run
         try:
             self._old = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
         except ValueError:  # signals belong to the main thread; elsewhere the caller has them
@@ -144,7 +146,7 @@ class Curves(keras.callbacks.Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from tensorboard.summary import Writer
 
-        self._writer = Writer(str(self.folder))
+        self._writer = self._writer or Writer(str(self.folder))
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.clock.step % 20 == 0:

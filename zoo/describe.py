@@ -22,7 +22,12 @@ def facts(spec: Spec) -> dict[str, Any]:
         algorithm = training.make(spec)
         models = algorithm.players
         phases = [
-            {"name": p.name, "network": p.network.name, "repeat": p.repeat, "optimizer": type(p.optimizer).__name__}
+            {
+                "name": p.name,
+                "networks": [network.name for network in p.networks],
+                "repeat": p.repeat,
+                "optimizer": type(p.optimizer).__name__,
+            }
             for p in algorithm.phases()
         ]
     else:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
+from zoo.errors import UsageError
 from zoo.registry import Registry
 from zoo.spec.types import NonNegativeFloat, Part, PositiveFloat, PositiveInt, construct_arguments
 
@@ -64,6 +65,61 @@ def make(part: Part) -> keras.optimizers.Optimizer:
     if part.name == "SGD" and isinstance(args.get("momentum"), Schedule):
         return MomentumSGD(**args)
     return getattr(keras.optimizers, part.name)(**args)
+
+
+class Unrolled:
+    """An optimizer's updates as pure functions of tensors, through which one can differentiate (Metz et al. 2016).
+
+    It goes on from the state of `optimizer` (moments, count of updates) and leaves it where it is: Keras's own
+    `stateless_apply` does not run on TensorFlow. SGD and Adam, in Keras's arithmetic.
+    """
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
+        if not isinstance(optimizer, (keras.optimizers.SGD, keras.optimizers.Adam)) or getattr(optimizer, "amsgrad", False):
+            raise UsageError(f"only SGD and Adam can be unrolled, received {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        self.updates = ops.cast(optimizer.iterations, "float32")
+        kinds = (optimizer._momentums, optimizer._velocities) if self._is_adam else (_velocities(optimizer),)
+        self.moments = [[ops.convert_to_tensor(variable) for variable in kind] for kind in kinds]
+
+    @property
+    def _is_adam(self) -> bool:
+        return isinstance(self.optimizer, keras.optimizers.Adam)
+
+    def step(self, values: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+        """The weights after one more update."""
+        rule = self._adam if self._is_adam else self._sgd
+        moved = [rule(i, value, gradient) for i, (value, gradient) in enumerate(zip(values, gradients, strict=True))]
+        self.updates = self.updates + 1.0
+        return moved
+
+    def _rate(self) -> Any:
+        rate = self.optimizer._learning_rate
+        return rate(self.updates) if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else rate
+
+    def _adam(self, i: int, value: Any, gradient: Any) -> Any:
+        """Kingma and Ba 2015, algorithm 1 in the form of section 2 (epsilon beside the uncorrected root)."""
+        adam, t, (ms, vs) = self.optimizer, ops.cast(self.updates + 1.0, value.dtype), self.moments
+        ms[i] = ms[i] + (1.0 - adam.beta_1) * (gradient - ms[i])
+        vs[i] = vs[i] + (1.0 - adam.beta_2) * (ops.square(gradient) - vs[i])
+        rate = ops.cast(self._rate(), value.dtype) * ops.sqrt(1.0 - adam.beta_2**t) / (1.0 - adam.beta_1**t)
+        root = ops.sqrt(ops.maximum(vs[i], 1e-30))  # a weight without gradient: the root has no slope at zero
+        return value - rate * ms[i] / (root + adam.epsilon)
+
+    def _sgd(self, i: int, value: Any, gradient: Any) -> Any:
+        """v <- momentum * v - lr * g;  w <- w + v."""
+        step = ops.cast(self._rate(), value.dtype) * gradient
+        (velocities,) = self.moments
+        if not velocities:
+            return value - step
+        scheduled = isinstance(self.optimizer, MomentumSGD)
+        m = ops.cast(self.optimizer.schedule(self.updates) if scheduled else self.optimizer.momentum, value.dtype)
+        velocities[i] = m * velocities[i] - step
+        return value + (m * velocities[i] - step if self.optimizer.nesterov else velocities[i])
+
+
+def _velocities(optimizer: keras.optimizers.SGD) -> list[keras.Variable]:
+    return optimizer.momentums if optimizer.momentum != 0 else []
 
 
 def _scheduled(value: Any) -> Any:

@@ -1,14 +1,48 @@
-"""The two-player game of Goodfellow et al. 2014, algorithm 1: D's updates, then G's, on fresh noise each."""
+"""The two-player game of Goodfellow et al. 2014, algorithm 1: D's updates, then G's, on fresh noise each.
+
+With `wasserstein` and `weight_clip` it is algorithm 1 of Arjovsky et al. 2017, with `gradient_penalty` algorithm 1 of
+Gulrajani et al. 2017: D is then a critic, which makes several updates in a step.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import ops
 
 from zoo.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, Player, Tensor
+from zoo.errors import UsageError
 from zoo.losses import LOSSES
+from zoo.penalties import PENALTIES, Meeting
 from zoo.spec.plan import Plan
-from zoo.spec.types import Loss, construct_arguments
+from zoo.spec.types import Loss, NonNegativeInt, Part, PenaltyPart, PositiveFloat, PositiveInt, construct_arguments
+
+GENERATOR_PLAYS, SHARE = "generator_plays", "share"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightClip:
+    """Arjovsky et al. 2017, algorithm 1, line 7: D's trained weights are held in [-c, c]. Moving statistics are not
+    touched. The paper clips after each update of D, the authors' code before it; both clip batch norm's gamma and beta,
+    which `batch_norm: false` spares."""
+
+    c: PositiveFloat = 0.01
+    when: Literal["after", "before"] = "after"
+    batch_norm: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurnIn:
+    """Arjovsky et al. 2017, authors' code: D makes `updates` updates for each of G's first `generator_updates`, and
+    again for each of G's updates whose number `every` divides. G then sits out steps."""
+
+    updates: PositiveInt = 100
+    generator_updates: NonNegativeInt = 25
+    every: PositiveInt = 500
 
 
 @ALGORITHMS.register
@@ -23,31 +57,75 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
 
     def __init__(
         self, plans: Mapping[str, Plan], *, loss: Loss, generator: Player, discriminator: Player,
-        simultaneous: bool = False, **kwargs: Any,
+        simultaneous: bool = False, penalties: tuple[PenaltyPart, ...] = (), weight_clip: WeightClip | None = None,
+        burn_in: BurnIn | None = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(plans, **kwargs)
         function = LOSSES.get(loss.name)
         self.game = function(**construct_arguments(function, loss.args))
-        self.simultaneous = simultaneous
+        makers = [(PENALTIES.get(part.name), part.args) for part in penalties]
+        self.penalties = [make(**construct_arguments(make, args)) for make, args in makers]
+        self.noise = {SHARE: Part("uniform", {"shape": [1], "low": 0.0, "high": 1.0})} if penalties else {}
+        self.simultaneous, self.weight_clip, self.burn_in = simultaneous, weight_clip, burn_in
         self.data_draws = discriminator.updates
         self.latent_draws = discriminator.updates + generator.updates
         self.made = plans["generator"].output_name  # the name of G's result among D's inputs
+        if burn_in and burn_in.updates % discriminator.updates:
+            raise UsageError(
+                f"algorithm.burn_in.updates must be a multiple of discriminator.updates ({discriminator.updates}), "
+                f"received {burn_in.updates}"
+            )
+        held = {weight_clip.when: self.clip} if weight_clip else {}
+        g, d = self.players["generator"], self.players["discriminator"]
         self._phases = (
-            Phase("discriminator", self.players["discriminator"], self.make_optimizer("discriminator", discriminator),
-                  self.discriminator_loss, discriminator.updates),
-            Phase("generator", self.players["generator"], self.make_optimizer("generator", generator),
-                  self.generator_loss, generator.updates),
+            Phase("discriminator", (d,), self.make_optimizer(discriminator, "discriminator"),
+                  self.discriminator_loss, discriminator.updates, before=held.get("before"), after=held.get("after")),
+            Phase("generator", (g,), self.make_optimizer(generator, "generator"),
+                  self.generator_loss, generator.updates, played_if=GENERATOR_PLAYS if burn_in else None),
         )  # fmt: skip
 
     def phases(self) -> tuple[Phase, ...]:
         return self._phases
 
     def discriminator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
-        real = self.run("discriminator", batch, i)
-        fake = self.run("discriminator", batch, i, **{self.made: self.run("generator", batch, i)})
-        return self.game.discriminator(real, fake), {}
+        return self.verdict(batch, i, ops.stop_gradient(self.run("generator", batch, i))), {}  # D's turn moves D
+
+    def verdict(self, batch: Batch, i: int, made: Tensor) -> Tensor:
+        """D's loss on the real examples of draw `i` and on `made` in their place."""
+        real, fake = self.run("discriminator", batch, i), self.judge(batch, i, made)
+        loss = self.game.discriminator(real, fake)
+        if self.penalties:
+            met = Meeting(lambda x: self.judge(batch, i, x), batch[self.made][i], made, real, fake, batch[SHARE][i])
+            loss = loss + sum(penalty(met) for penalty in self.penalties)
+        return loss
 
     def generator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
         draw = self.data_draws + i  # the noise that D has not seen
-        fake = self.run("discriminator", batch, i, **{self.made: self.run("generator", batch, draw)})
-        return self.game.generator(fake), {}
+        return self.game.generator(self.judge(batch, i, self.run("generator", batch, draw))), {}
+
+    def judge(self, batch: Batch, i: int, made: Tensor) -> Tensor:
+        """D's logits of `made` in the place of the real examples of draw `i`."""
+        return self.run("discriminator", batch, i, **{self.made: made})
+
+    def turns(self, step: int) -> dict[str, np.ndarray]:
+        if self.burn_in is None:
+            return {}
+        return {GENERATOR_PLAYS: np.array([generator_plays(step, self.burn_in, self.data_draws)], "float32")}
+
+    def clip(self) -> None:
+        """Hold D's weights within [-c, c]."""
+        assert self.weight_clip is not None
+        for layer in self.players["discriminator"].layers:
+            if self.weight_clip.batch_norm or not isinstance(layer, keras.layers.BatchNormalization):
+                for variable in layer.trainable_variables:
+                    variable.assign(ops.clip(variable, -self.weight_clip.c, self.weight_clip.c))
+
+
+def generator_plays(step: int, burn_in: BurnIn, updates: int) -> bool:
+    """Whether G has a turn in step `step`, in each of which D makes `updates` updates."""
+    long, first = burn_in.updates // updates, burn_in.generator_updates  # steps that a long turn of D takes
+    if step < long * first:
+        return step % long == long - 1
+    step -= long * first
+    single = -first % burn_in.every  # until the next of G's updates that `every` divides
+    return step < single or (step - single) % (long + burn_in.every - 1) >= long - 1

@@ -2,7 +2,8 @@
 
 A batch is a dict of tensors [draws, B, ...]: `image` (or `point`, `label`) from the data and every latent by its name.
 `draws` is how many independent batches a step uses; draw i belongs to one pass of one phase. The latents come with the
-batch, so a step is a pure function of weights, optimizer state and batch (dropout aside), on every backend.
+batch, and so does all other chance and every number that follows from the count of steps: a step is a pure function of
+weights, optimizer state and batch (dropout aside), on every backend.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from functools import partial
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 from keras import ops
 
 from zoo import autodiff, networks, optimizers
 from zoo.registry import Registry
 from zoo.spec.plan import Plan
-from zoo.spec.types import Optimizer, PositiveInt
+from zoo.spec.types import Optimizer, Part, PositiveInt
 
 Tensor = Any
 Batch = dict[str, Tensor]
-DATA_FIELDS = ("image", "point", "label")  # what comes from the data; all else in a batch is latent
+DATA_FIELDS = ("image", "point", "label", "a", "b")  # what comes from the data; all else in a batch is latent
 ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm")
 
 
@@ -37,20 +39,30 @@ class Player:
 
 @dataclass(frozen=True)
 class Phase:
-    """One player's turn: `repeat` updates of the weights of `network` that lower `loss(batch, i)`.
+    """One turn: `repeat` updates of the weights of `networks` that lower `loss(batch, i)`.
 
     The loss returns (scalar, extras); extras are handed forward to the later phases of the step by name.
+    `before` and `after` are called around each update, to hold weights where they must be. `played_if` names a number
+    of the batch ([1], 0 or 1): where it is 0 the turn changes nothing.
     """
 
     name: str
-    network: keras.Model
+    networks: tuple[keras.Model, ...]
     optimizer: keras.optimizers.Optimizer
     loss: Callable[[Batch, int], tuple[Tensor, Batch]]
     repeat: int = 1
+    before: Callable[[], None] | None = None
+    after: Callable[[], None] | None = None
+    played_if: str | None = None
 
     @property
     def variables(self) -> list[keras.Variable]:
-        return self.network.trainable_variables
+        return [variable for network in self.networks for variable in network.trainable_variables]
+
+    @property
+    def statistics(self) -> list[keras.Variable]:
+        """What a pass moves besides: batch norm's averages, power iterations."""
+        return [variable for network in self.networks for variable in network.non_trainable_weights]
 
 
 class Algorithm(keras.Model):
@@ -63,6 +75,7 @@ class Algorithm(keras.Model):
     data_draws: int  # independent batches of data that a step uses
     latent_draws: int  # independent batches of each latent that a step uses
     simultaneous: bool = False
+    noise: Mapping[str, Part] = {}  # priors of what a step draws besides the latents, by name
 
     def __init__(
         self,
@@ -87,10 +100,21 @@ class Algorithm(keras.Model):
         """The turns of a step, in order."""
         raise NotImplementedError(f"{type(self).__name__} must say what a step does")  # pragma: no cover
 
-    def make_optimizer(self, role: str, player: Player) -> keras.optimizers.Optimizer:
-        """The player's optimizer with its state for the player's weights."""
+    def turns(self, step: int) -> dict[str, np.ndarray]:
+        """Numbers that follow from the count of steps alone, float32 [1] each: they join the batch of step `step`."""
+        return {}
+
+    def begin(self, step: int) -> None:
+        """Make ready for step `step`: an algorithm that grows has the networks and optimizers of that stage now."""
+
+    def pause(self, step: int) -> int | None:
+        """The first step after `step` before which `begin` must be called again; None: never."""
+        return None
+
+    def make_optimizer(self, player: Player, *roles: str) -> keras.optimizers.Optimizer:
+        """The player's optimizer with its state for the weights of its networks."""
         optimizer = optimizers.make(player.optimizer)
-        optimizer.build(self.players[role].trainable_variables)
+        optimizer.build([variable for role in roles for variable in self.players[role].trainable_variables])
         return optimizer
 
     def run(self, role: str, batch: Batch, i: int, **given: Tensor) -> Tensor:
@@ -133,6 +157,8 @@ class Algorithm(keras.Model):
         waiting: list[tuple[Phase, autodiff.Gradient]] = []
         for phase in self.phases():
             for i in range(phase.repeat):
+                if phase.before:
+                    phase.before()
                 result = autodiff.value_and_grad(partial(phase.loss, batch, i), phase.variables)
                 for player in self.players.values():
                     result.keep(seeds(player))  # the next pass must draw other dropout masks
@@ -140,19 +166,26 @@ class Algorithm(keras.Model):
                 batch = {**batch, **result.extras}
                 waiting.append((phase, result))
                 if not self.simultaneous:
-                    self._apply(*waiting.pop())
+                    self._apply(*waiting.pop(), batch)
         for phase, result in waiting:  # all gradients were taken at the same weights
-            self._apply(phase, result)
+            self._apply(phase, result, batch)
         self.after_step()
         return logs
 
-    def _apply(self, phase: Phase, result: autodiff.Gradient) -> None:
-        """Move the phase's weights, and keep what its passes did to its own network's batch norm statistics.
+    def _apply(self, phase: Phase, result: autodiff.Gradient, batch: Batch) -> None:
+        """Move the phase's weights, and keep what its passes did to its own networks' batch norm statistics.
 
         Those of the other players are dropped: G's turn does not move D's, nor D's turn G's.
         """
-        result.keep(phase.network.non_trainable_weights)
+        plays = batch[phase.played_if][0] > 0 if phase.played_if else None
+        touched = [] if plays is None else [*phase.statistics, *phase.variables, *phase.optimizer.variables]
+        before = [ops.copy(variable) for variable in touched]
+        result.keep(phase.statistics)
         phase.optimizer.apply(result.gradients, phase.variables)
+        if phase.after:
+            phase.after()
+        for variable, old in zip(touched, before, strict=True):
+            variable.assign(ops.where(plays, ops.convert_to_tensor(variable), old))
 
     def after_step(self) -> None:
         """EMA of the weights; batch norm statistics are copied, export measures them again."""
@@ -176,6 +209,14 @@ class Algorithm(keras.Model):
         self._settle()
         return self.averages.get(name, self.players[name])
 
+    def exported_plan(self, name: str) -> Plan:
+        """The plan of what `exported` returns."""
+        return self.plans[name]
+
+    def extra_state(self) -> dict[str, keras.Variable]:
+        """What a checkpoint holds besides networks and optimizers, by name."""
+        return {}
+
     def state(self) -> dict[str, keras.Variable]:
         """Everything that a checkpoint holds, by a path that does not depend on the backend."""
         self._settle()
@@ -185,7 +226,7 @@ class Algorithm(keras.Model):
         for phase in self.phases():
             for i, variable in enumerate(phase.optimizer.variables):
                 named[f"{phase.name}_optimizer/{i:03d}_{variable.path.rsplit('/', 1)[-1]}"] = variable
-        return named
+        return {**named, **self.extra_state()}
 
     def _settle(self) -> None:
         """JAX's `fit` keeps all state to itself between steps: ask it to fill the variables before they are read."""

@@ -16,12 +16,13 @@ from typing import Annotated, Any, Literal, Union
 
 import keras
 
-from zoo.algorithms import ALGORITHMS
+from zoo.algorithms import ALGORITHMS, Algorithm
 from zoo.data.sources import SOURCES
 from zoo.initializers import INITIALIZERS
 from zoo.layers import LAYERS
 from zoo.losses import LOSSES
 from zoo.optimizers import KERAS_OPTIMIZERS, SCHEDULES
+from zoo.penalties import PENALTIES
 from zoo.priors import PRIORS
 from zoo.spec.model import Network, Sections
 from zoo.spec.shapes import RULES
@@ -102,6 +103,7 @@ def generate() -> Json:
         "optimizer": _kind("optimizer", {n: _keras(n, getattr(keras.optimizers, n)) for n in KERAS_OPTIMIZERS}),
         "schedule": _kind("schedule", _own(SCHEDULES)),
         "loss": _kind("loss", _own(LOSSES)),
+        "penalty": _kind("penalty", _own(PENALTIES)),
         "prior": _kind("prior", _own(PRIORS, narrow=_PRIOR)),
         "source": _kind("source", _own(SOURCES, leave=("size", "fit", "split"), narrow=_SOURCE)),  # data says the rest
         "algorithm": _kind("algorithm", _algorithms()),
@@ -216,9 +218,18 @@ def of_signature(function: Callable[..., Any], *, leave: Iterable[str] = (), nar
 
 
 def _algorithms() -> dict[str, Json]:
-    return {
-        name: {**of_signature(cls, leave=("plans",)), "x-networks": list(cls.roles)} for name, cls in ALGORITHMS.items()
-    }
+    return {name: {**_with_inherited(cls), "x-networks": list(cls.roles)} for name, cls in ALGORITHMS.items()}
+
+
+def _with_inherited(cls: type[Algorithm]) -> Json:
+    """The arguments of an algorithm, and of the algorithms that it is a kind of."""
+    schema = of_signature(cls, leave=("plans",))
+    for base in cls.__mro__[1 : cls.__mro__.index(Algorithm)]:
+        inherited = of_signature(base, leave=("plans",))
+        schema["properties"] = {**inherited["properties"], **schema["properties"]}
+        own = [name for name in schema["required"] if name not in inherited["required"]]
+        schema["required"] = inherited["required"] + own
+    return schema
 
 
 def _layer(name: str) -> Json:

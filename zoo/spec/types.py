@@ -63,6 +63,7 @@ Duration = Annotated[
 Optimizer = Annotated[Part, Kind("optimizer")]
 Schedule = Annotated[Part, Kind("schedule")]
 Loss = Annotated[Part, Kind("loss")]
+PenaltyPart = Annotated[Part, Kind("penalty")]
 Prior = Annotated[Part, Kind("prior")]
 Source = Annotated[Part, Kind("source")]
 AlgorithmPart = Annotated[Part, Kind("algorithm")]
@@ -94,9 +95,13 @@ def construct(annotation: Any, value: Any) -> Any:
 
 
 def construct_arguments(signature_of: Any, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Construct the arguments of a function or class from its own annotations."""
-    target = signature_of.__init__ if isinstance(signature_of, type) else signature_of  # type: ignore[misc]
-    hints = typing.get_type_hints(target, include_extras=True)
+    """Construct the arguments of a function, or of a class and those that it hands on to its bases."""
+    owners = reversed(signature_of.__mro__) if isinstance(signature_of, type) else ()
+    targets = [vars(owner)["__init__"] for owner in owners if "__init__" in vars(owner)] or [signature_of]
+    hints: dict[str, Any] = {}
+    for target in targets:
+        if target is not object.__init__:
+            hints |= typing.get_type_hints(target, include_extras=True)
     return {key: construct(hints.get(key, Any), value) for key, value in args.items()}
 
 
