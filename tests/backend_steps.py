@@ -1,9 +1,9 @@
 """Run by tests/test_backends.py in a process of its own, because Keras has one backend per process.
 
-    python backend_steps.py SPEC CHECKPOINT_IN CHECKPOINT_OUT STEPS
+    python backend_steps.py FOLDER STEPS
 
-continues CHECKPOINT_IN by STEPS steps, writes CHECKPOINT_OUT, prints as JSON the losses of every step and the second
-derivative of v ** 3 at v = 2 (which is 12), taken through two nested calls of `autodiff.value_and_grad`.
+continues every FOLDER/<game>.npz under FOLDER/<game>.yaml by STEPS steps, writes FOLDER/<game>.<backend>.npz, and
+prints as JSON the losses of every step of each game, and the results of the two small functions on derivatives here.
 """
 
 import json
@@ -16,11 +16,20 @@ from zoo import autodiff, checkpoint, spec, training
 
 
 def losses(algorithm, batches, steps):
-    rows = [algorithm.train_on_batch(batches[step], return_dict=True) for step in range(steps)]
+    """Of every step, compiled as `fit` does it; an algorithm that grows begins each of its stages."""
+    rows = []
+    while len(rows) < steps:
+        algorithm.begin(len(rows))
+        algorithm.compile()
+        end = min(algorithm.pause(len(rows)) or steps, steps)
+        for step in range(len(rows), end):
+            batch = {name: keras.ops.convert_to_tensor(value) for name, value in batches[step].items()}
+            rows.append(algorithm.train_on_batch(batch, return_dict=True))
     return [{name: float(value) for name, value in row.items()} for row in rows]
 
 
 def second_derivative():
+    """Of v ** 3 at v = 2, which is 12, through two nested calls of `value_and_grad`."""
     v = keras.Variable(2.0)
     slope = autodiff.value_and_grad(
         lambda: (autodiff.value_and_grad(lambda: (v**3, {}), [v]).gradients[0], {}),
@@ -29,13 +38,33 @@ def second_derivative():
     return float(slope.gradients[0])
 
 
+def derivative_of_a_slope():
+    """d / dw of sum (d sum(w x^2) / dx)^2 = 8 w x^2, [48, -36]; and how many variables the inner call would move: 0."""
+    w, x = keras.Variable([1.5, -0.5]), keras.ops.convert_to_tensor([[2.0, 3.0]])
+    norm = keras.layers.BatchNormalization()
+    norm.build((None, 2))
+
+    def loss():
+        def critic(t):
+            norm(t, training=True)
+            return keras.ops.sum(w * t**2)
+
+        return keras.ops.sum(keras.ops.square(autodiff.input_gradient(critic, x))), {}
+
+    found = autodiff.value_and_grad(loss, [w])
+    return [*map(float, found.gradients[0]), len(found.updates)]
+
+
 if __name__ == "__main__":
-    path, start, end, steps = sys.argv[1:]
-    read = spec.read(path)
-    algorithm = training.make(read)
-    checkpoint.load(Path(start), algorithm, read.document)
-    algorithm.compile()
-    rows = losses(algorithm, training.make_batches(read, algorithm, training.load_data(read)), int(steps))
-    progress = checkpoint.Progress(int(steps), 1.0, training.machine())
-    checkpoint.save(Path(end), algorithm, progress, read.document)
-    print(json.dumps({"losses": rows, "second_derivative": second_derivative(), "machine": progress.machine}))
+    folder, steps = Path(sys.argv[1]), int(sys.argv[2])
+    played = {}
+    for path in sorted(folder.glob("*.yaml")):
+        read = spec.read(path)
+        algorithm = training.make(read)
+        checkpoint.load(path.with_suffix(".npz"), algorithm, read.document)
+        played[path.stem] = losses(algorithm, training.make_batches(read, algorithm, training.load_data(read)), steps)
+        progress = checkpoint.Progress(steps, 1.0, training.machine())
+        end = path.with_suffix(f".{keras.backend.backend()}.npz")
+        checkpoint.save(end, algorithm, progress, read.document)
+    derivatives = {"second": second_derivative(), "of_a_slope": derivative_of_a_slope()}
+    print(json.dumps({"losses": played, "derivatives": derivatives, "machine": training.machine()}))

@@ -46,20 +46,21 @@ training: {batch_size: 4, steps: 1}
 """
 
 
-def batch(spec, algorithm, *, seed=0):
-    """What `fit` hands to a step of `algorithm`: random images in the data's range, and draws of every latent."""
+def batch(spec, algorithm, *, seed=0, at=0):
+    """What `fit` hands to step `at` of `algorithm`: random images in the data's range, draws of all latents and noise."""
     random, size = np.random.RandomState(seed), spec.sections.training.batch_size
     low, high = spec.sections.data.range
     made = {"image": random.uniform(low, high, (algorithm.data_draws, size, *spec.fields["image"]))}
-    for name, part in spec.sections.latent.items():
+    for name, part in {**spec.sections.latent, **algorithm.noise}.items():
         drawn = training.prior(part).draw(random, algorithm.latent_draws * size)
         made[name] = drawn.reshape(algorithm.latent_draws, size, *drawn.shape[1:])
+    made |= algorithm.turns(at)
     return {name: ops.convert_to_tensor(value.astype("float32")) for name, value in made.items()}
 
 
-def step(spec, algorithm, *, seed=0):
+def step(spec, algorithm, *, seed=0, at=0):
     """One training step on `batch(seed)`; the losses as floats."""
-    logs = algorithm.train_step((batch(spec, algorithm, seed=seed),))
+    logs = algorithm.train_step((batch(spec, algorithm, seed=seed, at=at),))
     return {name: float(value) for name, value in logs.items()}
 
 
@@ -103,6 +104,20 @@ def watch(algorithm, monkeypatch):
 
     monkeypatch.setattr(kind, "call", call)
     return calls
+
+
+def watch_weights(algorithm, monkeypatch, owner):
+    """At every call of `owner` from now on: its weights as they are in that pass."""
+    seen, kind = [], type(algorithm.players[owner])
+    original = kind.call
+
+    def call(self, *args, **kwargs):
+        if self is algorithm.players[owner]:
+            seen.append([np.array(ops.convert_to_tensor(v)) for v in self.trainable_variables])
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(kind, "call", call)
+    return seen
 
 
 def watch_flags(algorithm, monkeypatch):

@@ -66,6 +66,22 @@ def points() -> onnx.ModelProto:
                  value("point", TensorProto.FLOAT, ["batch", 2]), [matrix])  # fmt: skip
 
 
+SIZES = {axis: {"multiple": 4, "minimum": 8, "trained": 16} for axis in ("height", "width")}
+
+
+def negative() -> onnx.ModelProto:
+    """a [batch, height, width, 3] -> -a: with the ranges of `describe_negative`, the negative of a photograph."""
+    nodes, value = [helper.make_node("Neg", ["a"], ["b"])], helper.make_tensor_value_info
+    shape = ["batch", "height", "width", 3]
+    return model(nodes, [value("a", TensorProto.FLOAT, shape)], value("b", TensorProto.FLOAT, shape), [])
+
+
+def describe_negative(network: str = "") -> Manifest:
+    shape = ("batch", "height", "width", 3)
+    a = Tensor("a", "float32", shape, range=(0.0, 1.0), layout="NHWC", sizes=SIZES)
+    return describe(a, output=replace(a, name="b", range=(-1.0, 0.0), sizes=None), name="photos", network=network)
+
+
 def model(nodes: list[Any], inputs: list[Any], output: Any, initializers: list[Any]) -> onnx.ModelProto:
     graph = helper.make_graph(nodes, "tiny", inputs, [output], initializers)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -85,4 +101,16 @@ def save(folder: Path, net: onnx.ModelProto, facts: Manifest, *, embed: bool = T
         helper.set_model_props(net, manifests.metadata(facts))
     file = manifests.write_whole(folder / manifests.MODEL_FILE, net.SerializeToString())
     manifests.write(replace(facts, files={file.name: manifests.sha256_file(file)}), folder)
+    return folder
+
+
+def save_several(folder: Path, nets: list[onnx.ModelProto], facts: list[Manifest]) -> Path:
+    """An artifact folder of several networks as the exporter leaves it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stated = []
+    for net, one in zip(nets, facts, strict=True):
+        helper.set_model_props(net, manifests.metadata(one))
+        file = manifests.write_whole(folder / one.file, net.SerializeToString())
+        stated.append(replace(one, files={file.name: manifests.sha256_file(file)}))
+    manifests.write(stated, folder)
     return folder

@@ -135,6 +135,51 @@ def test_dropout_draws_new_masks_only_when_its_seed_was_kept(network):
     assert float(called(network).value) != float(first.value)
 
 
+def test_gradient_by_the_input():
+    x = ops.convert_to_tensor(np.array([[1.0, -2.0], [3.0, 0.5]], "float32"))
+    gradient = autodiff.input_gradient(lambda t: ops.sum(t**3), x)
+    np.testing.assert_allclose(numpy(gradient), [[3, 12], [27, 0.75]], rtol=1e-6)
+
+
+def test_gradient_by_an_input_that_does_not_matter_is_zero():
+    gradient = autodiff.input_gradient(lambda t: ops.sum(ops.zeros((2,)) + 1.0), ops.ones((2, 3)))
+    np.testing.assert_array_equal(numpy(gradient), np.zeros((2, 3)))
+
+
+def test_gradient_by_the_input_can_be_differentiated_by_the_weights():
+    """f = sum(w x^2): df/dx = 2 w x; sum of its squares is 4 w^2 x^2, whose derivative by w is 8 w x^2."""
+    w, x = variable(1.5, -0.5), ops.convert_to_tensor(np.array([2.0, 3.0], "float32"))
+
+    def loss():
+        return ops.sum(ops.square(autodiff.input_gradient(lambda t: ops.sum(w * t**2), x))), {}
+
+    result = autodiff.value_and_grad(loss, [w])
+    assert float(result.value) == pytest.approx(4 * (9 + 2.25), rel=1e-6)
+    np.testing.assert_allclose(numpy(result.gradients[0]), [8 * 1.5 * 4, 8 * -0.5 * 9], rtol=1e-6)
+
+
+def test_gradient_by_the_input_sees_the_weights_of_the_overlay():
+    w = variable(2.0)
+    with autodiff.overlay([(w, ops.convert_to_tensor([5.0]))]):
+        gradient = autodiff.input_gradient(lambda t: ops.sum(w * t), ops.ones((3,)))
+    np.testing.assert_array_equal(numpy(gradient), [5, 5, 5])
+
+
+def test_gradient_by_the_input_leaves_no_side_effect(network):
+    """Neither at once, nor as an update that could be kept: points between images are no examples."""
+    before = state(network)
+    x = ops.convert_to_tensor(np.random.RandomState(0).standard_normal((8, 4)).astype("float32"))
+
+    def loss():
+        return ops.sum(autodiff.input_gradient(lambda t: ops.sum(network(t, training=True) ** 2), x)), {}
+
+    loss()
+    assert changed(before, network) == set()
+    result = autodiff.value_and_grad(loss, network.trainable_variables)
+    result.keep(network.variables)
+    assert result.updates == {} and changed(before, network) == set()
+
+
 def test_an_overlay_gives_other_values_inside_and_none_outside():
     x = variable(2.0)
     with autodiff.overlay([(x, ops.convert_to_tensor([7.0]))]):

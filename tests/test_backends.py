@@ -1,4 +1,4 @@
-"""One algorithm, several backends: equal weights, data and noise give equal losses, and checkpoints change hands."""
+"""Every algorithm, several backends: equal weights, data and noise give equal losses, and checkpoints change hands."""
 
 from __future__ import annotations
 
@@ -9,77 +9,125 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import growing
 import numpy as np
 import pytest
 import tiny
-from backend_steps import losses, second_derivative
+from backend_steps import derivative_of_a_slope, losses, second_derivative
 
-from zoo import checkpoint, export, training
+from zoo import algorithms, checkpoint, export, spec, training
 
 STEPS = 10
-SAME_GAME = [  # chance differs between backends, large steps drive rounding apart
-    "networks.generator.layers.4.Dropout.rate=0",
-    "networks.discriminator.layers.3.Dropout.rate=0",
-    "algorithm.alternating.generator.optimizer.Adam.learning_rate=1e-3",
-    "algorithm.alternating.discriminator.optimizer.Adam.learning_rate=1e-3",
-]
+PLAYER = "optimizer: {Adam: {learning_rate: 1e-3, beta_1: 0.5}}"
+CRITIC = "optimizer: {RMSprop: {learning_rate: 1e-3, rho: 0.99, epsilon: 1e-8}}"
+SMOOTH = "networks.discriminator.layers.0.Dense.activation=tanh"
+# A spec and what is changed in it: chance differs between backends (no dropout), large steps drive rounding apart.
+# A new algorithm joins by a line here.
+GAMES: dict[str, tuple[str, ...]] = {
+    "alternating": (
+        tiny.GAN,
+        "networks.generator.layers.4.Dropout.rate=0",
+        "networks.discriminator.layers.3.Dropout.rate=0",
+        f"algorithm.alternating.generator={{{PLAYER}}}",
+        f"algorithm.alternating.discriminator={{{PLAYER}}}",
+    ),
+    "labels": (tiny.LABELLED,),
+    "critic": (
+        tiny.POINTS,
+        SMOOTH,
+        "algorithm={alternating: {loss: wasserstein, weight_clip: {c: 0.5}, "
+        "penalties: [gradient_penalty, {r1: {weight: 0.1}}, {drift: {weight: 0.001}}], "
+        "burn_in: {updates: 4, generator_updates: 2, every: 3}, "
+        f"generator: {{{CRITIC}}}, discriminator: {{{CRITIC}, updates: 2}}}}}}",
+    ),
+    "unrolled": (
+        tiny.POINTS,
+        SMOOTH,
+        "algorithm={unrolled: {loss: minimax, unrolled_updates: 2, "
+        f"generator: {{{PLAYER}}}, discriminator: {{{PLAYER}}}}}}}",
+    ),
+    "cyclegan": (tiny.CYCLE,),
+    "progressive": (  # 10 steps: 4 of 2 pixels, 4 of a fade, 2 of 4 pixels
+        growing.GROWING,
+        "algorithm.progressive.stabilise_kimg=0.016",
+        "algorithm.progressive.fade_kimg=0.016",
+        f"algorithm.progressive.generator={{{PLAYER}}}",
+        f"algorithm.progressive.discriminator={{{PLAYER}}}",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """The spec, its first checkpoint, and the losses of TensorFlow."""
-    folder = tmp_path_factory.mktemp("backends")
-    spec = tiny.read(folder, tiny.GAN, *SAME_GAME)
-    (folder / "game.yaml").write_text(spec.to_yaml(), "utf-8")
-    algorithm = training.make(spec)
-    checkpoint.save(folder / "start.npz", algorithm, checkpoint.Progress(0, 0.0, ""), spec.document)
-    algorithm.compile()
-    batches = training.make_batches(spec, algorithm, training.load_data(spec))
-    return spec, folder, losses(algorithm, batches, STEPS)
+    """A folder with the specs and their first checkpoints, and the losses of TensorFlow."""
+    folder, played = tmp_path_factory.mktemp("backends"), {}
+    tiny.cycle(folder)  # its pictures
+    for name, (text, *changes) in GAMES.items():
+        read = tiny.read(folder / "texts", text.replace("FOLDER", str(folder)), *changes)
+        (folder / f"{name}.yaml").write_text(read.to_yaml(), "utf-8")
+        algorithm = training.make(read)
+        algorithm.begin(0)
+        checkpoint.save(folder / f"{name}.npz", algorithm, checkpoint.Progress(0, 0.0, ""), read.document)
+        played[name] = losses(algorithm, training.make_batches(read, algorithm, training.load_data(read)), STEPS)
+    return folder, played
 
 
 @pytest.fixture(scope="module", params=["jax", "torch"])
 def other(request, reference):
-    """What the same steps give under another backend, and the checkpoint that it left."""
+    """(backend, what the same steps give under it): one process plays all games and leaves their checkpoints."""
     backend = request.param
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed: pip install -e '.[{backend}]'")
-    _, folder, _ = reference
-    end = folder / f"{backend}.npz"
-    script = Path(__file__).with_name("backend_steps.py")
-    command = [sys.executable, str(script), str(folder / "game.yaml"), str(folder / "start.npz"), str(end), str(STEPS)]
+    command = [sys.executable, str(Path(__file__).with_name("backend_steps.py")), str(reference[0]), str(STEPS)]
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    return backend, json.loads(done.stdout.splitlines()[-1]), end
+    return backend, json.loads(done.stdout.splitlines()[-1])
 
 
-def test_losses_agree(reference, other):
-    _, _, ours = reference
-    _, result, _ = other
-    for name in ("discriminator_loss", "generator_loss"):
-        a, b = (np.array([row[name] for row in rows]) for rows in (ours, result["losses"]))
+def test_every_algorithm_plays(reference):
+    folder, _ = reference
+    assert {spec.read(folder / f"{name}.yaml").sections.algorithm.name for name in GAMES} == set(algorithms.ALGORITHMS)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_losses_agree(reference, other, name):
+    """To 1e-4 in the first step and to 1e-3 in all of them."""
+    ours, theirs = reference[1][name], other[1]["losses"][name]
+    assert len(ours) == len(theirs) == STEPS and ours[0].keys() == theirs[0].keys()
+    for player in ours[0]:
+        a, b = (np.array([row[player] for row in rows]) for rows in (ours, theirs))
         assert a[0] == pytest.approx(b[0], abs=1e-4)
-        np.testing.assert_allclose(a, b, atol=1e-3, rtol=0)
-    assert len(result["losses"]) == STEPS
+        np.testing.assert_allclose(a, b, atol=1e-3, rtol=0, err_msg=player)
+        assert np.ptp(a) > 1e-3  # they learn: ten equal losses would agree, too
 
 
-def test_nested_calls_give_second_derivatives(other):
-    assert second_derivative() == pytest.approx(12.0, abs=1e-5)  # TensorFlow
-    assert other[1]["second_derivative"] == pytest.approx(12.0, abs=1e-5)
+def test_gradients_of_gradients(other):
+    for found in (other[1]["derivatives"], {"second": second_derivative(), "of_a_slope": derivative_of_a_slope()}):
+        assert found["second"] == pytest.approx(12.0, abs=1e-5)
+        assert found["of_a_slope"] == pytest.approx([48, -36, 0], abs=1e-4)
 
 
-def test_the_checkpoint_goes_on_and_is_exported_under_tensorflow(reference, other, tmp_path):
-    spec, _, _ = reference
-    backend, result, end = other
-    algorithm = training.make(spec)
-    progress = checkpoint.load(end, algorithm, spec.document)
-    assert (
-        progress.step == STEPS
-        and progress.machine.endswith(f"Keras on {backend}")
-        and progress.machine == result["machine"]
-    )
-    run = training.Run(spec, algorithm, progress.step, progress.seconds, "", progress.machine, tmp_path)
+@pytest.mark.parametrize("name", GAMES)
+def test_the_checkpoint_goes_on_under_tensorflow(reference, other, name):
+    """Everything in it: weights that have moved, moments, pools, the stage."""
+    folder, (backend, result) = reference[0], other
+    read = spec.read(folder / f"{name}.yaml")
+    algorithm = training.make(read)
+    before = {player: model.get_weights() for player, model in algorithm.players.items()}
+    progress = checkpoint.load(folder / f"{name}.{backend}.npz", algorithm, read.document)
+    assert (progress.step, progress.machine) == (STEPS, result["machine"])
+    assert progress.machine.endswith(f"Keras on {backend}")
+    for player, model in algorithm.players.items():
+        assert any(not np.array_equal(a, b) for a, b in zip(before[player], model.get_weights(), strict=False)), player
+
+
+def test_it_is_exported_under_tensorflow(reference, other, tmp_path):
+    folder, (backend, result) = reference[0], other
+    read = spec.read(folder / "alternating.yaml")
+    algorithm = training.make(read)
+    progress = checkpoint.load(folder / f"alternating.{backend}.npz", algorithm, read.document)
+    run = training.Run(read, algorithm, progress.step, progress.seconds, "", progress.machine, tmp_path)
     facts = export.export(run, out=tmp_path).manifest
     assert facts.parity["max_abs_difference"] <= 1e-4
     assert facts.training["machine"] == result["machine"]

@@ -54,6 +54,21 @@ def test_clock_counts_on_and_times_the_first_step_apart(now):
     assert clock.seconds_left == 12.0  # 6 steps of 2 seconds
 
 
+def test_a_stage_has_a_speed_of_its_own(now):
+    """Networks that grow are compiled anew and get slower: neither the compilation nor the fast first stage counts."""
+    clock = make_clock(step=100, steps=110)
+    for seconds in (30, 1, 1):
+        now.seconds += seconds
+        clock.on_train_batch_end(0)
+    clock.on_train_begin()
+    assert clock.images_per_second == 0 and clock.seconds_left == math.inf
+    for seconds in (20, 4, 4):
+        now.seconds += seconds
+        clock.on_train_batch_end(0)
+    assert clock.images_per_second == 2.0  # 2 steps of 8 images in 8 seconds
+    assert (clock.step, clock.seconds, clock.seconds_left) == (106, 60, 16)
+
+
 def test_the_budget_limits_the_time_left(now):
     clock = make_clock(steps=1000, budget=60)
     assert clock.seconds_left == 60

@@ -298,6 +298,19 @@ def test_new_begins_from_the_template(zoo_says):
     assert zoo_says("new", "mine")[0] == 0 and zoo_says("check", "mine.yaml")[0] == 0
 
 
+def test_build_of_two_networks(zoo_says, tmp_path):
+    path = tiny.read(tmp_path / "specs", tiny.cycle(tmp_path / "specs")).path
+    code, out, _ = zoo_says("build", path, "--steps", 2)
+    assert code == 0
+    for name in ("a_to_b", "b_to_a"):
+        assert f"exported/cycle/{name}.onnx: 0.0 MB, 223 parameters, weights of step 2\nagrees with Keras to " in out
+    assert "images and their translations: exported/cycle/samples.png\n" in out
+    assert "  zoo translate exported/cycle photo.jpg --network a_to_b --fit crop --out photo.png\n" in out
+    (line,) = (line for line in out.splitlines() if "python -c" in line)
+    done = subprocess.run(line.replace("python", sys.executable, 1), shell=True, capture_output=True, text=True)
+    assert "Tensor(name='a'" in done.stdout, done.stderr
+
+
 def test_sample(zoo_says, exported):
     code, out, err = zoo_says("sample", exported.folder, "-n", 5, "--seed", 3, "--out", "deep/a.npy")
     assert (code, out, err) == (0, "deep/a.npy: 5 from A tiny GAN, seed 3\n", "")

@@ -16,7 +16,7 @@ import pytest
 import tiny
 
 import zoo
-from zoo import checkpoint, export, fold, manifest, networks, onnx_graph, parity, pictures, training
+from zoo import checkpoint, export, fold, manifest, networks, onnx_graph, parity, pictures, probes, training
 from zoo import spec as language
 from zoo.errors import ExportError, UsageError
 
@@ -144,7 +144,7 @@ def test_the_average_is_what_leaves(exported, tiny_run):
         keras.utils.set_random_seed(0)
         network = networks.build(plan)
         network.set_weights(source["generator"].get_weights())
-        fold.averaged_statistics(network, export._latent_batches(spec, plan, 3))
+        fold.averaged_statistics(network, probes.batches(spec, plan, 3, probes.Images(spec)))
         expected = keras.ops.convert_to_numpy(network({"z": z}, training=False)["image"])
         differences[kind] = np.abs(received - expected).max()
     assert differences["ema"] < 1e-5 and differences["last"] > 1e-3
@@ -263,8 +263,8 @@ def test_ctrl_c_while_exporting(exported, tiny_run, tmp_path, monkeypatch):
 def test_a_difference_to_keras_is_told_in_figures(tiny_run, tmp_path, monkeypatch):
     folded = fold.folded
 
-    def wrong(plan, network):
-        result = folded(plan, network)
+    def wrong(plan, network, layers):
+        result = folded(plan, network, layers)
         result.set_weights([w * 1.01 for w in result.get_weights()])
         return result
 
@@ -330,9 +330,12 @@ def test_opset_18(tiny_run, tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("export.networks=[generator,discriminator]", r"one of the networks generator, discriminator, received"),
+        ("export.networks=[generator,generator]", "one or more of the networks generator, discriminator, each once"),
         ("export.networks=[]", r"received export\.networks \[\]"),
-        ("export.networks=[discriminator]", "input 'image' of an exported generator is neither a latent nor a label"),
+        (
+            "export.networks=[discriminator]",
+            "input 'image' of 'discriminator', .* is neither a latent nor a label, nor",
+        ),
     ],
 )
 def test_what_cannot_be_exported(tiny_run, tmp_path, override, message):
@@ -383,4 +386,4 @@ def test_the_reference_is_not_rounded_to_tf32(tiny_run, tmp_path):
 
 def test_the_prior_is_stated_whole(tmp_path):
     spec = tiny.read(tmp_path, tiny.GAN, "latent.z={uniform: {shape: [4]}}")
-    assert export._input(spec, "z").prior == {"uniform": {"low": -1.0, "high": 1.0}}
+    assert export._input(spec, "z", spec.plans["generator"], None).prior == {"uniform": {"low": -1.0, "high": 1.0}}

@@ -18,26 +18,33 @@ PACKAGE = ROOT / "zoo"
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
-    "manifest": {"errors", "registry"},
+    "tensor": {"errors"},
+    "manifest": {"errors", "registry", "tensor"},
+    "arrays": {"errors", "tensor"},
     "priors": {"registry"},
-    "session": {"errors", "manifest"},
-    "runtime": {"errors", "manifest", "priors", "registry", "session"},
+    "session": {"errors", "manifest", "tensor"},
+    "runtime": {"arrays", "errors", "manifest", "priors", "registry", "session", "tensor"},
     "zoo": {"runtime"},
     "parity": {"errors", "runtime", "session"},
     "serve": {"errors", "manifest", "priors", "registry", "runtime", "session", "zoo"},
     "pictures": {"errors", "manifest"},
     "data.catalogue": {"errors"},
     "data": {"data.catalogue", "errors", "registry"},
+    "draw": {"arrays", "data", "errors", "manifest", "pictures", "tensor", "zoo"},
     "spec": {"data.catalogue", "errors", "registry"},
+    "sizes": {"spec", "tensor"},
     "metrics": {"errors", "registry"},
+    "judge": {"data", "errors", "manifest", "session"},
     "layers": {"registry", "spec"},
     "losses": {"registry", "spec"},
-    "penalties": {"registry", "spec"},
     "initializers": {"errors", "registry"},
-    "optimizers": {"registry", "spec"},
+    "optimizers": {"errors", "registry", "spec"},
     "networks": {"errors", "initializers", "layers", "spec"},
     "autodiff": {"errors"},
-    "algorithms": {"autodiff", "errors", "losses", "networks", "optimizers", "penalties", "registry", "spec"},
+    "penalties": {"autodiff", "registry", "spec"},
+    "algorithms": {
+        "autodiff", "errors", "layers", "losses", "networks", "optimizers", "penalties", "registry", "spec",
+    },
     "spec.generate": {
         "algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "spec",
     },
@@ -47,39 +54,48 @@ ROOMS: dict[str, set[str]] = {
         "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures",
         "priors", "runtime", "spec",
     },
+    "exportable": {"errors", "spec", "training"},
+    "probes": {"arrays", "data", "errors", "exportable", "manifest", "priors", "spec", "tensor", "training"},
     "fold": {"networks", "spec"},
     "onnx_graph": {"errors"},
-    "card": {"manifest", "spec"},
+    "convert": {"manifest", "networks", "onnx_graph", "sizes", "spec", "zoo"},
+    "claims.result": {"errors"},
+    "card": {"claims.result", "manifest", "spec"},
     "export": {
-        "card", "data.catalogue", "errors", "fold", "manifest", "networks", "onnx_graph", "parity", "pictures",
-        "priors", "runtime", "spec", "training", "zoo",
+        "arrays", "card", "convert", "data.catalogue", "errors", "exportable", "fold", "manifest", "networks", "parity",
+        "pictures", "priors", "probes", "runtime", "sizes", "spec", "tensor", "training", "zoo",
     },
     "describe": {"errors", "networks", "spec", "training"},
     "bench": {"algorithms", "errors", "networks", "runtime", "spec", "training"},
     "starter": {"errors", "registry", "spec"},
-    "commands": {
-        "bench", "data", "describe", "errors", "export", "manifest", "metrics", "pictures", "serve", "spec", "starter",
-        "training", "zoo",
+    "claims": {
+        "algorithms", "autodiff", "card", "claims.result", "data", "errors", "judge", "losses", "manifest", "metrics",
+        "priors", "registry", "runtime", "spec", "training", "zoo",
     },
-    "cli": {"commands", "errors", "zoo"},
+    "commands": {
+        "bench", "claims", "data", "describe", "errors", "export", "exportable", "manifest", "metrics", "pictures",
+        "serve", "spec", "starter", "training", "zoo",
+    },
+    "cli": {"commands", "draw", "errors", "zoo"},
 }  # fmt: skip
 
 # Package -> the rooms that may name it, at their top or inside a function.
 KERAS = {
-    "algorithms", "autodiff", "callbacks", "checkpoint", "export", "fold", "initializers", "layers", "losses",
-    "metrics", "networks", "optimizers", "penalties", "spec.generate", "training",
+    "algorithms", "autodiff", "callbacks", "checkpoint", "claims", "convert", "export", "fold", "initializers", "judge",
+    "layers", "losses", "networks", "optimizers", "penalties", "spec.generate", "training",
 }  # fmt: skip
 HEAVY: dict[str, set[str]] = {
     "keras": KERAS,
-    "tensorflow": {"autodiff", "export"},
+    "tensorflow": {"autodiff", "convert", "export", "judge"},
     "jax": {"autodiff"},
     "torch": {"autodiff"},
-    "tf2onnx": {"export"},
+    "tf2onnx": {"convert", "judge"},
+    "matplotlib": {"claims"},
     "onnx": {"onnx_graph"},
     "onnxruntime": {"session"},
     "yaml": {"spec"},
 }
-LIGHT = {"errors", "registry", "manifest", "data.catalogue"}  # the standard library alone
+LIGHT = {"errors", "registry", "manifest", "tensor", "data.catalogue"}  # the standard library alone
 
 
 def module_name(path):

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from onnx_nets import IMAGE, LABEL, Z, describe
+from onnx_nets import IMAGE, LABEL, SIZES, Z, describe, describe_negative
 
 from zoo import manifest as manifests
 from zoo.errors import ServeError
@@ -51,9 +51,9 @@ def edited(**changes):
         (b"\xff\xfe\xfa", "manifest.json: not JSON"),
         ("[" * 100_000, "manifest.json: not JSON"),
         ("[]", r"manifest.json: manifest must be a JSON object, received \[\]"),
-        (edited(manifest_version=2), "manifest_version must be 1; a later gan-zoo wrote it: upgrade, received 2"),
-        (edited(manifest_version=True), "manifest_version must be 1, received True"),
-        (edited(manifest_version="REMOVE"), "manifest_version must be 1, received None"),
+        (edited(manifest_version=3), "manifest_version must be 1 or 2; a later gan-zoo wrote it: upgrade, received 3"),
+        (edited(manifest_version=True), "manifest_version must be 1 or 2, received True"),
+        (edited(manifest_version="REMOVE"), "manifest_version must be 1 or 2, received None"),
         (edited(licence="REMOVE"), "manifest lacks the key 'licence'"),
         (edited(license="MIT"), "unknown key 'license'. Did you mean 'licence'?"),
         (edited(title=3), "title must be a string, received 3"),
@@ -150,3 +150,104 @@ def test_sha256_file(tmp_path):
 def test_tensor_reads_like_a_sentence():
     assert str(IMAGE) == "image float32 [batch, 8, 8, 3] in [-1, 1]"
     assert str(LABEL) == "label int64 [batch] in 0..2"
+
+
+ONE, TWO = describe_negative("a_to_b"), replace(describe_negative("b_to_a"), title="The way back")
+
+
+def test_images_of_any_size_make_version_2():
+    lone = describe_negative()
+    assert Manifest.from_json(lone.to_json()) == lone and json.loads(lone.to_json())["manifest_version"] == 2
+    assert Manifest.from_json(lone.contract(), contract=True).inputs == lone.inputs
+    assert str(lone.inputs[0]).endswith("[batch, height, width, 3] in [0, 1], height and width multiples of 4 from 8")
+    assert (
+        "sizes" not in FULL.to_json() and "network" not in FULL.to_json()
+    )  # the others stay as they are, in version 1
+
+
+def test_height_and_width_may_differ():
+    sizes = {"height": SIZES["height"], "width": {"multiple": 1, "minimum": 3, "trained": 16}}
+    tensor = replace(describe_negative().inputs[0], sizes=sizes)
+    assert tensor.rule() == ", height multiples of 4 from 8, width multiples of 1 from 3"
+
+
+def test_several_networks(tmp_path):
+    file = manifests.write([ONE, TWO], tmp_path)
+    assert manifests.read_all(tmp_path) == manifests.read_all(file) == (ONE, TWO)
+    assert manifests.read(tmp_path, "b_to_a") == TWO
+    assert (ONE.model, ONE.file, ONE.golden) == ("photos_a_to_b", "a_to_b.onnx", "golden_a_to_b.npz")
+    assert (FULL.model, FULL.file, FULL.golden) == ("tiny", "generator.onnx", "golden.npz")
+    with pytest.raises(ServeError, match=r"holds the networks a_to_b, b_to_a; name one: network=\"a_to_b\""):
+        manifests.read(tmp_path)
+    with pytest.raises(ServeError, match="no network 'b_to_aa' in it. Did you mean 'b_to_a'. It holds a_to_b, b_to_a"):
+        manifests.read(tmp_path, "b_to_aa")
+
+
+def test_one_network_goes_by_the_name_of_its_file(tmp_path):
+    manifests.write(FULL, tmp_path)
+    assert manifests.read_all(tmp_path) == (FULL,) and manifests.read(tmp_path, "generator") == FULL
+    with pytest.raises(ServeError, match="no network 'a_to_b' in it. It holds generator"):
+        manifests.read(tmp_path, "a_to_b")
+
+
+def several(**changes):
+    keys = [json.loads(facts.to_json()) for facts in (ONE, TWO)]
+    return json.dumps({"manifest_version": 2, "networks": keys} | changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (several(networks=[]), r"networks must be a list of manifests, received \[\]"),
+        (several(networks={}), "networks must be a list of manifests"),
+        (several(networks=[1]), "manifest must be a JSON object, received 1"),
+        (
+            several(networks=[json.loads(FULL.to_json())]),
+            r"networks must be manifests of different networks, received \[''\]",
+        ),
+        (several(networks=[json.loads(ONE.to_json())] * 2), "networks must be manifests of different networks"),
+        (several(name="photos"), "manifest has an unknown key 'name'"),
+        (several(manifest_version=3), "manifest_version must be 1 or 2; a later gan-zoo wrote it"),
+    ],
+)
+def test_wrong_files_of_several_are_one_line(tmp_path, text, message):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(ServeError, match=message) as caught:
+        manifests.read_all(tmp_path)
+    assert "\n" not in str(caught.value) and str(tmp_path / "manifest.json") in str(caught.value)
+
+
+def test_a_contract_is_of_one_network():
+    with pytest.raises(ServeError, match="unknown key 'networks'"):
+        Manifest.from_json(several(), contract=True)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"height": SIZES["height"]},
+        {"height": SIZES["height"], "width": {"multiple": 4, "minimum": 8}},
+        {"height": SIZES["height"], "width": {"multiple": 4, "minimum": 6, "trained": 16}},
+        {"height": SIZES["height"], "width": {"multiple": 0, "minimum": 8, "trained": 16}},
+        {"height": SIZES["height"], "width": {"multiple": True, "minimum": 8, "trained": 16}},
+        [4, 8],
+    ],
+)
+def test_wrong_sizes(sizes):
+    with pytest.raises(ServeError, match="tensor 'a' sizes must be null, or multiple, minimum and trained size"):
+        replace(ONE.inputs[0], sizes=sizes)
+    with pytest.raises(ServeError, match="tensor 'z' sizes must be null"):
+        replace(Z, sizes=SIZES)
+
+
+def test_named_axes_stand_where_they_belong():
+    a, b = ONE.inputs[0], ONE.outputs[0]
+    for shape in (("batch", "width", "height", 3), ("batch", "height", 8, 3), ("batch", "height", "width", "c")):
+        with pytest.raises(ServeError, match="shape must be 'batch', then sizes above 0"):
+            replace(a, shape=shape, sizes=None)
+    with pytest.raises(ServeError, match="inputs must be images of one rule for their sizes"):
+        describe(replace(a, sizes=None), output=b)
+    with pytest.raises(ServeError, match="outputs must be of fixed sizes, as the inputs are"):
+        describe(Z, output=b)
+    with pytest.raises(ServeError, match="network must be a plain name, received '../b'"):
+        replace(ONE, network="../b")

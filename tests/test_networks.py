@@ -1,5 +1,7 @@
 """Plans become Keras models: named ends, branches, initialisers, and Keras's refusals told with their place."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -236,3 +238,15 @@ def test_a_padding_that_does_not_exist_is_refused_before_training(spec_of):
 def test_every_initialiser_of_keras_is_known_by_its_name(spec_of, name):
     layer = built(one(spec_of, f"- Dense: {{units: 4, kernel_initializer: {name}}}")).layers[1]
     assert type(layer.kernel_initializer).__name__ == name
+
+
+def test_shared_layers_are_the_same_ones_and_new_ones_join_them(spec_of):
+    """Two plans that have a layer under one name; the same plan without sharing has layers of its own."""
+    plan = one(spec_of, "- Dense: {units: 3}\n- Dense: {units: 2}").plans["net"]
+    first = dataclasses.replace(plan, steps=plan.steps[:1], output=1, output_shape=(3,))
+    layers = {}
+    small, large = networks.build(first, layers=layers), networks.build(plan, layers=layers)
+    assert set(layers) == {"dense_1", "dense_2"} and small.layers[1] is large.layers[1] is layers["dense_1"]
+    assert networks.build(plan).layers[1] is not layers["dense_1"]
+    small.layers[1].bias.assign([1.0, 2.0, 3.0])
+    assert numpy(large.layers[1].bias).tolist() == [1, 2, 3]

@@ -75,6 +75,19 @@ def test_header_metadata_and_axes():
         assert batch.dim_param == "batch" and size.dim_value == 2
 
 
+def test_axes_that_are_named_are_dynamic():
+    """Traced at 4 x 6, free in both; the channels are not."""
+    model = graph([helper.make_node("Neg", ["a"], ["b"])], {}, inputs=[value("a", FLOAT, ["unk__1", 4, 6, 3])],
+                  output=value("b", FLOAT, ["unk__2", 4, 6, 3]))  # fmt: skip
+    shapes = {name: ("batch", "height", "width", 3) for name in "ab"}
+    data = onnx_graph.clean(model, name="n", inputs=["a"], output="b", metadata={}, producer="9", shapes=shapes)
+    for tensor in (*onnx.load_from_string(data).graph.input, *onnx.load_from_string(data).graph.output):
+        axes = tensor.type.tensor_type.shape.dim
+        assert [axis.dim_param or axis.dim_value for axis in axes] == ["batch", "height", "width", 3]
+    image = np.random.RandomState(0).random_sample((2, 5, 7, 3)).astype(np.float32)
+    np.testing.assert_array_equal(run(data, a=image), -image)
+
+
 def test_unused_and_equal_initialisers_go():
     arrays = {"a": np.float32([1, 2]), "b": np.float32([1, 2]), "unused": np.float32([7]), "c": np.float32([[1, 2]])}
     nodes = [

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.optimizers import KERAS_OPTIMIZERS, SCHEDULES, MomentumSGD, exponential, linear, make
+from zoo.errors import UsageError
+from zoo.optimizers import KERAS_OPTIMIZERS, SCHEDULES, MomentumSGD, Unrolled, exponential, linear, make
 from zoo.spec.types import Part
 
 
@@ -156,3 +157,91 @@ def test_every_optimizer_takes_a_schedule_and_goes_downhill(name):
     assert first < 1.0 and second < first
     if name != "AdamW":  # its decay scales with the rate as well, so it rests too, but only to rounding
         assert third == second == fourth
+
+
+# --- the same updates as pure functions
+
+RATE, MOMENTUM = (
+    {"linear": {"initial": 0.2, "final": 0.0, "updates": 7}},
+    {"linear": {"initial": 0.2, "final": 0.9, "updates": 7}},
+)
+UNROLLED = {
+    "Adam": ("Adam", {"learning_rate": 0.01, "beta_1": 0.5, "epsilon": 1e-8}),
+    "Adam of a schedule": ("Adam", {"learning_rate": RATE, "beta_1": 0.0, "beta_2": 0.9}),
+    "SGD": ("SGD", {"learning_rate": 0.1}),
+    "SGD of a schedule": ("SGD", {"learning_rate": RATE}),
+    "momentum": ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
+    "Nesterov": ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+    "rising momentum": ("SGD", {"learning_rate": RATE, "momentum": MOMENTUM}),
+    "rising, Nesterov": ("SGD", {"learning_rate": 0.1, "momentum": MOMENTUM, "nesterov": True}),
+}
+
+
+@pytest.fixture(params=UNROLLED)
+def under_way(request):
+    """(optimizer after 3 updates of two weights, the weights, gradients of 5 more updates)."""
+    name, args = UNROLLED[request.param]
+    random = np.random.RandomState(3)
+    weights = [keras.Variable(random.standard_normal(shape).astype("float32")) for shape in ((2, 3), (3,))]
+    optimizer = make(Part(name, args))
+    optimizer.build(weights)
+    gradients = [[random.standard_normal(w.shape).astype("float32") for w in weights] for _ in range(8)]
+    for some in gradients[:3]:
+        optimizer.apply([keras.ops.convert_to_tensor(g) for g in some], weights)
+    return optimizer, weights, [[keras.ops.convert_to_tensor(g) for g in some] for some in gradients[3:]]
+
+
+def test_pure_updates_are_those_of_keras_and_change_nothing(under_way):
+    """It goes on from the moments and the count that are there: 5 updates, each of them compared."""
+    optimizer, weights, gradients = under_way
+    state = [np.array(v) for v in (*optimizer.variables, *weights)]
+    pure, values, path = Unrolled(optimizer), [keras.ops.convert_to_tensor(w) for w in weights], []
+    for some in gradients:
+        values = pure.step(values, some)
+        path.append(values)
+    for old, variable in zip(state, (*optimizer.variables, *weights), strict=True):
+        np.testing.assert_array_equal(old, np.array(variable), err_msg=variable.path)
+    for some, expected in zip(gradients, path, strict=True):
+        optimizer.apply(some, weights)
+        for variable, value in zip(weights, expected, strict=True):
+            np.testing.assert_allclose(np.array(variable), np.array(value), rtol=0, atol=2e-6)
+
+
+def slope_of_one_update(optimizer, gradient):
+    """d w' / d gradient for a single weight, after one update with this gradient."""
+    import tensorflow as tf
+
+    weight = keras.Variable([1.0])
+    optimizer.build([weight])
+    g = tf.constant([gradient])
+    with tf.GradientTape() as tape:
+        tape.watch(g)
+        (after,) = Unrolled(optimizer).step([tf.constant([1.0])], [g])
+    return float(tape.gradient(after, g)[0])
+
+
+def test_the_slope_of_an_update_of_sgd():
+    assert slope_of_one_update(make(Part("SGD", {"learning_rate": 0.1})), 3.0) == pytest.approx(-0.1, rel=1e-6)
+    momentum = make(Part("SGD", {"learning_rate": 0.1, "momentum": 0.5, "nesterov": True}))
+    assert slope_of_one_update(momentum, 3.0) == pytest.approx(-0.15, rel=1e-6)  # -lr (1 + momentum)
+
+
+def test_the_slope_of_the_first_update_of_adam():
+    """w' = w - lr r g / (s |g| + eps) with r = s = sqrt(1 - b2): its slope is -lr s eps / (s |g| + eps)^2."""
+    s, eps = math.sqrt(1 - 0.999), 0.01
+    adam = make(Part("Adam", {"learning_rate": 0.1, "beta_1": 0.5, "epsilon": eps}))
+    assert slope_of_one_update(adam, 0.5) == pytest.approx(-0.1 * s * eps / (s * 0.5 + eps) ** 2, rel=1e-3)
+
+
+def test_a_weight_without_gradient_has_a_finite_slope_under_adam():
+    """sqrt has none at zero: NaN here would be NaN in all of G (a dead ReLU is enough)."""
+    adam = make(Part("Adam", {"learning_rate": 0.1, "beta_1": 0.5, "epsilon": 1e-2}))
+    s = math.sqrt(1 - 0.999)
+    assert slope_of_one_update(adam, 0.0) == pytest.approx(-0.1 * s / 1e-2, rel=1e-3)
+
+
+@pytest.mark.parametrize("part", ["RMSprop", "AdamW", {"Adam": {"amsgrad": True}}], ids=str)
+def test_what_cannot_be_unrolled_is_refused(part):
+    optimizer = make(Part.of(part))
+    with pytest.raises(UsageError, match=f"^only SGD and Adam can be unrolled, received {type(optimizer).__name__}"):
+        Unrolled(optimizer)

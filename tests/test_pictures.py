@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import DataError
-from zoo.pictures import grid, points_picture, read_png, scale, write_png
+from zoo.pictures import grid, pairs, points_picture, read_png, scale, stack, write_png
 
 
 def flat(*values, side=2, channels=1):
@@ -22,6 +22,23 @@ def test_grid_places_row_by_row_with_gaps_between_only():
 @pytest.mark.parametrize(("n", "shape"), [(1, (2, 2)), (2, (2, 6)), (5, (6, 10)), (16, (14, 14))])
 def test_grid_is_nearly_square(n, shape):
     assert grid(flat(*range(n), channels=3)).shape == (*shape, 3)
+
+
+def test_pairs_stand_beside_each_other():
+    picture = pairs(flat(10, 20, 30, side=64), flat(11, 21, 31, side=64), columns=2)
+    assert picture.shape == (64 + 2 + 64, 4 * 64 + 3 * 2, 1)
+    np.testing.assert_array_equal(picture[0, 32::66, 0], [10, 11, 20, 21])
+    np.testing.assert_array_equal(picture[66, 32::66, 0], [30, 31, 255, 255])
+
+
+def test_stack_on_white():
+    grey, colour = np.zeros((2, 3, 1), np.uint8), np.full((1, 5, 3), 9, np.uint8)
+    picture = stack([grey, colour], gap=4)
+    assert picture.shape == (2 + 4 + 1, 5, 3)
+    np.testing.assert_array_equal(picture[:, 4, 1], [255] * 6 + [9])
+    np.testing.assert_array_equal(picture[:, 0, 2], [0, 0, 255, 255, 255, 255, 9])
+    with pytest.raises(DataError, match="expected uint8"):
+        stack([grey[0]])
 
 
 def test_grid_without_gap():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from zoo import spec, training
 
 # Every kind of state there is: batch norm and dropout in both networks, Adam's moments, an average of G's weights.
@@ -133,6 +135,58 @@ algorithm:
     discriminator: *player
 training: {batch_size: 4, steps: 2}
 """
+
+
+# Two domains without a download, instance norm, reflection, and a pool that is full after two steps.
+CYCLE = """
+name: cycle
+title: Two domains
+data: {source: {folders: {a: FOLDER/a, b: FOLDER/b}}, size: 8}
+defaults:
+  Conv2D: {kernel_size: 3, kernel_initializer: {RandomNormal: {stddev: 0.2}}}
+  GroupNormalization: {groups: -1, epsilon: 1e-5, center: false, scale: false}
+networks:
+  a_to_b:
+    inputs: a
+    output: b
+    layers: &translator
+      - ReflectionPadding2D
+      - Conv2D: {filters: 4}
+      - GroupNormalization
+      - ReLU
+      - ReflectionPadding2D
+      - Conv2D: {filters: 3, activation: tanh}
+  b_to_a: {inputs: b, output: a, layers: *translator}
+  discriminator_a:
+    inputs: a
+    output: logits
+    layers: &judge
+      - Conv2D: {filters: 4, strides: 2}
+      - LeakyReLU: {negative_slope: 0.2}
+      - Conv2D: {filters: 1}
+  discriminator_b: {inputs: b, output: logits, layers: *judge}
+algorithm:
+  cyclegan:
+    loss: {lsgan: {weight: 1}}
+    pool_size: 3
+    generators: &side {optimizer: {Adam: {learning_rate: 1e-3, beta_1: 0.5}}}
+    discriminators: *side
+training: {batch_size: 2, steps: 4}
+export: {networks: [a_to_b, b_to_a]}
+"""
+
+
+def cycle(folder: Path) -> str:
+    """CYCLE with ten pictures of each domain in `folder`: `a` is dark, `b` is bright."""
+    from PIL import Image
+
+    random = np.random.RandomState(0)
+    for domain, low in (("a", 0), ("b", 100)):
+        (folder / domain).mkdir(parents=True, exist_ok=True)
+        for number in range(10):
+            pixels = random.randint(low, low + 150, (8, 8, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / domain / f"{number}.png")
+    return CYCLE.replace("FOLDER", str(folder))
 
 
 def read(folder: Path, text: str = GAN, *overrides: str) -> spec.Spec:

@@ -46,6 +46,9 @@ class Clock(keras.callbacks.Callback):
         by_steps = (self.steps - self.step) * took / made if made > 0 else math.inf
         return min(by_steps, math.inf if self.budget_seconds is None else max(self.budget_seconds - self.seconds, 0.0))
 
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.first = self.step  # a stage has a speed of its own
+
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self.step += 1
         if self.step == self.first + 1:

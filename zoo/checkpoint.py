@@ -74,7 +74,7 @@ def load(path: Path, algorithm: Algorithm, document: Mapping[str, Any]) -> Progr
         raise TrainingError(
             f"{path}: made with another spec: {', '.join(different)} changed. Start over without --resume"
         )
-    algorithm.begin(progress.step)
+    algorithm.begin(max(progress.step - 1, 0))  # the stage in which it was written, where a later one begins now
     state = algorithm.state()
     if misfit := _misfit(arrays, {name: tuple(variable.shape) for name, variable in state.items()}):
         raise TrainingError(f"{path}: does not fit the networks: {misfit}. Start over without --resume")

@@ -1,4 +1,4 @@
-"""The command line: `zoo build|sample|check|fetch|list|new|bench`. It parses flags and calls `zoo.commands`."""
+"""The command line: `zoo build|sample|translate|check|fetch|list|new|bench|reproduce`. It parses flags, no more."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from zoo import __version__, commands
+from zoo import __version__, commands, draw
 from zoo.errors import ZooError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0, 2 for the user's mistake, 1 for ours, 130 after Ctrl-C."""
+    """Run one command. Returns the exit code: 0, 2 for the user's mistake, 1 for ours, 130 after Ctrl-C.
+
+    `zoo reproduce` returns 3 for a claim that does not hold.
+    """
     options = parser().parse_args(spread(sys.argv[1:] if arguments is None else arguments))
     try:
         return options.run(options) or 0
@@ -47,7 +50,17 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="zoo", description="GANs as YAML specs, shipped as checked ONNX files.")
     top.add_argument("--version", action="version", version=f"gan-zoo {__version__}")
     group = top.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_build, _add_sample, _add_check, _add_fetch, _add_list, _add_new, _add_bench):
+    for add in (
+        _add_build,
+        _add_sample,
+        _add_translate,
+        _add_check,
+        _add_fetch,
+        _add_list,
+        _add_new,
+        _add_bench,
+        _add_reproduce,
+    ):
         add(group)
     return top
 
@@ -96,12 +109,31 @@ def _add_sample(group: argparse._SubParsersAction) -> None:
     p.add_argument("artifact", help="a folder such as exported/dcgan, or a lone .onnx file")
     p.add_argument("-n", type=int, default=64, help="how many (default: 64)")
     p.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (default: 0)")
+    _add_network(p)
     p.add_argument("--label", help="a class name or id, for generators with classes")
     p.add_argument("--interpolate", action="store_true", help="walk from one latent to another instead")
     p.add_argument(
         "--out", type=Path, default=Path("samples.png"), help="a .png grid or a .npy array (default: samples.png)"
     )
-    p.set_defaults(run=commands.sample)
+    p.set_defaults(run=draw.sample)
+
+
+def _add_translate(group: argparse._SubParsersAction) -> None:
+    p = _command(group, "translate", "translate images with an exported translator", """\
+  zoo translate exported/cyclegan face.png --network a_to_b --out other_face.png
+  zoo translate exported/cyclegan photos/*.jpg --network b_to_a --fit crop --out translated""")  # fmt: skip
+    p.add_argument("artifact", help="a folder such as exported/cyclegan, or a lone .onnx file")
+    p.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG and other files")
+    _add_network(p)
+    p.add_argument("--fit", choices=("crop", "resize", "pad"),
+                   help="bring images to the nearest allowed size; without it another size is an error")  # fmt: skip
+    p.add_argument("--out", type=Path, default=Path("translated"),
+                   help="a folder, or a .png file for one image (default: translated)")  # fmt: skip
+    p.set_defaults(run=draw.translate)
+
+
+def _add_network(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--network", help="which network, where the artifact holds several, such as a_to_b")
 
 
 def _add_check(group: argparse._SubParsersAction) -> None:
@@ -150,6 +182,28 @@ def _add_bench(group: argparse._SubParsersAction) -> None:
     p.add_argument("--artifact", type=Path, help="also compare ONNX Runtime with Keras on this export of the spec")
     _add_set(p)
     p.set_defaults(run=commands.bench)
+
+
+def _add_reproduce(group: argparse._SubParsersAction) -> None:
+    p = _command(group, "reproduce", "try a claim of a paper, and see its numbers beside ours", """\
+  zoo reproduce                        what can be tried, and how long it takes
+  zoo reproduce saddle
+  zoo reproduce ring --quick           a smaller scale, which the result says
+  zoo reproduce ring --seeds 7 8 9     a claim that was stopped goes on where it was
+exit code: 0 when the claim holds, 3 when it does not""")  # fmt: skip
+    p.add_argument("name", nargs="?", help="a claim; without a name they are listed")
+    p.add_argument("--quick", action="store_true", help="a smaller scale, where there is one")
+    p.add_argument("--seeds", type=int, nargs="+", help="seeds of the trainings (default: the claim's own)")
+    p.add_argument(
+        "--out", type=Path, default=Path("runs/claims"),
+        help="folder for NAME.json, NAME.png and trainings (default: runs/claims)",
+    )  # fmt: skip
+    p.add_argument(
+        "--artifact", type=Path,
+        help="put the result into this artifact's card (default: exported/ of the claim's spec, where it is; "
+        "not with --quick)",
+    )  # fmt: skip
+    p.set_defaults(run=commands.reproduce)
 
 
 def _steps(text: str) -> int:

@@ -22,6 +22,7 @@ from zoo.errors import ServeError, UsageError
 
 if TYPE_CHECKING:
     from zoo.export import Exported
+    from zoo.manifest import Manifest
 
 TRAIN_MODULES = ("keras", "yaml", "rich", "tensorboard")
 EXPORT_MODULES = ("tensorflow", "onnx", "tf2onnx")
@@ -45,9 +46,9 @@ def build(options: argparse.Namespace) -> int:
         described = describe.facts(spec)
         print(json.dumps(described) if options.json else describe.text(spec, described))
         return 0
-    from zoo import training
+    from zoo import exportable, training
 
-    training.exported_plan(spec)  # what cannot leave is said before it is trained, and so is where it cannot stand
+    exportable.exported_plans(spec)  # what cannot leave is said before it is trained, and so is where it cannot stand
     _can_hold("--out", options.out / spec.name)
     run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
     print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting ...", file=sys.stderr)
@@ -84,20 +85,32 @@ def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
 
 def _ending(made: Exported, options: argparse.Namespace) -> str:
     """What was made, how good it is, and the three lines that a user would type next."""
-    folder, facts = made.folder, made.manifest
-    size, weights, parity = (folder / "generator.onnx").stat().st_size / 1e6, facts.weights, facts.parity
-    kind = {"ema": "averaged weights", "last": "weights"}[weights["kind"]]
-    cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
-    place = shlex.quote(str(folder))
+    first = made.manifest
+    artifact = shlex.quote(str(made.folder))
+    network = f" --network {first.network}" if first.network else ""
+    what, use, call = "64 samples", f"sample {artifact} -n 64 --seed 1 --out grid.png", "sample(16, seed=0).shape"
+    if any(tensor.is_image for tensor in first.inputs):
+        what, call = "images and their translations", "inputs"
+        use = f"translate {artifact} photo.jpg{network} --fit crop --out photo.png"
+    chosen = f", network='{first.network}'" if first.network else ""
+    lines = "\n".join(_result(facts, made.folder) for facts in made.manifests)
     return f"""
-{folder}/generator.onnx: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
-agrees with Keras to {parity["max_abs_difference"]:.1e} (limit {parity["tolerance"]:g}): {cases}
-64 samples: {folder / "samples.png"}
+{lines}
+{what}: {made.folder / "samples.png"}
 
 next:
-  zoo sample {place} -n 64 --seed 1 --out grid.png
-  python -c "import zoo; print(zoo.load('{folder}').sample(16, seed=0).shape)"
+  zoo {use}
+  python -c "import zoo; print(zoo.load('{made.folder}'{chosen}).{call})"
   {shlex.join(["zoo", "build", options.spec, "--resume", *_again(options)])}"""
+
+
+def _result(facts: Manifest, folder: Path) -> str:
+    size, weights, parity = (folder / facts.file).stat().st_size / 1e6, facts.weights, facts.parity
+    kind = {"ema": "averaged weights", "last": "weights"}[weights["kind"]]
+    cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
+    return f"""\
+{folder}/{facts.file}: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
+agrees with Keras to {parity["max_abs_difference"]:.1e} (limit {parity["tolerance"]:g}): {cases}"""
 
 
 def _again(options: argparse.Namespace) -> list[str]:
@@ -106,33 +119,6 @@ def _again(options: argparse.Namespace) -> list[str]:
     flags = [part for flag, path, usual in places if path != Path(usual) for part in (flag, str(path))]
     seed = ["--seed", str(options.seed)] if options.seed is not None else []
     return [*flags, *seed, *(part for change in options.overrides for part in ("--set", change))]
-
-
-def sample(options: argparse.Namespace) -> int:
-    """Write a grid of samples, or an array."""
-    import zoo
-    from zoo import pictures
-    from zoo.manifest import write_whole
-
-    if options.out.suffix not in (".png", ".npy"):
-        raise UsageError(f"--out must end in .png (a grid) or .npy (an array), received '{options.out}'")
-    generator = zoo.load(options.artifact)
-    label = int(options.label) if options.label and options.label.isdecimal() else options.label
-    draw = generator.interpolate if options.interpolate else generator.sample
-    images = draw(options.n, options.seed, label=label)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    if options.out.suffix == ".npy":
-        import io
-
-        import numpy as np
-
-        buffer = io.BytesIO()
-        np.save(buffer, images)
-        write_whole(options.out, buffer.getvalue())
-    else:
-        pictures.write_png(options.out, pictures.picture(images))
-    print(f"{options.out}: {options.n} from {generator.title}, seed {options.seed}")
-    return 0
 
 
 def check(options: argparse.Namespace) -> int:
@@ -185,7 +171,7 @@ def list_models(options: argparse.Namespace) -> int:
         state = "not built yet: zoo build " + name
         if (folder / manifest.MANIFEST_FILE).is_file():
             try:
-                state = f"{folder}, {manifest.read(folder).weights.get('images', 0):,} images of training"
+                state = f"{folder}, {manifest.read_all(folder)[0].weights.get('images', 0):,} images of training"
             except ServeError as error:
                 state = str(error)
         print(f"{name:<16} {spec.sections.title} ({paper.year if paper else 'no paper'}): {state}")
@@ -217,6 +203,34 @@ def bench(options: argparse.Namespace) -> int:
         for result in race.sampling(spec.plans["generator"], options.artifact):
             print(result, flush=True)
     return 0
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Try a claim, or list them. Returns 0 when it holds, 3 when it does not."""
+    from zoo.claims import catalogue as claims
+
+    if not options.name:
+        if options.quick or options.seeds or options.artifact:
+            raise UsageError(f"which claim? There are: {', '.join(claims.CLAIMS)}")
+        print(claims.listing())
+        return 0
+    chosen = claims.get(options.name)
+    _need("reproduce", (*TRAIN_MODULES, *EXPORT_MODULES))
+    if find_spec("matplotlib") is None:
+        raise UsageError("`zoo reproduce` draws with matplotlib: pip install 'gan-zoo[claims]'")
+    artifact = options.artifact or Path("exported") / chosen.spec
+    if options.artifact and not (artifact / "manifest.json").is_file():
+        raise UsageError(f"--artifact: {artifact} is not an exported model: it has no manifest.json")
+    _can_hold("--out", options.out)
+    _silence()
+    seeds = tuple(options.seeds) if options.seeds else None
+    how = claims.Options(quick=options.quick, seeds=seeds, folder=options.out, artifact=artifact)
+    result = claims.reproduce(chosen.name, how)
+    print(f"{result.text()}\n\n{options.out / result.name}.json, {result.name}.png")
+    if options.artifact or ((artifact / "manifest.json").is_file() and not options.quick):
+        claims.tell(result, options.out, artifact)
+        print(f"{artifact / 'README.md'}: the card tells of it")
+    return 0 if result.holds else 3
 
 
 def _need(command: str, modules: Sequence[str]) -> None:

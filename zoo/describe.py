@@ -24,7 +24,7 @@ def facts(spec: Spec) -> dict[str, Any]:
         phases = [
             {
                 "name": p.name,
-                "networks": [network.name for network in p.networks],
+                "networks": [network.name for network in p.networks if network.trainable_variables],
                 "repeat": p.repeat,
                 "optimizer": type(p.optimizer).__name__,
             }
@@ -71,7 +71,7 @@ def text(spec: Spec, described: Mapping[str, Any]) -> str:
         )
     for phase in described["phases"]:
         times = f", {phase['repeat']} times" if phase["repeat"] > 1 else ""
-        parts.append(f"phase {phase['name']}: {phase['optimizer']} updates {phase['network']}{times}")
+        parts.append(f"phase {phase['name']}: {phase['optimizer']} updates {', '.join(phase['networks'])}{times}")
     batch = described["training"]["batch_size"] if "training" in described else 1
     parts.append(f"memory of a step with batches of {batch}: about {gigabytes(described['training_bytes'])}")
     return "\n\n".join(parts[: 1 + len(spec.plans)]) + "\n\n" + "\n".join(parts[1 + len(spec.plans) :])

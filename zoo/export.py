@@ -1,9 +1,9 @@
-"""A trained run -> exported/<name>/: an ONNX file that explains itself, checked against Keras in a fresh process.
+"""A trained run -> exported/<name>/: ONNX files that explain themselves, checked against Keras in a fresh process.
 
     generator.onnx   manifest.json   spec.yaml   samples.png   golden.npz   README.md
 
-The folder is written aside, checked through `zoo.runtime` by a process without TensorFlow, and only then takes its
-place.
+An artifact of several networks has `<network>.onnx` and `golden_<network>.npz` for each. The folder is written aside,
+checked through `zoo.runtime` by a process without TensorFlow, and only then takes its place.
 """
 
 from __future__ import annotations
@@ -11,83 +11,107 @@ from __future__ import annotations
 import importlib
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from zoo import __version__, card, fold, manifest, networks, onnx_graph, parity, pictures, priors, runtime, training
-from zoo.data.catalogue import CARDS
+from zoo import __version__, card, convert, fold, manifest, networks, parity, pictures, priors, probes, runtime
+from zoo.arrays import from_uint8
+from zoo.data.catalogue import describe
 from zoo.errors import ExportError, UsageError
-from zoo.manifest import Manifest, Tensor
+from zoo.exportable import exported_plans, image_fields
+from zoo.manifest import Manifest
+from zoo.probes import Images
+from zoo.sizes import allowed
 from zoo.spec import Export, Plan, Spec
+from zoo.tensor import AXES, Tensor
 from zoo.training import Run
 
 TOLERANCE = 1e-4  # largest absolute difference to Keras, in the units of the output
 GOLDEN_SAMPLES = 4
+SAMPLES, PAIRS = 64, 16  # in the picture: draws of a generator, or images with their translations
 Array = runtime.Array
+Feed = dict[str, Array]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Where the artifact stands and how well it agrees with Keras."""
+    """Where the artifact stands and how well its networks agree with Keras."""
 
     folder: Path
-    manifest: Manifest
+    manifests: tuple[Manifest, ...]
+
+    @property
+    def manifest(self) -> Manifest:
+        """That of the first network, or the only one."""
+        return self.manifests[0]
+
+
+@dataclass(frozen=True)
+class _Network:
+    """One network on its way out. `keras` computes its raw output, for images of any size that it takes."""
+
+    facts: Manifest
+    data: bytes
+    keras: Callable[[Feed], Array]
 
 
 def export(run: Run, *, out: Path = Path("exported")) -> Exported:
-    """Export the generator of a run to `out`/<name>, replacing what stands there.
+    """Export the networks of a run to `out`/<name>, replacing what stands there.
 
-    Raises ExportError, and leaves what was there, when the file differs from Keras by more than `TOLERANCE`.
+    Raises ExportError, and leaves what was there, when a file differs from Keras by more than `TOLERANCE`.
     """
-    spec = run.spec
-    section = spec.sections.export or Export()
-    plan = training.exported_plan(spec)
-    source = run.algorithm.exported(plan.name)
-    keras.utils.set_random_seed(0)  # dropout while batch norm is measured: the same weights must give the same bytes
-    network = networks.build(plan)  # in float32, whatever precision trained it
-    network.set_weights(source.get_weights())
-    fold.averaged_statistics(network, _latent_batches(spec, plan, section.batch_norm_batches))
-    keras_generator = _keras_function(network, plan)
-    inference = fold.folded(plan, network)
-    facts = _manifest(run, plan, section)
-    data = _convert(inference, plan, facts, section.opset)
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(f"export runs on the TensorFlow backend, received KERAS_BACKEND={keras.backend.backend()}")
+    spec, images = run.spec, Images(run.spec)
+    names = [plan.name for plan in exported_plans(spec)]
+    made = [_network(run, name, images, several=len(names) > 1) for name in names]
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{spec.name}-", dir=out) as aside:
         folder = Path(aside) / spec.name
         folder.mkdir()
-        manifest.write_whole(folder / manifest.MODEL_FILE, data)
-        facts = _checked(folder, facts, plan, keras_generator)
-        facts = _write_rest(folder, facts, run, keras_generator)
+        for one in made:
+            manifest.write_whole(folder / one.facts.file, one.data)
+        made = _checked(folder, made)
+        everything = _write_rest(folder, made, run, images)
         _swap(folder, out / spec.name)
-    return Exported(out / spec.name, facts)
+    return Exported(out / spec.name, everything)
 
 
-def _latent_batches(spec: Spec, plan: Plan, count: int) -> list[dict[str, Array]]:
-    """Inputs of the batch size of training, from the priors; labels uniformly."""
-    size = spec.sections.training.batch_size if spec.sections.training else 64
-    random = np.random.RandomState(0)
-    return [{tap: _draw(spec, tap, random, size) for tap in plan.inputs} for _ in range(count)]
+def _network(run: Run, name: str, images: Images, *, several: bool) -> _Network:
+    section, plan = run.spec.sections.export or Export(), run.algorithm.exported_plan(name)
+    keras.utils.set_random_seed(0)  # dropout while batch norm is measured: the same weights must give the same bytes
+    rules = allowed(plan)
+    network = networks.build(_of_any_size(plan) if rules else plan)  # in float32, whatever precision trained it
+    network.set_weights(run.algorithm.exported(name).get_weights())
+    fold.averaged_statistics(network, probes.batches(run.spec, plan, section.batch_norm_batches, images))
+    facts = _manifest(run, plan, section, rules)
+    if any(tensor.is_image for tensor in facts.inputs):
+        facts = replace(facts, training={**facts.training, "shown": images.shown})
+    facts = replace(facts, network=name) if several else facts
+    inference = fold.folded(plan, network, convert.layers(plan))
+    data = convert.onnx_bytes(inference, plan, facts, section.opset)
+    return _Network(facts, data, _keras_function(network, plan))
 
 
-def _draw(spec: Spec, tap: str, random: np.random.RandomState, size: int) -> Array:
-    if tap in spec.sections.latent:
-        return training.prior(spec.sections.latent[tap]).draw(random, size)
-    return priors.labels(random, size, classes=len(spec.classes))
+def _of_any_size(plan: Plan) -> Plan:
+    """The plan with an input [None, None, C]: Keras then builds a network for images of any size."""
+    anything: dict[str, Any] = {tap: (None, None, shape[-1]) for tap, shape in plan.inputs.items()}
+    return replace(plan, inputs=anything)
 
 
-def _keras_function(network: keras.Model, plan: Plan) -> Callable[[dict[str, Array]], Array]:
+def _keras_function(network: keras.Model, plan: Plan) -> Callable[[Feed], Array]:
     """What Keras computes at inference, raw, in float32 throughout.
 
     On GPUs TensorFlow rounds the factors of every product to 11 bits (TF32): hundreds of times `TOLERANCE`.
     """
     import tensorflow as tf
 
-    def generate(inputs: dict[str, Array]) -> Array:
+    def generate(inputs: Feed) -> Array:
         rounded = tf.config.experimental.tensor_float_32_execution_enabled()
         tf.config.experimental.enable_tensor_float_32_execution(False)
         try:
@@ -98,16 +122,16 @@ def _keras_function(network: keras.Model, plan: Plan) -> Callable[[dict[str, Arr
     return generate
 
 
-def _manifest(run: Run, plan: Plan, section: Export) -> Manifest:
+def _manifest(run: Run, plan: Plan, section: Export, rules: dict[str, dict[str, int]] | None) -> Manifest:
     spec, sections, config = run.spec, run.spec.sections, run.spec.sections.training
     assert config is not None and sections.data is not None
-    source = CARDS[sections.data.source.name]
+    source = describe(sections.data.source.name, sections.data.source.args)
     return Manifest(
         name=spec.name,
         title=sections.title,
         paper=spec.document.get("paper") or {},
-        inputs=tuple(_input(spec, tap) for tap in plan.inputs),
-        outputs=(_output(spec, plan),),
+        inputs=tuple(_input(spec, tap, plan, rules) for tap in plan.inputs),
+        outputs=(_output(spec, plan, rules),),
         weights=_weights(run, plan, section),
         data={key: getattr(source, key) for key in ("name", "title", "licence", "homepage", "citation")},
         licence=section.licence,
@@ -124,7 +148,8 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
     averaged = plan.name in run.algorithm.averages
     statistics = None  # a network without batch norm has none
     if any(step.layer == "BatchNormalization" for step in plan.steps):
-        batches = f"mean over {section.batch_norm_batches} batches of {config.batch_size} latents"
+        what = "latents" if plan.inputs.keys() & run.spec.latents.keys() else "images"
+        batches = f"mean over {section.batch_norm_batches} batches of {config.batch_size} {what}"
         statistics = batches if section.batch_norm_batches else "moving averages of training"
     return {
         "kind": "ema" if averaged else "last",
@@ -137,21 +162,28 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
     }
 
 
-def _input(spec: Spec, tap: str) -> Tensor:
+def _input(spec: Spec, tap: str, plan: Plan, rules: dict[str, dict[str, int]] | None) -> Tensor:
     if tap in spec.sections.latent:
         part = spec.sections.latent[tap]
         args = priors.PRIORS.bind(part.name, part.args)  # its defaults too: nobody has to look them up
         del args["shape"]
         return Tensor(tap, "float32", ("batch", *spec.latents[tap]), prior={part.name: args})
+    if tap in image_fields(spec):
+        return replace(_image(spec, tap, plan.inputs[tap], rules), sizes=rules)
     return Tensor(tap, "int64", ("batch",), classes=spec.classes)
 
 
-def _output(spec: Spec, plan: Plan) -> Tensor:
-    data = spec.sections.data
+def _output(spec: Spec, plan: Plan, rules: dict[str, dict[str, int]] | None) -> Tensor:
+    if len(plan.output_shape) == 3:
+        return _image(spec, plan.output_name, plan.output_shape, rules)
     shape: tuple[int | str, ...] = ("batch", *plan.output_shape)
-    if len(plan.output_shape) == 3 and data is not None:
-        return Tensor(plan.output_name, "float32", shape, range=data.range, layout="NHWC")
     return Tensor(plan.output_name, "float32", shape, layout="NC" if len(plan.output_shape) == 1 else None)
+
+
+def _image(spec: Spec, name: str, shape: Sequence[int], rules: dict[str, dict[str, int]] | None) -> Tensor:
+    assert spec.sections.data is not None
+    axes = AXES if rules else shape[:2]
+    return Tensor(name, "float32", ("batch", *axes, shape[2]), range=spec.sections.data.range, layout="NHWC")
 
 
 def _versions() -> dict[str, str]:
@@ -159,83 +191,73 @@ def _versions() -> dict[str, str]:
     return {"gan-zoo": __version__, **{name: importlib.import_module(name).__version__ for name in names}}
 
 
-def _convert(network: keras.Model, plan: Plan, facts: Manifest, opset: int) -> bytes:
-    """Trace the folded network and convert it; the only place that needs TensorFlow and tf2onnx."""
-    if keras.backend.backend() != "tensorflow":
-        raise UsageError(f"export runs on the TensorFlow backend, received KERAS_BACKEND={keras.backend.backend()}")
-    import tensorflow as tf
-    import tf2onnx
-
-    names, output = list(plan.inputs), plan.output_name
-    dtypes = {tensor.name: tensor.dtype for tensor in facts.inputs}
-    signature = [tf.TensorSpec((None, *shape), dtypes[tap], name=tap) for tap, shape in plan.inputs.items()]
-
-    @tf.function(input_signature=signature)
-    def generate(*tensors: Any) -> Any:
-        return {output: network(dict(zip(names, tensors, strict=True)), training=False)[output]}
-
-    model, _ = tf2onnx.convert.from_function(generate, input_signature=signature, opset=opset)
-    return onnx_graph.clean(
-        model, name=facts.name, inputs=names, output=output, metadata=manifest.metadata(facts), producer=__version__
-    )
+def _checked(folder: Path, made: Sequence[_Network]) -> list[_Network]:
+    """The networks, their manifests with hash and parity figures. Raises ExportError with those that are too large."""
+    hashed = [_stating(one, files={one.facts.file: manifest.sha256_file(folder / one.facts.file)}) for one in made]
+    _write_manifests(folder, [one.facts for one in hashed])
+    return [_stating(one, parity={**_figures(folder, one), "tolerance": TOLERANCE}) for one in hashed]
 
 
-def _cases(facts: Manifest) -> dict[str, dict[str, Array]]:
-    """Inputs for the parity check: one, three and many examples, and latents at the edges of what one may feed."""
-
-    def inputs(count: int, fill: float | None = None) -> dict[str, Array]:
-        made = {}
-        for tensor in facts.inputs:
-            random = priors.stream(1, tensor.name)
-            if tensor.prior is None:
-                made[tensor.name] = priors.labels(random, count, classes=len(tensor.classes))
-            else:
-                drawn = priors.make(tensor.prior, shape=tuple(int(d) for d in tensor.shape[1:])).draw(random, count)
-                made[tensor.name] = drawn if fill is None else np.full_like(drawn, fill)
-        return made
-
-    sizes = {f"batch_{count}": inputs(count) for count in (1, 3, 64)}
-    return {**sizes, **{f"all_{fill:+.0f}": inputs(3, fill) for fill in (0.0, 10.0, -10.0)}}
+def _stating(one: _Network, **facts: Any) -> _Network:
+    return replace(one, facts=replace(one.facts, **facts))
 
 
-def _checked(
-    folder: Path, facts: Manifest, plan: Plan, keras_generator: Callable[[dict[str, Array]], Array]
-) -> Manifest:
-    """The manifest with hash and parity figures. Raises ExportError with the figures when they are too large."""
-    files = {manifest.MODEL_FILE: manifest.sha256_file(folder / manifest.MODEL_FILE)}
-    facts = Manifest(**{**facts.__dict__, "files": files})
-    manifest.write(facts, folder)
-    arrays: dict[str, Array] = {}
-    for case, inputs in _cases(facts).items():
+def _write_manifests(folder: Path, facts: Sequence[Manifest]) -> None:
+    manifest.write(facts[0] if len(facts) == 1 else facts, folder)
+
+
+def _figures(folder: Path, one: _Network) -> dict[str, Any]:
+    facts, arrays = one.facts, Feed()
+    for case, inputs in probes.cases(facts).items():
         arrays |= {f"{case}/input/{tap}": array for tap, array in inputs.items()}
-        arrays[f"{case}/output/{plan.output_name}"] = keras_generator(inputs)
+        arrays[f"{case}/output/{facts.outputs[0].name}"] = one.keras(inputs)
     with tempfile.TemporaryDirectory() as scratch:
         reference = Path(scratch) / "reference.npz"
         np.savez(reference, **arrays)  # type: ignore[arg-type]
-        figures = parity.check(folder, reference)
+        figures = parity.check(folder / facts.file if facts.network else folder, reference)
     if figures["tensorflow_loaded"]:
         raise ExportError("the parity check ran in a process that had loaded TensorFlow")
     if not figures["max_abs_difference"] <= TOLERANCE:
         text = ", ".join(f"{case} {value:.2e}" for case, value in figures["cases"].items())
-        raise ExportError(f"{facts.name}: the ONNX file differs from Keras by more than {TOLERANCE:g}: {text}")
-    return Manifest(**{**facts.__dict__, "parity": {**figures, "tolerance": TOLERANCE}})
+        raise ExportError(f"{facts.model}: the ONNX file differs from Keras by more than {TOLERANCE:g}: {text}")
+    return figures
 
 
-def _write_rest(
-    folder: Path, facts: Manifest, run: Run, keras_generator: Callable[[dict[str, Array]], Array]
-) -> Manifest:
+def _write_rest(folder: Path, made: Sequence[_Network], run: Run, images: Images) -> tuple[Manifest, ...]:
     """Spec, golden vectors, samples, card; then the manifest that states their hashes."""
     manifest.write_whole(folder / "spec.yaml", run.spec.to_yaml().encode())
-    generator = runtime.load(folder)
-    inputs = generator.latents(GOLDEN_SAMPLES, seed=0)
-    np.savez(folder / "golden.npz", **inputs, **{facts.outputs[0].name: keras_generator(inputs)})  # type: ignore[arg-type]
-    samples = generator.sample(64, seed=0)
-    pictures.write_png(folder / "samples.png", pictures.picture(samples))
-    names = (manifest.MODEL_FILE, "spec.yaml", "golden.npz", "samples.png")
-    facts = Manifest(**{**facts.__dict__, "files": {name: manifest.sha256_file(folder / name) for name in names}})
-    manifest.write(facts, folder)
-    manifest.write_whole(folder / "README.md", card.markdown(facts, run.spec).encode())
-    return facts
+    shown = []
+    for one in made:
+        generator = runtime.load(folder, network=one.facts.network or None)
+        inputs = _golden_inputs(generator, images)
+        output = {one.facts.outputs[0].name: one.keras(inputs)}
+        np.savez(folder / one.facts.golden, **inputs, **output)  # type: ignore[arg-type]
+        shown.append(_picture(generator, images))
+    pictures.write_png(folder / "samples.png", pictures.stack(shown) if len(shown) > 1 else shown[0])
+    everything = []
+    for one in made:
+        names = (one.facts.file, "spec.yaml", one.facts.golden, "samples.png")
+        everything.append(replace(one.facts, files={name: manifest.sha256_file(folder / name) for name in names}))
+    _write_manifests(folder, everything)
+    manifest.write_whole(folder / "README.md", card.markdown(everything, run.spec).encode())
+    return tuple(everything)
+
+
+def _golden_inputs(generator: runtime.Generator, images: Images) -> Feed:
+    """Latents of seed 0, or held-out images as the network wants them."""
+    taps = [tensor for tensor in generator.inputs.values() if tensor.is_image]
+    if not taps:
+        return generator.latents(GOLDEN_SAMPLES, seed=0)
+    return {tensor.name: from_uint8(images.held_out(tensor.name, GOLDEN_SAMPLES), images.range) for tensor in taps}
+
+
+def _picture(generator: runtime.Generator, images: Images) -> pictures.Image:
+    """Samples of seed 0, or held-out images with their translations beside them."""
+    tap = next((tensor.name for tensor in generator.inputs.values() if tensor.is_image), None)
+    if tap is None:
+        return pictures.picture(generator.sample(SAMPLES, seed=0))
+    originals = images.held_out(tap, PAIRS)
+    return pictures.pairs(originals, generator.translate(originals))
 
 
 def _swap(new: Path, target: Path) -> None:

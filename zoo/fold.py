@@ -49,8 +49,11 @@ def averaged_statistics(network: keras.Model, batches: list[dict[str, Array]]) -
         norm.moving_variance.assign(variance / len(batches))
 
 
-def folded(plan: Plan, network: keras.Model) -> keras.Model:
-    """A network that computes what `network` computes at inference, without batch norm. Weights in float32."""
+def folded(plan: Plan, network: keras.Model, layers: dict[str, keras.layers.Layer] | None = None) -> keras.Model:
+    """A network that computes what `network` computes at inference, without batch norm. Weights in float32.
+
+    `layers`, by name, stand in the place of those of the plan, with weights of the same shapes.
+    """
     steps = {step.output: step for step in plan.steps}
     weights = {step.output: _weights(network, step) for step in plan.steps}
     for step in plan.steps:
@@ -70,7 +73,7 @@ def folded(plan: Plan, network: keras.Model) -> keras.Model:
                 weights[linear.output] = _merged(linear, weights[linear.output], (scale, shift))
                 steps[step.output] = dataclasses.replace(step, layer="Identity", args={})
             weights[step.output] = []
-    result = networks.build(dataclasses.replace(plan, steps=tuple(steps.values())))
+    result = networks.build(dataclasses.replace(plan, steps=tuple(steps.values())), layers=layers)
     for output, step in steps.items():
         if weights[output]:
             result.get_layer(networks.layer_name(step)).set_weights(weights[output])

@@ -101,6 +101,27 @@ class MinibatchStdDev(keras.layers.Layer):
 
 @LAYERS.register
 @keras.saving.register_keras_serializable("zoo")
+class Fade(keras.layers.Layer):
+    """Karras et al. 2017, figure 2: alpha times x. The weight `alpha` is not trained: `progressive` moves it with the
+    count of images, and what is exported has it as a constant."""
+
+    def __init__(self, alpha: NonNegativeFloat = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.initial = alpha
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        start = keras.initializers.Constant(self.initial)
+        self.alpha = self.add_weight(name="alpha", shape=(), initializer=start, trainable=False)
+
+    def call(self, x: Any) -> Any:
+        return self.alpha * x
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"alpha": self.initial}
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
 class EqualizedDense(keras.layers.Layer):
     """Karras et al. 2017, section 4.1: weights N(0, 1), scaled by gain / sqrt(fan_in) at run time; bias unscaled."""
 
@@ -156,6 +177,54 @@ class EqualizedConv2D(keras.layers.Layer):
         }  # fmt: skip
 
 
+class _Spectral(keras.layers.Layer):
+    """Miyato et al. 2018, eq. 8 and algorithm 1: a Keras layer that computes with W / sigma(W), the raw W kept and
+    trained. Its arguments are those of the Keras layer.
+
+    W is the matrix [everything else, out]. `u` [out] is not trained: every training pass moves it by one power
+    iteration, and no other pass does. The gradient flows through sigma = |u W v|, u and v taken as constants.
+    """
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        super().build(input_shape)
+        self.u = self.add_weight(
+            name="u", shape=(self.kernel.shape[-1],), initializer=_normal(), trainable=False
+        )
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        y = self.linear(x, self.kernel / self.sigma(training=training))
+        return self.activation(y + self.bias if self.use_bias else y)
+
+    def sigma(self, *, training: bool) -> Any:
+        """The largest singular value of W, as far as the power iteration has come; a scalar."""
+        w = ops.reshape(self.kernel, (-1, self.kernel.shape[-1]))  # [in, out]
+        constant = ops.stop_gradient(w)
+        v = _unit(ops.matmul(constant, self.u))  # [in]
+        u = _unit(ops.matmul(v, constant))  # [out]
+        if training:
+            self.u.assign(u)
+        return ops.sum(ops.matmul(v, w) * u)
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
+class SpectralDense(_Spectral, keras.layers.Dense):
+    """Miyato et al. 2018, algorithm 1: Keras's Dense, its kernel divided by its largest singular value."""
+
+    def linear(self, x: Any, kernel: Any) -> Any:
+        return ops.matmul(x, kernel)
+
+
+@LAYERS.register
+@keras.saving.register_keras_serializable("zoo")
+class SpectralConv2D(_Spectral, keras.layers.Conv2D):
+    """Miyato et al. 2018, algorithm 1: Keras's Conv2D, its kernel, as a matrix of one row for each filter, divided by
+    its largest singular value."""
+
+    def linear(self, x: Any, kernel: Any) -> Any:
+        return self.convolution_op(x, kernel)
+
+
 @LAYERS.register
 @keras.saving.register_keras_serializable("zoo")
 class ReflectionPadding2D(keras.layers.Layer):
@@ -191,3 +260,7 @@ class OneHot(keras.layers.Layer):
 
 def _normal() -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=1.0)
+
+
+def _unit(x: Any) -> Any:
+    return x / (ops.norm(x) + 1e-12)

@@ -1,75 +1,36 @@
 """What stands beside (manifest.json) and inside (metadata "gan.manifest") every exported .onnx. Stdlib only.
 
 The commonest failure of an exported GAN is a consumer who guessed the value range, the layout or the latent prior:
-a manifest states them, so that no program and no person has to guess.
+a manifest states them, so that no program and no person has to guess. An artifact of several networks (a translator
+and its way back) has one manifest.json with a manifest for each.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ServeError
 from zoo.registry import suggest
+from zoo.tensor import AXES, Tensor, is_size, need
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSIONS = (1, 2)  # 2: several networks in a folder, or images of many sizes; the others stay what they were
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "generator.onnx"
-DTYPES = ("float32", "int32", "int64")
-LAYOUTS = ("NHWC", "NC")
 OUTSIDE_CONTRACT = ("training", "parity", "files")  # seconds, differences and hashes vary from run to run
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """One input or output: `Tensor("z", "float32", ("batch", 100), prior={"normal": {}})`. Raises ServeError."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
-    prior: Mapping[str, Any] | None = None
-    classes: tuple[str, ...] = ()
-    range: tuple[float, float] | None = None
-    layout: str | None = None
-
-    def __post_init__(self) -> None:
-        for key in ("shape", "classes", "range"):  # JSON has lists only
-            if isinstance(getattr(self, key), list):
-                object.__setattr__(self, key, tuple(getattr(self, key)))
-        _need(isinstance(self.name, str) and bool(self.name), "tensor name", "a non-empty string", self.name)
-        where = f"tensor '{self.name}'"
-        _need(self.dtype in DTYPES, f"{where} dtype", f"one of {', '.join(DTYPES)}", self.dtype)
-        sizes = self.shape[1:] if isinstance(self.shape, tuple) and self.shape[:1] == ("batch",) else (0,)
-        _need(all(_is_size(d) for d in sizes), f"{where} shape", "'batch', then sizes above 0", self.shape)
-        prior = self.prior
-        named = isinstance(prior, Mapping) and len(prior) == 1 and all(isinstance(a, Mapping) for a in prior.values())
-        _need(prior is None or named, f"{where} prior", 'null or {"name": {arguments}}', prior)
-        names = isinstance(self.classes, tuple) and all(isinstance(c, str) for c in self.classes)
-        _need(names and len(set(self.classes)) == len(self.classes), f"{where} classes", "distinct names", self.classes)
-        _need(bool(self.classes) == (self.dtype != "float32"), f"{where} dtype",
-              "float32, or an integer type for an input with classes", self.dtype)  # fmt: skip
-        _need(not (self.classes and prior), f"{where} prior", "null for an input with classes", prior)
-        _need(self.range is None or _is_range(self.range), f"{where} range", "null or [low, high]", self.range)
-        rank = {"NHWC": 4, "NC": 2, None: len(self.shape)}
-        _need(self.layout is None or self.layout in LAYOUTS, f"{where} layout", "null, NHWC or NC", self.layout)
-        _need(rank[self.layout] == len(self.shape), f"{where} shape", f"one that fits {self.layout}", self.shape)
-
-    def __str__(self) -> str:
-        """`image float32 [batch, 32, 32, 3] in [-1, 1]`."""
-        limits = f" in [{self.range[0]:g}, {self.range[1]:g}]" if self.range else ""
-        limits += f" in 0..{len(self.classes) - 1}" if self.classes else ""
-        return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]{limits}"
-
-
-@dataclass(frozen=True)
 class Manifest:
-    """Everything a consumer must know about one generator. `files` maps file names to SHA-256. Raises ServeError."""
+    """Everything a consumer must know about one generator. `files` maps file names to SHA-256. Raises ServeError.
+
+    `network` is empty where the folder holds no other one; the name of the network, and of its file, otherwise.
+    """
 
     name: str
     title: str
@@ -84,34 +45,66 @@ class Manifest:
     training: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    network: str = ""
 
     def __post_init__(self) -> None:
         for key in fields(self):
             value = getattr(self, key.name)
             if str(key.type).startswith("tuple"):
                 good = isinstance(value, tuple) and all(isinstance(t, Tensor) for t in value)
-                _need(good and bool(value), key.name, "a list of one or more tensors", value)
+                need(good and bool(value), key.name, "a list of one or more tensors", value)
             elif key.type == "str":
-                _need(isinstance(value, str), key.name, "a string", value)
+                need(isinstance(value, str), key.name, "a string", value)
             else:
                 good = isinstance(value, dict) and all(isinstance(k, str) for k in value)
-                _need(good, key.name, "an object with string keys", value)
-        _need(bool(self.name), "name", "a non-empty string", self.name)
-        _need(all(isinstance(h, str) for h in self.files.values()), "files", "names with SHA-256 strings", self.files)
-        _need(len(self.outputs) == 1, "outputs", "exactly one tensor", [t.name for t in self.outputs])
+                need(good, key.name, "an object with string keys", value)
+        need(bool(self.name), "name", "a non-empty string", self.name)
+        need(all(isinstance(h, str) for h in self.files.values()), "files", "names with SHA-256 strings", self.files)
+        need(len(self.outputs) == 1, "outputs", "exactly one tensor", [t.name for t in self.outputs])
         names = [t.name for t in self.inputs + self.outputs]
-        _need(len(set(names)) == len(names), "tensor names", "all different", names)
+        need(len(set(names)) == len(names), "tensor names", "all different", names)
         labelled = [t.name for t in self.inputs if t.classes]
-        _need(len(labelled) < 2, "inputs", "at most one with classes", labelled)
+        need(len(labelled) < 2, "inputs", "at most one with classes", labelled)
+        sizes = [t.sizes for t in self.inputs if AXES[0] in t.shape]
+        stated = None not in sizes and all(one == sizes[0] for one in sizes)
+        need(stated, "inputs", "images of one rule for their sizes", sizes)
+        need(bool(sizes) or AXES[0] not in self.outputs[0].shape, "outputs", "of fixed sizes, as the inputs are",
+              self.outputs[0].shape)  # fmt: skip
+        need(not {"/", "\\"} & {*self.network}, "network", "a plain name", self.network)
+
+    @property
+    def model(self) -> str:
+        """One word for this network, wherever it goes: `dcgan`, `cyclegan_a_to_b`."""
+        return f"{self.name}_{self.network}" if self.network else self.name
+
+    @property
+    def file(self) -> str:
+        """The name of its file in the artifact's folder."""
+        return f"{self.network}.onnx" if self.network else MODEL_FILE
+
+    @property
+    def golden(self) -> str:
+        """The name of the file beside it that holds inputs and what Keras computed for them."""
+        return f"golden_{self.network}.npz" if self.network else "golden.npz"
 
     def to_json(self) -> str:
         """The text of manifest.json, ends with a newline. Raises ServeError for values that JSON does not have."""
-        return _dumps({"manifest_version": MANIFEST_VERSION, **asdict(self)}, indent=2) + "\n"
+        return _dumps(self._keys(), indent=2) + "\n"
 
     def contract(self) -> str:
         """The part that depends on nothing but spec, data, versions and weights: one line of JSON, keys sorted."""
-        kept = {key: value for key, value in asdict(self).items() if key not in OUTSIDE_CONTRACT}
-        return _dumps({"manifest_version": MANIFEST_VERSION, **kept}, sort_keys=True, separators=(",", ":"))
+        kept = {key: value for key, value in self._keys().items() if key not in OUTSIDE_CONTRACT}
+        return _dumps(kept, sort_keys=True, separators=(",", ":"))
+
+    def _keys(self) -> dict[str, Any]:
+        """What JSON holds. What only version 2 knows is left out where it says nothing: the rest stays readable."""
+        keys = asdict(self)
+        for tensor in (*keys["inputs"], *keys["outputs"]):
+            if tensor["sizes"] is None:
+                del tensor["sizes"]
+        network = {key: value for key, value in (("network", keys.pop("network")),) if value}
+        later = bool(network) or any(tensor.sizes for tensor in self.inputs)
+        return {"manifest_version": MANIFEST_VERSIONS[later], **network, **keys}
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = MANIFEST_FILE, contract: bool = False) -> Manifest:
@@ -119,23 +112,8 @@ class Manifest:
 
         Raises ServeError: not JSON, another version, unknown or missing keys, wrong types.
         """
-        try:
-            keys = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ServeError(f"{source}: not JSON: {error}") from error
-        try:
-            _need(isinstance(keys, dict), "manifest", "a JSON object", keys)
-            version = keys.pop("manifest_version", None)
-            later = "; a later gan-zoo wrote it: upgrade" if _is_size(version) else ""
-            known = _is_size(version) and version == MANIFEST_VERSION
-            _need(known, "manifest_version", f"{MANIFEST_VERSION}{later}", version)
-            _same_keys(keys, [f.name for f in fields(cls) if not (contract and f.name in OUTSIDE_CONTRACT)], "manifest")
-            for side in ("inputs", "outputs"):
-                _need(isinstance(keys[side], list), side, "a list of tensors", keys[side])
-                keys[side] = tuple(_tensor(entry, side) for entry in keys[side])
-            return cls(**keys)
-        except ServeError as error:
-            raise ServeError(f"{source}: {error}") from error
+        (facts,) = _parse(text, source=source, contract=contract, several=False)
+        return facts
 
 
 def metadata(manifest: Manifest) -> dict[str, str]:
@@ -160,18 +138,43 @@ def metadata(manifest: Manifest) -> dict[str, str]:
     }
 
 
-def read(path: str | os.PathLike[str]) -> Manifest:
-    """The manifest of an artifact folder, or in a file. Raises ServeError."""
+def read_all(path: str | os.PathLike[str]) -> tuple[Manifest, ...]:
+    """The manifests of all networks of an artifact folder, or in a file. Raises ServeError."""
     file = Path(path) / MANIFEST_FILE if Path(path).is_dir() else Path(path)
     try:
-        return Manifest.from_json(file.read_bytes(), source=str(file))
+        return _parse(file.read_bytes(), source=str(file))
     except OSError as error:
         raise ServeError(f"{file}: cannot be read: {error.strerror}") from error
 
 
-def write(manifest: Manifest, folder: str | os.PathLike[str]) -> Path:
-    """Write `folder`/manifest.json, whole or not at all. Returns its path."""
-    return write_whole(Path(folder) / MANIFEST_FILE, manifest.to_json().encode())
+def read(path: str | os.PathLike[str], network: str | None = None) -> Manifest:
+    """The manifest of the one network of an artifact folder, or of the one that is named. Raises ServeError."""
+    return choose(read_all(path), network, source=str(path))
+
+
+def choose(manifests: Sequence[Manifest], network: str | None, *, source: str) -> Manifest:
+    """The manifest of `network`; None stands for the only one. Raises ServeError that lists them."""
+    names = [Path(facts.file).stem for facts in manifests]
+    if network is None and len(names) == 1:
+        return manifests[0]
+    if network is None:
+        raise ServeError(
+            f'{source}: holds the networks {", ".join(names)}; name one: network="{names[0]}" (or --network {names[0]})'
+        )
+    if network not in names:
+        hint = suggest(network, names)
+        raise ServeError(f"{source}: there is no network '{network}' in it.{hint} It holds {', '.join(names)}")
+    return manifests[names.index(network)]
+
+
+def write(manifests: Manifest | Sequence[Manifest], folder: str | os.PathLike[str]) -> Path:
+    """Write `folder`/manifest.json for its networks, whole or not at all. Returns its path."""
+    if isinstance(manifests, Manifest):
+        text = manifests.to_json()
+    else:
+        networks = [facts._keys() for facts in manifests]
+        text = _dumps({"manifest_version": MANIFEST_VERSIONS[-1], "networks": networks}, indent=2) + "\n"
+    return write_whole(Path(folder) / MANIFEST_FILE, text.encode())
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
@@ -192,34 +195,62 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _parse(text: str | bytes, *, source: str, contract: bool = False, several: bool = True) -> tuple[Manifest, ...]:
+    """The manifest, or with `several` the manifests, of a JSON text. Raises ServeError."""
+    try:
+        keys = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ServeError(f"{source}: not JSON: {error}") from error
+    try:
+        if not (several and isinstance(keys, dict) and "networks" in keys):
+            return (_manifest(keys, contract=contract),)
+        keys = _versioned(keys)
+        _same_keys(keys, ["networks"], "manifest")
+        entries = keys["networks"]
+        need(isinstance(entries, list) and bool(entries), "networks", "a list of manifests", entries)
+        manifests = tuple(_manifest(entry, contract=contract) for entry in entries)
+        names = [facts.network for facts in manifests]
+        need(all(names) and len(set(names)) == len(names), "networks", "manifests of different networks", names)
+        return manifests
+    except ServeError as error:
+        raise ServeError(f"{source}: {error}") from error
+
+
+def _manifest(keys: Any, *, contract: bool) -> Manifest:
+    names = [f.name for f in fields(Manifest) if not (contract and f.name in OUTSIDE_CONTRACT)]
+    keys = _versioned(keys)
+    _same_keys(keys, names, "manifest", optional=("network",))
+    for side in ("inputs", "outputs"):
+        need(isinstance(keys[side], list), side, "a list of tensors", keys[side])
+        keys[side] = tuple(_tensor(entry, side) for entry in keys[side])
+    return Manifest(**keys)
+
+
+def _versioned(keys: Any) -> dict[str, Any]:
+    """`keys` without the version, which is one that this zoo knows."""
+    need(isinstance(keys, dict), "manifest", "a JSON object", keys)
+    version = keys.get("manifest_version")
+    later = "; a later gan-zoo wrote it: upgrade" if is_size(version) else ""
+    known = is_size(version) and version in MANIFEST_VERSIONS
+    need(known, "manifest_version", f"{' or '.join(map(str, MANIFEST_VERSIONS))}{later}", version)
+    return {key: value for key, value in keys.items() if key != "manifest_version"}
+
+
 def _tensor(entry: Any, side: str) -> Tensor:
-    _need(isinstance(entry, dict), side, "a list of objects", entry)
-    _same_keys(entry, [f.name for f in fields(Tensor)], f"{side} entry")
+    need(isinstance(entry, dict), side, "a list of objects", entry)
+    _same_keys(entry, [f.name for f in fields(Tensor)], f"{side} entry", optional=("sizes",))
     return Tensor(**entry)
 
 
-def _same_keys(received: Mapping[str, Any], expected: list[str], what: str) -> None:
+def _same_keys(
+    received: Mapping[str, Any], expected: Sequence[str], what: str, *, optional: Sequence[str] = ()
+) -> None:
     for key in received:
         if key not in expected:
             raise ServeError(f"{what} has an unknown key '{key}'.{suggest(key, expected)}")
     for key in expected:
-        if key not in received:
+        if key not in received and key not in optional:
             raise ServeError(f"{what} lacks the key '{key}'")
-
-
-def _need(holds: bool, what: str, expected: str, received: object) -> None:
-    if not holds:
-        raise ServeError(f"{what} must be {expected}, received {received!r}")
-
-
-def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_range(value: object) -> bool:
-    if not (isinstance(value, tuple) and len(value) == 2):
-        return False
-    return all(type(v) in (int, float) and math.isfinite(v) for v in value) and value[0] < value[1]
 
 
 def _dumps(value: object, **style: Any) -> str:

@@ -14,22 +14,27 @@ from zoo.spec.plan import Plan, Step
 from zoo.spec.types import Part
 
 
-def build(plan: Plan, *, name: str | None = None) -> keras.Model:
+def build(plan: Plan, *, name: str | None = None, layers: dict[str, keras.layers.Layer] | None = None) -> keras.Model:
     """The network of a plan: inputs and output carry the names of the spec. Fresh weights from Keras's random seed.
+
+    `layers` are layers by name that other networks have too: they are shared, and new ones join them.
 
     Raises SpecError with file:line:column when Keras refuses a layer.
     """
-    # a label is a class id [B]; everything else is float32
+    # a label is a class id [B]; everything else is a float
     tensors: dict[int, Any] = {
-        number: keras.Input(shape=shape, name=tap, dtype="float32" if shape else "int64")
+        number: keras.Input(shape=shape, name=tap, dtype=keras.config.floatx() if shape else "int64")
         for number, (tap, shape) in enumerate(plan.inputs.items())
     }
     inputs = dict(zip(plan.inputs, tensors.values(), strict=True))
+    layers = {} if layers is None else layers
     for step in plan.steps:
         sources = [tensors[i] for i in step.inputs]
         try:
-            layer = _layer(step)
-            tensors[step.output] = layer(sources if len(sources) > 1 else sources[0])
+            name_of_layer = layer_name(step)
+            if name_of_layer not in layers:
+                layers[name_of_layer] = _layer(step)
+            tensors[step.output] = layers[name_of_layer](sources if len(sources) > 1 else sources[0])
         except (ValueError, TypeError, ArithmeticError) as error:
             reason = " ".join(str(error).split())
             raise SpecError(f"{step.place}: {step.where}: Keras refuses it: {reason}") from error

@@ -1,4 +1,4 @@
-"""tf2onnx's graph -> a clean, reproducible ONNX file: stable names, one named batch axis, metadata, IR 8.
+"""tf2onnx's graph -> a clean, reproducible ONNX file: stable names, named axes, metadata, IR 8.
 
 tf2onnx invents a new name for the batch axis at every export and leaves TensorFlow's names on every tensor; two exports
 of the same weights would differ. Here every name follows from the order of the nodes alone.
@@ -20,9 +20,13 @@ BATCH = "batch"
 
 
 def clean(
-    model: ModelProto, *, name: str, inputs: Sequence[str], output: str, metadata: Mapping[str, str], producer: str
-) -> bytes:
-    """The bytes of the finished file. Raises ExportError when the graph is not what the spec says."""
+    model: ModelProto, *, name: str, inputs: Sequence[str], output: str, metadata: Mapping[str, str], producer: str,
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
+) -> bytes:  # fmt: skip
+    """The bytes of the finished file. `shapes` may name axes of inputs and outputs, besides the batch, as dynamic.
+
+    Raises ExportError when the graph is not what the spec says.
+    """
     graph = model.graph
     received = ([i.name for i in graph.input], [o.name for o in graph.output])
     if (sorted(received[0]), received[1]) != (sorted(inputs), [output]):
@@ -35,7 +39,7 @@ def clean(
     result.graph.output.extend(graph.output)
     result.graph.node.extend(graph.node)
     result.graph.initializer.extend(graph.initializer)
-    _name_batch_axis(result)
+    _name_axes(result, shapes or {})
     _rename(result)
     _drop_unused(result)
     result.graph.initializer.sort(key=lambda tensor: tensor.name)
@@ -56,14 +60,16 @@ def operators(data: bytes) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _name_batch_axis(model: ModelProto) -> None:
+def _name_axes(model: ModelProto, shapes: Mapping[str, Sequence[int | str]]) -> None:
     for value in (*model.graph.input, *model.graph.output):
         axes = value.type.tensor_type.shape.dim
         if not axes:
             raise ExportError(f"'{value.name}' has no batch axis")
-        axes[0].Clear()
-        axes[0].dim_param = BATCH
-        if any(not axis.HasField("dim_value") for axis in axes[1:]):
+        named = {i: size for i, size in enumerate(shapes.get(value.name, ())) if isinstance(size, str)}
+        for i, word in {**named, 0: BATCH}.items():
+            axes[i].Clear()
+            axes[i].dim_param = word
+        if any(not axis.HasField("dim_value") for i, axis in enumerate(axes) if i and i not in named):
             raise ExportError(f"only the batch axis of '{value.name}' may be dynamic")
 
 

@@ -75,8 +75,10 @@ class Unrolled:
     """
 
     def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
-        if not isinstance(optimizer, (keras.optimizers.SGD, keras.optimizers.Adam)) or getattr(optimizer, "amsgrad", False):
-            raise UsageError(f"only SGD and Adam can be unrolled, received {type(optimizer).__name__}")
+        known = isinstance(optimizer, (keras.optimizers.SGD, keras.optimizers.Adam))
+        if not known or isinstance(optimizer, keras.optimizers.AdamW) or getattr(optimizer, "amsgrad", False):
+            amsgrad = " with amsgrad" if getattr(optimizer, "amsgrad", False) else ""
+            raise UsageError(f"only SGD and Adam can be unrolled, received {type(optimizer).__name__}{amsgrad}")
         self.optimizer = optimizer
         self.updates = ops.cast(optimizer.iterations, "float32")
         kinds = (optimizer._momentums, optimizer._velocities) if self._is_adam else (_velocities(optimizer),)

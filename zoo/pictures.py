@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,25 @@ def grid(images: Image, *, columns: int | None = None, gap: int = 2) -> Image:
     cells = cells.reshape(rows, columns, h + gap, w + gap, c).swapaxes(1, 2)  # [rows, h, columns, w, c]
     picture = cells.reshape(rows * (h + gap), columns * (w + gap), c)
     return np.ascontiguousarray(picture[: picture.shape[0] - gap, : picture.shape[1] - gap])  # no gap at the edge
+
+
+def pairs(left: Image, right: Image, *, columns: int = 4) -> Image:
+    """Images uint8 [N, H, W, C], each with what became of it at its right: one [H', W', C], `columns` pairs a row."""
+    both = np.stack([left, right], axis=1)  # [N, 2, H, W, C]
+    return grid(scale(both.reshape(-1, *left.shape[1:])), columns=2 * columns)
+
+
+def stack(images: Sequence[Image], *, gap: int = 10) -> Image:
+    """Pictures [H, W, C] below each other, on white: one [H', W', C']."""
+    for image in images:
+        _check(image, rank=3)
+    channels, width = max(image.shape[2] for image in images), max(image.shape[1] for image in images)
+    rows: list[Image] = []
+    for image in images:
+        row = np.full((image.shape[0] + gap, width, channels), WHITE, np.uint8)
+        row[: image.shape[0], : image.shape[1]] = image
+        rows.append(row)
+    return np.concatenate(rows)[:-gap]
 
 
 def scale(images: Image, *, at_least: int = 64) -> Image:

@@ -1,6 +1,7 @@
 """Draws from exported generators with NumPy and ONNX Runtime alone.
 
-    images = zoo.load("exported/dcgan").sample(16, seed=0)      # uint8 [16, H, W, C]
+    images = zoo.load("exported/dcgan").sample(16, seed=0)                           # uint8 [16, H, W, C]
+    summer = zoo.load("exported/cyclegan", network="b_to_a").translate(photos)      # uint8 [n, H, W, C]
 
 The first 4 images of `sample(16)` ARE `sample(4)`, to the last bit. Matrix kernels may choose another order of
 summation for another batch size, so row i always runs at the same place of a block of the same size, whatever n is:
@@ -10,7 +11,6 @@ blocks of 1, 1, 2, 4, 8, 16, 16, ... rows, the last one padded. One image then c
 from __future__ import annotations
 
 import hashlib
-import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,30 +19,46 @@ from typing import Any
 import numpy as np
 
 from zoo import priors
+from zoo.arrays import (
+    Array,
+    as_array,
+    as_ids,
+    check_ids,
+    check_images,
+    check_input,
+    from_uint8,
+    row_shape,
+    to_uint8,
+    whole,
+)
 from zoo.errors import ServeError
-from zoo.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, Tensor, read
+from zoo.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, choose, read, read_all
 from zoo.registry import suggest
 from zoo.session import Session, check_agreement, first_line, open_session
+from zoo.tensor import Tensor
 
-Array = priors.Array
+__all__ = ["Array", "Generator", "load", "to_uint8"]
 BATCH_SIZE = 16  # rows in a full block: convolutions are flat from 8 on, and small draws waste little
 MAX_ROWS = 10**9
 
 
-def load(path: str | os.PathLike[str], *, threads: int | None = None, verify: bool = True) -> Generator:
+def load(
+    path: str | os.PathLike[str], *, network: str | None = None, threads: int | None = None, verify: bool = True
+) -> Generator:
     """The generator in an artifact folder (manifest.json beside generator.onnx), or in a lone .onnx of this zoo.
 
+    `network` names one where the folder holds several, such as "b_to_a".
     `threads` bounds the cores of one call (default: all). `verify` holds the file against the manifest's SHA-256, and
     the manifest against the contract inside the file. Raises ServeError with one line for all that can be wrong.
     """
     place = Path(path)
-    threads = None if threads is None else _whole("threads", threads, low=1)
+    threads = None if threads is None else whole("threads", threads, low=1)
     try:
-        manifest, file = _find(place)
+        manifest, file = _find(place, network)
         data = file.read_bytes()  # once: what was checked is what runs
     except OSError as error:
         raise ServeError(f"{error.filename or place}: cannot be read: {error.strerror}") from error
-    if manifest and verify and manifest.files.get(MODEL_FILE) != hashlib.sha256(data).hexdigest():
+    if manifest and verify and manifest.files.get(file.name) != hashlib.sha256(data).hexdigest():
         raise ServeError(f"{file}: changed or damaged: its SHA-256 is not the one in {MANIFEST_FILE}")
     session = open_session(data, source=str(file), threads=threads)
     embedded = session.get_modelmeta().custom_metadata_map.get("gan.manifest")
@@ -51,24 +67,39 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None, verify: bo
     if embedded is not None and (manifest is None or verify):
         inside = Manifest.from_json(embedded, source=f"{file} (metadata)", contract=True)
         if manifest and inside.contract() != manifest.contract():
-            raise ServeError(f"{place / MANIFEST_FILE}: changed: it differs from the contract inside {MODEL_FILE}")
+            raise ServeError(
+                f"{file.with_name(MANIFEST_FILE)}: changed: it differs from the contract inside {file.name}"
+            )
         manifest = manifest or inside
     assert manifest is not None
+    manifest = choose((manifest,), network, source=str(file))
     check_agreement(session, manifest, source=str(file))
     return Generator(manifest, session)
 
 
-def _find(place: Path) -> tuple[Manifest | None, Path]:
+def _find(place: Path, network: str | None) -> tuple[Manifest | None, Path]:
     """The manifest, where one stands in or beside `place`, and the .onnx file."""
     if not place.exists():
         near = suggest(place.name, os.listdir(place.parent)) if place.parent.is_dir() else ""
         raise ServeError(f"{place}: there is no such file or folder.{near}")
-    if not place.is_dir():
-        in_artifact = place.name == MODEL_FILE and place.with_name(MANIFEST_FILE).is_file()
-        return (read(place.parent) if in_artifact else None), place
-    if not (place / MANIFEST_FILE).is_file():
-        raise ServeError(f"{place}: not an exported generator: it has no {MANIFEST_FILE}")
-    return read(place), place / MODEL_FILE
+    if place.is_dir():
+        if not (place / MANIFEST_FILE).is_file():
+            raise ServeError(f"{place}: not an exported generator: it has no {MANIFEST_FILE}")
+        manifest = read(place, network)
+        return manifest, place / manifest.file
+    return next((facts for facts in _beside(place) if facts.file == place.name), None), place
+
+
+def _beside(file: Path) -> tuple[Manifest, ...]:
+    """The manifests of the folder of `file`. Its manifest.json may be anyone's, unless the file is generator.onnx."""
+    if not file.with_name(MANIFEST_FILE).is_file():
+        return ()
+    try:
+        return read_all(file.parent)
+    except ServeError:
+        if file.name == MODEL_FILE:
+            raise
+        return ()
 
 
 class Generator:
@@ -79,7 +110,7 @@ class Generator:
 
     def __init__(self, manifest: Manifest, session: Session) -> None:
         self.manifest = manifest
-        self.name, self.title = manifest.name, manifest.title
+        self.name, self.title = manifest.model, manifest.title
         self.inputs = {tensor.name: tensor for tensor in manifest.inputs}
         self.outputs = {tensor.name: tensor for tensor in manifest.outputs}
         self._session = session
@@ -107,7 +138,7 @@ class Generator:
 
     def latents(self, n: int, seed: int = 0) -> dict[str, Array]:
         """What `sample(n, seed)` feeds: every input drawn from its prior, class ids uniformly. Raises ServeError."""
-        return self._drawer(seed)(_whole("n", n, low=1, high=MAX_ROWS))
+        return self._drawer(seed)(whole("n", n, low=1, high=MAX_ROWS))
 
     def sample(self, n: int, seed: int = 0, *, label: Any = None, batch_size: int = BATCH_SIZE) -> Array:
         """`n` draws: uint8 [n, H, W, C] for an output with a range, else float32 as it is (points in the plane).
@@ -116,17 +147,38 @@ class Generator:
         `batch_size`, which leaves the latents alone but may move the last bit of the network's arithmetic.
         Raises ServeError.
         """
-        n, draw = _whole("n", n, low=1, high=MAX_ROWS), self._drawer(seed)
+        n, draw = whole("n", n, low=1, high=MAX_ROWS), self._drawer(seed)
         ids = None if label is None else self._label_ids(label, n)
 
         def rows(start: int, stop: int) -> dict[str, Array]:
             feed = draw(stop - start)
             if ids is not None and self._label is not None:
                 part = ids[start:stop] if ids.ndim else np.full(stop - start, ids)
-                feed[self._label.name] = _as_ids(part, self._label)
+                feed[self._label.name] = as_ids(part, self._label)
             return feed
 
         return self._render(n, rows, batch_size)
+
+    def translate(self, images: Any, *, batch_size: int = 1) -> Array:
+        """Images uint8 [n, H, W, C], or one [H, W, C] -> as many translations, uint8 [n, H, W, C'] or [H, W, C'].
+
+        H and W are any that `inputs` allows. Whatever `n`, one image at a time is the default: the result is then that
+        of the image alone, to the last bit, and memory is that of one. Raises ServeError, with the nearest sizes that
+        are allowed.
+        """
+        source = next((tensor for tensor in self.inputs.values() if tensor.is_image), None)
+        if source is None or source.range is None:
+            raise ServeError(f"{self.name} takes no images: it makes them, use sample(n)")
+        if others := [str(tensor) for tensor in self.inputs.values() if tensor is not source]:
+            raise ServeError(f"{self.name} takes more than images: call it with {others[0]} and raw images")
+        pixels, limits = check_images(source, images), source.range
+
+        def rows(start: int, stop: int) -> dict[str, Array]:
+            return {source.name: from_uint8(pixels[start:stop], limits)}
+
+        axes = dict(zip(source.shape[1:3], pixels.shape[1:3], strict=True))
+        result = self._render(len(pixels), rows, batch_size, {str(axis): size for axis, size in axes.items()})
+        return result if np.ndim(images) == 4 else result[0]
 
     def interpolate(self, n: int, seed: int = 0, *, stops: int = 2, label: Any = None) -> Array:
         """`n` frames of a walk through the first `stops` latents of `seed`, along the path that its prior prescribes.
@@ -134,8 +186,8 @@ class Generator:
         The walk starts and ends exactly at images of `sample(stops, seed, label=label)`. One class is held all the
         way: `label`, or the first that `seed` draws. Types as in `sample`. Raises ServeError.
         """
-        stops = _whole("stops", stops, low=2)
-        n = _whole("n", n, low=stops, high=MAX_ROWS)
+        stops = whole("stops", stops, low=2)
+        n = whole("n", n, low=stops, high=MAX_ROWS)
         ends = self.latents(stops, seed)
         if self._label is not None and label is None:
             label = int(ends[self._label.name].flat[0])
@@ -148,7 +200,7 @@ class Generator:
         }
         if label is not None:
             ids = np.broadcast_to(self._label_ids(label, 1), n)
-            walk |= {name: _as_ids(ids, tensor) for name, tensor in self.inputs.items() if name not in walk}
+            walk |= {name: as_ids(ids, tensor) for name, tensor in self.inputs.items() if name not in walk}
         frames = self._render(n, lambda start, stop: {name: z[start:stop] for name, z in walk.items()}, BATCH_SIZE)
         at_stop = place == np.round(place)
         frames[at_stop] = self.sample(stops, seed, label=label)[place[at_stop].astype(int)]  # rows sit elsewhere there
@@ -156,27 +208,36 @@ class Generator:
 
     def _drawer(self, seed: int) -> Callable[[int], dict[str, Array]]:
         """draw(k): the next k rows of every input's own stream. Blocks of any sizes give the same rows."""
-        seed = _whole("seed", seed, low=0, high=priors.MAX_SEED)
+        seed = whole("seed", seed, low=0, high=priors.MAX_SEED)
         for name, tensor in self.inputs.items():
             if not (tensor.classes or tensor.prior):
-                raise ServeError(f"{self.name} cannot draw its input '{name}', it has no prior: call it with {tensor}")
+                cure = (
+                    "it translates: translate(images)" if tensor.is_image else f"it has no prior: call it with {tensor}"
+                )
+                raise ServeError(f"{self.name} cannot draw its input '{name}', {cure}")
         streams = {name: priors.stream(seed, name) for name in self.inputs}
 
         def draw(k: int) -> dict[str, Array]:
             return {
                 name: self._priors[name].draw(streams[name], k)
                 if name in self._priors
-                else _as_ids(priors.labels(streams[name], k, classes=len(tensor.classes)), tensor)
+                else as_ids(priors.labels(streams[name], k, classes=len(tensor.classes)), tensor)
                 for name, tensor in self.inputs.items()
             }
 
         return draw
 
-    def _render(self, n: int, rows: Callable[[int, int], Mapping[str, Array]], batch_size: int) -> Array:
+    def _render(
+        self,
+        n: int,
+        rows: Callable[[int, int], Mapping[str, Array]],
+        batch_size: int,
+        axes: Mapping[str, int] | None = None,
+    ) -> Array:
         """Run rows(start, stop) block by block into one array that is made beforehand."""
-        batch_size, limits = _whole("batch_size", batch_size, low=1), self._output.range
+        batch_size, limits = whole("batch_size", batch_size, low=1), self._output.range
         try:
-            result: Array = np.empty((n, *_row_shape(self._output)), "float32" if limits is None else "uint8")
+            result: Array = np.empty((n, *row_shape(self._output, axes)), "float32" if limits is None else "uint8")
         except (MemoryError, ValueError) as error:
             raise ServeError(f"n={n} asks for more memory than there is; draw fewer at a time") from error
         for start, size in _blocks(n, batch_size):
@@ -191,7 +252,9 @@ class Generator:
             raw: Array = self._session.run([self._output.name], feed)[0]
         except Exception as error:  # ONNX Runtime's errors share no base class but this one
             raise ServeError(f"{self.name}: ONNX Runtime failed: {first_line(error)}") from error
-        expected = (len(next(iter(feed.values()))), *_row_shape(self._output))
+        axes = {str(axis): size for name, array in feed.items()
+                for axis, size in zip(self.inputs[name].shape, array.shape, strict=True)}  # fmt: skip
+        expected = (axes["batch"], *row_shape(self._output, axes))
         if raw.shape != expected:
             raise ServeError(f"{self.name}: the model returned {list(raw.shape)} where {list(expected)} is stated")
         return raw
@@ -200,12 +263,12 @@ class Generator:
         """Class ids [n] from ids or names; one for all stays a scalar []."""
         if self._label is None:
             raise ServeError(f"{self.name} takes no label: it is not conditional")
-        ids = _array("label", label)
+        ids = as_array("label", label)
         if ids.dtype.kind == "U":
             ids = np.array([self._class_id(str(name)) for name in ids.flat], np.int64).reshape(ids.shape)
         if ids.shape not in ((), (n,)):
             raise ServeError(f"label must be one class or {n} of them, received shape {list(ids.shape)}")
-        return _check_ids(self._label, ids)
+        return check_ids(self._label, ids)
 
     def _class_id(self, name: str) -> int:
         assert self._label is not None
@@ -215,56 +278,11 @@ class Generator:
         return self._label.classes.index(name)
 
 
-def to_uint8(raw: Array, range: tuple[float, float]) -> Array:
-    """Pixels: `range` onto 0..255, rounded half to even, clipped. Raises ServeError for numbers that are not finite."""
-    if not np.isfinite(raw).all():
-        raise ServeError("the generator returned numbers that are not finite: they have no colour")
-    low, high = range
-    return np.rint(np.clip((raw.astype(np.float64) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-
-
-def check_input(tensor: Tensor, value: Any) -> Array:
-    """`value` as the array that `tensor` describes: nothing is cast in silence but class ids. Raises ServeError."""
-    array = _array(tensor.name, value)
-    received = f"received {array.dtype} {list(array.shape)}"
-    if array.ndim != len(tensor.shape) or array.shape[1:] != tensor.shape[1:]:
-        raise ServeError(f"input '{tensor.name}': expected {tensor}, {received}")
-    if len(array) == 0:
-        raise ServeError(f"input '{tensor.name}': the batch is empty, {received}; give at least one row")
-    if tensor.classes:
-        return _check_ids(tensor, array).astype(tensor.dtype)
-    if array.dtype != np.float32:
-        raise ServeError(f"input '{tensor.name}': expected {tensor}, {received}; convert it with .astype(\"float32\")")
-    if not np.isfinite(array).all():
-        raise ServeError(f"input '{tensor.name}': every number must be finite, received NaN or infinity")
-    return array
-
-
-def _check_ids(tensor: Tensor, ids: Array) -> Array:
-    if ids.dtype.kind not in "iu":
-        cure = 'convert them with .astype("int64")'
-        raise ServeError(f"input '{tensor.name}': class ids are whole numbers, received {ids.dtype}; {cure}")
-    last = len(tensor.classes) - 1
-    if ids.min() < 0 or ids.max() > last:
-        wrong = int(ids[(ids < 0) | (ids > last)][0])
-        names = f"{tensor.classes[0]}..{tensor.classes[-1]}"
-        raise ServeError(f"input '{tensor.name}': class ids lie in 0..{last} ({names}), received {wrong}")
-    return ids
-
-
-def _as_ids(ids: Array, tensor: Tensor) -> Array:
-    return ids.astype(tensor.dtype).reshape(len(ids), *_row_shape(tensor))
-
-
 def _prior(tensor: Tensor) -> priors.Prior:
     try:
-        return priors.make(tensor.prior or {}, shape=_row_shape(tensor))
+        return priors.make(tensor.prior or {}, shape=row_shape(tensor))
     except ValueError as error:
         raise ServeError(f"input '{tensor.name}': wrong prior: {error}") from error
-
-
-def _row_shape(tensor: Tensor) -> tuple[int, ...]:
-    return tuple(int(size) for size in tensor.shape[1:])
 
 
 def _blocks(n: int, batch_size: int) -> Iterator[tuple[int, int]]:
@@ -278,21 +296,3 @@ def _blocks(n: int, batch_size: int) -> Iterator[tuple[int, int]]:
 
 def _padded(rows: Array, size: int) -> Array:
     return rows if len(rows) == size else np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), axis=0)])
-
-
-def _array(name: str, value: Any) -> Array:
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ServeError(f"'{name}' is not an array: {first_line(error)}") from error
-
-
-def _whole(name: str, value: Any, *, low: int, high: int | None = None) -> int:
-    limits = f"a whole number from {low} up" if high is None else f"a whole number in {low}..{high}"
-    try:
-        number = operator.index(value)
-    except TypeError as error:
-        raise ServeError(f"{name} must be {limits}, received {value!r}") from error
-    if isinstance(value, bool) or number < low or (high is not None and number > high):
-        raise ServeError(f"{name} must be {limits}, received {value!r}")
-    return number

@@ -11,7 +11,8 @@ from importlib import metadata
 from typing import Any
 
 from zoo.errors import ServeError
-from zoo.manifest import Manifest, Tensor
+from zoo.manifest import Manifest
+from zoo.tensor import Tensor
 
 Session = Any  # onnxruntime.InferenceSession: the package ships no types
 ONNX_TYPES = {"tensor(float)": "float32", "tensor(int32)": "int32", "tensor(int64)": "int64"}

@@ -10,7 +10,7 @@ import itertools
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,15 @@ import numpy as np
 
 from zoo import algorithms, autodiff, callbacks, checkpoint, data, pictures, priors
 from zoo.algorithms import Algorithm
-from zoo.data import Batches, Dataset
+from zoo.data import Batches, Dataset, Domains
 from zoo.errors import TrainingError, UsageError
 from zoo.initializers import apply_data
 from zoo.runtime import to_uint8
-from zoo.spec import Export, Plan, Spec, Training
+from zoo.spec import Spec, Training
 from zoo.spec.types import Part, construct_arguments, seconds
 
 PICTURE_SAMPLES = 64
+Watch = Callable[[int, Algorithm], None]
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,12 @@ def train(
     resume: bool = False,
     steps: int | None = None,
     budget: float | None = None,
+    watch: Watch | None = None,
 ) -> Run:
     """Train `spec` in `runs`/<name>. With `resume` a checkpoint there is continued, else an earlier run is set aside.
 
     `steps` and `budget` (seconds, of this part) replace the spec's own limits; what came of them stands in `Run`.
+    `watch(n, algorithm)` is called after each step, when n steps are made; it must not change anything.
 
     Raises UsageError for a spec that only describes networks, DataError, and TrainingError when a number stops being
     finite; the last good checkpoint then stays as it is.
@@ -86,18 +89,20 @@ def train(
     )  # fmt: skip
     if clock.step >= clock.steps:
         return Run(spec, algorithm, start.step, start.seconds, start.ended, start.machine, folder)
-    algorithm.compile(xla=training.xla)
-    reason, took = _fit(spec, algorithm, batches, clock, start, folder)
+    reason, took = _fit(spec, algorithm, batches, clock, start, folder, watch)
     return Run(spec, algorithm, clock.step, start.seconds + took, reason, machine(), folder)
 
 
-def _start(spec: Spec, algorithm: Algorithm, dataset: Dataset, folder: Path, resume: bool) -> checkpoint.Progress:
+def _start(
+    spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains, folder: Path, resume: bool
+) -> checkpoint.Progress:
     """Where the run begins: at its checkpoint, or anew in an empty folder."""
     path = folder / checkpoint.FILE
     if resume and path.exists():
         return checkpoint.load(path, algorithm, spec.document)
     if resume:
         print(f"{spec.name}: there is no checkpoint in {folder}: starting anew", file=sys.stderr)
+    algorithm.begin(0)
     _initialise_from_data(algorithm, spec, dataset)
     if folder.exists():
         _set_aside(folder)  # last: a spec that cannot begin leaves the earlier run where it is
@@ -105,8 +110,9 @@ def _start(spec: Spec, algorithm: Algorithm, dataset: Dataset, folder: Path, res
 
 
 def _fit(
-    spec: Spec, algorithm: Algorithm, batches: Batches, clock: callbacks.Clock, start: checkpoint.Progress, folder: Path
-) -> tuple[str, float]:
+    spec: Spec, algorithm: Algorithm, batches: Batches, clock: callbacks.Clock, start: checkpoint.Progress,
+    folder: Path, watch: Watch | None,
+) -> tuple[str, float]:  # fmt: skip
     """Run the steps and leave a checkpoint. Returns why it ended and the seconds that it took."""
     training, path = spec.sections.training, folder / checkpoint.FILE
     assert training is not None
@@ -128,14 +134,19 @@ def _fit(
         curves,
         line,
         stop,
+        *([callbacks.EverySteps(clock, 1, lambda step: watch(step, algorithm))] if watch else []),
     ]
     with contextlib.ExitStack() as at_the_end:
         for one in (stop, curves, line):
             at_the_end.callback(one.close)  # also after an error; a Ctrl-C must not cost the last checkpoint
         try:
             picture(clock.step)
-            steps_left = _Steps(batches, clock.step, clock.steps)
-            algorithm.fit(steps_left, epochs=1, verbose=0, shuffle=False, callbacks=around)
+            while clock.step < clock.steps and stop.reason == callbacks.FINISHED:  # once, or once for each stage
+                algorithm.begin(clock.step)
+                algorithm.compile(xla=training.xla)
+                end = min(algorithm.pause(clock.step) or clock.steps, clock.steps)
+                ahead = _Steps(batches, clock.step, end)
+                algorithm.fit(ahead, epochs=1, verbose=0, shuffle=False, callbacks=around)
             took = clock.seconds
             picture(clock.step)
             save()
@@ -170,53 +181,38 @@ def recipe(spec: Spec) -> Training:
     return training
 
 
-def exported_plan(spec: Spec) -> Plan:
-    """The one network of an artifact. Raises UsageError for a spec that cannot be trained, or not be exported."""
-    recipe(spec)
-    names = (spec.sections.export or Export()).networks
-    if len(names) != 1 or names[0] not in spec.plans:
-        raise UsageError(
-            f"{spec.path}: an artifact holds one of the networks {', '.join(spec.plans)}, received "
-            f"export.networks {list(names)}"
-        )
-    plan = spec.plans[names[0]]
-    for tap in plan.inputs:
-        if tap not in spec.latents and not (tap == "label" and spec.classes):
-            raise UsageError(f"{spec.path}: input '{tap}' of an exported generator is neither a latent nor a label")
-    return plan
-
-
-def load_data(spec: Spec, *, split: Any = None) -> Dataset:
-    """The data of a spec, with images of the spec's size."""
+def load_data(spec: Spec, *, split: Any = None) -> Dataset | Domains:
+    """The data of a spec: with images of the spec's size if `split` is stated, else as they are held for training."""
     section = spec.sections.data
     assert section is not None
     return data.load(
         section.source.name,
         section.source.args,
-        size=section.size,
+        size=section.size if split else section.jitter_from or section.size,
         channels=section.channels,
         fit=section.fit,
         split=split,
     )
 
 
-def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset) -> Batches:
+def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -> Batches:
     """What each step consumes: draws of the data, and of every latent, all of it a function of seed and step."""
     training, section = spec.sections.training, spec.sections.data
     assert training is not None and section is not None
-    sources = {name: prior(part) for name, part in spec.sections.latent.items()}
+    window = next((shape[:2] for shape in spec.fields.values() if len(shape) == 3), None)  # points have none
+    sources = {name: prior(part) for name, part in {**spec.sections.latent, **algorithm.noise}.items()}
 
-    def latents(step: int) -> Mapping[str, np.ndarray]:
+    def further(step: int) -> Mapping[str, np.ndarray]:
         drawn = {}
         for name, source in sources.items():
             random = np.random.RandomState([training.seed, step, *name.encode()])
             count = algorithm.latent_draws * training.batch_size
             drawn[name] = source.draw(random, count).reshape(algorithm.latent_draws, training.batch_size, *source.shape)
-        return drawn
+        return {**drawn, **algorithm.turns(step)}
 
     return Batches(
         dataset, batch_size=training.batch_size, draws=algorithm.data_draws, seed=training.seed,
-        range=section.range, flip=section.flip, extra=latents,
+        range=section.range, flip=section.flip, window=window if section.jitter_from else None, extra=further,
     )  # fmt: skip
 
 
@@ -261,16 +257,19 @@ class PictureOf:
             if not np.isfinite(raw).all():
                 raise TrainingError(f"step {step}: {name} makes numbers that are not finite")
             self.folder.mkdir(parents=True, exist_ok=True)
-            shown = to_uint8(raw, section.range) if raw.ndim == 4 else raw
-            pictures.write_png(self.folder / f"{name}-{step:07d}.png", pictures.picture(shown))
+            if raw.ndim == 4:  # a network that grows makes smaller images at first
+                raw = pictures.scale(to_uint8(raw, section.range), at_least=min(plan.output_shape[:2]))
+            pictures.write_png(self.folder / f"{name}-{step:07d}.png", pictures.picture(raw))
 
 
-def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset) -> None:
+def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset | Domains) -> None:
     """Biases that start at the pixel marginals, in the players and in their averages."""
-    if dataset.images is not None:
-        mean = dataset.images.mean(axis=0) / 255.0  # [H, W, C] in [0, 1]
+    for field, part in dataset.parts.items():
+        if part.images is None:
+            continue
+        mean = part.images.mean(axis=0) / 255.0  # [H, W, C] in [0, 1]
         for name, plan in spec.plans.items():
-            if plan.output_name == dataset.field:
+            if plan.output_name == field:
                 apply_data(algorithm.players[name], mean)
                 if name in algorithm.averages:
                     apply_data(algorithm.averages[name], mean)

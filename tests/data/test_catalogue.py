@@ -1,10 +1,12 @@
 import inspect
 import subprocess
 import sys
+import typing
 
 import pytest
 
-from zoo.data import CARDS, describe, final_shape
+from zoo.data import CARDS, describe, final_shape, window_shape
+from zoo.data.catalogue import EMOJI_HALF, EMOJI_SPLITS, THINGS, VENDORS
 from zoo.data.sources import SOURCES
 from zoo.errors import DataError
 
@@ -64,3 +66,40 @@ def test_the_card_of_a_mixture_follows_its_arguments(source, args):
     assert card.classes == data.classes
     assert card.splits["train"] == len(data)
     assert card.shape == data.points.shape[1:]
+
+
+def test_a_source_of_two_domains_states_the_licences_of_both():
+    card = describe("emoji", {"a": "twemoji", "b": "noto"})
+    assert card.title == "Twemoji and Noto Emoji" and card.domains == ("a", "b") and card.classes == ()
+    assert card.licence == "CC-BY-4.0 (Twemoji), Apache-2.0 (Noto Emoji)"
+    assert "Twitter" in card.citation and "Google" in card.citation  # CC-BY-4.0 wants the authors named
+    assert card.splits == {"train": min(EMOJI_HALF, EMOJI_SPLITS["train"] - EMOJI_HALF), "test": EMOJI_SPLITS["test"]}
+    assert describe("cifar10_pair", {"a": "cat", "b": "dog"}).title == "Two classes of CIFAR-10: cat and dog"
+
+
+@pytest.mark.parametrize(
+    ("source", "a", "b", "message"),
+    [
+        ("emoji", "noto", "noto", "a and b are both 'noto'"),
+        ("emoji", "noto", "apple", "unknown 'apple'. Known: noto, twemoji, fluent"),
+        ("cifar10_pair", "horse", "zebra", "unknown 'zebra'. Known: airplane"),
+        ("folders", "photos", "photos", "nothing to translate"),
+    ],
+)
+def test_impossible_domains_are_refused(source, a, b, message):
+    with pytest.raises(DataError, match=message):
+        describe(source, {"a": a, "b": b})
+
+
+def test_the_words_of_a_spec_are_those_of_the_catalogue():
+    hints = {name: typing.get_type_hints(SOURCES.get(name))["a"] for name in ("emoji", "cifar10_pair")}
+    assert typing.get_args(hints["emoji"]) == VENDORS and typing.get_args(hints["cifar10_pair"]) == THINGS
+
+
+def test_window_shape():
+    assert window_shape((256, 256, 3), None) is None
+    assert window_shape((256, 256, 3), 286) == (286, 286)
+    assert window_shape((32, 48, 1), (32, 50)) == (32, 50)
+    for shape, jitter_from in (((256, 256, 3), 255), ((32, 48, 3), (40, 47)), ((2,), 4), ((8, 8, 1), 0)):
+        with pytest.raises(DataError, match="jitter_from|at least 1"):
+            window_shape(shape, jitter_from)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.data import Batches
-from zoo.data.dataset import Dataset
+from zoo.data.dataset import Dataset, Domains
 from zoo.data.pipeline import _permutation, batch_indices
 from zoo.errors import DataError
 
@@ -103,3 +103,82 @@ def test_steps_per_epoch():
     assert Batches(TOY, batch_size=3).steps_per_epoch == 3
     assert Batches(TOY, batch_size=2, draws=2).steps_per_epoch == 2
     assert Batches(TOY, batch_size=9, draws=5).steps_per_epoch == 1
+
+
+OTHER = Dataset("other", images=np.arange(100, 107, dtype=np.uint8).reshape(7, 1, 1, 1).repeat(3, axis=2))
+PAIR = Domains("pair", TOY, OTHER)
+
+
+def seen(batches, field, steps):
+    """The first pixel of every item, in the order in which it came."""
+    return [round((x + 1) * 127.5) for step in range(steps) for x in batches[step][field][..., 0, -1, 0].ravel()]
+
+
+def test_two_domains_come_in_orders_of_their_own():
+    batches = Batches(PAIR, batch_size=1, seed=1)
+    batch = batches[3]
+    assert set(batch) == {"a", "b"}  # no labels
+    assert batch["a"].shape == (1, 1, 2, 3, 1) and batch["b"].shape == (1, 1, 1, 3, 1)
+    assert batch["a"].dtype == batch["b"].dtype == np.float32
+    a, b = seen(batches, "a", 70), seen(batches, "b", 70)
+    for start in range(0, 70, 10):
+        assert sorted(a[start : start + 10]) == list(range(10))
+    for start in range(0, 70, 7):
+        assert sorted(b[start : start + 7]) == list(range(100, 107))  # the smaller one begins again earlier
+    assert batches.steps_per_epoch == len(PAIR) == 10
+    same_size = Batches(Domains("pair", OTHER, OTHER), batch_size=1, seed=1)
+    assert seen(same_size, "a", 7) != seen(same_size, "b", 7)
+
+
+def test_domains_are_pure_functions_of_seed_and_step():
+    options = {"batch_size": 2, "draws": 2, "flip": True}
+    forward = [Batches(PAIR, seed=4, **options)[step] for step in range(6)]
+    _permutation.cache_clear()
+    for step in reversed(range(6)):
+        again = Batches(PAIR, seed=4, **options)[step]
+        assert again["a"].shape == (2, 2, 2, 3, 1)
+        for field in ("a", "b"):
+            np.testing.assert_array_equal(again[field], forward[step][field])
+    assert seen(Batches(PAIR, batch_size=2, seed=5), "b", 3) != seen(Batches(PAIR, batch_size=2, seed=4), "b", 3)
+
+
+def test_domains_are_mirrored_independently():
+    lines = Dataset("lines", images=np.array([0, 255], np.uint8).reshape(1, 1, 2, 1).repeat(9, axis=0))
+    batches = Batches(Domains("pair", lines, lines), batch_size=1, flip=True)
+    turned = np.array([[batches[step][field][0, 0, 0, 0, 0] > 0 for field in "ab"] for step in range(400)])
+    counts = np.bincount(2 * turned[:, 0] + turned[:, 1], minlength=4)
+    assert counts.min() > 65 and counts.max() < 135  # of 400 over four combinations: 100 each, standard deviation 9
+
+
+def test_a_batch_larger_than_the_smaller_domain_is_refused():
+    with pytest.raises(DataError, match=r"within 1..7, .* Received: 8"):
+        Batches(PAIR, batch_size=8)
+
+
+PLACES = Dataset("places", images=np.arange(20, dtype=np.uint8).reshape(1, 4, 5, 1).repeat(6, axis=0))
+
+
+def test_windows_fall_everywhere_equally_often_and_are_pure():
+    batches = Batches(PLACES, batch_size=6, window=(3, 3))
+    found = []
+    for step in range(200):
+        batch = batches[step]["image"]
+        assert batch.shape == (1, 6, 3, 3, 1)
+        np.testing.assert_array_equal(batch, batches[step]["image"])
+        for image in np.rint((batch[0, ..., 0] + 1) * 127.5).astype(int):
+            found.append(image[0, 0])
+            np.testing.assert_array_equal(image, image[0, 0] + np.arange(3)[:, None] * 5 + np.arange(3))
+    counts = np.bincount(found, minlength=20)
+    assert set(np.flatnonzero(counts)) == {0, 1, 2, 5, 6, 7}
+    assert counts[counts > 0].min() > 150 and counts.max() < 250  # of 1200: 200 each, standard deviation 13
+
+
+def test_a_window_of_the_whole_image_changes_nothing():
+    whole, plain = Batches(PLACES, batch_size=6, window=(4, 5), flip=True), Batches(PLACES, batch_size=6, flip=True)
+    np.testing.assert_array_equal(whole[5]["image"], plain[5]["image"])
+
+
+@pytest.mark.parametrize("data", [PLACES, Dataset("points", points=np.zeros((9, 2), np.float32))])
+def test_a_window_that_does_not_fit_is_refused(data):
+    with pytest.raises(DataError, match="window of 5 x 5 does not fit"):
+        Batches(data, batch_size=1, window=(5, 5))

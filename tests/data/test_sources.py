@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from zoo.data import CARDS, load
+from zoo.data.catalogue import THINGS
 from zoo.data.fetch import read
 from zoo.data.formats import Arrays, sha256
 from zoo.data.sources import digits, folder, grid, ring
@@ -157,3 +158,38 @@ def test_folder_refuses_what_it_cannot_read(tmp_path):
     paint(tmp_path / "sub" / "x.png", (1, 2, 3))
     with pytest.raises(DataError, match="sub-folders"):
         folder(path=str(tmp_path), size=4)
+
+
+def from_cache(monkeypatch, name, args=None, **options):
+    """The data set as this machine has it; the test is skipped where it does not."""
+    monkeypatch.setattr("zoo.data.sources.read", partial(read, offline=True))
+    try:
+        return load(name, args, **options)
+    except DataError:
+        pytest.skip(f"{name} is not on this machine; `zoo fetch` gets it")
+
+
+def test_two_classes_of_cifar(monkeypatch):
+    whole = from_cache(monkeypatch, "cifar10", split="test")
+    pair = from_cache(monkeypatch, "cifar10_pair", {"a": "horse", "b": "deer"}, split="test")
+    for thing, part in (("horse", pair.a), ("deer", pair.b)):
+        assert part.images.shape == (1000, 32, 32, 3) and part.labels is None
+        np.testing.assert_array_equal(part.images, whole.images[whole.labels == THINGS.index(thing)])
+    assert not pair.paired
+
+
+def test_folders_are_two_domains(tmp_path):
+    paint(tmp_path / "summer" / "1.png", (0, 255, 0), size=(8, 4))
+    for name in ("1", "deep/2"):
+        paint(tmp_path / "winter" / f"{name}.png", (255, 255, 255))
+    where = {"a": str(tmp_path / "summer"), "b": str(tmp_path / "winter" / "deep")}
+    pair = load("folders", where, size=4, channels=1)
+    assert len(pair.a) == len(pair.b) == len(pair) == 1 and not pair.paired
+    assert pair.a.images[0, :, :, 0].tolist() == np.full((4, 4), 150).tolist()  # green, cropped: no black bars
+    for args, message in [({"a": where["a"]}, "'b'"), ({**where, "b": str(tmp_path / "none")}, "there is no folder")]:
+        with pytest.raises(DataError, match=message):
+            load("folders", args, size=4)
+    with pytest.raises(DataError, match="no test split"):
+        load("folders", where, size=4, split="test")
+    with pytest.raises(DataError, match="state one"):
+        load("folders", where)

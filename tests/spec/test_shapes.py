@@ -43,6 +43,7 @@ CASES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
     "UnitNormalization": ([IMAGE, VECTOR], [{}, {"axis": 1}]),
     "SpatialDropout2D": ([IMAGE], [{"rate": 0.5}]),
     "PixelNorm": ([IMAGE, VECTOR], PLAIN),
+    "Fade": ([IMAGE, VECTOR], [{}, {"alpha": 0.25}]),
     "PReLU": ([ODD], [{}, {"shared_axes": [1, 2]}, {"shared_axes": [3]}]),
     "BatchNormalization": (
         [IMAGE, ODD],
@@ -54,12 +55,18 @@ CASES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
         [{"groups": g, "center": c, "scale": s} for g in (-1, 1, 2, 4) for c in (True, False) for s in (True, False)],
     ),
     "Dense": ([VECTOR, SEQUENCE, IMAGE], [{"units": 5}, {"units": 5, "use_bias": False}]),
+    "SpectralDense": ([VECTOR, SEQUENCE], [{"units": 5}, {"units": 5, "use_bias": False}]),
     "EqualizedDense": ([VECTOR], [{"units": 5}, {"units": 5, "use_bias": False, "gain": 1}]),
     "Maxout": ([VECTOR], [{"units": 5, "pieces": 3}, {"units": 5, "pieces": 3, "use_bias": False}]),
     "Conv2D": (
         [IMAGE, (7, 7, 6), WIDE],
         [{"filters": 4, **k} for k in KERNELS + DILATED]
         + [{"filters": 6, "kernel_size": 3, "groups": 2}, {"filters": 3, "kernel_size": 3, "use_bias": False}],
+    ),
+    "SpectralConv2D": (
+        [IMAGE, ODD],
+        [{"filters": 5, **k} for k in KERNELS[::3]]
+        + [{"filters": 4, "kernel_size": 3, "groups": 2}, {"filters": 5, "kernel_size": 3, "use_bias": False}],
     ),
     "EqualizedConv2D": (
         [IMAGE, ODD],

@@ -7,11 +7,13 @@ from typing import Any
 
 from zoo.algorithms.alternating import alternating
 from zoo.algorithms.base import ALGORITHMS, Algorithm, Phase, Player
+from zoo.algorithms.cyclegan import cyclegan
+from zoo.algorithms.progressive import progressive
 from zoo.algorithms.unrolled import unrolled
 from zoo.spec.plan import Plan
 from zoo.spec.types import Part, construct_arguments
 
-__all__ = ["ALGORITHMS", "Algorithm", "Phase", "Player", "alternating", "make", "unrolled"]
+__all__ = ["ALGORITHMS", "Algorithm", "Phase", "Player", "alternating", "cyclegan", "make", "progressive", "unrolled"]
 
 
 def make(part: Part, plans: Mapping[str, Plan], **options: Any) -> Algorithm:

@@ -15,7 +15,6 @@ import numpy as np
 from keras import ops
 
 from zoo.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, Player, Tensor
-from zoo.errors import UsageError
 from zoo.losses import LOSSES
 from zoo.penalties import PENALTIES, Meeting
 from zoo.spec.plan import Plan
@@ -70,14 +69,9 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
         self.data_draws = discriminator.updates
         self.latent_draws = discriminator.updates + generator.updates
         self.made = plans["generator"].output_name  # the name of G's result among D's inputs
-        if burn_in and burn_in.updates % discriminator.updates:
-            raise UsageError(
-                f"algorithm.burn_in.updates must be a multiple of discriminator.updates ({discriminator.updates}), "
-                f"received {burn_in.updates}"
-            )
         held = {weight_clip.when: self.clip} if weight_clip else {}
         g, d = self.players["generator"], self.players["discriminator"]
-        self._phases = (
+        self._phases: tuple[Phase, ...] = (
             Phase("discriminator", (d,), self.make_optimizer(discriminator, "discriminator"),
                   self.discriminator_loss, discriminator.updates, before=held.get("before"), after=held.get("after")),
             Phase("generator", (g,), self.make_optimizer(generator, "generator"),

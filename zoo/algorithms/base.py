@@ -125,7 +125,7 @@ class Algorithm(keras.Model):
         plan = self.plans[role]
         draws = {name: i % self.data_draws if name in DATA_FIELDS else i for name in plan.inputs}
         inputs = {name: given[name] if name in given else batch[name][draw] for name, draw in draws.items()}
-        return ops.cast(self.players[role](inputs, training=True)[plan.output_name], "float32")
+        return ops.cast(self.players[role](inputs, training=True)[plan.output_name], keras.config.floatx())
 
     def compile(self, *, xla: bool = False) -> None:
         """Keras's `compile`: the one optimizer that `fit` asks for stands for those of all players.

@@ -15,7 +15,8 @@ from keras import ops
 
 from zoo import autodiff, optimizers
 from zoo.algorithms.alternating import alternating
-from zoo.algorithms.base import ALGORITHMS, Batch, Tensor
+from zoo.algorithms.base import ALGORITHMS, Batch, Tensor, seeds
+from zoo.errors import UsageError
 from zoo.spec.types import NonNegativeInt, Optimizer
 
 
@@ -25,8 +26,8 @@ class unrolled(alternating):  # noqa: N801 - the name is a word of the spec lang
 
     `inner_optimizer` makes them: by default D's own, with its moments of this step, as in the paper; another one starts
     afresh. All K see the examples of G's turn. In a zero-sum game (`minimax`, `wasserstein`) G maximises the whole of
-    D's loss, real examples included: they too depend on G through theta_D^K. With `unrolled_updates: 0` it is the
-    ordinary GAN.
+    D's adversarial loss, real examples included: they too depend on G through theta_D^K. Penalties are D's own: they
+    steer the K updates, and G does not maximise them. With `unrolled_updates: 0` it is the ordinary GAN.
     """
 
     def __init__(
@@ -37,23 +38,40 @@ class unrolled(alternating):  # noqa: N801 - the name is a word of the spec lang
         self.inner = discriminator.optimizer if inner_optimizer is None else optimizers.make(inner_optimizer)
         if inner_optimizer is not None:
             self.inner.build(discriminator.variables)  # its zeros are only ever read
-        optimizers.Unrolled(self.inner)  # one that cannot be unrolled is said now
+        try:
+            optimizers.Unrolled(self.inner)
+        except UsageError as error:
+            knob = "inner_optimizer" if inner_optimizer else "discriminator.optimizer"
+            hint = "" if inner_optimizer else ". An inner_optimizer of its own may look ahead instead"
+            raise UsageError(f"algorithm.unrolled.{knob}: {error}{hint}") from error
 
     def generator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
+        if not self.unrolled_updates:
+            return super().generator_loss(batch, i)
+        draw, variables = i % self.data_draws, self.phases()[0].variables
         made = self.run("generator", batch, self.data_draws + i)
-        variables = self.phases()[0].variables
-        ahead = self.look_ahead(batch, i % self.data_draws, made)
-        with autodiff.overlay(zip(variables, ahead, strict=True)):
+        ahead = self.look_ahead(batch, draw, made)
+        with autodiff.overlay(zip(variables, ahead, strict=True)) as scope:
             if self.game.zero_sum:
-                return -self.verdict(batch, i % self.data_draws, made), {}
-            return self.game.generator(self.judge(batch, i, made)), {}
+                real, fake = self.run("discriminator", batch, draw), self.judge(batch, draw, made)
+                loss = -self.game.discriminator(real, fake)
+            else:
+                loss = self.game.generator(self.judge(batch, draw, made))
+        for seed in seeds(self.players["discriminator"]):
+            if (drawn := scope.get_current_value(seed)) is not None:
+                seed.assign(drawn)
+        return loss, {}
 
     def look_ahead(self, batch: Batch, i: int, made: Tensor) -> list[Tensor]:
-        """theta_D^K as a differentiable function of theta_D and, through `made`, of theta_G."""
+        """theta_D^K as a differentiable function of theta_D and, through `made`, of theta_G.
+
+        D's own weights, moments and batch norm statistics stay as they are; only its dropout draws on.
+        """
         variables, optimizer = self.phases()[0].variables, optimizers.Unrolled(self.inner)
         values = [ops.convert_to_tensor(variable) for variable in variables]
         for _ in range(self.unrolled_updates):
             with autodiff.overlay(zip(variables, values, strict=True)):
                 found = autodiff.value_and_grad(lambda: (self.verdict(batch, i, made), {}), variables)
+            found.keep(seeds(self.players["discriminator"]))
             values = optimizer.step(values, found.gradients)
         return values

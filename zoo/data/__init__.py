@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.catalogue import CARDS, Card, Fit, Split, describe, final_shape
+from zoo.data.catalogue import CARDS, Card, Fit, Split, describe, final_shape, window_shape
 from zoo.data.fetch import fetch
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
-    from zoo.data.dataset import Dataset
+    from zoo.data.dataset import Dataset, Domains
     from zoo.data.pipeline import Batches
 
-__all__ = ["CARDS", "Batches", "Card", "Dataset", "describe", "fetch", "final_shape", "load"]
+__all__ = [
+    "CARDS", "Batches", "Card", "Dataset", "Domains", "describe", "fetch", "final_shape", "load", "window_shape",
+]  # fmt: skip
 
 
 def load(
@@ -31,13 +34,14 @@ def load(
     channels: int | None = None,
     fit: Fit | None = None,
     split: Split | None = None,
-) -> Dataset:
+) -> Dataset | Domains:
     """The data set `source(**args)` with uint8 images of `size` and `channels`; None keeps the native ones.
 
     `fit` is "pad" unless stated, and "crop" for a folder, where black bars would become part of what is learnt.
     A source that itself takes `size`, `fit` or `split` (a folder, which fits each file as it reads it) is handed them,
     unless `args` states its own. Raises DataError for an unknown source or argument, and for data that cannot be had.
     """
+    from zoo.data.dataset import Domains
     from zoo.data.prepare import prepare
     from zoo.data.sources import SOURCES
 
@@ -51,7 +55,9 @@ def load(
         raise DataError(f"data source '{source}': {error.args[0]}") from error
     if split == "test" and "split" not in signature.parameters:
         raise DataError(f"data source '{source}' has no test split: point it at other files instead")
-    return prepare(SOURCES.get(source)(**bound), size=size, channels=channels, fit=fit or "pad")
+    made = SOURCES.get(source)(**bound)
+    parts = {name: prepare(part, size=size, channels=channels, fit=fit or "pad") for name, part in made.parts.items()}
+    return replace(made, a=parts["a"], b=parts["b"]) if isinstance(made, Domains) else parts[made.field]
 
 
 def __getattr__(name: str) -> Any:
@@ -59,8 +65,8 @@ def __getattr__(name: str) -> Any:
         from zoo.data.pipeline import Batches
 
         return Batches
-    if name == "Dataset":
-        from zoo.data.dataset import Dataset
+    if name in ("Dataset", "Domains"):
+        from zoo.data import dataset
 
-        return Dataset
+        return getattr(dataset, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

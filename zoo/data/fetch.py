@@ -114,7 +114,8 @@ def _advice(card: Card, cache: Path, tried: list[tuple[str, str]]) -> Iterator[s
     yield f"{card.title} was not found. Places tried:"
     for title, reason in tried:
         yield f"  {title}: {reason}"
-    *names, last = LAYOUTS[card.name][1].names  # [0] is the .npz of the cache
+    layout = LAYOUTS[card.name][1]  # [0] is the .npz of the cache
+    *names, last = [*layout.names, *([layout.many] if layout.many else [])]
     yield "To get it, do one of these:"
     yield f"  put {', '.join(names)} and {last} (.gz and .tar.gz are fine) into {cache / card.name}"
     if card.name == "fashion_mnist":

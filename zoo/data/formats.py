@@ -39,10 +39,14 @@ Files = Mapping[str, bytes]
 
 
 class Layout(NamedTuple):
-    """One way of distribution: the names of its files (without .gz), and how they become arrays."""
+    """One way of distribution: the names of its files (without .gz), and how they become arrays.
+
+    `many` says how the paths of further files end, where they are too many to be named: "64/*.png".
+    """
 
     names: tuple[str, ...]
     decode: Callable[[Files], Arrays]
+    many: str | None = None
 
 
 def _idx(data: bytes) -> np.ndarray:
@@ -95,20 +99,26 @@ def npz(name: str) -> Layout:
     return Layout((name,), decode)
 
 
-def gather(paths: Iterable[Path], names: Iterable[str]) -> dict[str, bytes]:
-    """The files called `names`, out of loose files, .gz files and tar archives, whatever folders they lie in."""
-    wanted, found = set(names), {}
+def gather(paths: Iterable[Path], names: Iterable[str], many: Iterable[str] = ()) -> dict[str, bytes]:
+    """The files called `names`, out of loose files, .gz files and tar archives, whatever folders they lie in.
+
+    Besides, by their names, all files whose paths end as one of `many` says.
+    """
+    wanted, patterns, found = set(names), list(many), {}
+
+    def is_wanted(path: Path) -> bool:
+        return path.name in wanted or any(path.match(pattern) for pattern in patterns)
+
     for path in paths:
-        plain = path.name.removesuffix(".gz")
-        if plain in wanted:
-            found[plain] = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        plain = path.with_name(path.name.removesuffix(".gz"))
+        if is_wanted(plain):
+            found[plain.name] = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         elif path.name.endswith((".tgz", ".tar.gz", ".tar")):
             with tarfile.open(path) as archive:
                 for member in archive:
-                    name = Path(member.name).name
-                    stream = archive.extractfile(member) if name in wanted and member.isfile() else None
+                    stream = archive.extractfile(member) if is_wanted(Path(member.name)) and member.isfile() else None
                     if stream is not None:
-                        found[name] = stream.read()
+                        found[Path(member.name).name] = stream.read()
     return found
 
 
@@ -118,10 +128,12 @@ def decode(card: Card, paths: Iterable[Path], layouts: Iterable[Layout]) -> Arra
     Raises FileNotFoundError if no layout is complete, ValueError if the content is not that of the card.
     """
     layouts = list(layouts)
-    files = gather(paths, (name for layout in layouts for name in layout.names))
+    many = [layout.many for layout in layouts if layout.many]
+    files = gather(paths, (name for layout in layouts for name in layout.names), many)
     layout = next((layout for layout in layouts if all(name in files for name in layout.names)), None)
     if layout is None:
-        raise FileNotFoundError("not there" if not files else f"incomplete: only {', '.join(sorted(files))}")
+        some = ", ".join(sorted(files)[:8]) + (" ..." if len(files) > 8 else "")
+        raise FileNotFoundError("not there" if not files else f"incomplete: only {some}")
     arrays = canonical(card, layout.decode(files))
     found = sha256(arrays)
     if found != card.sha256:

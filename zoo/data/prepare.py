@@ -6,6 +6,7 @@ Pixels stay uint8 until they leave in a batch (`scale`): Fashion-MNIST at 32 px 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -36,6 +37,26 @@ def prepare(
     if channels > images.shape[-1]:
         images = np.repeat(images, channels, axis=-1)  # [N, H, W, 3]
     return replace(dataset, images=images)
+
+
+def read_image(file: Path) -> np.ndarray:
+    """uint8 [H, W, 3], upright as the camera meant it, transparent parts on white, the first frame of several.
+
+    Raises DataError.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(file) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
+                image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+            if image.has_transparency_data:
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image.convert("RGBA"))
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # decoders of broken files raise almost anything
+        raise DataError(f"{file} is not a readable image: {error}") from error
 
 
 def grey(images: np.ndarray) -> np.ndarray:

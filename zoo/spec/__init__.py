@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from zoo.data.catalogue import describe, final_shape
+from zoo.data.catalogue import describe, final_shape, window_shape
 from zoo.errors import DataError
 from zoo.spec import checks
 from zoo.spec.compose import load
@@ -38,7 +38,8 @@ class Spec:
     """A model that is known to fit together.
 
     `sections` is what the file says; `plans` are its networks, expanded; `fields` are the shapes of one example of the
-    data (`image` [height, width, channels] or `point` [2], and `label` [] where there are classes).
+    data (`image` [height, width, channels] or `point` [2], and `label` [] where there are classes; `a` and `b`, both
+    images, of a source of two domains).
     """
 
     path: Path
@@ -122,16 +123,17 @@ def _fields(tree: Node, problems: Problems) -> tuple[dict[str, Shape | None], tu
     data = tree.get("data")
     if data is None or data.value is None:
         return {}, ()
-    unknown: dict[str, Shape | None] = dict.fromkeys(("image", "point", "label"))
+    unknown: dict[str, Shape | None] = dict.fromkeys(("image", "point", "label", "a", "b"))
     wrong = Problems()
     validate(data, below(document(), "data"), "data", wrong)
     if wrong or problems.inside(data):
         return unknown, ()
     part = Part.of(data.get("source").plain())  # type: ignore[union-attr]
-    size, channels = (data.get(key).plain() if data.get(key) else None for key in ("size", "channels"))  # type: ignore[union-attr]
+    stated = {key: entry.node.plain() for key, entry in data.entries()}
     try:
         card = describe(part.name, part.args)
-        shape = final_shape(card.shape, size, channels)
+        shape = final_shape(card.shape, stated.get("size"), stated.get("channels"))
+        window_shape(shape, stated.get("jitter_from"))
     except DataError as error:
         problems.add(data.place, "data", str(error))
         return unknown, ()
@@ -140,7 +142,7 @@ def _fields(tree: Node, problems: Problems) -> tuple[dict[str, Shape | None], tu
     if items is not None and batch is not None and isinstance(batch.value, int) and batch.value > items:
         text = f"a batch of {batch.value:,} cannot be drawn from the {items:,} items of '{part.name}'"
         problems.add(batch.place, "training.batch_size", text)
-    fields: dict[str, Shape | None] = {"image" if len(shape) == 3 else "point": shape}
+    fields: dict[str, Shape | None] = dict.fromkeys(card.domains or ("image" if len(shape) == 3 else "point",), shape)
     if card.classes:
         fields["label"] = ()
     return fields, card.classes

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.registry import suggest
+from zoo.spec.critic import critic
+from zoo.spec.growth import growing
 from zoo.spec.nodes import Node
 from zoo.spec.problems import Problems
 from zoo.spec.program import Plan
@@ -62,6 +64,9 @@ def whole(
     _order(tree, problems)
     _roles(tree, problems)
     _meeting(tree, plans, fields, problems)
+    _translation(tree, plans, fields, problems)
+    critic(tree, plans, problems)
+    growing(tree, plans, problems)
     _unused_latents(tree, plans, problems)
     _exports(tree, problems)
     _memory(tree, plans, memory, problems)
@@ -73,7 +78,7 @@ def _output(plan: Plan, node: Node, tree: Node, fields: Mapping[str, Shape | Non
     if wanted is not None and plan.output_shape != wanted:
         text = f"the network makes {list(plan.output_shape)}, but '{plan.output_name}' is {list(wanted)} in the data"
         problems.add(at.place, where, text)
-    judged = plan.name == "discriminator" and _given(tree, "algorithm") is not None
+    judged = plan.name.startswith("discriminator") and _given(tree, "algorithm") is not None
     if (judged or plan.output_name == "logits") and plan.last_activation in ("sigmoid", "softmax"):
         text = f"logits are what stands before the {plan.last_activation}: leave it out, the loss contains it"
         problems.add(at.place, where, text)
@@ -162,6 +167,31 @@ def _meeting(tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Shape |
         place = networks.get("generator").get("output").place  # type: ignore[union-attr]
         if not problems.at(place):
             problems.add(place, "networks.generator.output", text)
+
+
+def _translation(tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems) -> None:
+    """Each translator leads from one domain to the other, and each judge sees one domain; both alone."""
+    algorithm, data = _given(tree, "algorithm"), _given(tree, "data")
+    if (
+        algorithm is None
+        or data is None
+        or "cyclegan" not in (algorithm.value if algorithm.is_map else [algorithm.value])
+    ):
+        return
+    if not {"a", "b"} <= set(fields):
+        text = "is of one domain; a translation needs two: emoji, cifar10_pair or folders"
+        problems.add((data.get("source") or data).place, "data.source", text)
+        return
+    roles = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a"), "discriminator_a": ("a", None), "discriminator_b": ("b", None)}
+    for role, (takes, makes) in roles.items():
+        if (plan := plans.get(role)) is None:
+            continue
+        node: Node = tree.get("networks").get(role)  # type: ignore[union-attr, assignment]
+        for key, wanted, found in (("inputs", takes, ", ".join(plan.inputs)), ("output", makes, plan.output_name)):
+            place = (node.get(key) or node).place
+            if wanted is not None and found != wanted and not problems.at(place):
+                verb = "takes" if key == "inputs" else "makes"
+                problems.add(place, f"networks.{role}.{key}", f"{verb} images of '{wanted}', received '{found}'")
 
 
 def _given(tree: Node, section: str) -> Node | None:

@@ -234,7 +234,9 @@ def _with_inherited(cls: type[Algorithm]) -> Json:
 
 def _layer(name: str) -> Json:
     narrow = {key: schema for (owner, key), schema in _BY_LAYER.items() if owner == name}
-    return of_signature(LAYERS.get(name), narrow=narrow) if name in LAYERS else _keras(name, _layer_class(name))
+    layer = _layer_class(name)
+    own = name in LAYERS and "__init__" in vars(layer)  # without one it has the arguments of Keras's layer
+    return of_signature(layer, narrow=narrow) if own else _keras(name, layer)
 
 
 def _initializers() -> dict[str, Json]:

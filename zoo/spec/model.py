@@ -38,10 +38,12 @@ class Paper:
 @dataclass(frozen=True, kw_only=True)
 class Data:
     """What is real. Pixels 0..255 become `range`; `size` and `channels` default to the source's own,
-    `fit` to a black border (pad); the user's own photos are cropped."""
+    `fit` to a black border (pad); the user's own photos are cropped. With `jitter_from` images are held at that larger
+    size, and a random window of `size` is drawn from them at each step."""
 
     source: Source
     size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
+    jitter_from: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
     channels: Literal[1, 3] | None = None
     fit: Literal["pad", "resize", "crop"] | None = None
     range: tuple[float, float] = (-1.0, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.spec.problems import Place
@@ -26,7 +26,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A network that is known to fit together: what goes in, the steps, what comes out."""
+    """A network that is known to fit together: what goes in, the steps, what comes out; `taps` are the numbers of the
+    tensors that the spec names with `as`."""
 
     name: str
     inputs: Mapping[str, Shape]
@@ -34,6 +35,7 @@ class Plan:
     output_name: str
     output: int
     output_shape: Shape
+    taps: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:

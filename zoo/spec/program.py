@@ -86,7 +86,8 @@ def plan(
     _walk(layers, {}, join(where, "layers"), scope)
     if scope.broken or output is None or not isinstance(output.value, str):
         return None
-    return Plan(name, shapes, tuple(scope.steps), output.value, scope.x, scope.shapes[scope.x])
+    taps = {tap: number for tap, (number, place) in scope.taps.items() if place is not None}
+    return Plan(name, shapes, tuple(scope.steps), output.value, scope.x, scope.shapes[scope.x], taps)
 
 
 def _defaults(sections: list[tuple[Node | None, str]], problems: Problems) -> dict[str, Node]:

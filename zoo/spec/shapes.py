@@ -17,7 +17,7 @@ __all__ = ["RULES", "Cost", "Shape", "ShapeError"]
 
 @rule(
     "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "GaussianNoise", "GaussianDropout",
-    "Rescaling", "Identity", "PixelNorm",
+    "Rescaling", "Identity", "PixelNorm", "Fade",
 )  # fmt: skip
 def same(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost(one(shapes))
@@ -63,7 +63,7 @@ def normalisation(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost(shape, features * (bool(args["center"]) + bool(args["scale"])))
 
 
-@rule("Dense", "EqualizedDense")
+@rule("Dense", "EqualizedDense", "SpectralDense")
 def dense(shapes: Sequence[Shape], args: Args) -> Cost:
     shape, units = one(shapes), args["units"]
     if not shape:
@@ -81,7 +81,7 @@ def maxout(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost((units,), weights + bool(args["use_bias"]) * units * pieces, weights)
 
 
-@rule("Conv2D", "EqualizedConv2D")
+@rule("Conv2D", "EqualizedConv2D", "SpectralConv2D")
 def conv2d(shapes: Sequence[Shape], args: Args) -> Cost:
     height, width, channels = one(shapes, 3)
     (kh, kw), (sh, sw), (dh, dw) = pair(args["kernel_size"]), pair(args["strides"]), pair(args.get("dilation_rate", 1))

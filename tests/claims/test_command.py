@@ -1,0 +1,151 @@
+"""`zoo reproduce`: the list, exit codes, what is written, and what an artifact's card then says."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from zoo import cli, commands, pictures
+from zoo.claims import base
+from zoo.claims import catalogue as claims
+from zoo.claims.result import Row, of_artifact
+
+
+@pytest.fixture(autouse=True)
+def apart(monkeypatch, tmp_path):
+    """stderr stays pytest's own, every path is in a folder of the test, and claims made here are gone afterwards."""
+    monkeypatch.setattr(commands, "_silence", lambda: None)
+    monkeypatch.setattr(base, "CLAIMS", dict(base.CLAIMS))
+    monkeypatch.setattr(claims, "CLAIMS", base.CLAIMS)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def zoo_says(capsys):
+    def call(*arguments):
+        capsys.readouterr()
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as leaving:  # argparse
+            code = leaving.code
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def answer():
+    """`answer(42.0)` registers the claim that the answer is 42, which measures this number."""
+
+    def register(ours):
+        @claims_decorator
+        def answer(options):
+            seen.append(options)
+            rows = (Row(quantity="answer", paper="42", ours=ours, low=42.0, high=42.0),)
+            return base.Outcome(rows=rows, seeds=options.seeds or (0,), machine="this one", picture=PNG)
+
+        return seen
+
+    seen = []
+    claims_decorator = base.claim(
+        title="The answer", source="Adams 1979", states="It is 42.", spec="tiny", takes=("long", "short")
+    )
+    return register
+
+
+PNG = bytes.fromhex("89504e470d0a1a0a") + b"picture"
+
+
+def test_the_list_has_every_file_of_the_folder(zoo_says):
+    code, out, _ = zoo_says("reproduce")
+    listed = re.findall(r"^(\w+) ", out, re.MULTILINE)
+    files = {path.stem for path in Path(base.__file__).parent.glob("*.py")}
+    assert code == 0 and sorted(listed) == sorted(
+        files - {"__init__", "base", "catalogue", "film", "figures", "play", "result", "shipped"}
+    )
+
+
+def test_a_claim_that_holds_is_code_0_and_one_that_does_not_is_code_3(zoo_says, answer):
+    answer(42.0)
+    code, out, _ = zoo_says("reproduce", "answer")
+    assert code == 0 and "PASS: 1 of 1 numbers hold\nfull scale, seed 0, 0 seconds on this one\n" in out
+    assert Path("runs/claims/answer.png").read_bytes() == PNG
+    assert json.loads(Path("runs/claims/answer.json").read_text())["holds"] is True
+
+    del base.CLAIMS["answer"]
+    answer(41.0)
+    code, out, _ = zoo_says("reproduce", "answer", "--out", "elsewhere")
+    assert code == 3 and "FAIL: 1 of 1 numbers do not hold: answer" in out and "NO: 1 too low" in out
+    assert json.loads(Path("elsewhere/answer.json").read_text())["holds"] is False
+
+
+def test_flags_reach_the_claim(zoo_says, answer):
+    seen = answer(42.0)
+    code, out, _ = zoo_says("reproduce", "answer", "--quick", "--seeds", 3, 4, "--out", "x")
+    assert code == 0 and "quick scale, seeds 3, 4," in out
+    assert (seen[0].quick, seen[0].seeds, seen[0].folder) == (True, (3, 4), Path("x"))
+
+
+def test_the_card_of_the_artifact_tells_of_it_and_a_quick_one_only_if_asked(zoo_says, answer, exported, monkeypatch):
+    answer(42.0)
+    shutil.copytree(exported.folder, "exported/tiny")
+    before = Path("exported/tiny/README.md").read_text()
+    assert zoo_says("reproduce", "answer", "--quick")[0] == 0
+    assert Path("exported/tiny/README.md").read_text() == before and not Path("exported/tiny/claims").exists()
+    code, out, _ = zoo_says("reproduce", "answer")
+    assert code == 0 and "exported/tiny/README.md: the card tells of it\n" in out
+    after = Path("exported/tiny/README.md").read_text()
+    assert after.startswith(before.rstrip("\n")) and "| answer | 42 | 42 | 42 to 42 | holds |" in after
+    assert "**PASS: 1 of 1 numbers hold** (`zoo reproduce answer`: full scale, seed 0," in after
+    assert Path("exported/tiny/claims/answer.png").read_bytes() == PNG
+    (told,) = of_artifact(Path("exported/tiny"))
+    assert told.name == "answer" and told.holds
+    shutil.copytree(exported.folder, "mine")
+    assert zoo_says("reproduce", "answer", "--quick", "--artifact", "mine")[0] == 0
+    assert "quick scale" in Path("mine/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["sadle"], "there is no claim 'sadle'. Did you mean 'saddle'? There are: "),
+        (["saddle", "--quick"], "claim 'saddle' has one scale only: leave --quick out"),
+        (["saddle", "--artifact", "nowhere"], "--artifact: nowhere is not an exported model"),
+        (["--quick"], "which claim? There are: "),
+        (["labels"], "this claim is about an exported model: build cgan first, there is none in exported/cgan"),
+        (["translation"], "this claim is about an exported model: build cyclegan first"),
+        (["saddle", "--seeds", "x"], "invalid int value: 'x'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_told_in_a_line_with_code_2(zoo_says, arguments, told):
+    code, out, err = zoo_says("reproduce", *arguments)
+    assert (code, out) == (2, "") and told in err and "Traceback" not in err
+
+
+def test_matplotlib_is_asked_for_kindly(zoo_says, monkeypatch):
+    there = commands.find_spec
+    monkeypatch.setattr(commands, "find_spec", lambda name: None if name == "matplotlib" else there(name))
+    code, _, err = zoo_says("reproduce", "saddle")
+    assert code == 2 and err == "`zoo reproduce` draws with matplotlib: pip install 'gan-zoo[claims]'\n"
+
+
+def test_a_claim_is_registered_once(answer):
+    answer(1.0)
+    with pytest.raises(ValueError, match="'answer' is registered twice"):
+        answer(1.0)
+
+
+def test_figures_are_the_same_for_the_same_numbers(tmp_path):
+    pytest.importorskip("matplotlib")
+    from zoo.claims import figures
+
+    def draw():
+        sheet, axes = figures.new(1, 2)
+        axes[0, 0].plot([1, 2], [3, 4])
+        return figures.png(sheet)
+
+    (tmp_path / "x.png").write_bytes(draw())
+    assert draw() == draw() and pictures.read_png(tmp_path / "x.png").shape == (336, 768, 3)

@@ -1,0 +1,93 @@
+"""Trainings of claims: watched at the right steps, resumed where they were stopped, not repeated when finished."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import tiny
+
+from zoo import spec as language
+from zoo import training
+from zoo.claims import catalogue as claims
+from zoo.claims import film
+
+
+@pytest.fixture
+def options(tmp_path):
+    return claims.Options(folder=tmp_path / "claims")
+
+
+@pytest.fixture
+def dense(tmp_path):
+    return str(tiny.read(tmp_path / "specs", tiny.DENSE).path)
+
+
+def weight(algorithm):
+    """One number that every step moves."""
+    return {"w": np.array(algorithm.players["generator"].trainable_variables[0])}
+
+
+def test_snapshots_are_of_the_steps_asked_for(options, dense):
+    shots = film.film(options, "x", dense, [], at=[4, 1, 6], take=weight)
+    assert list(shots) == [1, 4, 6]
+    assert 0 < shots[1]["seconds"] < shots[4]["seconds"] < shots[6]["seconds"] == film.cost(shots)
+    assert film.machine_of([shots, shots]) == training.machine()
+    short = training.train(language.read(dense), runs=options.folder, steps=4)
+    np.testing.assert_array_equal(shots[4]["w"], weight(short.algorithm)["w"])  # watching changes nothing
+
+
+def test_a_finished_one_is_not_trained_again(options, dense, monkeypatch):
+    first = film.film(options, "x", dense, [], at=[2, 3], take=weight)
+    monkeypatch.setattr(training, "train", None)
+    again = film.film(options, "x", dense, [], at=[3], take=weight)
+    np.testing.assert_array_equal(again[3]["w"], first[3]["w"])
+
+
+def test_another_recipe_is_another_run(options, dense):
+    first = film.film(options, "x", dense, [], at=[2], take=weight)
+    other = film.film(options, "x", dense, ["training.seed=1"], at=[2], take=weight)
+    assert np.abs(first[2]["w"] - other[2]["w"]).max() > 0.01
+    assert len(list((options.folder / "runs").iterdir())) == 2
+
+
+def test_ctrl_c_leaves_and_the_next_call_goes_on(options, dense, tmp_path):
+    whole = film.film(claims.Options(folder=tmp_path / "whole"), "x", dense, [], at=[3, 8], take=weight)
+    taken = []
+
+    def stopping(algorithm):
+        taken.append(len(taken))
+        if len(taken) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return weight(algorithm)
+
+    with pytest.raises(KeyboardInterrupt):
+        film.film(options, "x", dense, [], at=[3, 8], take=stopping)
+    shots = film.film(options, "x", dense, [], at=[3, 8], take=stopping)
+    assert len(taken) == 2  # step 3 before, step 8 after
+    np.testing.assert_array_equal(shots[8]["w"], whole[8]["w"])
+    assert shots[8]["seconds"] > shots[3]["seconds"]
+
+
+def test_the_budget_of_the_spec_does_not_end_it(options, dense):
+    shots = film.film(options, "x", dense, ["training.budget=1s", "training.steps=10"], at=[400], take=weight)
+    assert list(shots) == [400]
+
+
+def test_watching_is_not_training_time(options, dense, monkeypatch):
+    import time
+
+    def slow(algorithm):
+        time.sleep(0.5)
+        return weight(algorithm)
+
+    shots = film.film(options, "x", dense, [], at=[1, 2, 3], take=slow)
+    assert shots[3]["seconds"] - shots[1]["seconds"] < 0.4
+
+
+def test_a_resumed_camera_counts_on_at_the_pace_so_far(tmp_path):
+    (tmp_path / "s").mkdir()
+    np.savez(tmp_path / "s" / "10.npz", seconds=np.array(20.0))
+    camera = film.Camera(tmp_path / "s", frozenset({16}), lambda algorithm: {}, "here")
+    camera(16, None)  # the first step after a checkpoint of step 15
+    assert float(film.read(tmp_path / "s", 16)["seconds"]) == pytest.approx(30.0, abs=0.5)

@@ -1,0 +1,202 @@
+"""The claims that take long: their arithmetic here, one quick run of each marked slow."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo import data, judge, training
+from zoo.claims import catalogue as claims
+from zoo.claims import critic_loss, growing, ring
+from zoo.data import Dataset
+from zoo.errors import UsageError
+from zoo.metrics.modes import Modes
+
+pytest.importorskip("matplotlib")
+CLASSES = ("coat", "bag", "boot")
+FACTS = SimpleNamespace(weights={"step": 1234, "seed": 5}, training={"machine": "a machine"})
+
+
+def missed(rows):
+    return [row.quantity for row in rows if row.off]
+
+
+# ring
+
+
+def test_ring_wants_all_modes_of_the_unrolled_and_few_of_the_ordinary_one():
+    good, poor = [Modes(8, 0.9, 0.1), Modes(7, 0.8, 0.1)], [Modes(1, 0.99, 2.0), Modes(2, 0.9, 1.5)]
+    assert not missed(ring._rows(10, good)) and not missed(ring._rows(0, poor)) and not missed(ring._rows(5, poor))
+    assert missed(ring._rows(10, poor)) == ["modes of 8, K = 10"]
+    assert missed(ring._rows(0, good)) == ["modes of 8, K = 0"]
+    modes, share, kl = ring._rows(0, poor)
+    assert (modes.ours, share.ours, kl.ours) == (1.5, pytest.approx(0.945), 1.75)
+
+
+def test_ring_measures_by_the_specs_own_data():
+    centres, std = ring._data()
+    assert centres.shape == (8, 2) and std == 0.02
+    np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 2, rtol=1e-6)
+
+
+# growing
+
+
+def test_equal_quality_is_the_best_that_both_reach():
+    curves = {"grown": ([10.0, 20.0, 30.0], [9.0, 4.0, 3.0]), "full": ([50.0, 100.0, 150.0], [8.0, 5.0, 6.0])}
+    quality, times = growing.equal_quality(curves)
+    assert quality == 5.0 and times == {"grown": 20.0, "full": 100.0}
+
+
+def shot(seconds, stage):
+    return {"seconds": np.array(seconds), "stage": np.array(stage)}
+
+
+def test_paces_are_within_stages_only():
+    """The step from one stage to the next compiles; the median of a stage forgets one slow stretch."""
+    shots = {10: shot(1.0, "4 px"), 20: shot(2.0, "4 px"), 30: shot(9.0, "8 px"), 40: shot(11.0, "8 px"),
+             50: shot(13.0, "8 px"), 60: shot(63.0, "8 px")}  # fmt: skip
+    assert growing.paces(shots, 16) == {"4 px": 160.0, "8 px": 80.0}
+
+
+# labels
+
+
+class Artist:
+    """A generator of 28 x 28 images that paints the class id into every pixel."""
+
+    name, inputs = "artist", {"label": SimpleNamespace(classes=CLASSES)}
+    manifest = FACTS
+
+    def sample(self, n, seed, *, label):
+        return np.broadcast_to(np.asarray(label).astype("uint8")[:, None, None, None], (n, 28, 28, 1)).copy()
+
+
+@pytest.fixture
+def gallery(tmp_path, monkeypatch):
+    """`gallery(eye)`: the claim `labels` with a judge that sees what `eye(class id, which of them)` says."""
+    (tmp_path / "generator.onnx").write_bytes(b"model")
+    (tmp_path / "manifest.json").write_text("{}")
+
+    def visit(eye, generator=None):
+        def expert(images):
+            asked = images[:, 0, 0, 0].astype(int)
+            seen = np.array([eye(k, i) for i, k in enumerate(asked)])
+            features = np.random.RandomState(len(images)).standard_normal((len(images), 4))
+            return judge.Verdict(features, np.eye(len(CLASSES))[seen])
+
+        made = type("Expert", (), {"__call__": lambda self, x: expert(x), "test_accuracy": 0.92})()
+        monkeypatch.setattr(zoo, "load", lambda path: generator or Artist())
+        monkeypatch.setattr(judge, "load", lambda: made)
+        monkeypatch.setattr(data, "load", lambda *a, **k: Dataset("x", images=np.zeros((20, 28, 28, 1), "uint8")))
+        return claims.reproduce("labels", claims.Options(folder=tmp_path, artifact=tmp_path))
+
+    return visit
+
+
+def test_labels_counts_what_the_judge_sees(gallery):
+    result = gallery(lambda asked, i: asked if i % 20 else 0)
+    assert result.holds and result.about == {"generator.onnx": result.about["generator.onnx"]}
+    assert result.rows[0].ours == pytest.approx(1 - 100 / 3000) and result.rows[1].ours == pytest.approx(0.95)
+
+
+def test_labels_fails_for_one_bad_class_among_good_ones(gallery):
+    result = gallery(lambda asked, i: asked if asked != 2 or i % 10 < 7 else 0)
+    assert missed(result.rows) == ["the same, of the weakest class (boot)"]
+    assert result.rows[0].ours == pytest.approx(0.9) and result.rows[1].ours == pytest.approx(0.7)
+
+
+def test_labels_fails_for_a_generator_that_ignores_them(gallery):
+    assert len(missed(gallery(lambda asked, i: i % 3).rows)) == 2
+
+
+def test_labels_needs_a_generator_with_labels(gallery):
+    with pytest.raises(UsageError, match="artist takes no label"):
+        gallery(lambda asked, i: asked, SimpleNamespace(name="artist", inputs={}))
+
+
+# translation
+
+
+class Translator:
+    manifest = FACTS
+
+    def __init__(self, change):
+        self.translate = change
+
+
+@pytest.fixture
+def street(tmp_path, monkeypatch):
+    """`street(a_to_b, b_to_a)`: the claim `translation` where b is a, 60 levels brighter."""
+    from zoo import spec
+
+    (tmp_path / "manifest.json").write_text("{}")
+    for way in ("a_to_b", "b_to_a"):
+        (tmp_path / f"{way}.onnx").write_bytes(way.encode())
+    a = np.random.RandomState(0).randint(0, 180, (10, 16, 16, 3)).astype("uint8")
+    test = data.Domains("pairs", Dataset("a", images=a), Dataset("b", images=a + np.uint8(60)), paired=True)
+
+    def walk(a_to_b, b_to_a, test=test):
+        ways = {"a_to_b": Translator(a_to_b), "b_to_a": Translator(b_to_a)}
+        monkeypatch.setattr(spec, "read", lambda path: None)
+        monkeypatch.setattr(training, "load_data", lambda spec, split: test)
+        monkeypatch.setattr(zoo, "load", lambda path, network: ways[network])
+        return claims.reproduce("translation", claims.Options(folder=tmp_path, artifact=tmp_path))
+
+    walk.test = test
+    return walk
+
+
+def test_translation_that_is_right_holds(street):
+    result = street(lambda x: x + np.uint8(58), lambda x: x - np.uint8(58))
+    assert result.holds and set(result.about) == {"a_to_b.onnx", "b_to_a.onnx"}
+    assert result.seeds == (5,) and "Weights of step 1,234, trained with seed 5 on a machine." in result.notes
+    untouched, translated = result.rows[0].ours, result.rows[1].ours
+    assert untouched == pytest.approx(60 / 255) and translated == pytest.approx(2 / 255)
+
+
+def test_a_translation_that_changes_nothing_does_not_get_nearer_but_comes_back(street):
+    nearer = [row.ours for row in street(lambda x: x, lambda x: x).rows if "came nearer" in row.quantity]
+    assert nearer == [0.0, 0.0]
+
+
+def test_a_translation_that_forgets_does_not_hold(street):
+    result = street(lambda x: np.full_like(x, 150), lambda x: np.full_like(x, 90))
+    assert {"a_to_b: L1 of there and back", "b_to_a: L1 of there and back"} <= set(missed(result.rows))
+    assert {"a_to_b: SSIM to it of the translation", "b_to_a: SSIM to it of the translation"} <= set(
+        missed(result.rows)
+    )
+
+
+def test_translation_needs_pairs(street):
+    import dataclasses
+
+    with pytest.raises(UsageError, match="has no pairs to hold a translation against"):
+        street(lambda x: x, lambda x: x, dataclasses.replace(street.test, paired=False))
+
+
+# one small run of each that trains
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ring", "critic_loss", "growing"])
+def test_a_quick_run(name, tmp_path):
+    """Whatever it finds at this scale: all numbers are there, the picture too, and it goes on where it was."""
+    options = claims.Options(folder=tmp_path, quick=True)
+    result = claims.reproduce(name, options)
+    assert result.scale == "quick" and result.rows and (tmp_path / f"{name}.png").stat().st_size > 5000
+    again = claims.reproduce(name, options)
+    assert [row.ours for row in again.rows] == [row.ours for row in result.rows] and again.seconds == result.seconds
+
+
+def test_the_two_games_of_critic_loss_are_what_they_say():
+    """The ordinary GAN has the same networks and optimizers, another loss, no penalty."""
+    from zoo import spec
+
+    found = {name: spec.read(spec.find(critic_loss.SPEC), changes) for name, changes in critic_loss.OVERRIDES.items()}
+    critic, ordinary = found[critic_loss.CRITIC], found[critic_loss.ORDINARY]
+    args = [dict(one.sections.algorithm.args) for one in (critic, ordinary)]
+    assert (args[0].pop("loss"), args[1].pop("loss")) == ("wasserstein", {"non_saturating": {}})
+    assert args[0].pop("penalties") and not args[1].pop("penalties")
+    assert args[0] == args[1] and critic.document["networks"] == ordinary.document["networks"]

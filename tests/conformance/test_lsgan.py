@@ -1,0 +1,70 @@
+"""specs/lsgan.yaml against Mao et al. 2016 and its authors' code: a test for each way to get it wrong."""
+
+import keras
+import pytest
+from keras import ops
+
+from zoo import spec as specs
+from zoo import training
+from zoo.errors import SpecError
+
+
+def read(*overrides):
+    return specs.read(specs.find("lsgan"), overrides)
+
+
+@pytest.fixture(scope="module")
+def algorithm():
+    """For looking at only."""
+    return training.make(read())
+
+
+def losses(algorithm, real, fake):
+    real, fake = (ops.convert_to_tensor(x) for x in (real, fake))
+    return float(algorithm.game.discriminator(real, fake)), float(algorithm.game.generator(fake))
+
+
+def test_targets_are_those_of_the_code(algorithm):
+    """a = 0 for fakes, b = 1 for real ones, c = 1 for G: each is where its own loss is least."""
+    assert losses(algorithm, [1.0], [0.0]) == (0.0, 0.5)
+    assert losses(algorithm, [1.0], [1.0]) == (0.5, 0.0)
+    assert losses(algorithm, [0.0], [0.0]) == (0.5, 0.5)
+
+
+def test_far_on_the_right_side_still_costs(algorithm):
+    """What the paper is about: a sigmoid's loss would be nearly zero there."""
+    d, g = losses(algorithm, [6.0], [6.0])
+    assert d == pytest.approx(0.5 * 25 + 0.5 * 36) and g == pytest.approx(0.5 * 25)
+
+
+def test_the_mean_over_the_batch_and_not_the_sum(algorithm):
+    """The code's sum would make Adam's epsilon smaller and nothing else; a mixture of both would weigh the terms."""
+    assert losses(algorithm, [3.0] * 8, [2.0] * 8) == losses(algorithm, [3.0], [2.0])
+    assert losses(algorithm, [3.0, 1.0], [2.0, 0.0])[0] == pytest.approx(0.5 * (4 + 0) / 2 + 0.5 * (4 + 0) / 2)
+
+
+def test_the_discriminator_is_linear_at_its_end(algorithm):
+    """Squares of a sigmoid's output saturate as its logarithm does."""
+    assert algorithm.plans["discriminator"].last_activation == "linear"
+    with pytest.raises(SpecError, match="before the sigmoid"):
+        read("networks.discriminator.layers.4.Dense.activation=sigmoid")
+
+
+def test_the_other_targets_of_the_paper():
+    algorithm = training.make(read("algorithm.alternating.loss={lsgan: {a: -1, b: 1, c: 0}}"))
+    assert losses(algorithm, [1.0], [-1.0]) == (0.0, 0.5) and losses(algorithm, [1.0], [0.0]) == (0.5, 0.0)
+
+
+def test_the_networks_are_dcgans_to_the_last_argument():
+    ours, theirs = (specs.read(specs.find(name)).plans for name in ("lsgan", "dcgan"))
+    for role in ("generator", "discriminator"):
+        assert [(s.layer, s.args) for s in ours[role].steps] == [(s.layer, s.args) for s in theirs[role].steps]
+
+
+def test_each_player_is_updated_once_with_adam(algorithm):
+    assert [phase.repeat for phase in algorithm.phases()] == [1, 1] and not algorithm.simultaneous
+    for phase in algorithm.phases():
+        adam = phase.optimizer
+        assert type(adam) is keras.optimizers.Adam and (adam.beta_1, adam.epsilon) == (0.5, 1e-8)
+        assert float(adam.learning_rate) == pytest.approx(2e-4, rel=1e-6)
+    assert algorithm.penalties == [] and not algorithm.game.zero_sum

@@ -1,0 +1,327 @@
+"""specs/progressive.yaml against Karras et al. 2017 and its authors' code: a test for each way to get it wrong."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from games import images, watch
+from keras import ops
+
+from zoo import spec as specs
+from zoo import training
+
+SHORT = (  # stages of two steps with batches of 4, so that step 2 begins the first fade, and step 4 ends it
+    "training.batch_size=4",
+    "algorithm.progressive.stabilise_kimg=0.008",
+    "algorithm.progressive.fade_kimg=0.008",
+)
+
+
+def read(*overrides):
+    return specs.read(specs.find("progressive"), overrides)
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return read()
+
+
+@pytest.fixture(scope="module")
+def algorithm(spec):
+    """For looking at only, as it stands at the end: tests that take a step make their own."""
+    return training.make(spec)
+
+
+@pytest.fixture
+def play():
+    """(spec, algorithm, batches) with short stages."""
+    spec = read(*SHORT)
+    algorithm = training.make(spec)
+    return spec, algorithm, training.make_batches(spec, algorithm, images(spec))
+
+
+def step(algorithm, batches, number):
+    """Step `number` of a run, in the stage that it belongs to."""
+    algorithm.begin(number)
+    return algorithm.train_step(({name: ops.convert_to_tensor(value) for name, value in batches[number].items()},))
+
+
+def numpy(x):
+    return ops.convert_to_numpy(x)
+
+
+def kinds(algorithm, role):
+    return [type(layer).__name__ for layer in algorithm.players[role].layers[1:]]
+
+
+def layers(algorithm, *kinds, role=None):
+    players = [algorithm.players[role]] if role else algorithm.players.values()
+    return [layer for player in players for layer in player.layers if type(layer).__name__ in kinds]
+
+
+# --- the networks
+
+
+def test_the_generator_is_the_papers_table(algorithm):
+    """Bias, LeakyReLU, pixel norm, in this order; none of it after toRGB, and no batch norm anywhere."""
+    block = ["EqualizedConv2D", "LeakyReLU", "PixelNorm"]
+    assert kinds(algorithm, "generator") == [
+        "PixelNorm", "Reshape", "ZeroPadding2D", *block, *block,
+        *(["UpSampling2D", *block, *block] * 3),
+        "EqualizedConv2D",
+    ]  # fmt: skip
+
+
+def test_the_discriminator_is_the_papers_table(algorithm):
+    """No norm of any kind; the statistics of the batch at 4 x 4."""
+    block = ["EqualizedConv2D", "LeakyReLU"]
+    assert kinds(algorithm, "discriminator") == [
+        *block, *([*block, *block, "AveragePooling2D"] * 3),
+        "MinibatchStdDev", *block, *block, "Flatten", "EqualizedDense",
+    ]  # fmt: skip
+    (stddev,) = layers(algorithm, "MinibatchStdDev")
+    assert stddev.input.shape[1:3] == (4, 4)
+
+
+def test_maps_never_grow_with_the_resolution_and_are_the_same_in_both_networks(algorithm):
+    sides = {}
+    for role in ("generator", "discriminator"):
+        steps = algorithm.plans[role].steps
+        shapes = [s.cost.shape for s in steps if s.layer == "PixelNorm" or s.layer == "LeakyReLU"]
+        sides[role] = {shape[0]: shape[2] for shape in shapes if len(shape) == 3 and shape[0] >= 4}
+    assert sides["generator"] == {4: 64, 8: 64, 16: 32, 32: 16}
+    first = algorithm.plans["discriminator"].steps[0].cost.shape
+    assert first == (32, 32, 16)
+
+
+def test_the_output_is_linear_and_of_the_data_s_range(spec, algorithm):
+    """No tanh: an image of any brightness must be possible."""
+    assert algorithm.plans["generator"].last_activation == "linear"
+    assert spec.sections.data.range == (-1.0, 1.0)
+    first = training.make_batches(spec, algorithm, images(spec))[0]["image"]
+    assert first.min() == -1 and first.max() == 1
+
+
+def test_the_discriminator_ends_in_a_score_without_bounds(algorithm):
+    assert algorithm.plans["discriminator"].last_activation == "linear"
+    assert algorithm.plans["discriminator"].output_shape == (1,)
+
+
+def test_every_weight_starts_as_a_standard_normal_and_is_scaled_as_it_is_used(algorithm):
+    """The scale belongs to run time: under Adam, a scale of the initial weights alone equalises nothing."""
+    for layer in layers(algorithm, "EqualizedConv2D", "EqualizedDense"):
+        w = numpy(layer.kernel)
+        assert abs(w.mean()) < 5 / np.sqrt(w.size) and abs(w.std() - 1) < 5 / np.sqrt(2 * w.size), layer.name
+        assert (numpy(layer.bias) == 0).all()
+        gain = 1.0 if layer.name in last_layers(algorithm) else math.sqrt(2)
+        assert layer.scale == pytest.approx(gain / math.sqrt(math.prod(w.shape[:-1])), rel=1e-6), layer.name
+
+
+def last_layers(algorithm):
+    """toRGB and the dense layer that gives the score: the only ones without a LeakyReLU behind them, of gain 1."""
+    return {algorithm.players["generator"].layers[-1].name, algorithm.players["discriminator"].layers[-1].name}
+
+
+@pytest.mark.parametrize("kind", ["EqualizedConv2D", "EqualizedDense"])
+def test_the_bias_is_not_scaled(algorithm, kind):
+    layer = layers(algorithm, kind)[0]
+    x = np.random.RandomState(0).standard_normal((2, *layer.input.shape[1:])).astype("float32")
+    before = numpy(layer(x))
+    layer.bias.assign(numpy(layer.bias) + 1.0)
+    try:
+        np.testing.assert_allclose(numpy(layer(x)), before + 1.0, rtol=0, atol=1e-5)
+    finally:
+        layer.bias.assign(numpy(layer.bias) - 1.0)
+
+
+def test_one_step_of_adam_changes_what_all_layers_do_by_the_same_share(play):
+    """Section 4.1: every weight moves by the learning rate, next to a standard deviation of 1."""
+    _, algorithm, batches = play
+    algorithm.begin(0)
+    kernels = [layer.kernel for layer in layers(algorithm, "EqualizedConv2D", "EqualizedDense")]
+    before = [numpy(kernel) for kernel in kernels]
+    step(algorithm, batches, 0)
+    for kernel, old in zip(kernels, before, strict=True):
+        moved = np.abs(numpy(kernel) - old)
+        assert np.median(moved) == pytest.approx(1e-3, rel=0.02) and moved.max() < 1.05e-3, kernel.path
+
+
+def test_the_first_layer_is_the_dense_one_of_the_authors(algorithm):
+    """A dense layer to 4 x 4 with gain sqrt(2) / 4, and a bias for each map, not for each pixel."""
+    dense = layers(algorithm, "EqualizedConv2D", role="generator")[0]
+    z = np.random.RandomState(0).standard_normal((5, 64)).astype("float32")
+    padded = np.zeros((5, 7, 7, 64), "float32")
+    padded[:, 3, 3] = z
+    weights = numpy(dense.kernel)[::-1, ::-1] * math.sqrt(2) / 4 / math.sqrt(64)  # [4, 4, in, out]
+    expected = np.einsum("bi,hwio->bhwo", z, weights)
+    np.testing.assert_allclose(numpy(dense(padded)), expected, rtol=0, atol=1e-5)
+    assert dense.bias.shape == (64,)
+
+
+def test_latents_lie_on_a_hypersphere(spec, algorithm):
+    assert spec.sections.latent["z"].name == "normal"
+    norm = layers(algorithm, "PixelNorm")[0]
+    z = np.random.RandomState(0).standard_normal((5, 64)).astype("float32")
+    np.testing.assert_allclose(np.square(numpy(norm(z))).mean(1), 1, atol=1e-5)
+    assert algorithm.players["generator"].layers[1] is norm
+    g = algorithm.players["generator"]
+    np.testing.assert_allclose(numpy(g({"z": z})["image"]), numpy(g({"z": 7 * z})["image"]), rtol=0, atol=1e-4)
+
+
+def test_slopes_and_norms_are_the_papers(algorithm):
+    assert {layer.negative_slope for layer in layers(algorithm, "LeakyReLU")} == {0.2}
+    assert {layer.epsilon for layer in layers(algorithm, "PixelNorm")} == {1e-8}
+
+
+def test_sizes_change_by_nearest_neighbours_and_boxes(algorithm):
+    ups, pools = layers(algorithm, "UpSampling2D"), layers(algorithm, "AveragePooling2D")
+    assert len(ups) == len(pools) == 3 and not layers(algorithm, "MaxPooling2D", "Conv2DTranspose", "Conv2D")
+    x = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+    for layer in ups:
+        np.testing.assert_array_equal(numpy(layer(x)), x.repeat(2, axis=1).repeat(2, axis=2))
+    for layer in pools:
+        np.testing.assert_array_equal(numpy(layer(x))[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
+    assert all(conv.strides == (1, 1) for conv in layers(algorithm, "EqualizedConv2D"))
+
+
+def test_the_statistics_of_the_batch_are_one_map_over_the_whole_batch(algorithm):
+    """Not a map for each feature (64 -> 128), not groups of four."""
+    (layer,) = layers(algorithm, "MinibatchStdDev")
+    x = np.random.RandomState(0).standard_normal((16, 4, 4, 64)).astype("float32")
+    y = numpy(layer(x))
+    assert y.shape == (16, 4, 4, 65)
+    np.testing.assert_allclose(y[..., 64], np.sqrt(x.var(axis=0) + 1e-8).mean(), rtol=0, atol=1e-5)
+
+
+# --- growing
+
+
+def test_stages(spec, algorithm):
+    """4, then a fade and a rest for each size; the unit is kimg of real images shown to D, whatever the batch size."""
+    per_stage = 1000 * spec.sections.algorithm.args["stabilise_kimg"] / spec.sections.training.batch_size
+    assert spec.sections.algorithm.args["stabilise_kimg"] == spec.sections.algorithm.args["fade_kimg"]
+    found = [(stage.size, stage.fading, stage.first) for stage in algorithm.stages]
+    order = [(4, False), (8, True), (8, False), (16, True), (16, False), (32, True), (32, False)]
+    assert found == [(*stage, math.ceil(number * per_stage)) for number, stage in enumerate(order)]
+    doubled = training.make(read("training.batch_size=32")).stages
+    assert [stage.first for stage in doubled] == [math.ceil(number * per_stage / 2) for number in range(7)]
+    assert spec.sections.training.steps > algorithm.stages[-1].first
+
+
+def test_alpha_moves_at_every_step_and_not_by_epochs(algorithm):
+    fade = algorithm.stages[1]
+    alphas = np.array([algorithm.turns(number)["alpha"][0] for number in range(fade.first, fade.last + 1)])
+    np.testing.assert_allclose(alphas, np.linspace(0, 1, len(alphas)), atol=1e-6)
+
+
+def test_real_images_are_reduced_to_the_size_of_the_stage(play, monkeypatch):
+    _, algorithm, batches = play
+    algorithm.begin(0)
+    calls = watch(algorithm, monkeypatch)
+    step(algorithm, batches, 0)
+    real = batches[0]["image"][0].reshape(4, 4, 8, 4, 8, 1).mean(axis=(2, 4))
+    seen = [inputs["image"] for name, inputs, _ in calls if name == "discriminator"]
+    np.testing.assert_allclose(seen[0], real, rtol=0, atol=1e-6)
+    assert all(image.shape == (4, 4, 4, 1) for image in seen)
+
+
+def test_real_images_fade_like_those_of_the_generator(play, monkeypatch):
+    """Else D tells real from fake by their sharpness."""
+    _, algorithm, batches = play
+    algorithm.begin(3)
+    assert algorithm.stage.fading and float(batches[3]["alpha"][0]) == 0.5
+    calls = watch(algorithm, monkeypatch)
+    step(algorithm, batches, 3)
+    fine = batches[3]["image"][0].reshape(4, 8, 4, 8, 4, 1).mean(axis=(2, 4))
+    coarse = fine.reshape(4, 4, 2, 4, 2, 1).mean(axis=(2, 4)).repeat(2, axis=1).repeat(2, axis=2)
+    seen = next(inputs["image"] for name, inputs, _ in calls if name == "discriminator")
+    np.testing.assert_allclose(seen, (coarse + fine) / 2, rtol=0, atol=1e-6)
+
+
+def test_all_networks_have_the_alpha_of_the_step(play):
+    _, algorithm, batches = play
+    for number, alpha in ((2, 0.0), (3, 0.5)):
+        step(algorithm, batches, number)
+        models = [*algorithm.players.values(), *algorithm.averages.values()]
+        found = [float(layer.alpha) for model in models for layer in model.layers if type(layer).__name__ == "Fade"]
+        assert found == [alpha] * 3
+
+
+def test_moments_are_new_when_a_size_begins_and_when_it_has_faded_in(play):
+    _, algorithm, batches = play
+    for number in range(6):
+        step(algorithm, batches, number)
+        for phase in algorithm.phases():
+            assert int(phase.optimizer.iterations) == number % 2 + 1
+    for first in (6, 8, 10, 12):
+        algorithm.begin(first)
+        for phase in algorithm.phases():
+            assert int(phase.optimizer.iterations) == 0
+            moments = [numpy(v) for v in phase.optimizer.variables if len(v.shape)]
+            assert len(moments) == 2 * len(phase.variables) and not any(m.any() for m in moments)
+
+
+def test_the_average_goes_on_over_all_stages_with_the_new_layers_in_it(play):
+    """New layers enter it as they are; old ones keep what was averaged before."""
+    _, algorithm, batches = play
+    step(algorithm, batches, 0)
+    step(algorithm, batches, 1)
+    before = {v.path: numpy(v) for v in algorithm.averages["generator"].weights}
+    algorithm.begin(2)
+    average, player = (
+        {v.path: numpy(v) for v in m["generator"].weights} for m in (algorithm.averages, algorithm.players)
+    )
+    assert average.keys() == player.keys()
+    new = average.keys() - before.keys()
+    assert len([path for path in new if path.endswith("kernel")]) == 3  # two convolutions and a head
+    assert all(np.array_equal(average[path], player[path]) for path in new)
+    assert all(np.array_equal(average[path], before[path]) for path in before)
+    assert not all(np.array_equal(before[path], player[path]) for path in before)
+
+
+def test_the_average_does_not_start_over_with_the_optimizers(spec, algorithm):
+    """Its half-life is the stated one once the run, not the stage, is ten times as long."""
+    assert algorithm.stage.size == 32 and 16 * algorithm.stage.first > 10 * spec.sections.training.ema_half_life_images
+    expected = 0.5 ** (16 / spec.sections.training.ema_half_life_images)
+    assert float(algorithm.ema_beta(ops.convert_to_tensor(1.0))) == pytest.approx(expected, rel=1e-5)
+    assert algorithm.exported("generator") is algorithm.averages["generator"]
+
+
+# --- the game
+
+
+def losses_of_d(play, *overrides):
+    """D's loss in the first step, and what it says of the real and the fake images."""
+    spec = read(*SHORT, *overrides)
+    algorithm = training.make(spec)
+    algorithm.begin(0)
+    batches = training.make_batches(spec, algorithm, images(spec))
+    data = {name: ops.convert_to_tensor(value) for name, value in batches[0].items()}
+    fake = algorithm.players["generator"]({"z": data["z"][0]})["image"]
+    real = algorithm.shown(data["image"], 1.0)[0]
+    said = [numpy(algorithm.players["discriminator"]({"image": x})["logits"]) for x in (real, fake)]
+    return float(algorithm.train_step((data,))["discriminator_loss"]), *said
+
+
+def test_drift_is_of_real_images_alone(play):
+    with_drift, real, fake = losses_of_d(play, "algorithm.progressive.penalties.1.drift.weight=10.0")
+    without, *_ = losses_of_d(play, "algorithm.progressive.penalties.1.drift.weight=0.0")
+    assert with_drift - without == pytest.approx(10 * np.square(real).mean(), rel=1e-3)
+    assert np.square(real).mean() != pytest.approx(np.square(fake).mean(), rel=0.1)
+
+
+def test_the_loss_is_wgan_gp_with_the_papers_weights(spec):
+    args = spec.sections.algorithm.args
+    assert args["loss"] == "wasserstein"
+    assert args["penalties"] == [{"gradient_penalty": {"weight": 10}}, {"drift": {"weight": 0.001}}]
+    assert (spec.sections.training.batch_size, args["start"]) == (16, 4)
+
+
+def test_players_take_turns_one_update_each(algorithm):
+    d, g = algorithm.phases()
+    assert (d.name, d.repeat, g.name, g.repeat) == ("discriminator", 1, "generator", 1) and not algorithm.simultaneous
+    for phase in (d, g):
+        adam = phase.optimizer
+        assert type(adam) is keras.optimizers.Adam and (adam.beta_1, adam.beta_2, adam.epsilon) == (0.0, 0.99, 1e-8)
+        assert float(adam.learning_rate) == pytest.approx(1e-3, rel=1e-6)

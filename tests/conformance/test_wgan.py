@@ -1,0 +1,187 @@
+"""specs/wgan.yaml against Arjovsky et al. 2017 and its authors' code: a test for each way to get it wrong."""
+
+import keras
+import numpy as np
+import pytest
+from games import images, moved, names, step, values, watch, watch_weights
+from keras import ops
+
+from zoo import optimizers
+from zoo import spec as specs
+from zoo import training
+from zoo.spec.types import Part
+
+NO_BURN_IN = "algorithm.alternating.burn_in=null"
+
+
+def read(*overrides):
+    return specs.read(specs.find("wgan"), overrides)
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return read()
+
+
+@pytest.fixture(scope="module")
+def algorithm(spec):
+    """For looking at only: tests that take a step make their own."""
+    return training.make(spec)
+
+
+@pytest.fixture
+def play():
+    """(spec, algorithm) in batches of 2, G playing in every step."""
+    spec = read("training.batch_size=2", NO_BURN_IN)
+    return spec, training.make(spec)
+
+
+def numpy(x):
+    return np.array(ops.convert_to_tensor(x))
+
+
+def layers(algorithm, role, *kinds):
+    return [layer for layer in algorithm.players[role].layers if type(layer).__name__ in kinds]
+
+
+# --- the critic
+
+
+def test_the_critic_is_linear_at_its_end(algorithm):
+    """No sigmoid: it is no classifier. One number for each image, and no logarithm behind it."""
+    assert algorithm.plans["discriminator"].last_activation == "linear"
+    assert algorithm.plans["discriminator"].output_shape == (1,)
+    scores, fakes = ops.convert_to_tensor([3.0, 1.0]), ops.convert_to_tensor([-2.0, 5.0])
+    assert float(algorithm.game.discriminator(scores, fakes)) == pytest.approx(1.5 - 2)
+    assert float(algorithm.game.generator(fakes)) == pytest.approx(-1.5)
+
+
+def test_signs_are_the_papers(algorithm):
+    """The critic raises real scores and lowers fake ones, G raises them; the authors' code has all of it reversed."""
+    high, low = ops.ones(2), ops.zeros(2)
+    assert float(algorithm.game.discriminator(high, low)) < float(algorithm.game.discriminator(low, high))
+    assert float(algorithm.game.generator(high)) < float(algorithm.game.generator(low))
+
+
+def test_the_critic_has_no_batch_norm_whose_gamma_could_be_clipped(algorithm):
+    assert not layers(algorithm, "discriminator", "BatchNormalization")
+    assert all(layer.use_bias for layer in layers(algorithm, "discriminator", "Conv2D", "Dense"))
+
+
+def test_the_generator_is_dcgans(algorithm):
+    dcgan = specs.read(specs.find("dcgan")).plans["generator"]
+    assert [s.layer for s in algorithm.plans["generator"].steps] == [s.layer for s in dcgan.steps]
+    assert algorithm.plans["generator"].parameters == dcgan.parameters
+    assert len(layers(algorithm, "generator", "BatchNormalization")) == 3
+
+
+def test_the_critics_convolutions_are_dcgans(algorithm):
+    convs = layers(algorithm, "discriminator", "Conv2D")
+    assert [conv.filters for conv in convs] == [64, 128, 256]
+    assert {(conv.kernel_size, conv.strides, conv.padding) for conv in convs} == {((4, 4), (2, 2), "same")}
+    assert {layer.negative_slope for layer in layers(algorithm, "discriminator", "LeakyReLU")} == {0.2}
+
+
+def test_weights_are_normal_with_deviation_0_02(algorithm):
+    for role in algorithm.players:
+        for layer in layers(algorithm, role, "Conv2D", "Conv2DTranspose", "Dense"):
+            w = numpy(layer.kernel).ravel() / 0.02
+            assert abs(w.mean()) < 5 / np.sqrt(w.size) and abs(w.std() - 1) < 5 / np.sqrt(2 * w.size), layer.name
+
+
+def test_noise_is_normal(spec, algorithm):
+    first = training.make_batches(spec, algorithm, images(spec, 400))[0]
+    assert first["z"].shape == (6, 64, 100) and first["image"].shape == (5, 64, 32, 32, 1)
+    assert abs(first["z"].mean()) < 0.03 and abs(first["z"].std() - 1) < 0.03 and first["z"].max() > 3
+    assert first["image"].min() == -1 and first["image"].max() == 1
+
+
+# --- clipping
+
+
+def test_the_box_holds_after_each_update_of_the_critic(play, monkeypatch):
+    """Clipped before the updates alone, G would learn from a critic outside the box."""
+    spec, algorithm = play
+    seen = watch_weights(algorithm, monkeypatch, "discriminator")
+    step(spec, algorithm)
+    largest = [max(np.abs(w).max() for w in weights) for weights in seen]
+    assert len(seen) == 11 and min(largest[:2]) > 0.02  # five times real and fake, then G's turn
+    assert max(largest[2:]) == np.float32(0.01)
+
+
+def test_every_weight_of_the_critic_is_held_and_none_of_g(play):
+    spec, algorithm = play
+    step(spec, algorithm)
+    critic, made = (algorithm.players[role].trainable_variables for role in ("discriminator", "generator"))
+    assert all(np.abs(numpy(v)).max() <= np.float32(0.01) for v in critic)
+    assert all(np.abs(numpy(v)).max() > 0.015 for v in made if "kernel" in v.path or "gamma" in v.path)
+
+
+def test_nothing_else_holds_the_critic(algorithm):
+    assert algorithm.penalties == [] and algorithm.noise == {}
+    assert (algorithm.weight_clip.c, algorithm.weight_clip.when) == (0.01, "after")
+
+
+def test_statistics_of_the_generator_are_not_clipped(play):
+    spec, algorithm = play
+    step(spec, algorithm)
+    variances = [numpy(layer.moving_variance) for layer in layers(algorithm, "generator", "BatchNormalization")]
+    assert min(v.min() for v in variances) > 0.5
+
+
+# --- the optimizers
+
+
+def test_rmsprop_is_torchs(algorithm):
+    """No momentum and no Adam, with which the critic becomes unstable. Keras's rho is 0.9."""
+    for phase in algorithm.phases():
+        found = phase.optimizer
+        assert type(found) is keras.optimizers.RMSprop and found.momentum == 0 and not found.centered
+        assert found.rho == 0.99 and float(found.learning_rate) == pytest.approx(5e-5, rel=1e-6)
+    assert algorithm.batch_size == 64
+
+
+@pytest.mark.parametrize("gradient", [1.0, 1e-5, 1e-6])
+def test_small_gradients_move_as_far_as_large_ones(spec, gradient):
+    """lr g / (sqrt(v) + 1e-8): Keras has epsilon inside the root, where 1e-8 would all but stop a gradient of 1e-5."""
+    w, part = keras.Variable(np.zeros(1, "float32")), Part.of(spec.sections.algorithm.args["generator"]["optimizer"])
+    optimizer = optimizers.make(part)
+    optimizer.build([w])
+    optimizer.apply([ops.convert_to_tensor(np.full(1, gradient, "float32"))], [w])
+    assert float(w[0]) == pytest.approx(-5e-5 * gradient / (0.1 * gradient + 1e-8), rel=0.1)
+
+
+# --- the step
+
+
+def test_the_critic_makes_five_updates_on_five_batches_and_g_one(play, monkeypatch):
+    spec, algorithm = play
+    calls = watch(algorithm, monkeypatch)
+    step(spec, algorithm)
+    order = [name for name, *_ in calls]
+    assert order == ["generator", "discriminator", "discriminator"] * 5 + ["generator", "discriminator"]
+    assert [int(p.optimizer.iterations) for p in algorithm.phases()] == [5, 1]
+    noise = {inputs["z"].tobytes() for name, inputs, _ in calls if name == "generator"}
+    seen = {inputs["image"].tobytes() for name, inputs, _ in calls if name == "discriminator"}
+    assert len(noise) == 6 and len(seen) == 11
+    assert not algorithm.simultaneous
+
+
+def test_the_critic_trains_long_at_first_and_now_and_then(spec, algorithm):
+    """100 updates for each of G's first 25 and again at those divisible by 500: at 5 in a step, G plays each 20th."""
+    plays = np.flatnonzero([algorithm.turns(i)["generator_plays"][0] for i in range(1500)])
+    assert plays[:25].tolist() == list(range(19, 500, 20))
+    assert plays[25:475].tolist() == list(range(500, 950))
+    assert np.flatnonzero(np.diff(plays) > 1).tolist() == [*range(24), 499]
+
+
+def test_while_g_sits_out_the_critic_alone_learns():
+    spec = read("training.batch_size=2")
+    algorithm = training.make(spec)
+    before = values(algorithm)
+    step(spec, algorithm)
+    now = {name for name in moved(before, algorithm) if not name.startswith("generator_ema/")}
+    bias = algorithm.players["discriminator"].trainable_variables[-1]  # which cancels in E f(x) - E f(G(z))
+    assert now == names(algorithm, "discriminator") - {f"discriminator/{bias.path}"}
+    assert [int(p.optimizer.iterations) for p in algorithm.phases()] == [5, 0]
+    assert all(np.isfinite(value).all() for value in values(algorithm).values())

@@ -1,0 +1,121 @@
+"""What a claim is: a statement of a paper that a program can try, and how it is run, timed and kept."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.claims.result import FOLDER, Result, Row, of_artifact
+from zoo.errors import UsageError
+from zoo.manifest import sha256_file, write_whole
+from zoo.registry import suggest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to try a claim: at which scale, with which seeds (None: the claim's own), where its trainings are kept."""
+
+    quick: bool = False
+    seeds: tuple[int, ...] | None = None
+    folder: Path = Path("runs/claims")
+    artifact: Path | None = None
+
+    def say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a claim found. `seconds` of all its trainings, resumed ones included; None: the time that it just took."""
+
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    machine: str
+    picture: bytes
+    notes: tuple[str, ...] = ()
+    seconds: float | None = None
+    about: tuple[Path, ...] = ()  # files of an artifact that the numbers speak of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A statement, and the function that tries it. `spec` names the model whose card tells of it.
+
+    `takes` says roughly how long two CPU cores need: at full scale, and with --quick, or "" where there is no other.
+    """
+
+    name: str
+    title: str
+    source: str
+    states: str
+    spec: str
+    takes: tuple[str, str]
+    run: Callable[[Options], Outcome]
+
+
+CLAIMS: dict[str, Claim] = {}
+
+
+def claim(
+    *, title: str, source: str, states: str, spec: str, takes: tuple[str, str]
+) -> Callable[[Callable[[Options], Outcome]], Callable[[Options], Outcome]]:
+    """Decorator: the function tries the claim of its own name."""
+
+    def register(function: Callable[[Options], Outcome]) -> Callable[[Options], Outcome]:
+        name = function.__name__
+        if name in CLAIMS:
+            raise ValueError(f"claim '{name}' is registered twice")
+        CLAIMS[name] = Claim(name=name, title=title, source=source, states=states, spec=spec, takes=takes, run=function)
+        return function
+
+    return register
+
+
+def get(name: str) -> Claim:
+    """The claim called `name`. Raises UsageError that says which name is near."""
+    if name not in CLAIMS:
+        raise UsageError(f"there is no claim '{name}'.{suggest(name, CLAIMS)} There are: {', '.join(CLAIMS)}")
+    return CLAIMS[name]
+
+
+def listing() -> str:
+    """All claims, a line each: name, how long it takes, title, paper."""
+    width = max(map(len, CLAIMS))
+    lines = []
+    for one in CLAIMS.values():
+        quick = f"; --quick {one.takes[1]}" if one.takes[1] else ""
+        lines.append(f"{one.name:<{width}}  {one.title} ({one.takes[0]}{quick})\n{'':<{width}}  {one.source}")
+    return "\n".join(lines)
+
+
+def reproduce(name: str, options: Options) -> Result:
+    """Try a claim and keep <folder>/<name>.json and .png. Raises UsageError, and what its trainings raise."""
+    chosen = get(name)
+    if options.quick and not chosen.takes[1]:
+        raise UsageError(f"claim '{name}' has one scale only: leave --quick out (it takes {chosen.takes[0]})")
+    begun = time.monotonic()
+    found = chosen.run(options)
+    result = Result(
+        name=name, title=chosen.title, source=chosen.source, states=chosen.states, rows=found.rows, seeds=found.seeds,
+        machine=found.machine, seconds=round(time.monotonic() - begun if found.seconds is None else found.seconds, 1),
+        scale="quick" if options.quick else "full", notes=found.notes,
+        about={file.name: sha256_file(file) for file in found.about} or None,
+    )  # fmt: skip
+    options.folder.mkdir(parents=True, exist_ok=True)
+    write_whole(options.folder / f"{name}.png", found.picture)
+    write_whole(options.folder / f"{name}.json", result.to_json().encode())
+    return result
+
+
+def tell(result: Result, folder: Path, artifact: Path) -> None:
+    """Put a result that stands in `folder` into an artifact's folder and card. A new export begins without."""
+    from zoo import card, manifest, spec
+
+    (artifact / FOLDER).mkdir(exist_ok=True)
+    for file in (f"{result.name}.png", f"{result.name}.json"):
+        write_whole(artifact / FOLDER / file, (folder / file).read_bytes())
+    text = card.markdown(manifest.read_all(artifact), spec.read(artifact / "spec.yaml"), of_artifact(artifact))
+    write_whole(artifact / "README.md", text.encode())

@@ -1,0 +1,157 @@
+"""Two parallel lines: the Wasserstein distance tells how far apart they are, the Jensen-Shannon divergence does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zoo.claims import figures
+from zoo.claims.base import Options, Outcome, claim
+from zoo.claims.play import Array, game, memory, play, player, recall
+from zoo.claims.result import Row
+
+if TYPE_CHECKING:
+    from zoo.algorithms import Algorithm
+
+THETAS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+BATCH, STEPS, LOG_2 = 128, 400, 0.693147
+LAMBDA = (
+    10.0  # the paper's weight of the penalty, whose own optimum is |theta| (1 + |theta| / (2 lambda)): up to 5 % more
+)
+
+
+class Kind(NamedTuple):
+    """One way to compare the lines: what the algorithm is told, and the estimate that D's loss then stands for."""
+
+    args: dict[str, Any]
+    estimate: Any  # (loss of D without penalties) -> distance
+
+
+def _settling(rate: float, kind: str, **args: Any) -> dict[str, Any]:
+    """A player whose steps shrink to nothing: the last weights are then an optimum, not a place on the way round it."""
+    return {
+        "optimizer": {kind: {"learning_rate": {"linear": {"initial": rate, "final": 0.0, "updates": STEPS}}, **args}}
+    }
+
+
+KINDS = {
+    "gradient penalty": Kind(
+        {"loss": "wasserstein", "penalties": [{"gradient_penalty": {"weight": LAMBDA}}],
+         "discriminator": _settling(1e-2, "Adam", beta_1=0.0, beta_2=0.9)}, lambda loss: -loss),
+    "weight clipping": Kind(
+        {"loss": "wasserstein", "weight_clip": {"c": 0.1}, "discriminator": _settling(5e-3, "RMSprop")},
+        lambda loss: -loss),
+    "Jensen-Shannon": Kind(
+        {"loss": "minimax", "discriminator": player(1e-2, "Adam", beta_1=0.5)}, lambda loss: LOG_2 - loss / 2),
+}  # fmt: skip
+
+
+@claim(
+    title="Two parallel lines: only the Wasserstein distance has a slope",
+    source="Arjovsky et al. 2017, example 1 and figure 1; Gulrajani et al. 2017, algorithm 1",
+    states="Between the lines x = 0 and x = theta the Wasserstein distance is |theta|, with slope sign(theta); the "
+    "Jensen-Shannon divergence is log 2 for every theta but 0, with slope 0: nothing tells G where to go.",
+    spec="wgan_gp",
+    takes=("30 seconds", ""),
+)
+def parallel_lines(options: Options) -> Outcome:
+    """For each theta a D from the same start learns to tell the lines apart, while G stays where it is."""
+    from zoo import training
+
+    seed = options.seeds[0] if options.seeds else 0
+    found = {name: _compare(kind, seed) for name, kind in KINDS.items()}  # {name: [thetas, (estimate, slope)]}
+    rows = [*_wasserstein_rows(found["gradient penalty"]), *_divergence_rows(found["Jensen-Shannon"])]
+    clipped = found["weight clipping"][:, 0]
+    scale = clipped[-1] / THETAS[-1]
+    rows += [
+        Row(quantity=f"clipped critic, theta = {theta:g}: estimate / (scale |theta|)", paper="1: W up to a constant",
+            ours=float(value / abs(theta) / scale), low=0.75, high=1.25)
+        for theta, value in zip(THETAS, clipped, strict=True) if theta not in (0.0, THETAS[-1])
+    ]  # fmt: skip
+    notes = (
+        f"A penalised critic gains by a slope above 1: its optimum is |theta| (1 + |theta| / {2 * LAMBDA:g}).",
+        f"The clipped critic's scale here is {scale:.3g}.",
+    )
+    return Outcome(rows=tuple(rows), seeds=(seed,), machine=training.machine(), picture=_picture(found), notes=notes)
+
+
+def _wasserstein_rows(found: Array) -> list[Row]:
+    rows = []
+    for theta, (estimate, slope) in zip(THETAS, found, strict=True):
+        sign, optimum = float((theta > 0) - (theta < 0)), abs(theta) * (1 + abs(theta) / (2 * LAMBDA))
+        wide = max(0.03 * abs(theta), 0.02)
+        rows.append(Row(quantity=f"W, theta = {theta:g}", paper=f"{abs(theta):g}", ours=float(estimate),
+                        low=abs(theta) - wide, high=optimum + wide, form=".3f"))  # fmt: skip
+        if theta:
+            rows.append(Row(quantity=f"dW / dtheta, theta = {theta:g}", paper=f"{sign:g}", ours=float(slope),
+                            low=sign - 0.15, high=sign + 0.15, form=".3f"))  # fmt: skip
+    return rows
+
+
+def _divergence_rows(found: Array) -> list[Row]:
+    rows = []
+    for theta, (estimate, slope) in zip(THETAS, found, strict=True):
+        exact = LOG_2 if theta else 0.0
+        rows.append(Row(quantity=f"JS, theta = {theta:g}", paper=f"{exact:.4g}", ours=float(estimate),
+                        low=exact - 0.01, high=exact + 0.01, form=".4f"))  # fmt: skip
+        if theta:
+            rows.append(Row(quantity=f"dJS / dtheta, theta = {theta:g}", paper="0", ours=float(slope),
+                            low=-0.05, high=0.05, form=".4f"))  # fmt: skip
+    return rows
+
+
+def _compare(kind: Kind, seed: int) -> Array:
+    """[thetas, 2]: the estimate on fresh points, and its slope by theta, once D has learned."""
+    import numpy as np
+
+    algorithm = game("parallel_lines", "alternating", seed, generator=player(0.0), **kind.args)
+    start, found = memory(algorithm), []
+    for theta in THETAS:
+        recall(algorithm, start)
+        algorithm.players["generator"].set_weights([np.array([[0.0, 1.0]]), np.array([theta, 0.0])])
+        play(algorithm, lambda step: _batch(seed, step, BATCH), STEPS)
+        found.append(_estimate(kind, algorithm, _batch(seed, STEPS, 4096)))
+    return np.array(found)
+
+
+def _batch(seed: int, step: int, size: int) -> dict[str, Array]:
+    """Real points (0, U) and the numbers from which G makes (theta, U)."""
+    import numpy as np
+
+    random = np.random.RandomState([seed, step])
+    real = np.stack([np.zeros((1, size)), random.random_sample((1, size))], axis=-1)  # [1, B, 2]
+    drawn = {"point": real, "u": random.random_sample((2, size, 1)), "share": random.random_sample((2, size, 1))}
+    return {name: values.astype("float32") for name, values in drawn.items()}
+
+
+def _estimate(kind: Kind, algorithm: Algorithm, batch: dict[str, Array]) -> tuple[float, float]:
+    """The distance that D's loss stands for, and its derivative by theta with D held."""
+    from keras import ops
+
+    from zoo import autodiff
+
+    tensors: dict[str, Any] = {name: ops.convert_to_tensor(values) for name, values in batch.items()}
+    bias = algorithm.players["generator"].trainable_variables[1]
+
+    def distance() -> tuple[Any, dict[str, Any]]:
+        made = algorithm.run("generator", tensors, 0)
+        real, fake = (
+            algorithm.run("discriminator", {"point": points[None]}, 0) for points in (tensors["point"][0], made)
+        )
+        return kind.estimate(algorithm.game.discriminator(real, fake)), {}
+
+    result = autodiff.value_and_grad(distance, [bias])
+    return float(result.value), float(result.gradients[0][0])
+
+
+def _picture(found: dict[str, Array]) -> bytes:
+    sheet, ((left, right),) = figures.new(1, 2, width=4.2, height=3.4)
+    for name, values in found.items():
+        left.plot(THETAS, values[:, 0], "o-", label=name, linewidth=1, markersize=3)
+        slopes = [slope if theta else float("nan") for theta, slope in zip(THETAS, values[:, 1], strict=True)]
+        right.plot(THETAS, slopes, "o-", linewidth=1, markersize=3)  # at 0 there is none
+    left.plot(THETAS, [abs(theta) for theta in THETAS], "k:", label="|theta|")
+    left.axhline(LOG_2, color="grey", linewidth=0.5)
+    left.set(xlabel="theta", ylabel="estimated distance")
+    left.legend(fontsize=7)
+    right.set(xlabel="theta", ylabel="its slope by theta")
+    return figures.png(sheet)

@@ -1,0 +1,46 @@
+"""What must be true of a critic: penalties and the burn-in of Wasserstein GANs fit the networks and the step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zoo.spec.nodes import Node
+from zoo.spec.plan import Plan
+from zoo.spec.problems import Problems
+from zoo.spec.schema import below, names_of
+
+_OF_SLOPES = ("gradient_penalty", "r1")
+
+
+def critic(tree: Node, plans: Mapping[str, Plan], problems: Problems) -> None:
+    """Report what an algorithm with a critic cannot do."""
+    algorithm = tree.get("algorithm")
+    for name, entry in algorithm.entries() if algorithm is not None else ():
+        _slopes(entry.node, plans, problems)
+        _burn_in(name, entry.node, problems)
+
+
+def _slopes(args: Node, plans: Mapping[str, Plan], problems: Problems) -> None:
+    """Batch norm makes D(x) depend on the rest of the batch: then an example has no slope of its own."""
+    penalties = args.get("penalties")
+    for item in penalties.value if penalties is not None and penalties.is_list else ():
+        penalty = next(iter(item.value), None) if item.is_map else item.value
+        judges = [plan for role, plan in plans.items() if role.startswith("discriminator")]
+        norms = [step for plan in judges for step in plan.steps if step.layer == "BatchNormalization"]
+        if penalty in _OF_SLOPES and norms:
+            text = f"{penalty} is of each example alone, and this mixes the batch: leave it out or take "
+            return problems.add(norms[0].place, norms[0].where, text + "LayerNormalization")
+
+
+def _burn_in(name: str, args: Node, problems: Problems) -> None:
+    """A long turn of D is made of whole steps."""
+    burn_in, player, schema = args.get("burn_in"), args.get("discriminator"), names_of("algorithm").get(name, {})
+    if burn_in is None or not burn_in.is_map or player is None:
+        return
+    long, each = (
+        stated.value if (stated := node.get("updates")) else below(below(schema, key), "updates").get("default")
+        for key, node in (("burn_in", burn_in), ("discriminator", player))
+    )
+    if all(type(number) is int and number > 0 for number in (long, each)) and long % each:
+        text = f"expected a multiple of discriminator.updates ({each}), received {long}: a step has {each} of them"
+        problems.add((burn_in.get("updates") or burn_in).place, f"algorithm.{name}.burn_in.updates", text)

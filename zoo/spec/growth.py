@@ -1,0 +1,220 @@
+"""Growing networks (Karras et al. 2017, section 2): from the final plans of a spec, those of every stage before.
+
+A spec describes G and D as the paper's table 2 does, at the end of training. `as: features` marks in G where its head
+begins (toRGB), in D where its head ends (fromRGB). At a smaller size r
+
+    G   the layers up to the last tensor of height r, then a head of its own
+    D   a head of its own with as many maps as the layers of size r take in, then those layers
+
+and while the layers of size r fade in, by alpha from 0 to 1 (figure 2)
+
+    G   (1 - alpha) * up(head_{r/2}(h_{r/2})) + alpha * head_r(h_r)
+    D   (1 - alpha) * head_{r/2}(down(image)) + alpha * layers_r(head_r(image)), then the layers of r/2
+
+All steps keep the numbers that they have in the final plan, the heads of size r those plus r * `HEADS`: layers with
+the same name are the same layers at every stage. A plan that is cut differs from the final one in nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from zoo.spec.nodes import Node
+from zoo.spec.plan import Plan, Step
+from zoo.spec.problems import Place, Problems
+from zoo.spec.schema import below, completed, names_of
+from zoo.spec.shapes import RULES, Shape
+
+FEATURES = "features"  # the name that a spec gives to the tensor between a head and the rest
+HEADS = 10_000  # above all numbers of a final plan
+_JOINTS = 5_000  # of these, for what joins two branches
+
+
+class GrowthError(ValueError):
+    """The final networks cannot be cut; where and why."""
+
+    def __init__(self, place: Place, where: str, text: str) -> None:
+        super().__init__(f"{place}: {where}: {text}")
+        self.place, self.where, self.text = place, where, text
+
+
+def growing(tree: Node, plans: Mapping[str, Plan], problems: Problems) -> None:
+    """Report what keeps the networks of `progressive` from growing."""
+    algorithm = tree.get("algorithm")
+    args = algorithm.get("progressive") if algorithm is not None else None
+    made, judge = plans.get("generator"), plans.get("discriminator")
+    if args is None or made is None or judge is None or made.output_name not in judge.inputs:
+        return
+    stated = args.get("start")
+    start = below(names_of("algorithm")["progressive"], "start")["default"] if stated is None else stated.value
+    if isinstance(start, int) and start > 0:
+        try:
+            sizes(made, judge, start)
+        except GrowthError as error:
+            problems.add(error.place, error.where, error.text)
+
+
+def sizes(generator: Plan, discriminator: Plan, start: int) -> tuple[int, ...]:
+    """The heights of the images of training: `start`, doubled until the final one.
+
+    Raises GrowthError where the networks cannot be cut there.
+    """
+    found = [start]
+    while found[-1] < max(generator.output_shape):
+        found.append(2 * found[-1])
+    if generator.output_shape[:-1] != (found[-1], found[-1]):
+        text = f"images of {start} pixels, doubled again and again, never become {list(generator.output_shape)}"
+        raise _error(generator, text)
+    for plan in (generator, discriminator):
+        if FEATURES not in plan.taps:
+            raise _error(plan, f"say `as: {FEATURES}` where the layers that make or read pixels meet the others")
+    for size in found[:-1]:
+        grown_generator(generator, 2 * size, fading=True)
+        grown_discriminator(discriminator, 2 * size, fading=True, image=generator.output_name)
+    return tuple(found)
+
+
+def grown_generator(plan: Plan, size: int, *, fading: bool = False) -> Plan:
+    """G as it makes images of `size` pixels; `fading`: still mixed with the enlarged images of half that size.
+
+    Raises GrowthError when the final plan has nothing of that size.
+    """
+    if size == plan.output_shape[0] and not fading:
+        return plan
+    draft = _Draft(plan, plan.inputs)
+    features, head = plan.taps[FEATURES], _upstream(plan, plan.output, {plan.taps[FEATURES]})
+    body = _upstream(plan, features)
+    if shared := {step.output for step in head} & {step.output for step in body}:
+        step = next(step for step in plan.steps if step.output in shared)
+        raise _error(plan, f"what stands after `as: {FEATURES}` takes this past it", step)
+
+    def image(size: int) -> int:
+        """The number of the image that the head of `size` makes."""
+        draft.extend(_upstream(plan, _of_size(plan, body, size, last=True)))
+        number = 0 if size == plan.output_shape[0] else size * HEADS
+        return draft.extend(head, {features: _of_size(plan, body, size, last=True)}, number)[plan.output]
+
+    if fading:
+        small = draft.add("UpSampling2D", {"size": 2, "interpolation": "nearest"}, (image(size // 2),), size, 0)
+        output = draft.joined(small, image(size), size)
+    else:
+        output = image(size)
+    return draft.finish(output)
+
+
+def grown_discriminator(plan: Plan, size: int, *, fading: bool = False, image: str = "image") -> Plan:
+    """D as it reads images of `size` pixels; `fading`: still mixed with what it makes of the images at half that size.
+
+    Raises GrowthError when the final plan has nothing of that size.
+    """
+    final = plan.inputs[image][0]
+    if size == final and not fading:
+        return plan
+    pixels, features = list(plan.inputs).index(image), plan.taps[FEATURES]
+    draft = _Draft(plan, {**plan.inputs, image: (size, size, plan.inputs[image][-1])})
+    head, body = _upstream(plan, features), _upstream(plan, plan.output, {features})
+
+    def entrance(size: int) -> int:
+        """The number of the tensor in the final plan that the layers of `size` take in."""
+        return features if size == final else _of_size(plan, body, size, last=False)
+
+    def read(size: int, source: int) -> int:
+        """The number of what the head of `size` makes of the image `source`."""
+        if size == final:
+            return draft.extend(head, {pixels: source})[features]
+        maps = next(shape for number, shape in _shapes(plan) if number == entrance(size))[-1]
+        return draft.extend(_with_filters(plan, head, maps), {pixels: source}, size * HEADS)[features]
+
+    def through(tensor: int, given: dict[int, int]) -> int:
+        """The number of what `tensor` of the final plan has become, where those `given` stand for others."""
+        steps = _upstream(plan, tensor, set(given))
+        if past := [step for step in steps if pixels in step.inputs]:
+            raise _error(plan, f"this reads the image past the layers of size {size}", past[0])
+        return draft.extend(steps, given)[tensor]
+
+    x = read(size, pixels)
+    if fading:
+        small = draft.add("AveragePooling2D", {"pool_size": 2}, (pixels,), size, 0)
+        x = draft.joined(read(size // 2, small), through(entrance(size // 2), {entrance(size): x}), size)
+        return draft.finish(through(plan.output, {entrance(size // 2): x}))
+    return draft.finish(through(plan.output, {entrance(size): x}))
+
+
+class _Draft:
+    """A plan in the making: `steps` so far, and the shape of every tensor."""
+
+    def __init__(self, plan: Plan, inputs: Mapping[str, Shape]) -> None:
+        self.plan, self.inputs = plan, inputs
+        self.shapes = dict(enumerate(inputs.values()))
+        self.steps: list[Step] = []
+
+    def add(self, layer: str, args: Mapping[str, Any], inputs: tuple[int, ...], size: int, joint: int) -> int:
+        """One more step, among those that join the branches of `size`. Returns its number."""
+        place = self.plan.steps[-1].place
+        like = Step(layer, args, inputs, size * HEADS + _JOINTS + joint, self.plan.steps[-1].cost, place, FEATURES)
+        return self.extend([like], {like.output: like.output})[like.output]
+
+    def joined(self, old: int, new: int, size: int) -> int:
+        """old + alpha * (new - old), which is exactly `old` at alpha = 0."""
+        difference = self.add("Subtract", {}, (new, old), size, 1)
+        return self.add("Add", {}, (old, self.add("Fade", {}, (difference,), size, 2)), size, 3)
+
+    def extend(self, steps: Iterable[Step], given: Mapping[int, int] | None = None, offset: int = 0) -> dict[int, int]:
+        """Append `steps`, numbered `offset` higher, that read other tensors where `given` says so; those that stand
+        there already stay. Returns the numbers that their results have now."""
+        numbers, present = dict(given or {}), {step.output for step in self.steps}
+        for step in steps:
+            output, inputs = step.output + offset, tuple(numbers.get(i, i) for i in step.inputs)
+            numbers[step.output] = output
+            if output not in present:
+                args = completed(step.args, names_of("layer")[step.layer])
+                cost = RULES[step.layer]([self.shapes[i] for i in inputs], args)
+                self.shapes[output] = cost.shape
+                self.steps.append(dataclasses.replace(step, inputs=inputs, output=output, cost=cost))
+        return numbers
+
+    def finish(self, output: int) -> Plan:
+        return dataclasses.replace(
+            self.plan, inputs=self.inputs, steps=tuple(self.steps), output=output, output_shape=self.shapes[output],
+            taps={},
+        )  # fmt: skip
+
+
+def _upstream(plan: Plan, tensor: int, given: Iterable[int] = ()) -> list[Step]:
+    """The steps that make `tensor` of the inputs and of what is `given`, in order."""
+    given = set(given)
+    wanted, found = {tensor} - given, []
+    for step in reversed(plan.steps):
+        if step.output in wanted:
+            found.append(step)
+            wanted |= set(step.inputs) - given
+    return found[::-1]
+
+
+def _of_size(plan: Plan, steps: list[Step], size: int, *, last: bool) -> int:
+    """The number of the first or last image of this height that `steps` make."""
+    found = [step.output for step in steps if len(step.cost.shape) == 3 and step.cost.shape[:2] == (size, size)]
+    if not found:
+        raise _error(plan, f"no layer makes anything of {size} x {size} pixels")
+    return found[-1 if last else 0]
+
+
+def _shapes(plan: Plan) -> Iterable[tuple[int, Shape]]:
+    return [*enumerate(plan.inputs.values()), *((step.output, step.cost.shape) for step in plan.steps)]
+
+
+def _with_filters(plan: Plan, head: list[Step], maps: int) -> list[Step]:
+    """The head with as many maps at its end."""
+    at = next((i for i in reversed(range(len(head))) if "filters" in head[i].args), None)
+    if at is None:
+        raise _error(plan, f"there is no convolution before `as: {FEATURES}` whose filters could follow the size")
+    changed = dataclasses.replace(head[at], args={**head[at].args, "filters": maps})
+    return [*head[:at], changed, *head[at + 1 :]]
+
+
+def _error(plan: Plan, text: str, step: Step | None = None) -> GrowthError:
+    """`text` with the place of `step`, or of the whole network."""
+    where = step.where if step else f"networks.{plan.name}"
+    return GrowthError((step or plan.steps[0]).place, where, f"cannot grow: {text}")
