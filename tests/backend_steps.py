@@ -3,7 +3,7 @@
     python backend_steps.py FOLDER STEPS
 
 continues every FOLDER/<game>.npz under FOLDER/<game>.yaml by STEPS steps, writes FOLDER/<game>.<backend>.npz, and
-prints as JSON the losses of every step of each game, and the results of the two small functions on derivatives here.
+prints as JSON the losses of every step of each game, and the values of the small functions on derivatives here.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-from zoo import autodiff, checkpoint, spec, training
+from zoo import autodiff, checkpoint, optimizers, spec, training
 
 
 def losses(algorithm, batches, steps):
@@ -55,6 +55,23 @@ def derivative_of_a_slope():
     return [*map(float, found.gradients[0]), len(found.updates)]
 
 
+def slope_of_adam_at_rest():
+    """d w' / d gradient of an unrolled Adam's first update at gradient 0: -0.1 sqrt(1 - 0.99) / 0.01 = -1, not NaN."""
+    weight, gradient = keras.Variable([1.0]), keras.Variable([0.0])
+    adam = keras.optimizers.Adam(learning_rate=0.1, beta_1=0.5, beta_2=0.99, epsilon=0.01)
+    adam.build([weight])
+
+    def moved():
+        (after,) = optimizers.Unrolled(adam).step([weight.value], [gradient.value])
+        return keras.ops.sum(after), {}
+
+    return float(autodiff.value_and_grad(moved, [gradient]).gradients[0][0])
+
+
+def derivatives():
+    return {"second": second_derivative(), "of_a_slope": derivative_of_a_slope(), "of_adam": slope_of_adam_at_rest()}
+
+
 if __name__ == "__main__":
     folder, steps = Path(sys.argv[1]), int(sys.argv[2])
     played = {}
@@ -66,5 +83,4 @@ if __name__ == "__main__":
         progress = checkpoint.Progress(steps, 1.0, training.machine())
         end = path.with_suffix(f".{keras.backend.backend()}.npz")
         checkpoint.save(end, algorithm, progress, read.document)
-    derivatives = {"second": second_derivative(), "of_a_slope": derivative_of_a_slope()}
-    print(json.dumps({"losses": played, "derivatives": derivatives, "machine": training.machine()}))
+    print(json.dumps({"losses": played, "derivatives": derivatives(), "machine": training.machine()}))

@@ -47,7 +47,7 @@ training: {batch_size: 4, steps: 1}
 
 
 def batch(spec, algorithm, *, seed=0, at=0):
-    """What `fit` hands to step `at` of `algorithm`: random images in the data's range, draws of all latents and noise."""
+    """What `fit` hands to step `at` of `algorithm`: random images in the data's range, latents and noise."""
     random, size = np.random.RandomState(seed), spec.sections.training.batch_size
     low, high = spec.sections.data.range
     made = {"image": random.uniform(low, high, (algorithm.data_draws, size, *spec.fields["image"]))}
@@ -70,9 +70,9 @@ def values(algorithm):
     return {f"{owner}/{v.path}": ops.convert_to_numpy(v) for owner, model in models.items() for v in model.variables}
 
 
-def images(spec, count=200, *, seed=0):
+def images(spec, count=200, *, seed=0, field="image"):
     """A data set of the spec's shape without its files: uint8 images from black to white, no two alike."""
-    made = np.random.RandomState(seed).randint(0, 256, (count, *spec.fields["image"])).astype("uint8")
+    made = np.random.RandomState(seed).randint(0, 256, (count, *spec.fields[field])).astype("uint8")
     made[0], made[1] = 0, 255
     return Dataset("noise", images=made, labels=np.arange(count) % 10, classes=spec.classes)
 

@@ -13,7 +13,7 @@ import growing
 import numpy as np
 import pytest
 import tiny
-from backend_steps import derivative_of_a_slope, losses, second_derivative
+from backend_steps import derivatives, losses
 
 from zoo import algorithms, checkpoint, export, spec, training
 
@@ -47,10 +47,10 @@ GAMES: dict[str, tuple[str, ...]] = {
         f"generator: {{{PLAYER}}}, discriminator: {{{PLAYER}}}}}}}",
     ),
     "cyclegan": (tiny.CYCLE,),
-    "progressive": (  # 10 steps: 4 of 2 pixels, 4 of a fade, 2 of 4 pixels
+    "progressive": (  # 10 steps: 5 of 2 pixels, 5 of the fade to 4
         growing.GROWING,
-        "algorithm.progressive.stabilise_kimg=0.016",
-        "algorithm.progressive.fade_kimg=0.016",
+        "algorithm.progressive.stabilise_kimg=0.02",
+        "algorithm.progressive.fade_kimg=0.02",
         f"algorithm.progressive.generator={{{PLAYER}}}",
         f"algorithm.progressive.discriminator={{{PLAYER}}}",
     ),
@@ -103,9 +103,10 @@ def test_losses_agree(reference, other, name):
 
 
 def test_gradients_of_gradients(other):
-    for found in (other[1]["derivatives"], {"second": second_derivative(), "of_a_slope": derivative_of_a_slope()}):
+    for found in (other[1]["derivatives"], derivatives()):
         assert found["second"] == pytest.approx(12.0, abs=1e-5)
         assert found["of_a_slope"] == pytest.approx([48, -36, 0], abs=1e-4)
+        assert found["of_adam"] == pytest.approx(-1.0, abs=1e-4)  # the root has no slope at zero: JAX, PyTorch say NaN
 
 
 @pytest.mark.parametrize("name", GAMES)

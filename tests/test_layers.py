@@ -288,7 +288,7 @@ def test_spectral_norm_keeps_the_raw_kernel_and_leaves_u_alone_at_inference(spec
 
 def test_spectral_norm_comes_to_the_largest_singular_value(spectral):
     """Of all rows against all columns: another axis of a convolution's kernel has other singular values."""
-    layer, x = spectral
+    layer, _ = spectral
     for _ in range(60):
         layer.sigma(training=True)
     assert float(layer.sigma(training=False)) == pytest.approx(np.linalg.norm(matrix(layer), 2), rel=1e-4)

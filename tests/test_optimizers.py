@@ -234,7 +234,8 @@ def test_the_slope_of_the_first_update_of_adam():
 
 
 def test_a_weight_without_gradient_has_a_finite_slope_under_adam():
-    """sqrt has none at zero: NaN here would be NaN in all of G (a dead ReLU is enough)."""
+    """sqrt has none at zero: NaN here would be NaN in all of G (a dead ReLU is enough). tests/test_backends.py asks the
+    other backends, where 0 / 0 is not 0 as it is in TensorFlow."""
     adam = make(Part("Adam", {"learning_rate": 0.1, "beta_1": 0.5, "epsilon": 1e-2}))
     s = math.sqrt(1 - 0.999)
     assert slope_of_one_update(adam, 0.0) == pytest.approx(-0.1 * s / 1e-2, rel=1e-3)

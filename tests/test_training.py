@@ -255,9 +255,9 @@ def test_labels_meet_the_images_that_were_made_with_them(tmp_path):
     listen("discriminator")
     algorithm.train_step(({name: keras.ops.convert_to_tensor(array) for name, array in batches[0].items()},))
     names = [name for name, _ in asked]
-    assert names == ["discriminator", "generator", "discriminator"] + ["generator", "discriminator"] * 3
-    for i in range(1, len(asked), 2):
-        np.testing.assert_array_equal(asked[i][1], asked[i + 1][1])
+    assert names == ["generator", "discriminator", "discriminator"] + ["generator", "discriminator"] * 3
+    for made, judged in ((0, 2), (3, 4), (5, 6), (7, 8)):
+        np.testing.assert_array_equal(asked[made][1], asked[judged][1])
 
 
 def test_weights_are_a_function_of_the_seed(tmp_path):

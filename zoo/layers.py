@@ -187,9 +187,7 @@ class _Spectral(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         super().build(input_shape)
-        self.u = self.add_weight(
-            name="u", shape=(self.kernel.shape[-1],), initializer=_normal(), trainable=False
-        )
+        self.u = self.add_weight(name="u", shape=(self.kernel.shape[-1],), initializer=_normal(), trainable=False)
 
     def call(self, x: Any, training: bool = False) -> Any:
         y = self.linear(x, self.kernel / self.sigma(training=training))

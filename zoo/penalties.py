@@ -43,7 +43,7 @@ def gradient_penalty(
     """Gulrajani et al. 2017, eq. 3: weight * E (||d D(x) / d x||_2 - target)^2 / target^2, x = e real + (1 - e) fake.
 
     `e` is drawn for each example, the norm is over all of an example. Another `target` than 1 is that of Karras et al.
-    2017 for CIFAR-10 (750). `one_sided` leaves slopes below the target alone (section 5 of the paper found no difference).
+    2017 for CIFAR-10 (750). `one_sided` spares slopes below the target (section 5 of the paper found no difference).
     """
 
     def penalty(met: Meeting) -> Tensor:

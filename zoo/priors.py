@@ -2,6 +2,7 @@
 
 Numbers come from `RandomState` (MT19937): NumPy promises that its stream never changes, which it does not promise for
 `Generator`. A seed printed in a paper's appendix, a golden file or a URL therefore means the same picture for ever.
+Training, which keeps no such promise, hands in a faster `Generator`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from zoo.registry import Registry
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Random = np.random.RandomState | np.random.Generator
 MAX_SEED = 2**32 - 1
 
 PRIORS: Registry[Callable[..., Prior]] = Registry("prior")
@@ -27,10 +29,10 @@ class Prior:
     """A distribution over float32 latents of one `shape`. Drawing 2 and then 3 rows equals drawing 5."""
 
     shape: tuple[int, ...]
-    sampler: Callable[[np.random.RandomState, tuple[int, ...]], Array]
+    sampler: Callable[[Random, tuple[int, ...]], Array]
     path: Callable[[Array, Array, float], Array]
 
-    def draw(self, random: np.random.RandomState, n: int) -> Array:
+    def draw(self, random: Random, n: int) -> Array:
         """`n` latents, float32 [n, *shape]."""
         return self.sampler(random, (n, *self.shape)).astype(np.float32)
 
@@ -50,7 +52,7 @@ def uniform(*, shape: tuple[int, ...], low: float = -1.0, high: float = 1.0) -> 
     """Independent U(low, high). Walks straight: the box is convex."""
     if not (isinstance(low, int | float) and isinstance(high, int | float) and -math.inf < low < high < math.inf):
         raise ValueError(f"uniform needs finite low < high, received low={low!r}, high={high!r}")
-    return Prior(_shape(shape), lambda random, size: low + (high - low) * random.random_sample(size), lerp)
+    return Prior(_shape(shape), lambda random, size: random.uniform(low, high, size), lerp)
 
 
 @PRIORS.register
@@ -60,7 +62,7 @@ def sphere(*, shape: tuple[int, ...]) -> Prior:
     Karras et al. 2018: latents lie on a hypersphere, and pixel norm makes the mean SQUARE 1: norm sqrt(d), not 1.
     """
 
-    def sampler(random: np.random.RandomState, size: tuple[int, ...]) -> Array:
+    def sampler(random: Random, size: tuple[int, ...]) -> Array:
         z: Array = random.standard_normal((size[0], int(np.prod(size[1:]))))  # [n, d]
         z = z / np.sqrt(np.mean(z**2, axis=1, keepdims=True))
         return z.reshape(size)  # [n, *shape]

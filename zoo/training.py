@@ -141,7 +141,8 @@ def _fit(
             at_the_end.callback(one.close)  # also after an error; a Ctrl-C must not cost the last checkpoint
         try:
             picture(clock.step)
-            while clock.step < clock.steps and stop.reason == callbacks.FINISHED:  # once, or once for each stage
+            end = clock.step
+            while end == clock.step < clock.steps and stop.reason == callbacks.FINISHED:  # once, or once for each stage
                 algorithm.begin(clock.step)
                 algorithm.compile(xla=training.xla)
                 end = min(algorithm.pause(clock.step) or clock.steps, clock.steps)
@@ -205,7 +206,7 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -
     def further(step: int) -> Mapping[str, np.ndarray]:
         drawn = {}
         for name, source in sources.items():
-            random = np.random.RandomState([training.seed, step, *name.encode()])
+            random = np.random.Generator(np.random.SFC64([training.seed, step, *name.encode()]))  # the fastest there is
             count = algorithm.latent_draws * training.batch_size
             drawn[name] = source.draw(random, count).reshape(algorithm.latent_draws, training.batch_size, *source.shape)
         return {**drawn, **algorithm.turns(step)}

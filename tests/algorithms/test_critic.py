@@ -73,7 +73,7 @@ def test_penalties_are_summed(spec_of):
     one, two = "gradient_penalty: {weight: 2}", "drift: {weight: 3}"
     losses = []
     for chosen in ("", one, two, f"{one}}}, {{{two}"):
-        spec, algorithm = game(spec_of, f"algorithm.alternating.penalties=[{{{chosen}}}]" if chosen else UPDATES.format(1))
+        _, algorithm = game(spec_of, f"algorithm.alternating.penalties=[{{{chosen}}}]" if chosen else UPDATES.format(1))
         algorithm.players["discriminator"].trainable_variables[0].assign(np.full((64, 1), 0.1))
         algorithm.players["generator"].trainable_variables[0].assign(np.zeros((3, 64)))
         data = {**batch(spec_of(LINEAR), algorithm), "share": ops.ones((2, 4, 1))}
@@ -86,7 +86,7 @@ def test_penalties_are_summed(spec_of):
 def test_a_penalty_is_no_matter_of_g(spec_of):
     losses = []
     for penalised in (False, True):
-        spec, algorithm = game(spec_of, *([PENALTY] if penalised else []), "algorithm.alternating.simultaneous=true")
+        _, algorithm = game(spec_of, *([PENALTY] if penalised else []), "algorithm.alternating.simultaneous=true")
         for name, player in algorithm.players.items():
             for v in player.trainable_variables:
                 v.assign(np.full(v.shape, 0.1 if name == "generator" else 0.05))
@@ -163,14 +163,16 @@ def test_when_the_weights_are_clipped(spec_of, monkeypatch, when):
 
 
 def test_clipping_cuts_and_does_not_scale(spec_of):
-    spec, algorithm = game(spec_of, CLIP.format("after"), "algorithm.alternating.discriminator.optimizer.SGD.learning_rate=0.001")
+    spec, algorithm = game(
+        spec_of, CLIP.format("after"), "algorithm.alternating.discriminator.optimizer.SGD.learning_rate=0.001"
+    )
     w = np.linspace(-0.1, 0.1, 64)
     algorithm.players["discriminator"].trainable_variables[0].assign(w[:, None])
     step(spec, algorithm)
     outside = np.abs(w) > 0.013
     np.testing.assert_array_equal(kernel(algorithm)[outside], np.sign(w[outside]).astype("float32") * np.float32(0.01))
     np.testing.assert_allclose(kernel(algorithm)[~outside], np.clip(w[~outside], -0.01, 0.01), rtol=0, atol=2.1e-3)
-    assert 0.001 < np.abs(kernel(algorithm)[~outside]).min() or len(set(kernel(algorithm)[~outside])) > 4
+    assert len(np.unique(kernel(algorithm)[~outside])) > 4
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])

@@ -200,7 +200,7 @@ def test_real_and_fake_pass_the_discriminator_apart(play, monkeypatch):
     spec, algorithm = play
     calls = watch(algorithm, monkeypatch)
     step(spec, algorithm)
-    assert [name for name, *_ in calls] == ["discriminator", "generator", "discriminator", "generator", "discriminator"]
+    assert [name for name, *_ in calls] == ["generator", "discriminator", "discriminator", "generator", "discriminator"]
     assert all(x.shape[0] == 3 for _, inputs, _ in calls for x in inputs.values())
     assert all(training is True for *_, training in calls)
     d_turn, g_turn = (inputs["z"] for name, inputs, _ in calls if name == "generator")

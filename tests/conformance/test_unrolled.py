@@ -1,6 +1,6 @@
 """specs/unrolled.yaml against Metz et al. 2016 and its authors' code: a test for each way to get it wrong.
 
-tests/algorithms/test_unrolled.py holds the gradient through the look ahead, and that D stays where it was.
+tests/algorithms/test_look_ahead.py holds the gradient through the look ahead, and that D stays where it was.
 """
 
 import keras

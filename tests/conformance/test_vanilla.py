@@ -220,7 +220,7 @@ def test_real_and_fake_pass_the_discriminator_apart(play, monkeypatch):
     spec, algorithm = play
     calls = watch(algorithm, monkeypatch)
     step(spec, algorithm)
-    assert [name for name, *_ in calls] == ["discriminator", "generator", "discriminator", "generator", "discriminator"]
+    assert [name for name, *_ in calls] == ["generator", "discriminator", "discriminator", "generator", "discriminator"]
     assert all(x.shape[0] == 4 for _, inputs, _ in calls for x in inputs.values())
 
 

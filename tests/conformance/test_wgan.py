@@ -6,9 +6,8 @@ import pytest
 from games import images, moved, names, step, values, watch, watch_weights
 from keras import ops
 
-from zoo import optimizers
+from zoo import optimizers, training
 from zoo import spec as specs
-from zoo import training
 from zoo.spec.types import Part
 
 NO_BURN_IN = "algorithm.alternating.burn_in=null"

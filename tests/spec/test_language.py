@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from zoo.errors import SpecError
 from zoo.spec import Plan, Spec, find, read
+from zoo.spec.schema import names_of
 from zoo.spec.types import Part
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -282,3 +285,22 @@ def test_the_template_shows_the_whole_language() -> None:
     assert sections == set(spec.document)
     for section in ("data", "training", "export"):
         assert set(type(getattr(spec.sections, section)).__dataclass_fields__) == set(spec.document[section])
+
+
+def test_the_template_names_every_part_and_every_knob_of_an_algorithm() -> None:
+    """As it stands, or in a comment: those on algorithms are YAML with the arguments of the schema."""
+    text = (SPECS / "_template.yaml").read_text("utf-8")
+    for kind in ("source", "prior", "loss", "penalty", "schedule", "optimizer"):
+        for name in names_of(kind):
+            assert re.search(rf"\b{name}\b", text), f"{kind} {name}"
+    others = "\n".join(
+        re.findall(r"^  # ((?:unrolled|progressive|cyclegan|  ).*)$", text.split("\nalgorithm:")[1], re.M)
+    )
+    shown = {**read(SPECS / "_template.yaml").document["algorithm"], **yaml.safe_load(others)}
+    assert shown.keys() == names_of("algorithm").keys()
+    for name, part in names_of("algorithm").items():
+        inherited = names_of("algorithm")["alternating"]["properties"] if name in ("unrolled", "progressive") else {}
+        known = set(part["properties"])
+        assert set(shown[name]) <= known
+        unshown = {argument for argument in known - set(shown[name]) - set(inherited) if f"# {argument}: " not in text}
+        assert not unshown, f"{name}: {unshown}"

@@ -41,6 +41,9 @@ def _burn_in(name: str, args: Node, problems: Problems) -> None:
         stated.value if (stated := node.get("updates")) else below(below(schema, key), "updates").get("default")
         for key, node in (("burn_in", burn_in), ("discriminator", player))
     )
-    if all(type(number) is int and number > 0 for number in (long, each)) and long % each:
+    place = (burn_in.get("updates") or burn_in).place
+    if problems.at(place) or not isinstance(long, int) or not isinstance(each, int) or min(long, each) < 1:
+        return
+    if long % each:
         text = f"expected a multiple of discriminator.updates ({each}), received {long}: a step has {each} of them"
-        problems.add((burn_in.get("updates") or burn_in).place, f"algorithm.{name}.burn_in.updates", text)
+        problems.add(place, f"algorithm.{name}.burn_in.updates", text)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -168,6 +169,15 @@ def test_pictures_of_all_stages_have_one_size(whole):
     last = made[-1][:64, :64, 0]
     np.testing.assert_array_equal(last, last[::8, ::8].repeat(8, axis=0).repeat(8, axis=1))
     assert len(np.unique(last)) > 4
+
+
+def test_small_images_are_shown_at_the_size_of_the_final_ones(tmp_path):
+    """Also where those are larger than what a person can see without being enlarged."""
+    large = tiny.DENSE.replace("{source: digits}", "{source: digits, size: 128}")
+    large = large.replace("units: 64", "units: 16384").replace("[8, 8, 1]", "[128, 128, 1]")
+    early = SimpleNamespace(exported=lambda name: lambda z, training: {"image": np.zeros((64, 4, 4, 1), "float32")})
+    training.PictureOf(tiny.read(tmp_path, large), early, tmp_path)(0)
+    assert pictures.read_png(tmp_path / "generator-0000000.png").shape == (8 * 130 - 2, 8 * 130 - 2, 1)
 
 
 @pytest.mark.parametrize("steps", [3, 4], ids=["within a fade", "between two stages"])
