@@ -50,9 +50,10 @@ ROOMS: dict[str, set[str]] = {
     },
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors", "spec"},
+    "film": {"algorithms", "data", "errors", "pictures", "runtime", "spec"},
     "training": {
-        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "initializers", "metrics", "pictures",
-        "priors", "runtime", "spec",
+        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "film", "initializers", "metrics",
+        "priors", "spec",
     },
     "exportable": {"errors", "spec", "training"},
     "probes": {"arrays", "data", "errors", "exportable", "manifest", "priors", "spec", "tensor", "training"},
@@ -81,7 +82,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Package -> the rooms that may name it, at their top or inside a function.
 KERAS = {
-    "algorithms", "autodiff", "callbacks", "checkpoint", "claims", "convert", "export", "fold", "initializers", "judge",
+    "algorithms", "autodiff", "callbacks", "checkpoint", "claims", "convert", "export", "film", "fold", "initializers", "judge",
     "layers", "losses", "networks", "optimizers", "penalties", "spec.generate", "training",
 }  # fmt: skip
 HEAVY: dict[str, set[str]] = {

@@ -11,7 +11,8 @@ import tiny
 
 from zoo import checkpoint, pictures, training
 from zoo.errors import DataError, TrainingError, UsageError
-from zoo.training import PICTURE_SAMPLES, PictureOf
+from zoo.film import PAIRS, SAMPLES, PictureOf
+from zoo.runtime import to_uint8
 
 RATE = "algorithm.alternating.{}.optimizer.SGD.learning_rate=1e5"
 DIVERGING = (RATE.format("generator"), RATE.format("discriminator"))
@@ -19,6 +20,11 @@ DIVERGING = (RATE.format("generator"), RATE.format("discriminator"))
 
 def weights(algorithm, name="generator"):
     return [keras.ops.convert_to_numpy(v.value).copy() for v in algorithm.players[name].weights]
+
+
+def picture_of(run, folder):
+    """The film of a run, begun once more in `folder`."""
+    return PictureOf(run.spec, run.algorithm, folder, training.shown(run.spec, training.load_data(run.spec)))
 
 
 def same(a, b):
@@ -209,7 +215,7 @@ def test_weights_that_overflow_do_not_replace_a_good_checkpoint(tmp_path, at_ste
 
 
 def test_pictures_show_the_same_latents_again(tiny_run, tmp_path):
-    first, second = (PictureOf(tiny_run.spec, tiny_run.algorithm, tmp_path / n) for n in "ab")
+    first, second = (picture_of(tiny_run, tmp_path / n) for n in "ab")
     np.random.seed(7)
     first(1)
     second(1)
@@ -224,17 +230,28 @@ def test_pictures_show_the_same_latents_again(tiny_run, tmp_path):
 
 def test_pictures_show_the_average(tiny_run, tmp_path):
     run = tiny_run
-    z = PictureOf(run.spec, run.algorithm, tmp_path).latents["z"]
+    z = picture_of(run, tmp_path).shown["z"]
     expected = keras.ops.convert_to_numpy(run.algorithm.averages["generator"]({"z": z}, training=False)["image"])
     shown = pictures.read_png(run.folder / "generator-0000004.png")[:64:8, :64:8, 0]  # the first image, enlarged by 8
-    np.testing.assert_array_equal(shown, training.to_uint8(expected, (-1.0, 1.0))[0, :, :, 0])
+    np.testing.assert_array_equal(shown, to_uint8(expected, (-1.0, 1.0))[0, :, :, 0])
+
+
+def test_pictures_of_translators_show_originals_beside_translations(tmp_path):
+    run = tiny.train(tmp_path, tiny.cycle(tmp_path))
+    height, width, _ = run.spec.fields["a"]
+    assert picture_of(run, tmp_path).shown["a"].shape == (min(PAIRS, 10), height, width, 3)
+    for name, field in (("a_to_b", "a"), ("b_to_a", "b")):
+        made = pictures.read_png(run.folder / f"{name}-{run.step:07d}.png")
+        first = training.load_data(run.spec).parts[field].items[:1, :height, :width]
+        shown = pictures.scale(first)[0]  # enlarged until a person can see it
+        np.testing.assert_array_equal(made[: len(shown), : shown.shape[1]], shown)
 
 
 def test_pictures_of_classes_and_points(tmp_path):
     run = tiny.train(tmp_path, tiny.LABELLED)
     assert len(list(run.folder.glob("generator-000000[012].png"))) == 3
-    labels = PictureOf(run.spec, run.algorithm, tmp_path).latents["label"]
-    assert labels.shape == (PICTURE_SAMPLES,) and set(labels[:10]) == set(range(10))
+    labels = picture_of(run, tmp_path).shown["label"]
+    assert labels.shape == (SAMPLES,) and set(labels[:10]) == set(range(10))
     run = tiny.train(tmp_path, tiny.POINTS)
     assert pictures.read_png(run.folder / "generator-0000002.png").shape == (256, 256, 1)
 

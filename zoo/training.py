@@ -18,16 +18,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo import algorithms, autodiff, callbacks, checkpoint, data, pictures, priors
+from zoo import algorithms, autodiff, callbacks, checkpoint, data, film, priors
 from zoo.algorithms import Algorithm
 from zoo.data import Batches, Dataset, Domains
 from zoo.errors import TrainingError, UsageError
 from zoo.initializers import apply_data
-from zoo.runtime import to_uint8
 from zoo.spec import Spec, Training
 from zoo.spec.types import Part, construct_arguments, seconds
 
-PICTURE_SAMPLES = 64
 Watch = Callable[[int, Algorithm], None]
 
 
@@ -116,7 +114,7 @@ def _fit(
     """Run the steps and leave a checkpoint. Returns why it ended and the seconds that it took."""
     training, path = spec.sections.training, folder / checkpoint.FILE
     assert training is not None
-    picture = PictureOf(spec, algorithm, folder)
+    picture = film.PictureOf(spec, algorithm, folder, shown(spec, batches.dataset))
     stop, line = callbacks.Stop(clock), callbacks.ProgressLine(clock, spec.name)
     curves = callbacks.Curves(clock, folder / "tensorboard")
 
@@ -231,36 +229,17 @@ def prior(part: Part) -> priors.Prior:
     return function(**construct_arguments(function, part.args))
 
 
-class PictureOf:
-    """Writes samples of the exported network(s) for the same latents again and again: the film of a training."""
-
-    def __init__(self, spec: Spec, algorithm: Algorithm, folder: Path) -> None:
-        self.spec, self.algorithm, self.folder = spec, algorithm, folder
-        self.latents = {
-            name: prior(part).draw(priors.stream(0, name), PICTURE_SAMPLES)
-            for name, part in spec.sections.latent.items()
-        }
-        if spec.classes:
-            self.latents["label"] = np.arange(PICTURE_SAMPLES) % len(spec.classes)
-
-    def __call__(self, step: int) -> None:
-        """Write runs/<name>/<network>-<step>.png. Raises TrainingError for a network that makes NaN or infinity."""
-        section = self.spec.sections.data
-        assert section is not None
-        for name, plan in self.spec.plans.items():
-            if plan.output_name not in self.spec.fields or not plan.inputs.keys() <= self.latents.keys():
-                continue
-            network = self.algorithm.exported(name)
-            raw = keras.ops.convert_to_numpy(
-                network({key: self.latents[key] for key in plan.inputs}, training=False)[plan.output_name]
-            )
-            raw = raw.astype("float32")
-            if not np.isfinite(raw).all():
-                raise TrainingError(f"step {step}: {name} makes numbers that are not finite")
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if raw.ndim == 4:  # a network that grows makes smaller images at first
-                raw = pictures.scale(to_uint8(raw, section.range), at_least=min(plan.output_shape[:2]))
-            pictures.write_png(self.folder / f"{name}-{step:07d}.png", pictures.picture(raw))
+def shown(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
+    """What all pictures of a run are made from: latents of seed 0, each class in turn, images of either domain."""
+    latents = spec.sections.latent.items()
+    given = {name: prior(part).draw(priors.stream(0, name), film.SAMPLES) for name, part in latents}
+    if spec.classes:
+        given["label"] = np.arange(film.SAMPLES) % len(spec.classes)
+    if isinstance(dataset, Domains):
+        for name, part in dataset.parts.items():
+            height, width, _ = spec.fields[name]
+            given[name] = part.items[: film.PAIRS, :height, :width]
+    return given
 
 
 def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset | Domains) -> None:

@@ -16,7 +16,7 @@ from games import batch, values
 from growing import GROWING
 from keras import ops
 
-from zoo import checkpoint, export, pictures, training
+from zoo import checkpoint, export, film, pictures, training
 from zoo.algorithms.progressive import Stage, schedule
 
 FIRSTS = [0, 2, 4, 6, 8]  # of the five stages of GROWING
@@ -176,7 +176,8 @@ def test_small_images_are_shown_at_the_size_of_the_final_ones(tmp_path):
     large = tiny.DENSE.replace("{source: digits}", "{source: digits, size: 128}")
     large = large.replace("units: 64", "units: 16384").replace("[8, 8, 1]", "[128, 128, 1]")
     early = SimpleNamespace(exported=lambda name: lambda z, training: {"image": np.zeros((64, 4, 4, 1), "float32")})
-    training.PictureOf(tiny.read(tmp_path, large), early, tmp_path)(0)
+    read = tiny.read(tmp_path, large)
+    film.PictureOf(read, early, tmp_path, training.shown(read, training.load_data(read)))(0)
     assert pictures.read_png(tmp_path / "generator-0000000.png").shape == (8 * 130 - 2, 8 * 130 - 2, 1)
 
 

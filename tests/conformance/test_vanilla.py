@@ -137,7 +137,7 @@ def test_the_output_bias_starts_at_the_pixel_marginals(tmp_path, monkeypatch):
     dataset.images[:, 0, 0] = 0  # a pixel that is always black has no logit
     monkeypatch.setattr(training, "load_data", lambda spec, **_: dataset)
     monkeypatch.setattr(training.checkpoint, "save", lambda *args: None)
-    monkeypatch.setattr(training, "PictureOf", lambda *args: lambda step: None)
+    monkeypatch.setattr(training.film, "PictureOf", lambda *args: lambda step: None)
 
     def fit(self, *args, **kwargs):
         seen["bias"] = numpy(layers(self, "generator", "Dense")[-1].bias.value)
