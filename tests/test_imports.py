@@ -82,8 +82,8 @@ ROOMS: dict[str, set[str]] = {
 
 # Package -> the rooms that may name it, at their top or inside a function.
 KERAS = {
-    "algorithms", "autodiff", "callbacks", "checkpoint", "claims", "convert", "export", "film", "fold", "initializers", "judge",
-    "layers", "losses", "networks", "optimizers", "penalties", "spec.generate", "training",
+    "algorithms", "autodiff", "callbacks", "checkpoint", "claims", "convert", "export", "film", "fold",
+    "initializers", "judge", "layers", "losses", "networks", "optimizers", "penalties", "spec.generate", "training",
 }  # fmt: skip
 HEAVY: dict[str, set[str]] = {
     "keras": KERAS,

@@ -277,6 +277,13 @@ def test_labels_meet_the_images_that_were_made_with_them(tmp_path):
         np.testing.assert_array_equal(asked[made][1], asked[judged][1])
 
 
+def test_a_latent_cannot_have_the_name_of_what_the_algorithm_draws(tmp_path):
+    text = tiny.DENSE.replace("{z:", "{share:").replace("inputs: z", "inputs: share")
+    text = text.replace("loss: non_saturating", "loss: non_saturating\n    penalties: [gradient_penalty]")
+    with pytest.raises(UsageError, match=r"latent\.share: the algorithm draws something of that name"):
+        tiny.train(tmp_path, text)
+
+
 def test_weights_are_a_function_of_the_seed(tmp_path):
     np.random.seed(1)
     first = weights(training.make(tiny.read(tmp_path)))

@@ -199,6 +199,9 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -
     training, section = spec.sections.training, spec.sections.data
     assert training is not None and section is not None
     window = next((shape[:2] for shape in spec.fields.values() if len(shape) == 3), None)  # points have none
+    own = {*algorithm.noise, *algorithm.turns(0)}
+    if taken := sorted(own & spec.sections.latent.keys()):
+        raise UsageError(f"{spec.path}: latent.{taken[0]}: the algorithm draws something of that name; choose another")
     sources = {name: prior(part) for name, part in {**spec.sections.latent, **algorithm.noise}.items()}
 
     def further(step: int) -> Mapping[str, np.ndarray]:

@@ -106,17 +106,22 @@ def test_a_hidden_unit_of_the_label_does_not_see_the_noise(algorithm):
 
 
 @pytest.mark.parametrize("role, count", [("generator", 2), ("discriminator", 2)])
-def test_dropout_of_one_half_in_both_networks_and_on_in_training(algorithm, role, count):
+def test_dropout_of_one_half_in_both_networks_and_on_in_training(paper, role, count):
     """Other zoos forget it in G, or run G in inference mode while it makes the images that D learns from."""
-    assert [layer.rate for layer in layers(algorithm, role, "Dropout")] == [0.5] * count
+    assert [layer.rate for layer in layers(paper, role, "Dropout")] == [0.5] * count
     random = np.random.RandomState(0)
     inputs = {"label": np.array([1, 2, 3, 4])}
     if role == "generator":
         inputs["z"] = random.uniform(size=(4, 100)).astype("float32")
     else:
         inputs["image"] = random.uniform(size=(4, 28, 28, 1)).astype("float32")
-    one, two = (numpy(next(iter(algorithm.players[role](inputs, training=True).values()))) for _ in range(2))
+    one, two = (numpy(next(iter(paper.players[role](inputs, training=True).values()))) for _ in range(2))
     assert (one != two).any()
+
+
+def test_no_dropout_in_the_generator_is_a_deviation_that_is_stated(spec, algorithm):
+    assert [layer.rate for role in algorithm.roles for layer in layers(algorithm, role, "Dropout")] == [0, 0, 0.5, 0.5]
+    assert any("no dropout in G" in text for text in spec.sections.deviations)
 
 
 def test_both_networks_train_with_dropout_on(play, monkeypatch):
@@ -133,9 +138,14 @@ def test_there_is_no_batch_norm(algorithm):
 # --- data, noise and labels
 
 
-def test_the_noise_fills_the_unit_hypercube(first):
-    z = first["z"]
-    assert z.shape == (2, 100, 100) and z.min() >= 0 and z.max() < 1
+def test_the_papers_noise_fills_the_unit_hypercube(spec):
+    z = training.prior(specs.read(specs.find("paper/cgan_mnist")).sections.latent["z"]).draw(
+        np.random.RandomState(0), 200
+    )
+    assert z.shape == (200, 100) and z.min() >= 0 and z.max() < 1
+    assert spec.sections.latent["z"].name == "normal" and any(
+        "Normal noise" in text for text in spec.sections.deviations
+    )
     assert z.mean() == pytest.approx(0.5, abs=0.01) and z.std() == pytest.approx(12**-0.5, abs=0.005)
 
 
@@ -253,6 +263,8 @@ def test_one_update_of_each_player_a_step(play):
 
 def test_the_networks_and_the_game_are_those_of_the_paper():
     ours, paper = read(), specs.read(specs.find("paper/cgan_mnist"))
-    assert ours.document["networks"] == paper.document["networks"] and ours.latents == paper.latents
+    theirs, mine = paper.document["networks"], ours.document["networks"]
+    mine["generator"]["defaults"]["Dropout"] = theirs["generator"]["defaults"]["Dropout"]  # the one deviation
+    assert mine == theirs and ours.latents == paper.latents  # shapes; the prior deviates
     assert ours.sections.algorithm.args["loss"] == paper.sections.algorithm.args["loss"]
     assert ours.fields == paper.fields and ours.sections.export.networks == ("generator",)
