@@ -11,6 +11,7 @@ import tiny
 import zoo
 from zoo import card, export, exportable, manifest, onnx_graph, parity, pictures, probes, training
 from zoo.errors import ExportError, ServeError, UsageError
+from zoo.runtime import to_uint8
 
 NAMES = ("a_to_b", "b_to_a")
 FILES = {
@@ -83,7 +84,7 @@ def test_golden_vectors_are_images_of_the_data(made, run):
         with np.load(made.folder / f"golden_{name}.npz") as golden:
             given, expected = golden[tap], golden[output]
         images = training.load_data(run.spec).parts[tap].items[:4]
-        np.testing.assert_array_equal(training.to_uint8(given, (-1.0, 1.0)), images)
+        np.testing.assert_array_equal(to_uint8(given, (-1.0, 1.0)), images)
         np.testing.assert_allclose(zoo.load(made.folder, network=name)(**{tap: given}), expected, rtol=0, atol=1e-4)
 
 
