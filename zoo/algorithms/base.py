@@ -98,7 +98,7 @@ class Algorithm(keras.Model):
 
     def phases(self) -> tuple[Phase, ...]:
         """The turns of a step, in order."""
-        raise NotImplementedError(f"{type(self).__name__} must say what a step does")  # pragma: no cover
+        raise NotImplementedError(f"{type(self).__name__} must say what a step does")
 
     def turns(self, step: int) -> dict[str, np.ndarray]:
         """Numbers that follow from the count of steps alone, float32 [1] each: they join the batch of step `step`."""

@@ -1,7 +1,7 @@
 """Signatures -> specs/schema.json. Run by tools/schema.py; a test fails when the file is stale.
 
-The zoo's own parts and the sections of a spec state their types. Keras's signatures state names and defaults, so the
-type of an argument comes from its default, or from its name where Keras uses one name for one meaning everywhere.
+The zoo's own parts and the sections of a spec state their types. Keras's signatures state names and defaults; what they
+do not say stands in `zoo.spec.keras_schema`.
 """
 
 from __future__ import annotations
@@ -24,67 +24,14 @@ from zoo.losses import LOSSES
 from zoo.optimizers import KERAS_OPTIMIZERS, SCHEDULES
 from zoo.penalties import PENALTIES
 from zoo.priors import PRIORS
+from zoo.spec import keras_schema
 from zoo.spec.model import Network, Sections
 from zoo.spec.shapes import RULES
 from zoo.spec.types import Kind, Limits
 
 Json = dict[str, Any]
 
-KERAS_INITIALIZERS = (
-    "Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling",
-    "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "Orthogonal",
-)  # fmt: skip
-ACTIVATIONS = ("elu", "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "tanh")
-LEFT_OUT = {
-    "self", "kwargs", "name", "dtype", "seed", "data_format", "activity_regularizer", "noise_shape", "synchronized",
-    "weights", "mask_zero", "lora_rank", "lora_alpha", "unroll", "stateful", "return_state", "go_backwards",
-    "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency",
-    "renorm", "renorm_clipping", "renorm_momentum", "args", "input_axes", "output_axes", "use_cudnn",
-    "loss_scale_factor", "gradient_accumulation_steps", "quantization_config", "input_length",
-}  # fmt: skip
-_INT: Json = {"type": "integer", "minimum": 1}
-_PAIR: Json = {"anyOf": [_INT, {"type": "array", "items": _INT, "minItems": 2, "maxItems": 2}]}
-_SIDE: Json = {"type": "integer", "minimum": 0}
-_TWO_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}
-_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _TWO_SIDES, "minItems": 2, "maxItems": 2}]}
-_RATE: Json = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": "#/$defs/schedule"}]}
-
-_AT_LEAST_0 = ("stddev", "scale_value", "alpha", "max_value", "threshold", "l1", "l2")
-
-BY_NAME: dict[str, Json] = {
-    **{name: _INT for name in ("units", "filters", "input_dim", "output_dim", "depth_multiplier", "n")},
-    **{name: _PAIR for name in ("kernel_size", "strides", "pool_size", "size", "dilation_rate")},
-    "groups": {"anyOf": [_INT, {"const": -1}]},
-    "cropping": _SIDES,
-    "output_padding": _TWO_SIDES,
-    "activation": {"enum": list(ACTIVATIONS)},
-    "recurrent_activation": {"enum": list(ACTIVATIONS)},
-    "interpolation": {"enum": ["nearest", "bilinear"]},
-    "axis": {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]},
-    "shared_axes": {"type": "array", "items": _INT},
-    "target_shape": {"type": "array", "items": {"anyOf": [_INT, {"const": -1}]}, "minItems": 1},
-    "dims": {"type": "array", "items": _INT, "minItems": 1},
-    "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-    "learning_rate": _RATE,
-    "momentum": {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"$ref": "#/$defs/schedule"}]},
-    "epsilon": {"type": "number", "exclusiveMinimum": 0},
-    "negative_slope": {"type": "number", "minimum": 0},
-    **{name: {"type": "number", "minimum": 0, "exclusiveMaximum": 1} for name in ("beta_1", "beta_2", "rho")},
-    **{name: {"type": "number", "minimum": 0} for name in _AT_LEAST_0},
-}
-_BY_LAYER: dict[tuple[str, str], Json] = {
-    ("BatchNormalization", "momentum"): {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-    ("ZeroPadding2D", "padding"): _SIDES,
-    ("EqualizedConv2D", "kernel_size"): _PAIR,
-    ("EqualizedConv2D", "strides"): _PAIR,
-    ("EqualizedConv2D", "padding"): {"enum": ["valid", "same"]},
-    ("ReflectionPadding2D", "padding"): _TWO_SIDES,
-    ("VarianceScaling", "scale"): {"type": "number", "exclusiveMinimum": 0},
-    **{key: {"type": "number"} for key in (("Rescaling", "scale"), ("Constant", "value"))},
-    **{(layer, "axis"): {"type": "integer"} for layer in ("Concatenate", "GroupNormalization")},
-    ("GaussianNoise", "stddev"): {"type": "number", "minimum": 0, "maximum": 1},
-}
-_PRIOR: Json = {"shape": {"type": "array", "items": _INT, "minItems": 1}}
+_PRIOR: Json = {"shape": {"type": "array", "items": keras_schema.WHOLE, "minItems": 1}}
 _SOURCE: Json = {
     "modes": {"type": "integer", "minimum": 1, "maximum": 10_000},
     "side": {"type": "integer", "minimum": 1, "maximum": 100},
@@ -233,7 +180,7 @@ def _with_inherited(cls: type[Algorithm]) -> Json:
 
 
 def _layer(name: str) -> Json:
-    narrow = {key: schema for (owner, key), schema in _BY_LAYER.items() if owner == name}
+    narrow = {key: schema for (owner, key), schema in keras_schema.BY_OWNER.items() if owner == name}
     layer = _layer_class(name)
     own = name in LAYERS and "__init__" in vars(layer)  # without one it has the arguments of Keras's layer
     return of_signature(layer, narrow=narrow) if own else _keras(name, layer)
@@ -241,7 +188,7 @@ def _layer(name: str) -> Json:
 
 def _initializers() -> dict[str, Json]:
     own = {name: of_signature(cls) for name, cls in INITIALIZERS.items()}
-    return {name: _keras(name, getattr(keras.initializers, name)) for name in KERAS_INITIALIZERS} | own
+    return {name: _keras(name, getattr(keras.initializers, name)) for name in keras_schema.INITIALIZERS} | own
 
 
 def _keras(owner: str, cls: type) -> Json:
@@ -249,13 +196,13 @@ def _keras(owner: str, cls: type) -> Json:
     properties, required = {}, []
     for name, parameter in inspect.signature(cls.__init__).parameters.items():  # type: ignore[misc]
         if (
-            name in LEFT_OUT
+            name in keras_schema.LEFT_OUT
             or name.endswith(("_regularizer", "_constraint"))
             or parameter.kind is parameter.VAR_KEYWORD
         ):
             continue
         default = parameter.default
-        schema = _keras_argument(owner, name, default)
+        schema = keras_schema.argument(owner, name, default)
         if default is parameter.empty:
             required.append(name)
         else:
@@ -264,19 +211,6 @@ def _keras(owner: str, cls: type) -> Json:
             schema = {**schema, "default": _plain(default)}
         properties[name] = schema
     return _mapping(_help(cls), properties, required)
-
-
-def _keras_argument(owner: str, name: str, default: Any) -> Json:
-    if (owner, name) in _BY_LAYER:
-        return _BY_LAYER[owner, name]
-    if name.endswith("_initializer"):
-        return {"$ref": "#/$defs/initializer"}
-    if name == "padding":
-        return {"enum": ["valid", "same"]}
-    if name in BY_NAME:
-        return BY_NAME[name]
-    simple = {bool: "boolean", int: "number", float: "number", str: "string"}
-    return {"type": simple[type(default)]} if type(default) in simple else {}
 
 
 def _layer_item() -> Json:
