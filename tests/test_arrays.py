@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.arrays import check_images, check_input, from_uint8, near, nearest, row_shape, to_uint8
+from zoo.data import Batches, Dataset
 from zoo.errors import ServeError
 from zoo.tensor import Tensor
 
@@ -25,10 +26,10 @@ def test_pixels_survive_the_way_in_and_out(range):
 
 
 def test_they_are_the_numbers_that_training_sees():
-    from zoo.data.prepare import scale
-
     every = np.arange(256, dtype=np.uint8)
-    np.testing.assert_array_equal(from_uint8(every, (-1.0, 1.0)), scale(every, (-1.0, 1.0)))
+    data = Dataset("pixels", images=every.reshape(1, 16, 16, 1))
+    seen = Batches(data, batch_size=1, range=(-1.0, 1.0))[0]["image"]
+    np.testing.assert_array_equal(from_uint8(every, (-1.0, 1.0)), seen.ravel())
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (12, 40, 3), (5, 8, 12, 3)])

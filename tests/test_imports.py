@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "serve": {"errors", "manifest", "priors", "registry", "runtime", "session", "zoo"},
     "pictures": {"errors", "manifest"},
     "data.catalogue": {"errors"},
-    "data": {"data.catalogue", "errors", "registry"},
+    "data": {"arrays", "data.catalogue", "errors", "registry"},
     "draw": {"arrays", "data", "errors", "manifest", "pictures", "tensor", "zoo"},
     "spec": {"data.catalogue", "errors", "registry"},
     "sizes": {"spec", "tensor"},
@@ -50,7 +50,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors", "spec"},
-    "film": {"algorithms", "data", "errors", "pictures", "runtime", "spec"},
+    "film": {"algorithms", "arrays", "errors", "pictures", "spec"},
     "training": {
         "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "film", "initializers", "metrics",
         "priors", "spec",
@@ -70,8 +70,8 @@ ROOMS: dict[str, set[str]] = {
     "bench": {"algorithms", "errors", "networks", "runtime", "spec", "training"},
     "starter": {"errors", "registry", "spec"},
     "claims": {
-        "algorithms", "autodiff", "card", "claims.result", "data", "errors", "judge", "losses", "manifest", "metrics",
-        "priors", "registry", "runtime", "spec", "training", "zoo",
+        "algorithms", "arrays", "autodiff", "card", "claims.result", "data", "errors", "judge", "losses", "manifest",
+        "metrics", "priors", "registry", "spec", "training", "zoo",
     },
     "commands": {
         "bench", "claims", "data", "describe", "errors", "export", "exportable", "manifest", "metrics", "pictures",

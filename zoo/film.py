@@ -10,9 +10,8 @@ import numpy as np
 
 from zoo import pictures
 from zoo.algorithms import Algorithm
-from zoo.data.prepare import scale
+from zoo.arrays import from_uint8, to_uint8
 from zoo.errors import TrainingError
-from zoo.runtime import to_uint8
 from zoo.spec import Plan, Spec
 
 SAMPLES, PAIRS = 64, 16
@@ -39,7 +38,9 @@ class PictureOf:
         """The raw output for all that is shown, float32."""
         assert self.spec.sections.data is not None
         feed = {key: self.shown[key] for key in plan.inputs}
-        feed = {key: scale(x, self.spec.sections.data.range) if x.dtype == np.uint8 else x for key, x in feed.items()}
+        feed = {
+            key: from_uint8(x, self.spec.sections.data.range) if x.dtype == np.uint8 else x for key, x in feed.items()
+        }
         made = self.algorithm.exported(name)(feed, training=False)[plan.output_name]
         return keras.ops.convert_to_numpy(made).astype("float32")
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from zoo.errors import UsageError
 from zoo.registry import Registry
-from zoo.spec.types import NonNegativeFloat, Part, PositiveFloat, PositiveInt, construct_arguments
+from zoo.spec.types import NonNegativeFloat, Part, PositiveFloat, PositiveInt, construct_part
 
 KERAS_OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW")  # by Keras's own names and arguments
 SCHEDULES: Registry[Callable[..., Schedule]] = Registry("schedule")
@@ -127,6 +127,4 @@ def _velocities(optimizer: keras.optimizers.SGD) -> list[keras.Variable]:
 def _scheduled(value: Any) -> Any:
     if not isinstance(value, dict):
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    schedule = Part.of(value)
-    function = SCHEDULES.get(schedule.name)
-    return function(**construct_arguments(function, schedule.args))
+    return construct_part(SCHEDULES, Part.of(value))

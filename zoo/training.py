@@ -24,7 +24,7 @@ from zoo.data import Batches, Dataset, Domains
 from zoo.errors import TrainingError, UsageError
 from zoo.initializers import apply_data
 from zoo.spec import Spec, Training
-from zoo.spec.types import Part, construct_arguments, seconds
+from zoo.spec.types import Part, construct_part, seconds
 
 Watch = Callable[[int, Algorithm], None]
 
@@ -228,8 +228,7 @@ def machine() -> str:
 
 def prior(part: Part) -> priors.Prior:
     """The prior that a spec names."""
-    function = priors.PRIORS.get(part.name)
-    return function(**construct_arguments(function, part.args))
+    return construct_part(priors.PRIORS, part)
 
 
 def shown(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zoo.arrays import from_uint8 as scale
 from zoo.data.dataset import Dataset
-from zoo.data.prepare import fitted, grey, prepare, scale
+from zoo.data.prepare import fitted, grey, prepare
 from zoo.errors import DataError
 
 RANDOM = np.random.RandomState(0).randint(0, 256, (5, 8, 8, 3)).astype(np.uint8)

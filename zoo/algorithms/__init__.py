@@ -11,12 +11,11 @@ from zoo.algorithms.cyclegan import cyclegan
 from zoo.algorithms.progressive import progressive
 from zoo.algorithms.unrolled import unrolled
 from zoo.spec.plan import Plan
-from zoo.spec.types import Part, construct_arguments
+from zoo.spec.types import Part, construct_part
 
 __all__ = ["ALGORITHMS", "Algorithm", "Phase", "Player", "alternating", "cyclegan", "make", "progressive", "unrolled"]
 
 
 def make(part: Part, plans: Mapping[str, Plan], **options: Any) -> Algorithm:
     """The algorithm that a spec names, with its networks built and its optimizers ready."""
-    algorithm = ALGORITHMS.get(part.name)
-    return algorithm(plans, **construct_arguments(algorithm, part.args), **options)
+    return construct_part(ALGORITHMS, part, plans, **options)

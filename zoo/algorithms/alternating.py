@@ -18,7 +18,7 @@ from zoo.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, Player, Ten
 from zoo.losses import LOSSES
 from zoo.penalties import PENALTIES, Meeting
 from zoo.spec.plan import Plan
-from zoo.spec.types import Loss, NonNegativeInt, Part, PenaltyPart, PositiveFloat, PositiveInt, construct_arguments
+from zoo.spec.types import Loss, NonNegativeInt, Part, PenaltyPart, PositiveFloat, PositiveInt, construct_part
 
 GENERATOR_PLAYS, SHARE = "generator_plays", "share"
 
@@ -60,10 +60,8 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
         burn_in: BurnIn | None = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(plans, **kwargs)
-        function = LOSSES.get(loss.name)
-        self.game = function(**construct_arguments(function, loss.args))
-        makers = [(PENALTIES.get(part.name), part.args) for part in penalties]
-        self.penalties = [make(**construct_arguments(make, args)) for make, args in makers]
+        self.game = construct_part(LOSSES, loss)
+        self.penalties = [construct_part(PENALTIES, part) for part in penalties]
         self.noise = {SHARE: Part("uniform", {"shape": [1], "low": 0.0, "high": 1.0})} if penalties else {}
         self.simultaneous, self.weight_clip, self.burn_in = simultaneous, weight_clip, burn_in
         self.data_draws = discriminator.updates
@@ -72,9 +70,9 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
         held = {weight_clip.when: self.clip} if weight_clip else {}
         g, d = self.players["generator"], self.players["discriminator"]
         self._phases: tuple[Phase, ...] = (
-            Phase("discriminator", (d,), self.make_optimizer(discriminator, "discriminator"),
+            Phase("discriminator", (d,), self.make_optimizer(discriminator.optimizer, "discriminator"),
                   self.discriminator_loss, discriminator.updates, before=held.get("before"), after=held.get("after")),
-            Phase("generator", (g,), self.make_optimizer(generator, "generator"),
+            Phase("generator", (g,), self.make_optimizer(generator.optimizer, "generator"),
                   self.generator_loss, generator.updates, played_if=GENERATOR_PLAYS if burn_in else None),
         )  # fmt: skip
 

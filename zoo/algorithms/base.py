@@ -111,9 +111,9 @@ class Algorithm(keras.Model):
         """The first step after `step` before which `begin` must be called again; None: never."""
         return None
 
-    def make_optimizer(self, player: Player, *roles: str) -> keras.optimizers.Optimizer:
-        """The player's optimizer with its state for the weights of its networks."""
-        optimizer = optimizers.make(player.optimizer)
+    def make_optimizer(self, part: Part, *roles: str) -> keras.optimizers.Optimizer:
+        """The optimizer that a player names, with its state for the weights of these networks."""
+        optimizer = optimizers.make(part)
         optimizer.build([variable for role in roles for variable in self.players[role].trainable_variables])
         return optimizer
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import keras
 from keras import ops
 
-from zoo.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, Player, Tensor
+from zoo.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, Tensor
 from zoo.losses import LOSSES
 from zoo.penalties import distance
 from zoo.spec.plan import Plan
@@ -24,7 +24,7 @@ from zoo.spec.types import (
     Optimizer,
     Part,
     PositiveFloat,
-    construct_arguments,
+    construct_part,
 )
 
 Probability = Annotated[float, Limits(minimum=0, maximum=1)]
@@ -97,8 +97,7 @@ class cyclegan(Algorithm):  # noqa: N801 - the name is a word of the spec langua
         pool_probability: Probability = 0.5, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(plans, **kwargs)
-        function = LOSSES.get(loss.name)
-        self.game = function(**construct_arguments(function, loss.args))
+        self.game = construct_part(LOSSES, loss)
         self.cycle_weights, self.identity = {"a": cycle_a, "b": cycle_b}, identity
         self.discriminator_weight = discriminator_weight
         self.pools = {
@@ -109,9 +108,9 @@ class cyclegan(Algorithm):  # noqa: N801 - the name is a word of the spec langua
         makers, judges = ("a_to_b", "b_to_a"), ("discriminator_a", "discriminator_b")
         self._phases = (
             Phase("generators", tuple(self.players[role] for role in makers),
-                  self.make_optimizer(Player(optimizer=generators.optimizer), *makers), self.generators_loss),
+                  self.make_optimizer(generators.optimizer, *makers), self.generators_loss),
             Phase("discriminators", (*(self.players[role] for role in judges), *self.pools.values()),
-                  self.make_optimizer(Player(optimizer=discriminators.optimizer), *judges), self.discriminators_loss),
+                  self.make_optimizer(discriminators.optimizer, *judges), self.discriminators_loss),
         )  # fmt: skip
 
     def phases(self) -> tuple[Phase, ...]:

@@ -116,7 +116,7 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
         self._phases = tuple(
             dataclasses.replace(
                 phase, networks=(self.players[phase.name],),
-                optimizer=self.make_optimizer(self.settings[phase.name], phase.name),
+                optimizer=self.make_optimizer(self.settings[phase.name].optimizer, phase.name),
             )
             for phase in self._phases
         )  # fmt: skip

@@ -80,7 +80,7 @@ def _film(
 ) -> Film:
     from zoo import spec as language
     from zoo import training
-    from zoo.runtime import to_uint8
+    from zoo.arrays import to_uint8
 
     spec = language.read(language.find(SPEC), overrides)
     assert spec.sections.data is not None

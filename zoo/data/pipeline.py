@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from zoo.arrays import from_uint8
 from zoo.data.dataset import Dataset, Domains
-from zoo.data.prepare import scale
 from zoo.errors import DataError
 
 _ORDER, _FLIP, _WINDOW, _STREAMS = range(4)  # separate streams of one seed; the second domain has the next ones
@@ -109,7 +109,7 @@ class Batches:
         if self.flip:
             mirrored = bits(_FLIP) >> 63 == 1
             items[mirrored] = items[mirrored][:, :, ::-1]  # [M, H, W, C], width reversed
-        batch = {field: items if part.images is None else scale(items, self.range)}
+        batch = {field: items if part.images is None else from_uint8(items, self.range)}
         if part.labels is not None and field == part.field:  # a domain has no labels: it is one
             batch["label"] = part.labels[indices]
         return batch

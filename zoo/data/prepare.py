@@ -1,6 +1,6 @@
 """Images of any size and colour -> uint8 images [N, H, W, C] of the size that a network is built for.
 
-Pixels stay uint8 until they leave in a batch (`scale`): Fashion-MNIST at 32 px takes 61 MB so, 246 MB as float32.
+Pixels stay uint8 until they leave in a batch: Fashion-MNIST at 32 px takes 61 MB so, 246 MB as float32.
 """
 
 from __future__ import annotations
@@ -67,11 +67,6 @@ def grey(images: np.ndarray) -> np.ndarray:
         block = slice(start, start + BLOCK)
         out[block, ..., 0] = (images[block].astype(np.uint32) @ weights + 0x8000) >> 16
     return out
-
-
-def scale(images: np.ndarray, range: tuple[float, float]) -> np.ndarray:
-    """uint8 -> float32 with 0 -> range[0] and 255 -> range[1], both exactly."""
-    return np.linspace(*range, 256).astype(np.float32)[images]  # a table: linspace fixes both ends
 
 
 def fitted(images: np.ndarray, height: int, width: int, fit: Fit) -> np.ndarray:

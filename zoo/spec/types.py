@@ -13,6 +13,8 @@ import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union
 
+from zoo.registry import Registry
+
 T = TypeVar("T")
 
 
@@ -103,6 +105,12 @@ def construct_arguments(signature_of: Any, args: Mapping[str, Any]) -> dict[str,
         if target is not object.__init__:
             hints |= typing.get_type_hints(target, include_extras=True)
     return {key: construct(hints.get(key, Any), value) for key, value in args.items()}
+
+
+def construct_part(registry: Registry[Any], part: Part, *given: Any, **options: Any) -> Any:
+    """What a part stands for: the registered function or class, called with the part's arguments and with these."""
+    maker = registry.get(part.name)
+    return maker(*given, **construct_arguments(maker, part.args), **options)
 
 
 def _strip(annotation: Any) -> Any:
