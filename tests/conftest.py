@@ -36,6 +36,22 @@ def spec_of(tmp_path):
     return read
 
 
+@pytest.fixture
+def zoo_says(capsys):
+    """`zoo_says(*arguments)` -> (exit code, stdout, stderr)."""
+    from zoo import cli
+
+    def call(*arguments):
+        capsys.readouterr()
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as leaving:  # argparse
+            code = leaving.code
+        return (code, *capsys.readouterr())
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
     """tests/tiny.py's GAN after 4 steps: a `training.Run`. Shared: look at it, do not train it on."""

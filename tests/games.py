@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from zoo import spec as specs
 from zoo import training
 from zoo.data import Dataset
 
@@ -133,3 +134,28 @@ def watch_flags(algorithm, monkeypatch):
 
     monkeypatch.setattr(kind, "call", call)
     return flags
+
+
+def reader(name):
+    """`read(*overrides)` -> the shipped spec `name`."""
+
+    def read(*overrides):
+        return specs.read(specs.find(name), overrides)
+
+    return read
+
+
+def numpy(x):
+    """A tensor or variable, also of JAX, as an array."""
+    return np.array(ops.convert_to_tensor(x))
+
+
+def kinds(algorithm, role):
+    """The layer classes of a player, in order, without its input."""
+    return [type(layer).__name__ for layer in algorithm.players[role].layers[1:]]
+
+
+def layers(algorithm, *kinds, role=None):
+    """The layers of these classes, of one player or of all."""
+    players = [algorithm.players[role]] if role else algorithm.players.values()
+    return [layer for player in players for layer in player.layers if type(layer).__name__ in kinds]

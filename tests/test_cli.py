@@ -33,21 +33,6 @@ def dense(tmp_path):
     return str(tiny.read(tmp_path / "specs", tiny.DENSE).path)
 
 
-@pytest.fixture
-def zoo_says(capsys):
-    """`zoo_says(*arguments)` -> (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        capsys.readouterr()
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as leaving:  # argparse
-            code = leaving.code
-        return (code, *capsys.readouterr())
-
-    return call
-
-
 def test_build_trains_exports_and_says_what_is_next(zoo_says, dense):
     code, out, err = zoo_says("build", dense, "--steps", 2)
     assert code == 0

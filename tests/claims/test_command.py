@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import cli, commands, pictures
+from zoo import commands, pictures
 from zoo.claims import base
 from zoo.claims import catalogue as claims
 from zoo.claims.result import Row, of_artifact
@@ -20,19 +20,6 @@ def apart(monkeypatch, tmp_path):
     monkeypatch.setattr(base, "CLAIMS", dict(base.CLAIMS))
     monkeypatch.setattr(claims, "CLAIMS", base.CLAIMS)
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def zoo_says(capsys):
-    def call(*arguments):
-        capsys.readouterr()
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as leaving:  # argparse
-            code = leaving.code
-        return (code, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture

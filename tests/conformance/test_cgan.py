@@ -5,7 +5,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from games import images, watch
+from games import images, layers, numpy, reader, watch
 from keras import ops
 
 from zoo import spec as specs
@@ -13,20 +13,7 @@ from zoo import training
 from zoo.data.sources import SOURCES
 from zoo.errors import SpecError
 
-
-def read(*overrides):
-    return specs.read(specs.find("cgan"), overrides)
-
-
-@pytest.fixture(scope="module")
-def spec():
-    return read()
-
-
-@pytest.fixture(scope="module")
-def algorithm(spec):
-    """For looking at only: tests that take a step make their own."""
-    return training.make(spec)
+read = reader("cgan")
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +36,11 @@ def play():
     return spec, algorithm, {name: ops.convert_to_tensor(value) for name, value in data.items()}
 
 
-def layers(algorithm, role, kind):
-    return [layer for layer in algorithm.players[role].layers if type(layer).__name__ == kind]
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
-
-
 # --- the networks
 
 
 def test_the_generator_has_a_hidden_layer_for_noise_one_for_the_label_and_one_for_both(algorithm):
-    dense = layers(algorithm, "generator", "Dense")
+    dense = layers(algorithm, "Dense", role="generator")
     found = [(tuple(d.kernel.shape), d.activation.__name__) for d in dense]
     assert sorted(found) == sorted([
         ((100, 200), "relu"), ((10, 1000), "relu"), ((1200, 1200), "relu"), ((1200, 784), "sigmoid"),
@@ -70,9 +49,9 @@ def test_the_generator_has_a_hidden_layer_for_noise_one_for_the_label_and_one_fo
 
 def test_the_discriminator_is_of_maxout(algorithm):
     """Keras has no maxout; an ordinary hidden layer in its place is another model."""
-    found = {(m.units, m.pieces, m.kernel.shape[0]) for m in layers(algorithm, "discriminator", "Maxout")}
+    found = {(m.units, m.pieces, m.kernel.shape[0]) for m in layers(algorithm, "Maxout", role="discriminator")}
     assert found == {(240, 5, 784), (50, 5, 10), (240, 4, 290)}
-    (last,) = layers(algorithm, "discriminator", "Dense")
+    (last,) = layers(algorithm, "Dense", role="discriminator")
     assert last.units == 1 and last.activation is keras.activations.linear
 
 
@@ -94,7 +73,7 @@ def test_labels_are_one_hot_and_joined_not_embedded_and_multiplied(algorithm, ro
 def test_a_hidden_unit_of_the_label_does_not_see_the_noise(algorithm):
     """Separate layers: what stands before the joint cannot mix them."""
     model = algorithm.players["generator"]
-    (joint,) = layers(algorithm, "generator", "Concatenate")
+    (joint,) = layers(algorithm, "Concatenate", role="generator")
     hidden = keras.Model(model.inputs, joint.output)
     random = np.random.RandomState(0)
     a, b = (random.uniform(size=(1, 100)).astype("float32") for _ in range(2))
@@ -108,7 +87,7 @@ def test_a_hidden_unit_of_the_label_does_not_see_the_noise(algorithm):
 @pytest.mark.parametrize("role, count", [("generator", 2), ("discriminator", 2)])
 def test_dropout_of_one_half_in_both_networks_and_on_in_training(paper, role, count):
     """Other zoos forget it in G, or run G in inference mode while it makes the images that D learns from."""
-    assert [layer.rate for layer in layers(paper, role, "Dropout")] == [0.5] * count
+    assert [layer.rate for layer in layers(paper, "Dropout", role=role)] == [0.5] * count
     random = np.random.RandomState(0)
     inputs = {"label": np.array([1, 2, 3, 4])}
     if role == "generator":
@@ -120,7 +99,8 @@ def test_dropout_of_one_half_in_both_networks_and_on_in_training(paper, role, co
 
 
 def test_no_dropout_in_the_generator_is_a_deviation_that_is_stated(spec, algorithm):
-    assert [layer.rate for role in algorithm.roles for layer in layers(algorithm, role, "Dropout")] == [0, 0, 0.5, 0.5]
+    rates = [layer.rate for role in algorithm.roles for layer in layers(algorithm, "Dropout", role=role)]
+    assert rates == [0, 0, 0.5, 0.5]
     assert any("no dropout in G" in text for text in spec.sections.deviations)
 
 

@@ -5,9 +5,10 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from games import reader
 from keras import ops
 
-from zoo import networks, training
+from zoo import networks
 from zoo import spec as specs
 from zoo.layers import LAYERS
 from zoo.spec.schema import specs_folder
@@ -16,15 +17,7 @@ MAKERS, JUDGES = ("a_to_b", "b_to_a"), ("discriminator_a", "discriminator_b")
 PAPER = {name: specs_folder() / "paper" / f"{name}.yaml" for name in ("cyclegan_6", "cyclegan_9")}
 
 
-@pytest.fixture(scope="module")
-def spec():
-    return specs.read(specs.find("cyclegan"))
-
-
-@pytest.fixture(scope="module")
-def algorithm(spec):
-    """For looking at only."""
-    return training.make(spec)
+read = reader("cyclegan")
 
 
 @pytest.fixture(scope="module", params=["cyclegan", *PAPER])

@@ -3,10 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from games import images, moved, names, step, values, watch, watch_flags
+from games import images, kinds, layers, moved, names, numpy, reader, step, values, watch, watch_flags
 from keras import ops
 
-from zoo import spec as specs
 from zoo import training
 from zoo.errors import SpecError
 
@@ -16,19 +15,7 @@ SHAPES = {
 }
 
 
-def read(*overrides):
-    return specs.read(specs.find("dcgan"), overrides)
-
-
-@pytest.fixture(scope="module")
-def spec():
-    return read()
-
-
-@pytest.fixture(scope="module")
-def algorithm(spec):
-    """For looking at only: tests that take a step make their own."""
-    return training.make(spec)
+read = reader("dcgan")
 
 
 @pytest.fixture
@@ -36,18 +23,6 @@ def play():
     """(spec, algorithm) in batches of 3."""
     spec = read("training.batch_size=3")
     return spec, training.make(spec)
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
-
-
-def kinds(algorithm, role):
-    return [type(layer).__name__ for layer in algorithm.players[role].layers[1:]]
-
-
-def layers(algorithm, *kinds):
-    return [layer for player in algorithm.players.values() for layer in player.layers if type(layer).__name__ in kinds]
 
 
 # --- the networks

@@ -2,21 +2,14 @@
 
 import keras
 import pytest
+from games import reader
 from keras import ops
 
 from zoo import spec as specs
 from zoo import training
 from zoo.errors import SpecError
 
-
-def read(*overrides):
-    return specs.read(specs.find("lsgan"), overrides)
-
-
-@pytest.fixture(scope="module")
-def algorithm():
-    """For looking at only."""
-    return training.make(read())
+read = reader("lsgan")
 
 
 def losses(algorithm, real, fake):

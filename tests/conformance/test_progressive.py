@@ -5,10 +5,9 @@ import math
 import keras
 import numpy as np
 import pytest
-from games import images, watch
+from games import images, kinds, layers, numpy, reader, watch
 from keras import ops
 
-from zoo import spec as specs
 from zoo import training
 
 SHORT = (  # stages of two steps with batches of 4, so that step 2 begins the first fade, and step 4 ends it
@@ -18,19 +17,7 @@ SHORT = (  # stages of two steps with batches of 4, so that step 2 begins the fi
 )
 
 
-def read(*overrides):
-    return specs.read(specs.find("progressive"), overrides)
-
-
-@pytest.fixture(scope="module")
-def spec():
-    return read()
-
-
-@pytest.fixture(scope="module")
-def algorithm(spec):
-    """For looking at only, as it stands at the end: tests that take a step make their own."""
-    return training.make(spec)
+read = reader("progressive")
 
 
 @pytest.fixture
@@ -45,19 +32,6 @@ def step(algorithm, batches, number):
     """Step `number` of a run, in the stage that it belongs to."""
     algorithm.begin(number)
     return algorithm.train_step(({name: ops.convert_to_tensor(value) for name, value in batches[number].items()},))
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
-
-
-def kinds(algorithm, role):
-    return [type(layer).__name__ for layer in algorithm.players[role].layers[1:]]
-
-
-def layers(algorithm, *kinds, role=None):
-    players = [algorithm.players[role]] if role else algorithm.players.values()
-    return [layer for player in players for layer in player.layers if type(layer).__name__ in kinds]
 
 
 # --- the networks

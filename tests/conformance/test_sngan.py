@@ -3,26 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from games import images, moved, names, step, values, watch
+from games import images, kinds, moved, names, numpy, reader, step, values, watch
 from keras import ops
 
-from zoo import spec as specs
 from zoo import training
 
-
-def read(*overrides):
-    return specs.read(specs.find("sngan"), overrides)
-
-
-@pytest.fixture(scope="module")
-def spec():
-    return read()
-
-
-@pytest.fixture(scope="module")
-def algorithm(spec):
-    """For looking at only: tests that take a step make their own."""
-    return training.make(spec)
+read = reader("sngan")
 
 
 @pytest.fixture
@@ -32,16 +18,8 @@ def play():
     return spec, training.make(spec)
 
 
-def numpy(x):
-    return np.array(ops.convert_to_tensor(x))
-
-
 def spectral(algorithm):
     return [layer for layer in algorithm.players["discriminator"].layers if hasattr(layer, "sigma")]
-
-
-def kinds(algorithm, role):
-    return [type(layer).__name__ for layer in algorithm.players[role].layers[1:]]
 
 
 # --- the networks: table 3 of the paper, half as wide

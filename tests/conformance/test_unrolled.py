@@ -18,17 +18,6 @@ def read(*overrides, name="unrolled"):
     return specs.read(specs.find(name), overrides)
 
 
-@pytest.fixture(scope="module")
-def spec():
-    return read()
-
-
-@pytest.fixture(scope="module")
-def algorithm(spec):
-    """For looking at only: tests that take a step make their own."""
-    return training.make(spec)
-
-
 @pytest.fixture
 def play():
     """(spec, algorithm) in batches of 4, with K = 2."""

@@ -5,28 +5,14 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from games import images, moved, names, step, values, watch, watch_flags
+from games import images, layers, moved, names, numpy, reader, step, values, watch, watch_flags
 from keras import ops
 
-from zoo import spec as specs
 from zoo import training
 from zoo.data.sources import SOURCES
 from zoo.errors import SpecError
 
-
-def read(*overrides):
-    return specs.read(specs.find("vanilla"), overrides)
-
-
-@pytest.fixture(scope="module")
-def spec():
-    return read()
-
-
-@pytest.fixture(scope="module")
-def algorithm(spec):
-    """For looking at only: tests that take a step make their own."""
-    return training.make(spec)
+read = reader("vanilla")
 
 
 @pytest.fixture
@@ -36,19 +22,11 @@ def play():
     return spec, training.make(spec)
 
 
-def layers(algorithm, role, kind):
-    return [layer for layer in algorithm.players[role].layers if type(layer).__name__ == kind]
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
-
-
 # --- the networks
 
 
 def test_layers_of_the_generator(algorithm):
-    dense = layers(algorithm, "generator", "Dense")
+    dense = layers(algorithm, "Dense", role="generator")
     assert [(d.units, d.activation.__name__) for d in dense] == [(1200, "relu"), (1200, "relu"), (784, "sigmoid")]
     assert algorithm.plans["generator"].output_shape == (28, 28, 1) and algorithm.plans["generator"].inputs == {
         "z": (100,)
@@ -58,7 +36,7 @@ def test_layers_of_the_generator(algorithm):
 def test_layers_of_the_discriminator_are_maxout_and_not_relu(algorithm):
     kinds = [type(layer).__name__ for layer in algorithm.players["discriminator"].layers]
     assert kinds == ["InputLayer", "Flatten", "Dropout", "Maxout", "Dropout", "Maxout", "Dropout", "Dense"]
-    assert [(m.units, m.pieces) for m in layers(algorithm, "discriminator", "Maxout")] == [(240, 5), (240, 5)]
+    assert [(m.units, m.pieces) for m in layers(algorithm, "Maxout", role="discriminator")] == [(240, 5), (240, 5)]
 
 
 def test_parameters_are_as_many_as_in_the_paper(algorithm):
@@ -75,7 +53,7 @@ def test_there_is_no_batch_norm(algorithm):
 
 
 def test_the_discriminator_ends_in_logits(algorithm):
-    (last,) = layers(algorithm, "discriminator", "Dense")
+    (last,) = layers(algorithm, "Dense", role="discriminator")
     assert last.units == 1 and last.activation is keras.activations.linear
     assert algorithm.plans["discriminator"].last_activation == "linear"
 
@@ -86,16 +64,16 @@ def test_a_sigmoid_before_the_loss_is_refused():
 
 
 def test_dropout_rates_are_those_that_keep_four_fifths_of_the_input_and_half_elsewhere(algorithm):
-    rates = [layer.rate for layer in layers(algorithm, "discriminator", "Dropout")]
+    rates = [layer.rate for layer in layers(algorithm, "Dropout", role="discriminator")]
     assert rates == pytest.approx([0.2, 0.5, 0.5])
-    for layer, scale in zip(layers(algorithm, "discriminator", "Dropout"), (1.25, 2.0, 2.0), strict=True):
+    for layer, scale in zip(layers(algorithm, "Dropout", role="discriminator"), (1.25, 2.0, 2.0), strict=True):
         np.testing.assert_allclose(
             np.unique(numpy(layer(np.ones((50, 50), "float32"), training=True))), [0, scale], rtol=1e-6
         )
 
 
 def test_there_is_no_dropout_in_the_generator(algorithm):
-    assert not layers(algorithm, "generator", "Dropout")
+    assert not layers(algorithm, "Dropout", role="generator")
     z = np.random.RandomState(0).standard_normal((2, 100)).astype("float32")
     g = algorithm.players["generator"]
     np.testing.assert_array_equal(
@@ -115,16 +93,16 @@ def is_uniform(weights, limit):
 
 
 def test_weights_of_the_generator_are_uniform_within_0_05(algorithm):
-    for layer in layers(algorithm, "generator", "Dense"):
+    for layer in layers(algorithm, "Dense", role="generator"):
         is_uniform(numpy(layer.kernel), 0.05)
         assert (numpy(layer.bias) == 0).all()  # the last one until data is seen
 
 
 def test_weights_of_the_discriminator_are_uniform_within_0_005(algorithm):
-    for layer in layers(algorithm, "discriminator", "Maxout"):
+    for layer in layers(algorithm, "Maxout", role="discriminator"):
         is_uniform(numpy(layer.kernel), 0.005)
         assert (numpy(layer.bias) == 0).all()
-    (last,) = layers(algorithm, "discriminator", "Dense")
+    (last,) = layers(algorithm, "Dense", role="discriminator")
     assert 0.0045 < np.abs(numpy(last.kernel)).max() <= 0.005 and numpy(last.kernel).std() == pytest.approx(
         0.005 / np.sqrt(3), rel=0.15
     )
@@ -140,7 +118,7 @@ def test_the_output_bias_starts_at_the_pixel_marginals(tmp_path, monkeypatch):
     monkeypatch.setattr(training.film, "PictureOf", lambda *args: lambda step: None)
 
     def fit(self, *args, **kwargs):
-        seen["bias"] = numpy(layers(self, "generator", "Dense")[-1].bias.value)
+        seen["bias"] = numpy(layers(self, "Dense", role="generator")[-1].bias.value)
 
     monkeypatch.setattr(keras.Model, "fit", fit)
     training.train(spec, runs=tmp_path)

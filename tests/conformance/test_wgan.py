@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from games import images, moved, names, step, values, watch, watch_weights
+from games import images, layers, moved, names, numpy, reader, step, values, watch, watch_weights
 from keras import ops
 
 from zoo import optimizers, training
@@ -13,19 +13,7 @@ from zoo.spec.types import Part
 NO_BURN_IN = "algorithm.alternating.burn_in=null"
 
 
-def read(*overrides):
-    return specs.read(specs.find("wgan"), overrides)
-
-
-@pytest.fixture(scope="module")
-def spec():
-    return read()
-
-
-@pytest.fixture(scope="module")
-def algorithm(spec):
-    """For looking at only: tests that take a step make their own."""
-    return training.make(spec)
+read = reader("wgan")
 
 
 @pytest.fixture
@@ -33,14 +21,6 @@ def play():
     """(spec, algorithm) in batches of 2, G playing in every step."""
     spec = read("training.batch_size=2", NO_BURN_IN)
     return spec, training.make(spec)
-
-
-def numpy(x):
-    return np.array(ops.convert_to_tensor(x))
-
-
-def layers(algorithm, role, *kinds):
-    return [layer for layer in algorithm.players[role].layers if type(layer).__name__ in kinds]
 
 
 # --- the critic
@@ -63,27 +43,27 @@ def test_signs_are_the_papers(algorithm):
 
 
 def test_the_critic_has_no_batch_norm_whose_gamma_could_be_clipped(algorithm):
-    assert not layers(algorithm, "discriminator", "BatchNormalization")
-    assert all(layer.use_bias for layer in layers(algorithm, "discriminator", "Conv2D", "Dense"))
+    assert not layers(algorithm, "BatchNormalization", role="discriminator")
+    assert all(layer.use_bias for layer in layers(algorithm, "Conv2D", "Dense", role="discriminator"))
 
 
 def test_the_generator_is_dcgans(algorithm):
     dcgan = specs.read(specs.find("dcgan")).plans["generator"]
     assert [s.layer for s in algorithm.plans["generator"].steps] == [s.layer for s in dcgan.steps]
     assert algorithm.plans["generator"].parameters == dcgan.parameters
-    assert len(layers(algorithm, "generator", "BatchNormalization")) == 3
+    assert len(layers(algorithm, "BatchNormalization", role="generator")) == 3
 
 
 def test_the_critics_convolutions_are_dcgans(algorithm):
-    convs = layers(algorithm, "discriminator", "Conv2D")
+    convs = layers(algorithm, "Conv2D", role="discriminator")
     assert [conv.filters for conv in convs] == [64, 128, 256]
     assert {(conv.kernel_size, conv.strides, conv.padding) for conv in convs} == {((4, 4), (2, 2), "same")}
-    assert {layer.negative_slope for layer in layers(algorithm, "discriminator", "LeakyReLU")} == {0.2}
+    assert {layer.negative_slope for layer in layers(algorithm, "LeakyReLU", role="discriminator")} == {0.2}
 
 
 def test_weights_are_normal_with_deviation_0_02(algorithm):
     for role in algorithm.players:
-        for layer in layers(algorithm, role, "Conv2D", "Conv2DTranspose", "Dense"):
+        for layer in layers(algorithm, "Conv2D", "Conv2DTranspose", "Dense", role=role):
             w = numpy(layer.kernel).ravel() / 0.02
             assert abs(w.mean()) < 5 / np.sqrt(w.size) and abs(w.std() - 1) < 5 / np.sqrt(2 * w.size), layer.name
 
@@ -124,7 +104,7 @@ def test_nothing_else_holds_the_critic(algorithm):
 def test_statistics_of_the_generator_are_not_clipped(play):
     spec, algorithm = play
     step(spec, algorithm)
-    variances = [numpy(layer.moving_variance) for layer in layers(algorithm, "generator", "BatchNormalization")]
+    variances = [numpy(layer.moving_variance) for layer in layers(algorithm, "BatchNormalization", role="generator")]
     assert min(v.min() for v in variances) > 0.5
 
 

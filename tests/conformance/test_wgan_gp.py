@@ -3,28 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from games import batch, images, moved, names, step, values, watch
+from games import batch, images, kinds, moved, names, numpy, reader, step, values, watch
 from keras import ops
 
 from zoo import autodiff, training
-from zoo import spec as specs
 from zoo.errors import SpecError
 from zoo.penalties import Meeting, slopes
 
-
-def read(*overrides):
-    return specs.read(specs.find("wgan_gp"), overrides)
-
-
-@pytest.fixture(scope="module")
-def spec():
-    return read()
-
-
-@pytest.fixture(scope="module")
-def algorithm(spec):
-    """For looking at only: tests that take a step make their own."""
-    return training.make(spec)
+read = reader("wgan_gp")
 
 
 @pytest.fixture
@@ -34,16 +20,8 @@ def play():
     return spec, training.make(spec)
 
 
-def numpy(x):
-    return np.array(ops.convert_to_tensor(x))
-
-
 def tensor(x):
     return ops.convert_to_tensor(np.asarray(x, "float32"))
-
-
-def kinds(algorithm, role):
-    return [type(layer).__name__ for layer in algorithm.players[role].layers[1:]]
 
 
 # --- the networks
