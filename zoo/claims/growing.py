@@ -33,17 +33,19 @@ Film = dict[int, dict[str, Array]]
     takes=("an hour or two", "10 minutes"),
 )
 def growing(options: Options) -> Outcome:
-    """Both see the same images in the same number of steps; the clock stands still while quality is measured."""
+    """Full size gets half the steps, which take about as long; the clock stands still while quality is measured."""
     from zoo import spec as language
 
     spec, expert, seed = language.read(language.find(SPEC)), judge.load(), options.seeds[0] if options.seeds else 0
     size, steps = spec.plans["generator"].output_shape[0], spec.sections.training.steps  # type: ignore[union-attr]
     shrink = [f"algorithm.progressive.{knob}_kimg={_kimg(spec, knob) / 10}" for knob in ("stabilise", "fade")]
     steps, scale = (steps // 10, shrink) if options.quick else (steps, [])
-    at = sorted({round(step) for step in np.linspace(0, steps, SHOTS + 1)[1:]})
     films = {
-        name: _film(options, name, [*scale, *extra, f"training.seed={seed}"], at, expert, size)
-        for name, extra in ((GROWING, []), (FULL, [f"algorithm.progressive.start={size}"]))
+        name: _film(options, name, [*scale, *extra, f"training.seed={seed}"], moments(until), expert, size)
+        for name, extra, until in (
+            (GROWING, [], steps),
+            (FULL, [f"algorithm.progressive.start={size}"], steps // 2),
+        )
     }
     batch = spec.sections.training.batch_size  # type: ignore[union-attr]
     quality, times = equal_quality({name: _curve(shots) for name, shots in films.items()})
@@ -68,6 +70,11 @@ def growing(options: Options) -> Outcome:
         ),
         seconds=sum(map(cost, films.values())),
     )  # fmt: skip
+
+
+def moments(until: int) -> list[int]:
+    """Steps at which to look, evenly up to the last."""
+    return sorted({round(step) for step in np.linspace(0, until, SHOTS + 1)[1:]})
 
 
 def _kimg(spec: object, knob: str) -> float:
@@ -128,6 +135,12 @@ def paces(shots: Film, batch: int) -> dict[str, float]:
     return {stage: float(np.median(each)) for stage, each in found.items()}
 
 
+def _ten(shots: Film) -> list[int]:
+    """Ten steps of a training, from the first to the last."""
+    steps = sorted(shots)
+    return [steps[i] for i in np.linspace(0, len(steps) - 1, 10).round().astype(int)]
+
+
 def _picture(films: dict[str, Film], quality: float) -> bytes:
     sheet, axes = figures.new(2, 1, width=6.4, height=2.6)
     for name, shots in films.items():
@@ -136,12 +149,9 @@ def _picture(films: dict[str, Film], quality: float) -> bytes:
     axes[0, 0].axhline(quality, color="grey", linewidth=0.5)
     axes[0, 0].set(xlabel="minutes of training", ylabel="Frechet distance")
     axes[0, 0].legend(fontsize=7)
-    steps = sorted(films[GROWING])
-    chosen = [steps[i] for i in np.linspace(0, len(steps) - 1, 10).round().astype(int)]
-    strips = [
-        np.concatenate([shots[s]["shown"][i] for s in chosen], axis=1) for shots in films.values() for i in (0, 1)
-    ]
+    strips = [np.concatenate([shots[s]["shown"][i] for s in _ten(shots)], axis=1)
+              for shots in films.values() for i in (0, 1)]  # fmt: skip
     axes[1, 0].imshow(np.concatenate(strips, axis=0)[..., 0], cmap="gray")
-    axes[1, 0].set(xticks=[], yticks=[], title="the same two latents over training: growing, then full size")
+    axes[1, 0].set(xticks=[], yticks=[], title="the same two latents over the same time: growing, then full size")
     axes[1, 0].title.set_fontsize(8)
     return figures.png(sheet)
