@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import DataError
-from zoo.pictures import grid, pairs, points_picture, read_png, scale, stack, write_png
+from zoo.pictures import grid, pairs, picture, points_picture, read_png, scale, stack, write_png
 
 
 def flat(*values, side=2, channels=1):
@@ -99,6 +99,11 @@ def test_points_stand_where_they_are():
     assert 0 < picture[0, 0, 0] < 200  # the lone point is seen
     assert (picture == 255).sum() == 14
     assert (points_picture(np.zeros((0, 2)), extent=1, size=4) == 255).all()
+
+
+def test_a_dot_is_large_enough_to_be_seen():
+    shown = picture(np.array([[1.0, 1.0], [-1.0, -1.0]]))
+    assert shown.shape == (384, 384, 1) and (shown < 128).sum() == 2 * 9
 
 
 @pytest.mark.parametrize("points", [np.zeros((3, 3)), np.array([[np.nan, 0]]), np.zeros(2)])

@@ -33,7 +33,7 @@ from zoo.training import Run
 
 TOLERANCE = 1e-4  # largest absolute difference to Keras, in the units of the output
 GOLDEN_SAMPLES = 4
-SAMPLES, PAIRS = 64, 16  # in the picture: draws of a generator, or images with their translations
+SAMPLES, POINTS, PAIRS = 64, 2500, 16  # in the picture: images or points that were drawn, images with translations
 Array = runtime.Array
 Feed = dict[str, Array]
 
@@ -255,7 +255,8 @@ def _picture(generator: runtime.Generator, images: Images) -> pictures.Image:
     """Samples of seed 0, or held-out images with their translations beside them."""
     tap = next((tensor.name for tensor in generator.inputs.values() if tensor.is_image), None)
     if tap is None:
-        return pictures.picture(generator.sample(SAMPLES, seed=0))
+        made = next(iter(generator.outputs.values()))
+        return pictures.picture(generator.sample(SAMPLES if made.is_image else POINTS, seed=0))
     originals = images.held_out(tap, PAIRS)
     return pictures.pairs(originals, generator.translate(originals))
 

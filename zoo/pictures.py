@@ -16,13 +16,15 @@ from zoo.manifest import write_whole
 
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 WHITE = 255
+CELLS = 128  # along each side of a picture of points
 
 
 def picture(examples: np.ndarray[Any, Any]) -> Image:
     """What a person would want to see: a grid of uint8 images [N, H, W, C], or the density of points [N, 2]."""
     if examples.ndim == 4:
         return grid(scale(examples))
-    return points_picture(examples, extent=float(np.abs(examples).max()) * 1.1 + 1e-6)
+    extent = float(np.abs(examples).max()) * 1.1 + 1e-6
+    return scale(points_picture(examples, extent=extent, size=CELLS), at_least=3 * CELLS)  # dots of 3 x 3 pixels
 
 
 def grid(images: Image, *, columns: int | None = None, gap: int = 2) -> Image:
