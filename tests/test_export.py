@@ -305,7 +305,7 @@ def test_points(tmp_path):
     assert (point.name, point.shape, point.layout, point.range) == ("point", ("batch", 2), "NC", None)
     samples = zoo.load(made.folder).sample(20, seed=1)
     assert samples.dtype == np.float32 and samples.shape == (20, 2) and samples.std() > 0.01
-    assert pictures.read_png(made.folder / "samples.png").shape == (256, 256, 1)
+    assert pictures.read_png(made.folder / "samples.png").shape == (384, 384, 1)
     with np.load(made.folder / "golden.npz") as golden:
         np.testing.assert_allclose(zoo.load(made.folder)(z=golden["z"]), golden["point"], atol=1e-4)
 
