@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from zoo import manifest as manifests
+from zoo.errors import ServeError
 from zoo.manifest import Manifest, Tensor
 
 LATENT, SIDE = 8, 8
@@ -114,3 +116,10 @@ def save_several(folder: Path, nets: list[onnx.ModelProto], facts: list[Manifest
         stated.append(replace(one, files={file.name: manifests.sha256_file(file)}))
     manifests.write(stated, folder)
     return folder
+
+
+def fails(message: str, call: Any, *args: Any, **kwargs: Any) -> None:
+    """The call raises ServeError whose text matches, on one line."""
+    with pytest.raises(ServeError, match=message) as caught:
+        call(*args, **kwargs)
+    assert "\n" not in str(caught.value)

@@ -140,7 +140,10 @@ BROKEN = tiny.DENSE.replace("activation: tanh", "activatoin: tanh")
         (["sample", "nowhere"], "nowhere: there is no such file or folder"),
         (["sample", "{broken}"], "not an ONNX file, or a damaged one"),
         (["sample", "."], "not an exported generator: it has no manifest.json"),
-        (["sample", ".", "--out", "a.jpg"], "--out must end in .png (a grid) or .npy (an array), received 'a.jpg'"),
+        (
+            ["sample", ".", "--out", "a.jpg"],
+            "--out must end in .png (a grid), .npy (an array), .gif or .webp (an animation), received 'a.jpg'",
+        ),
         (["sample", ".", "-n", "x"], "argument -n: invalid int value: 'x'"),
         (["new", "Bad Name"], "a model's name is a lower-case word such as my_gan, received 'Bad Name'"),
         (["new", "mine", "--from", "dcgann"], "Did you mean 'dcgan'?"),

@@ -122,6 +122,42 @@ def test_sample_of_a_named_network(zoo_says, tmp_path):
     assert "holds the networks first, second" in zoo_says("sample", folder)[2]
 
 
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_a_walk_as_an_animation(zoo_says, tiny, kind):
+    code, out, err = zoo_says("sample", tiny, "-n", 12, "--seed", 2, "--walk", "--out", f"deep/walk.{kind}")
+    assert (code, out, err) == (0, f"deep/walk.{kind}: 12 from Tiny GAN, seed 2\n", "")
+    with Image.open(f"deep/walk.{kind}") as film:
+        assert film.n_frames == 12 and film.info["loop"] == 0 and film.size == (64, 64)  # 8 x 8 pixels can be seen
+    assert zoo_says("sample", tiny, "-n", 12, "--seed", 2, "--walk", "--out", "walk.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("walk.npy"), zoo.load(tiny).walk(12, seed=2))
+    assert zoo_says("sample", tiny, "-n", 5, "--interpolate", "--out", "way.gif")[0] == 0
+
+
+def test_points_walk_as_numbers_not_as_an_animation(zoo_says, tmp_path):
+    points = nets.save(tmp_path / "points", nets.points(), nets.describe_points())
+    code, _, err = zoo_says("sample", points, "--walk", "--out", "walk.gif")
+    assert code == 2 and err == "--out: points makes no images that could move: let it end in .npy or .png\n"
+    assert zoo_says("sample", points, "-n", 8, "--walk", "--out", "walk.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("walk.npy"), zoo.load(points).walk(8))
+    assert not Path("walk.gif").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--out", "a.gif"], "--out: a .gif shows a walk: add --walk (in a loop) or --interpolate"),
+        (["--walk", "--interpolate"], "not allowed with argument"),
+        (["--walk", "-n", "3"], "n must be a whole number in 4..1000000000, received 3"),
+        (["--walk", "--out", "a.mp4"], ".gif or .webp (an animation), received 'a.mp4'"),
+        (["--provider", "tpu"], "provider must be cpu or cuda, received 'tpu'"),
+        (["--precision", "fp16"], "there is no variant 'fp16'. `zoo convert FOLDER --precision fp16` makes it."),
+    ],
+)
+def test_walk_and_loading_mistakes(zoo_says, tiny, flags, told):
+    code, out, err = zoo_says("sample", tiny, *flags)
+    assert (code, out) == (2, "") and told in err and not list(Path().iterdir())
+
+
 def test_help_has_examples(zoo_says):
     code, out, _ = zoo_says("translate", "--help")
     assert code == 0 and "zoo translate exported/cyclegan photos/*.jpg --network b_to_a --fit crop" in out

@@ -22,15 +22,18 @@ ROOMS: dict[str, set[str]] = {
     "manifest": {"errors", "registry", "tensor"},
     "arrays": {"errors", "tensor"},
     "priors": {"registry"},
-    "session": {"errors", "manifest", "tensor"},
-    "runtime": {"arrays", "errors", "manifest", "priors", "registry", "session", "tensor"},
-    "zoo": {"runtime"},
-    "parity": {"errors", "runtime", "session"},
+    "wire": set(),
+    "session": {"errors", "manifest", "tensor", "wire"},
+    "inputs": {"arrays", "errors", "manifest", "priors", "registry", "tensor"},
+    "runtime": {"arrays", "errors", "inputs", "manifest", "session"},
+    "loading": {"arrays", "errors", "manifest", "registry", "runtime", "session"},
+    "zoo": {"loading", "runtime"},
+    "parity": {"errors", "loading", "runtime", "session"},
     "serve": {"errors", "manifest", "priors", "registry", "runtime", "session", "zoo"},
     "pictures": {"errors", "manifest"},
     "data.catalogue": {"errors"},
     "data": {"arrays", "data.catalogue", "errors", "registry"},
-    "draw": {"arrays", "data", "errors", "manifest", "pictures", "tensor", "zoo"},
+    "draw": {"arrays", "data", "errors", "manifest", "pictures", "runtime", "tensor", "zoo"},
     "spec": {"data.catalogue", "errors", "registry"},
     "sizes": {"spec", "tensor"},
     "metrics": {"errors", "registry"},
@@ -67,7 +70,7 @@ ROOMS: dict[str, set[str]] = {
         "pictures", "priors", "probes", "runtime", "sizes", "spec", "tensor", "training", "zoo",
     },
     "describe": {"errors", "networks", "spec", "training"},
-    "bench": {"algorithms", "errors", "networks", "runtime", "spec", "training"},
+    "bench": {"algorithms", "errors", "networks", "spec", "training", "zoo"},
     "starter": {"errors", "registry", "spec"},
     "claims": {
         "algorithms", "arrays", "autodiff", "card", "claims.result", "data", "errors", "judge", "losses", "manifest",
@@ -96,7 +99,7 @@ HEAVY: dict[str, set[str]] = {
     "onnxruntime": {"session"},
     "yaml": {"spec"},
 }
-LIGHT = {"errors", "registry", "manifest", "tensor", "data.catalogue"}  # the standard library alone
+LIGHT = {"errors", "registry", "manifest", "tensor", "wire", "data.catalogue"}  # the standard library alone
 
 
 def module_name(path):
@@ -202,7 +205,7 @@ def test_tools_go_through_the_command_line():
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 FRESH = {
     "zoo": (*FRAMEWORKS, "yaml", "numpy", "onnxruntime"),
-    "zoo.runtime": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data"),
+    "zoo.loading": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data", "onnxruntime"),
     "zoo.parity": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data"),
     "zoo.manifest": (*FRAMEWORKS, "yaml", "numpy"),
     "zoo.spec": (*FRAMEWORKS, "numpy", "onnxruntime"),

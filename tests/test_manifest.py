@@ -51,9 +51,12 @@ def edited(**changes):
         (b"\xff\xfe\xfa", "manifest.json: not JSON"),
         ("[" * 100_000, "manifest.json: not JSON"),
         ("[]", r"manifest.json: manifest must be a JSON object, received \[\]"),
-        (edited(manifest_version=3), "manifest_version must be 1 or 2; a later gan-zoo wrote it: upgrade, received 3"),
-        (edited(manifest_version=True), "manifest_version must be 1 or 2, received True"),
-        (edited(manifest_version="REMOVE"), "manifest_version must be 1 or 2, received None"),
+        (
+            edited(manifest_version=4),
+            "manifest_version must be 1, 2 or 3; a later gan-zoo wrote it: upgrade, received 4",
+        ),
+        (edited(manifest_version=True), "manifest_version must be 1, 2 or 3, received True"),
+        (edited(manifest_version="REMOVE"), "manifest_version must be 1, 2 or 3, received None"),
         (edited(licence="REMOVE"), "manifest lacks the key 'licence'"),
         (edited(license="MIT"), "unknown key 'license'. Did you mean 'licence'?"),
         (edited(title=3), "title must be a string, received 3"),
@@ -190,6 +193,42 @@ def test_one_network_goes_by_the_name_of_its_file(tmp_path):
         manifests.read(tmp_path, "a_to_b")
 
 
+HALF = {"file": "generator_fp16.onnx", "bytes": 77, "parity": {"max_abs_difference": 1e-3}}
+
+
+def test_variants_raise_the_version_where_they_are_and_leave_the_contract_alone(tmp_path):
+    varied = replace(FULL, variants={"fp16": HALF})
+    assert json.loads(varied.to_json())["manifest_version"] == 3 and Manifest.from_json(varied.to_json()) == varied
+    assert varied.contract() == FULL.contract() and "variants" not in json.loads(FULL.to_json())
+    assert json.loads(FULL.contract())["manifest_version"] == 1
+    assert (varied.file_of(None), varied.file_of("float32")) == ("generator.onnx", "generator.onnx")
+    assert varied.file_of("fp16") == "generator_fp16.onnx"
+    with pytest.raises(ServeError, match=r"tiny: there is no variant 'int8'\. It has float32, fp16"):
+        varied.file_of("int8")
+    for facts, version in (([ONE, TWO], 2), ([replace(ONE, variants={"fp16": HALF}), TWO], 3)):
+        file = manifests.write(facts, tmp_path)
+        keys = json.loads(file.read_text())
+        assert keys["manifest_version"] == version and manifests.read_all(tmp_path) == tuple(facts)
+        assert [entry["manifest_version"] for entry in keys["networks"]] == [version, 2]
+
+
+@pytest.mark.parametrize(
+    "variants",
+    [
+        {"fp16": "generator_fp16.onnx"},
+        {"fp16": {"file": "generator_fp16.onnx"}},
+        {"fp16": HALF | {"file": "../generator.onnx"}},
+        {"fp16": HALF | {"bytes": 0}},
+        {"fp16": HALF | {"parity": None}},
+        {"fp16": HALF | {"more": 1}},
+        [],
+    ],
+)
+def test_wrong_variants(variants):
+    with pytest.raises(ServeError, match="variants must be"):
+        replace(FULL, variants=variants)
+
+
 def several(**changes):
     keys = [json.loads(facts.to_json()) for facts in (ONE, TWO)]
     return json.dumps({"manifest_version": 2, "networks": keys} | changes)
@@ -207,7 +246,7 @@ def several(**changes):
         ),
         (several(networks=[json.loads(ONE.to_json())] * 2), "networks must be manifests of different networks"),
         (several(name="photos"), "manifest has an unknown key 'name'"),
-        (several(manifest_version=3), "manifest_version must be 1 or 2; a later gan-zoo wrote it"),
+        (several(manifest_version=4), "manifest_version must be 1, 2 or 3; a later gan-zoo wrote it"),
     ],
 )
 def test_wrong_files_of_several_are_one_line(tmp_path, text, message):

@@ -1,10 +1,24 @@
 """Pictures pixel by pixel."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image, features
 
 from zoo.errors import DataError
-from zoo.pictures import grid, pairs, picture, points_picture, read_png, scale, stack, write_png
+from zoo.pictures import (
+    animation,
+    grid,
+    pairs,
+    picture,
+    points_picture,
+    read_png,
+    scale,
+    stack,
+    write_animation,
+    write_png,
+)
 
 
 def flat(*values, side=2, channels=1):
@@ -89,6 +103,60 @@ def test_wrong_png(tmp_path):
     for name in ("a.png", "none.png"):
         with pytest.raises(DataError, match=f"{name}: not a readable PNG"):
             read_png(tmp_path / name)
+
+
+def played(data):
+    """(frames, milliseconds of each, how often) of an animation."""
+    with Image.open(io.BytesIO(data)) as film:
+        frames, times = [], []
+        for number in range(film.n_frames):
+            film.seek(number)
+            film.load()
+            frames.append(np.asarray(film.convert("RGB")))
+            times.append(film.info["duration"])
+        return np.stack(frames), times, film.info["loop"]
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(".gif", 1), (".webp", 1), (".webp", 3)])
+def test_an_animation_keeps_every_pixel_and_never_ends(tmp_path, kind, channels):
+    frames = np.random.RandomState(0).randint(256, size=(5, 9, 7, channels)).astype(np.uint8)
+    file = write_animation(tmp_path / f"walk{kind}", frames, fps=25)
+    assert file == tmp_path / f"walk{kind}" and [path.name for path in tmp_path.iterdir()] == [file.name]
+    shown, times, loops = played(file.read_bytes())
+    np.testing.assert_array_equal(shown, np.broadcast_to(frames, (5, 9, 7, 3)))
+    assert times == [40] * 5 and loops == 0
+    assert animation(frames, 25, kind) == file.read_bytes()
+
+
+def test_a_gif_of_few_colours_keeps_them():
+    frames = np.random.RandomState(0).choice(np.uint8([0, 80, 255]), size=(4, 8, 8, 3))  # 27 colours
+    np.testing.assert_array_equal(played(animation(frames))[0], frames)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"kind": ".mp4"}, "an animation is a .gif or .webp file, received '.mp4'"),
+        ({"fps": 0}, "more than 0 and at most 50 frames a second, received 0"),
+        ({"fps": 51}, "received 51"),
+        ({"fps": float("nan")}, "received nan"),
+        ({"frames": np.zeros((2, 8, 8), np.uint8)}, r"expected uint8 \[N, H, W, C\]"),
+        ({"frames": np.zeros((0, 8, 8, 1), np.uint8)}, r"expected uint8 \[N, H, W, C\]"),
+        ({"frames": np.zeros((2, 8, 8, 1), np.float32)}, "received float32"),
+    ],
+)
+def test_wrong_animations(tmp_path, wrong, message):
+    with pytest.raises(DataError, match=message):
+        animation(**{"frames": flat(1, 2), **wrong})
+    with pytest.raises(DataError, match="an animation is a .gif or .webp file, received '.png'"):
+        write_animation(tmp_path / "a.png", flat(1, 2))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pillow_without_webp(monkeypatch):
+    monkeypatch.setattr(features, "check", lambda name: False)
+    with pytest.raises(DataError, match="this Pillow was built without WebP"):
+        animation(flat(1, 2), kind=".webp")
 
 
 def test_points_stand_where_they_are():

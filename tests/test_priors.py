@@ -85,6 +85,22 @@ def test_sphere_has_norm_sqrt_d():
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 8, rtol=1e-6)
 
 
+def test_the_nearest_latent_lies_on_the_sphere_and_elsewhere_is_what_it_was():
+    z = np.random.RandomState(0).standard_normal((5, 4, 16)) * 3
+    onto = sphere(shape=(4, 16)).nearest(z)
+    np.testing.assert_allclose(np.linalg.norm(onto.reshape(5, -1), axis=1), 8, rtol=1e-6)
+    np.testing.assert_allclose(onto / z, np.broadcast_to((onto / z)[:, :1, :1], z.shape), rtol=1e-6)  # the same way
+    for kind in (normal, uniform):
+        np.testing.assert_array_equal(kind(shape=(4, 16)).nearest(z), z)
+
+
+def test_sums_of_means_keep_the_norm_of_normal_latents():
+    """A mean of k has variance 1/k: three of three add up to 1 again."""
+    z = normal(shape=(4096,)).draw(stream(0, "z"), 9).reshape(3, 3, 4096).mean(axis=1)  # three means of three
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), np.sqrt(4096 / 3), rtol=0.05)
+    np.testing.assert_allclose(np.linalg.norm(z[0] - z[1] + z[2]), 64, rtol=0.05)
+
+
 def test_paths_are_exact_at_their_ends(prior):
     a, b = prior.draw(stream(0, "z"), 2)
     for t, end in ((0.0, a), (1.0, b)):

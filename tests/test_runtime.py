@@ -1,26 +1,19 @@
 """The road that users take: load, draw, walk; and one clear line for everything that can be wrong."""
 
-import os
-import subprocess
-import sys
 import threading
 import tracemalloc
-import types
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnx_nets as nets
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
+from onnx_nets import fails
 
 import zoo
-from zoo import session as sessions
-from zoo.errors import ServeError
-from zoo.manifest import MANIFEST_FILE, MODEL_FILE, Tensor
-from zoo.runtime import BATCH_SIZE, Generator, to_uint8
+from zoo.manifest import Tensor
+from zoo.runtime import BATCH_SIZE, Generator, _plan, to_uint8
 
 ROOT = Path(zoo.__file__).parents[1]
 
@@ -44,13 +37,6 @@ def conditional(tmp_path_factory):
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory):
     return zoo.load(nets.save(tmp_path_factory.mktemp("artifact") / "points", nets.points(), nets.describe_points()))
-
-
-def fails(message, call, *args, **kwargs):
-    """The call raises ServeError whose text matches, on one line."""
-    with pytest.raises(ServeError, match=message) as caught:
-        call(*args, **kwargs)
-    assert "\n" not in str(caught.value)
 
 
 # ---- drawing
@@ -101,6 +87,26 @@ def test_few_are_the_first_of_many_whatever_the_kernels_do(batch_size):
         np.testing.assert_array_equal(moody.sample(n, batch_size=batch_size), many[:n])
     ends = moody.interpolate(20, stops=3)[[0, 19]]
     np.testing.assert_array_equal(ends, moody.sample(3)[[0, 2]])
+    np.testing.assert_array_equal(moody.walk(20, stops=4)[::5], moody.sample(4))
+
+
+@pytest.mark.parametrize("splits", [(4, 4), (3, 5), (1, 1, 1, 1, 1), (16, 1, 30, 2), (40,)])
+def test_consecutive_draws_are_one_draw_whatever_the_kernels_do(splits):
+    moody = Generator(nets.describe_points(), MoodySession())
+    with moody.seeded(7) as draw:
+        parts = [draw.sample(n) for n in splits]
+        assert draw.drawn == sum(splits)
+    np.testing.assert_array_equal(np.concatenate(parts), moody.sample(sum(splits), seed=7))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 16])
+def test_the_block_of_a_row_depends_on_its_number_alone(batch_size):
+    everything = {row: (at, size) for at, size in _plan(0, 200, batch_size) for row in range(at, at + size)}
+    assert list(everything) == list(range(len(everything)))  # all rows, none twice
+    for start in range(0, 150, 7):
+        for stop in (start + 1, start + 4, start + 50):
+            plan = list(_plan(start, stop, batch_size))
+            assert plan == sorted({everything[row] for row in range(start, stop)})
 
 
 def test_small_draws_cost_little():
@@ -128,6 +134,46 @@ def test_latents_are_prefix_stable_and_seeded(conditional):
         np.testing.assert_array_equal(few[name], many[name][:3])
     assert not np.array_equal(conditional.latents(3, seed=6)["z"], few["z"])
     np.testing.assert_array_equal(conditional.latents(3, seed=np.int64(5))["z"], few["z"])
+
+
+def test_draws_follow_each_other(conditional):
+    with conditional.seeded(5) as draw:
+        first, images, last = draw.latents(2), draw.sample(4, label=["bag", "coat", "bag", "bag"]), draw.latents(3)
+    everything = conditional.latents(9, seed=5)
+    for name in everything:
+        np.testing.assert_array_equal(first[name], everything[name][:2])
+        np.testing.assert_array_equal(last[name], everything[name][6:])
+    labels = [0, 0, 1, 2, 1, 1]
+    np.testing.assert_array_equal(images, conditional.sample(6, seed=5, label=labels)[2:])
+    np.testing.assert_array_equal(conditional.latents(6, 5, label=labels)["label"], labels)
+
+
+def test_a_wrong_draw_moves_nothing(conditional):
+    with conditional.seeded(5) as draw:
+        draw.sample(1)
+        fails("has no class 'hat'", draw.sample, 2, label="hat")
+        fails("n must be", draw.sample, 0)
+        fails("label must be one class or 2", draw.latents, 2, label=[0, 1, 2])
+        np.testing.assert_array_equal(draw.sample(2), conditional.sample(3, seed=5)[1:])
+    fails("seed must be a whole number", conditional.seeded(-1).__enter__)
+
+
+def test_batches_are_the_blocks_of_a_sample(conditional):
+    blocks = list(conditional.batches(40, seed=2, label="bag"))
+    assert [len(block) for block in blocks] == [1, 1, 2, 4, 8, 16, 8]
+    np.testing.assert_array_equal(np.concatenate(blocks), conditional.sample(40, seed=2, label="bag"))
+    fails("n must be", conditional.batches, 0)  # said at once, not at the first block
+    fails("has no class", conditional.batches, 2, label="hat")
+    fails("batch_size must be", conditional.batches, 2, batch_size=0)
+
+
+def test_batches_cost_a_block_when_asked(generator):
+    session = MoodySession()
+    blocks = Generator(nets.describe_points(), session).batches(10**9)
+    assert session.sizes == []
+    for _ in range(6):
+        next(blocks)
+    assert session.sizes == [1, 1, 2, 4, 8, 16]
 
 
 def test_large_n_needs_the_result_and_little_more(generator):
@@ -215,6 +261,117 @@ def test_interpolate_holds_the_class(conditional):
 )
 def test_wrong_walks(generator, wrong, message):
     fails(message, generator.interpolate, **wrong)
+
+
+@pytest.mark.parametrize(("n", "stops"), [(2, 2), (3, 3), (8, 2), (12, 4), (10, 4)])
+def test_a_walk_is_closed(generator, n, stops):
+    frames, ends = generator.walk(n, seed=4, stops=stops), generator.sample(stops, seed=4)
+    assert frames.dtype == np.uint8 and len(frames) == n
+    np.testing.assert_array_equal(frames[0], ends[0])
+    if n % stops == 0:
+        np.testing.assert_array_equal(frames[:: n // stops], ends)
+
+
+def test_a_walk_goes_round_at_one_pace_without_a_repeat(plane):
+    """Between uniform latents the way is straight: each leg has equal steps, the last leads back to the first frame."""
+    frames = np.arctanh(plane.walk(12, seed=3, stops=3)) / [2, 3]  # the latents again
+    a, b, c = plane.latents(3, seed=3)["z"]
+    t = np.arange(4)[:, None] / 4
+    expected = np.concatenate([a + t * (b - a), b + t * (c - b), c + t * (a - c)])
+    np.testing.assert_allclose(frames, expected, atol=1e-4)
+
+
+def test_a_walk_keeps_the_norm_of_the_sphere(tmp_path):
+    facts = nets.describe(replace(nets.Z, prior={"sphere": {}}))
+    each = zoo.load(nets.save(tmp_path / "a", nets.images(), facts))
+    places = np.arange(30) / 10
+    latents = each._inputs.between(each.latents(3, seed=1), places, None)["z"]
+    np.testing.assert_allclose(np.linalg.norm(latents, axis=1), np.sqrt(8), rtol=1e-5)
+    assert each.walk(30, seed=1, stops=3).shape == (30, 8, 8, 3)
+
+
+def test_a_walk_holds_the_class(conditional):
+    np.testing.assert_array_equal(
+        conditional.walk(6, seed=2, stops=3, label="coat")[::2], conditional.sample(3, seed=2, label="coat")
+    )
+    first = int(conditional.latents(1, seed=2)["label"][0])
+    np.testing.assert_array_equal(conditional.walk(6, seed=2), conditional.walk(6, seed=2, label=first))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n": 3}, r"n must be a whole number in 4\.\."),
+        ({"n": 5, "stops": 1}, "stops must be a whole number from 2 up"),
+    ],
+)
+def test_wrong_closed_walks(generator, wrong, message):
+    fails(message, generator.walk, **wrong)
+
+
+# ---- sums
+
+
+def test_arithmetic_is_the_network_applied_to_the_sum(plane):
+    z = plane.latents(6, seed=1)["z"].astype(np.float64)
+    total = z[[0, 3]].mean(axis=0) - z[5] + z[[1, 2]].mean(axis=0)
+    points = plane.arithmetic([0, 3], [5], [1, 2], seed=1, noise=0)
+    np.testing.assert_allclose(points, np.tanh([total * [2, 3]] * 9), atol=1e-6)
+
+
+def test_noise_stays_within_its_limit(plane):
+    z = np.arctanh(plane.arithmetic([0], [0], [1], seed=1, n=200, noise=0.1).astype(np.float64)) / [2, 3]
+    np.testing.assert_allclose(z[0], plane.latents(2, seed=1)["z"][1], atol=1e-4)
+    off = z[1:] - z[0]
+    assert 0.09 < np.abs(off).max() < 0.1001 and np.abs(off.mean(axis=0)).max() < 0.02
+
+
+def test_arithmetic_of_a_class(conditional):
+    images = conditional.arithmetic([4, 1], [2], [3], seed=2, n=2)
+    assert images.shape == (2, 8, 8, 3) and images.dtype == np.uint8
+    first = int(conditional.latents(5, seed=2)["label"][4])
+    np.testing.assert_array_equal(images, conditional.arithmetic([4, 1], [2], [3], seed=2, n=2, label=first))
+    other = conditional.arithmetic([4, 1], [2], [3], seed=2, n=2, label=(first + 1) % 3)
+    assert (other != images).any()
+    np.testing.assert_array_equal(conditional.arithmetic([4, 1], [2], [3], 2, n=1), images[:1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"a": []}, "each of a, b and c is a list of one or more rows"),
+        ({"b": [-1]}, r"a row must be a whole number in 0\.\.99999, received -1"),
+        ({"c": [10**6]}, "a row must be"),
+        ({"a": [0.5]}, "a row must be"),
+        ({"noise": -1}, "noise must be a number from 0 up, received -1"),
+        ({"noise": float("nan")}, "noise must be"),
+        ({"n": 0}, "n must be"),
+        ({"label": 0}, "takes no label"),
+    ],
+)
+def test_wrong_sums(generator, wrong, message):
+    fails(message, generator.arithmetic, **{"a": [0], "b": [1], "c": [2], **wrong})
+
+
+# ---- warming up
+
+
+def test_warm_up_runs_every_size_of_block_once(tmp_path):
+    session = MoodySession()
+    moody = Generator(nets.describe_points(), session)
+    moody.warm_up()
+    assert session.sizes == [1, 2, 4, 8, 16]
+    session.sizes.clear()
+    moody.warm_up(6)
+    assert session.sizes == [1, 2, 4, 6]
+    fails("batch_size must be a whole number from 1 up", moody.warm_up, 0)
+
+
+def test_warm_up_of_all_kinds_of_inputs(conditional, tmp_path):
+    conditional.warm_up(2)
+    translator = zoo.load(nets.save(tmp_path / "a", nets.negative(), nets.describe_negative()))
+    translator.warm_up(1)
+    assert translator._inputs.zeros(2)["a"].shape == (2, 16, 16, 3)  # the size that it was trained with
 
 
 # ---- wrong calls
@@ -334,228 +491,16 @@ def test_a_session_that_fails_or_returns_another_shape():
 
 
 def test_threads_share_a_generator(generator):
-    expected, wrong = [generator.sample(20, seed=s) for s in range(4)], []
+    expected, wrong = [generator.sample(20, seed=s) for s in range(8)], []
 
     def work(seed):
         for _ in range(5):
             if not np.array_equal(generator.sample(20, seed=seed), expected[seed]):
                 wrong.append(seed)
 
-    workers = [threading.Thread(target=work, args=(s,)) for s in range(4)]
+    workers = [threading.Thread(target=work, args=(s,)) for s in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
     assert not wrong
-
-
-# ---- loading
-
-
-def test_what_a_generator_tells(generator, folder):
-    assert (generator.name, generator.title) == ("tiny", "Tiny GAN")
-    assert generator.outputs["image"].range == (-1, 1) and list(generator.inputs) == ["z"]
-    assert repr(generator) == "<Generator tiny: z float32 [batch, 8] -> image float32 [batch, 8, 8, 3] in [-1, 1]>"
-    assert generator.manifest.training == {"seconds": 1.5}
-
-
-def test_a_lone_file_carries_its_contract(generator, folder, tmp_path):
-    lone = tmp_path / "any name.onnx"
-    lone.write_bytes((folder / MODEL_FILE).read_bytes())
-    alone = zoo.load(str(lone), threads=1)
-    np.testing.assert_array_equal(alone.sample(4), generator.sample(4))
-    assert alone.manifest.training == {} and alone.outputs == generator.outputs
-
-
-def test_a_folder_whose_file_has_no_metadata_is_fine(tmp_path):
-    assert zoo.load(nets.save(tmp_path / "a", nets.images(), nets.describe(), embed=False)).name == "tiny"
-
-
-@pytest.fixture
-def copy(folder, tmp_path):
-    """An artifact of one's own, to be damaged."""
-    target = tmp_path / "copy"
-    target.mkdir()
-    for name in (MODEL_FILE, MANIFEST_FILE):
-        (target / name).write_bytes((folder / name).read_bytes())
-    return target
-
-
-def test_paths_that_lead_nowhere(copy, tmp_path):
-    fails("cpy: there is no such file or folder. Did you mean 'copy'", zoo.load, tmp_path / "cpy")
-    fails("none.a: there is no such file", zoo.load, tmp_path / "none" / "a")
-    fails("a{300}: cannot be read: File name too long", zoo.load, "a" * 300)
-    fails("there is no such file", zoo.load, "a\0b")
-    fails("not an exported generator: it has no manifest.json", zoo.load, tmp_path)
-    (copy / MODEL_FILE).unlink()
-    fails("generator.onnx: cannot be read: No such file", zoo.load, copy)
-
-
-@pytest.mark.parametrize("threads", [0, -1, 1.5, True])
-def test_wrong_threads(folder, threads):
-    fails("threads must be a whole number from 1 up", zoo.load, folder, threads=threads)
-
-
-def damages(good: bytes) -> dict[str, bytes]:
-    return {
-        "empty": b"",
-        "truncated": good[: len(good) // 2],
-        "shorter by a byte": good[:-1],
-        "text": b"<!DOCTYPE html><html>not found</html>",
-        "lfs pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-        "junk": bytes(np.random.RandomState(0).randint(256, size=4096, dtype=np.uint8)),
-        "zeros": bytes(64),
-        "endless varint": b"\xff" * 64,
-    }
-
-
-@pytest.mark.parametrize("damage", list(damages(b"")))
-def test_damaged_files(copy, damage):
-    file = copy / MODEL_FILE
-    file.write_bytes(damages(file.read_bytes())[damage])
-    fails("generator.onnx: changed or damaged: its SHA-256 is not the one in manifest.json", zoo.load, copy)
-    fails("generator.onnx: (not an ONNX file|ONNX Runtime cannot load it)", zoo.load, copy, verify=False)
-    fails("generator.onnx: changed or damaged: its SHA-256 is not the one in manifest.json", zoo.load, file)
-    lone = file.rename(file.with_name("lone.onnx"))  # no manifest knows it
-    fails("lone.onnx: (not an ONNX file|ONNX Runtime cannot load it)", zoo.load, lone)
-
-
-def test_changed_files(copy):
-    file, facts = copy / MODEL_FILE, copy / MANIFEST_FILE
-    original = facts.read_text()
-    facts.write_text(original.replace("-1.0", "0.0"))
-    fails("manifest.json: changed: it differs from the contract inside generator.onnx", zoo.load, copy)
-    assert zoo.load(copy, verify=False).outputs["image"].range == (0, 1)
-    facts.write_text(original.replace('"manifest_version": 1', '"manifest_version": 7'))
-    fails(
-        "manifest.json: manifest_version must be 1 or 2; a later gan-zoo wrote it: upgrade, received 7", zoo.load, copy
-    )
-    facts.write_text(original[:-20])
-    fails("manifest.json: not JSON", zoo.load, copy)
-    facts.write_text(original)
-    file.write_bytes(nets.images(seed=1).SerializeToString())
-    fails("SHA-256", zoo.load, copy)
-    assert zoo.load(copy, verify=False).name == "tiny"
-
-
-def test_files_of_others(tmp_path):
-    file = tmp_path / "foreign.onnx"
-    file.write_bytes(nets.images().SerializeToString())
-    fails("foreign.onnx: not a gan-zoo file: its metadata lacks 'gan.manifest'", zoo.load, file)
-    net = nets.images()
-    helper.set_model_props(net, {"gan.manifest": '{"manifest_version": 3}'})
-    file.write_bytes(net.SerializeToString())
-    fails(r"foreign.onnx \(metadata\): manifest_version must be 1 or 2; a later", zoo.load, file)
-
-
-def test_a_model_that_is_too_new(tmp_path):
-    net = nets.images()
-    net.ir_version = 99
-    fails("ONNX Runtime cannot load it: .*IR version", zoo.load, nets.save(tmp_path / "a", net, nets.describe()))
-
-
-IMAGE, Z = nets.IMAGE, nets.Z
-
-
-@pytest.mark.parametrize(
-    ("facts", "message"),
-    [
-        (nets.describe(replace(Z, name="noise")), "the manifest states inputs noise; the model has z"),
-        (nets.describe(Z, nets.LABEL), "the manifest states inputs z, label; the model has z"),
-        (nets.describe(output=replace(IMAGE, name="img")), "the manifest states outputs img; the model has image"),
-        (nets.describe(replace(Z, shape=("batch", 9))), r"input z float32 \[batch, 9\]; the model has tensor\(float\)"),
-        (nets.describe(replace(Z, shape=("batch", 8, 1))), r"\[batch, 8, 1\]; the model has .*\['batch', 8\]"),
-        (nets.describe(output=replace(IMAGE, shape=("batch", 8, 8, 1))), r"\[batch, 8, 8, 1\] in \[-1, 1\]; the model"),
-        (
-            nets.describe(Tensor("z", "int64", ("batch", 8), classes=("a", "b"))),
-            r"z int64 .* the model has tensor\(float\)",
-        ),
-        (nets.describe(replace(Z, prior={"norml": {}})), "input 'z': wrong prior: unknown prior 'norml'. Did you mean"),
-        (nets.describe(replace(Z, prior={"normal": {"std": 2}})), "wrong prior: prior 'normal' has no argument 'std'"),
-        (nets.describe(replace(Z, prior={"uniform": {"low": 3}})), "wrong prior: uniform needs finite low < high"),
-        (nets.describe(replace(Z, prior={"normal": {"shape": [9]}})), r"wrong prior: its shape is \[9\], the tensor's"),
-    ],
-)
-def test_a_contract_that_the_model_does_not_keep(tmp_path, facts, message):
-    fails(message, zoo.load, nets.save(tmp_path / "a", nets.images(), facts))
-
-
-def test_a_frozen_batch_axis_is_refused(tmp_path):
-    net = nets.images()
-    for value in (net.graph.input[0], net.graph.output[0]):
-        value.type.tensor_type.shape.dim[0].dim_value = 4
-    fails(r"the model has tensor\(float\) \[4, 8\]", zoo.load, nets.save(tmp_path / "a", net, nets.describe()))
-
-
-def external(tensor: onnx.TensorProto) -> None:
-    tensor.data_location = TensorProto.EXTERNAL
-    entry = tensor.external_data.add()
-    entry.key, entry.value = "location", "weights.bin"
-
-
-def test_external_data_is_refused_wherever_it_stands(tmp_path):
-    in_initializer = nets.images()
-    external(in_initializer.graph.initializer[0])
-    fails(r"keeps weights in other files \(external data\)", zoo.load,
-          nets.save(tmp_path / "a", in_initializer, nets.describe()))  # fmt: skip
-    constant = numpy_helper.from_array(np.zeros(1, np.float32), "c")
-    external(constant)
-    deep = helper.make_graph([helper.make_node("Constant", [], ["c"], value=constant)], "deep", [], [])
-    node = helper.make_node("If", ["x"], ["y"], then_branch=deep, else_branch=deep)
-    in_branch = nets.images()
-    in_branch.graph.node.append(node)
-    in_function = nets.images()
-    in_function.functions.append(helper.make_function("d", "f", ["x"], ["y"], [node], [helper.make_opsetid("", 17)]))
-    for net in (in_initializer, in_branch, in_function):
-        assert sessions.has_external_data(net.SerializeToString())
-    assert not sessions.has_external_data(nets.images(label=True).SerializeToString())
-
-
-def test_the_walk_knows_every_place_of_a_tensor():
-    """MESSAGES against onnx's own descriptors: a field of a later onnx that can hold a tensor fails here."""
-    names = {kind: f"{kind.title()}Proto" for kind in sessions.MESSAGES}
-    names |= {"training": "TrainingInfoProto", "sparse": "SparseTensorProto"}
-    kinds = {proto: kind for kind, proto in names.items()}
-    for kind, proto in names.items():
-        fields = getattr(onnx, proto).DESCRIPTOR.fields
-        inner = {
-            f.number: kinds[f.message_type.name] for f in fields if f.message_type and f.message_type.name in kinds
-        }
-        assert sessions.MESSAGES[kind] == inner
-    assert TensorProto.DESCRIPTOR.fields_by_name["external_data"].number == sessions.EXTERNAL_DATA
-    assert TensorProto.DESCRIPTOR.fields_by_name["data_location"].number == sessions.DATA_LOCATION
-
-
-# ---- ONNX Runtime itself
-
-
-def test_no_onnxruntime(monkeypatch, folder):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    fails(r'install it with `pip install "gan-zoo\[cpu\]"`, or "gan-zoo\[gpu\]"', zoo.load, folder)
-    monkeypatch.setitem(sys.modules, "onnxruntime", types.ModuleType("onnxruntime"))
-    fails("half installed", zoo.load, folder)
-
-
-def test_two_onnxruntimes(monkeypatch, folder):
-    monkeypatch.setattr(sessions.metadata, "distribution", lambda name: name)
-    with pytest.warns(UserWarning, match="both installed and overwrite each other's files.*Uninstall both"):
-        zoo.load(folder)
-
-    def only_gpu(name):
-        if name == "onnxruntime":
-            raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(sessions.metadata, "distribution", only_gpu)
-    sessions.import_onnxruntime()  # warnings are errors in this project: one distribution is silent
-
-
-def test_sampling_leaves_the_heavy_world_alone(folder):
-    code = f"""
-import sys, zoo, zoo.runtime
-assert "onnxruntime" not in sys.modules
-assert zoo.load({str(folder)!r}).sample(1).shape == (1, 8, 8, 3)
-print(sorted({{"tensorflow", "keras", "jax", "torch", "yaml", "onnx", "zoo.spec", "PIL"}} & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)},
-                          capture_output=True, text=True, check=True)  # fmt: skip
-    assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import networks, runtime, training
+import zoo
+from zoo import networks, training
 from zoo.algorithms import Algorithm
 from zoo.spec import Plan, Spec
 
@@ -55,7 +56,7 @@ def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -
 
 def sampling(plan: Plan, artifact: Path, *, rounds: int = 5, round_seconds: float = 1.0) -> Iterator[Result]:
     """Batches of 64 through Keras (a compiled graph) and through ONNX Runtime, raw arrays in and out."""
-    generator = runtime.load(artifact)
+    generator = zoo.load(artifact)
     network = networks.build(plan)
     inputs = generator.latents(SAMPLE_BATCH)
     variants: dict[str, Callable[[], object]] = {

@@ -105,16 +105,20 @@ def _add_sample(group: argparse._SubParsersAction) -> None:
     p = _command(group, "sample", "draw pictures from an exported generator", """\
   zoo sample exported/dcgan -n 64 --seed 0 --out grid.png
   zoo sample exported/dcgan -n 1000 --out samples.npy       one array, uint8 [n, height, width, channels]
-  zoo sample exported/dcgan -n 10 --interpolate --out walk.png""")  # fmt: skip
+  zoo sample exported/dcgan -n 10 --interpolate --out walk.png
+  zoo sample exported/dcgan -n 80 --walk --out walk.gif     a loop through 4 latents""")  # fmt: skip
     p.add_argument("artifact", help="a folder such as exported/dcgan, or a lone .onnx file")
     p.add_argument("-n", type=int, default=64, help="how many (default: 64)")
     p.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (default: 0)")
-    _add_network(p)
+    _add_loading(p)
     p.add_argument("--label", help="a class name or id, for generators with classes")
-    p.add_argument("--interpolate", action="store_true", help="walk from one latent to another instead")
+    how = p.add_mutually_exclusive_group()
+    how.add_argument("--interpolate", action="store_true", help="walk from one latent to another instead")
+    how.add_argument("--walk", action="store_true", help="walk in a loop through 4 latents instead")
     p.add_argument(
-        "--out", type=Path, default=Path("samples.png"), help="a .png grid or a .npy array (default: samples.png)"
-    )
+        "--out", type=Path, default=Path("samples.png"),
+        help="a .png grid, a .npy array, or of a walk a .gif or .webp animation (default: samples.png)",
+    )  # fmt: skip
     p.set_defaults(run=draw.sample)
 
 
@@ -124,7 +128,7 @@ def _add_translate(group: argparse._SubParsersAction) -> None:
   zoo translate exported/cyclegan photos/*.jpg --network b_to_a --fit crop --out translated""")  # fmt: skip
     p.add_argument("artifact", help="a folder such as exported/cyclegan, or a lone .onnx file")
     p.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG and other files")
-    _add_network(p)
+    _add_loading(p)
     p.add_argument("--fit", choices=("crop", "resize", "pad"),
                    help="bring images to the nearest allowed size; without it another size is an error")  # fmt: skip
     p.add_argument("--out", type=Path, default=Path("translated"),
@@ -132,8 +136,10 @@ def _add_translate(group: argparse._SubParsersAction) -> None:
     p.set_defaults(run=draw.translate)
 
 
-def _add_network(p: argparse.ArgumentParser) -> None:
+def _add_loading(p: argparse.ArgumentParser) -> None:
     p.add_argument("--network", help="which network, where the artifact holds several, such as a_to_b")
+    p.add_argument("--precision", help="a variant of the artifact, such as fp16 (default: float32)")
+    p.add_argument("--provider", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default: cpu)")
 
 
 def _add_check(group: argparse._SubParsersAction) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,32 +14,30 @@ from zoo.errors import ServeError, UsageError
 if TYPE_CHECKING:
     from zoo.arrays import Array
     from zoo.data import Fit
+    from zoo.runtime import Generator
     from zoo.tensor import Tensor
 
 
 def sample(options: argparse.Namespace) -> int:
-    """Write a grid of samples, or an array."""
-    from zoo import pictures
+    """Write a grid of samples, an array, or a walk as an animation."""
     from zoo.manifest import write_whole
 
-    if options.out.suffix not in (".png", ".npy"):
-        raise UsageError(f"--out must end in .png (a grid) or .npy (an array), received '{options.out}'")
-    generator = zoo.load(options.artifact, network=options.network)
+    if (encode := ENCODERS.get(options.out.suffix)) is None:
+        known = "--out must end in .png (a grid), .npy (an array), .gif or .webp (an animation)"
+        raise UsageError(f"{known}, received '{options.out}'")
+    if encode is _animation and not (options.walk or options.interpolate):
+        raise UsageError(f"--out: a {options.out.suffix} shows a walk: add --walk (in a loop) or --interpolate")
+    generator = _load(options)
     if any(tensor.is_image for tensor in generator.inputs.values()):
         network = f" --network {options.network}" if options.network else ""
         raise UsageError(f"{generator.name} translates images: zoo translate {options.artifact} IMAGE...{network}")
     label = int(options.label) if options.label and options.label.isdecimal() else options.label
-    draw = generator.interpolate if options.interpolate else generator.sample
-    images = draw(options.n, options.seed, label=label)
+    if encode is _animation and not next(iter(generator.outputs.values())).is_image:
+        raise UsageError(f"--out: {generator.name} makes no images that could move: let it end in .npy or .png")
+    draw = generator.walk if options.walk else generator.interpolate if options.interpolate else generator.sample
+    data = encode(draw(options.n, options.seed, label=label), options.out.suffix)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    if options.out.suffix == ".npy":
-        import numpy as np
-
-        buffer = io.BytesIO()
-        np.save(buffer, images)
-        write_whole(options.out, buffer.getvalue())
-    else:
-        pictures.write_png(options.out, pictures.picture(images))
+    write_whole(options.out, data)
     print(f"{options.out}: {options.n} from {generator.title}, seed {options.seed}")
     return 0
 
@@ -49,7 +47,7 @@ def translate(options: argparse.Namespace) -> int:
     from zoo import pictures
 
     targets = _targets(options.images, options.out)
-    generator = zoo.load(options.artifact, network=options.network)
+    generator = _load(options)
     source = next((tensor for tensor in generator.inputs.values() if tensor.is_image), None)
     if source is None:
         raise UsageError(f"{generator.name} takes no images, it makes them: zoo sample {options.artifact}")
@@ -63,6 +61,35 @@ def translate(options: argparse.Namespace) -> int:
         pictures.write_png(target, image)
         print(f"{target}: {image.shape[1]} x {image.shape[0]} pixels from {file}", flush=True)
     return 0
+
+
+def _load(options: argparse.Namespace) -> Generator:
+    return zoo.load(options.artifact, network=options.network, precision=options.precision, provider=options.provider)
+
+
+def _grid(images: Array, kind: str) -> bytes:
+    from zoo import pictures
+
+    return pictures.png(pictures.picture(images))
+
+
+def _array(images: Array, kind: str) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, images)
+    return buffer.getvalue()
+
+
+def _animation(frames: Array, kind: str) -> bytes:
+    from zoo import pictures
+
+    return pictures.animation(pictures.scale(frames), kind=kind)
+
+
+ENCODERS: dict[str, Callable[[Array, str], bytes]] = {
+    ".png": _grid, ".npy": _array, ".gif": _animation, ".webp": _animation,
+}  # fmt: skip
 
 
 def _targets(images: Sequence[Path], out: Path) -> dict[Path, Path]:

@@ -19,6 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import zoo
 from zoo import __version__, card, convert, fold, manifest, networks, parity, pictures, priors, probes, runtime
 from zoo.arrays import from_uint8
 from zoo.data.catalogue import describe
@@ -228,7 +229,7 @@ def _write_rest(folder: Path, made: Sequence[_Network], run: Run, images: Images
     manifest.write_whole(folder / "spec.yaml", run.spec.to_yaml().encode())
     shown = []
     for one in made:
-        generator = runtime.load(folder, network=one.facts.network or None)
+        generator = zoo.load(folder, network=one.facts.network or None)
         inputs = _golden_inputs(generator, images)
         output = {one.facts.outputs[0].name: one.keras(inputs)}
         np.savez(folder / one.facts.golden, **inputs, **output)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from zoo.errors import ServeError
 from zoo.registry import suggest
 from zoo.tensor import AXES, Tensor, is_size, need
 
-MANIFEST_VERSIONS = (1, 2)  # 2: several networks in a folder, or images of many sizes; the others stay what they were
+# 2: several networks in a folder, or images of many sizes; 3: variants. What needs neither stays what it was.
+MANIFEST_VERSIONS = (1, 2, 3)
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "generator.onnx"
-OUTSIDE_CONTRACT = ("training", "parity", "files")  # seconds, differences and hashes vary from run to run
+OUTSIDE_CONTRACT = ("training", "parity", "files", "variants")  # seconds, differences and hashes vary from run to run
+FLOAT32, PRECISIONS = "float32", ("fp16",)  # what a network is made in, and what `zoo convert` makes of it
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Manifest:
     """Everything a consumer must know about one generator. `files` maps file names to SHA-256. Raises ServeError.
 
     `network` is empty where the folder holds no other one; the name of the network, and of its file, otherwise.
+    `variants` maps a precision ("fp16") to the file that has it: {"file": name, "bytes": size, "parity": {...}}.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Manifest:
     parity: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     network: str = ""
+    variants: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in fields(self):
@@ -70,7 +74,9 @@ class Manifest:
         need(stated, "inputs", "images of one rule for their sizes", sizes)
         need(bool(sizes) or AXES[0] not in self.outputs[0].shape, "outputs", "of fixed sizes, as the inputs are",
               self.outputs[0].shape)  # fmt: skip
-        need(not {"/", "\\"} & {*self.network}, "network", "a plain name", self.network)
+        need(_is_plain(self.network), "network", "a plain name", self.network)
+        good = all(isinstance(one, dict) and _is_variant(one) for one in self.variants.values())
+        need(good, "variants", 'precisions with {"file": name, "bytes": size, "parity": {...}}', self.variants)
 
     @property
     def model(self) -> str:
@@ -81,6 +87,17 @@ class Manifest:
     def file(self) -> str:
         """The name of its file in the artifact's folder."""
         return f"{self.network}.onnx" if self.network else MODEL_FILE
+
+    def file_of(self, precision: str | None) -> str:
+        """The name of the file that computes in `precision`; None is float32. Raises ServeError that lists them."""
+        if precision is None or precision == FLOAT32:
+            return self.file
+        if precision not in self.variants:
+            known = [FLOAT32, *self.variants]
+            cure = f" `zoo convert FOLDER --precision {precision}` makes it." if precision in PRECISIONS else ""
+            hint = cure or suggest(precision, [*known, *PRECISIONS])
+            raise ServeError(f"{self.model}: there is no variant '{precision}'.{hint} It has {', '.join(known)}")
+        return str(self.variants[precision]["file"])
 
     @property
     def golden(self) -> str:
@@ -93,18 +110,20 @@ class Manifest:
 
     def contract(self) -> str:
         """The part that depends on nothing but spec, data, versions and weights: one line of JSON, keys sorted."""
-        kept = {key: value for key, value in self._keys().items() if key not in OUTSIDE_CONTRACT}
+        keys = replace(self, variants={})._keys()  # they raise the version
+        kept = {key: value for key, value in keys.items() if key not in OUTSIDE_CONTRACT}
         return _dumps(kept, sort_keys=True, separators=(",", ":"))
 
     def _keys(self) -> dict[str, Any]:
-        """What JSON holds. What only version 2 knows is left out where it says nothing: the rest stays readable."""
+        """What JSON holds. What only later versions know is left out where it says nothing: the rest stays readable."""
         keys = asdict(self)
         for tensor in (*keys["inputs"], *keys["outputs"]):
             if tensor["sizes"] is None:
                 del tensor["sizes"]
-        network = {key: value for key, value in (("network", keys.pop("network")),) if value}
+        network, variants = ({key: value} if (value := keys.pop(key)) else {} for key in ("network", "variants"))
         later = bool(network) or any(tensor.sizes for tensor in self.inputs)
-        return {"manifest_version": MANIFEST_VERSIONS[later], **network, **keys}
+        version = MANIFEST_VERSIONS[2 if variants else later]
+        return {"manifest_version": version, **network, **keys, **variants}
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = MANIFEST_FILE, contract: bool = False) -> Manifest:
@@ -173,7 +192,8 @@ def write(manifests: Manifest | Sequence[Manifest], folder: str | os.PathLike[st
         text = manifests.to_json()
     else:
         networks = [facts._keys() for facts in manifests]
-        text = _dumps({"manifest_version": MANIFEST_VERSIONS[-1], "networks": networks}, indent=2) + "\n"
+        version = max([MANIFEST_VERSIONS[1], *(keys["manifest_version"] for keys in networks)])
+        text = _dumps({"manifest_version": version, "networks": networks}, indent=2) + "\n"
     return write_whole(Path(folder) / MANIFEST_FILE, text.encode())
 
 
@@ -219,7 +239,7 @@ def _parse(text: str | bytes, *, source: str, contract: bool = False, several: b
 def _manifest(keys: Any, *, contract: bool) -> Manifest:
     names = [f.name for f in fields(Manifest) if not (contract and f.name in OUTSIDE_CONTRACT)]
     keys = _versioned(keys)
-    _same_keys(keys, names, "manifest", optional=("network",))
+    _same_keys(keys, names, "manifest", optional=("network", "variants"))
     for side in ("inputs", "outputs"):
         need(isinstance(keys[side], list), side, "a list of tensors", keys[side])
         keys[side] = tuple(_tensor(entry, side) for entry in keys[side])
@@ -232,8 +252,26 @@ def _versioned(keys: Any) -> dict[str, Any]:
     version = keys.get("manifest_version")
     later = "; a later gan-zoo wrote it: upgrade" if is_size(version) else ""
     known = is_size(version) and version in MANIFEST_VERSIONS
-    need(known, "manifest_version", f"{' or '.join(map(str, MANIFEST_VERSIONS))}{later}", version)
+    need(
+        known,
+        "manifest_version",
+        f"{', '.join(map(str, MANIFEST_VERSIONS[:-1]))} or {MANIFEST_VERSIONS[-1]}{later}",
+        version,
+    )
     return {key: value for key, value in keys.items() if key != "manifest_version"}
+
+
+def _is_plain(name: object) -> bool:
+    return isinstance(name, str) and not {"/", "\\"} & {*name}
+
+
+def _is_variant(entry: dict[str, Any]) -> bool:
+    return (
+        entry.keys() == {"file", "bytes", "parity"}
+        and _is_plain(entry["file"])
+        and is_size(entry["bytes"])
+        and isinstance(entry["parity"], dict)
+    )
 
 
 def _tensor(entry: Any, side: str) -> Tensor:

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ExportError, ServeError
-from zoo.runtime import Array, Generator, load
+from zoo.loading import load
+from zoo.runtime import Array, Generator
 from zoo.session import import_onnxruntime
 
 PathLike = str | os.PathLike[str]

@@ -1,4 +1,4 @@
-"""Pictures for people: grids of samples, scatter plots, PNG files. Images are uint8 [H, W, C], C = 1 or 3."""
+"""Pictures for people: grids, scatter plots, animations, their files. Images are uint8 [H, W, C], C = 1 or 3."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from zoo.manifest import write_whole
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 WHITE = 255
 CELLS = 128  # along each side of a picture of points
+ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}  # suffix -> Pillow's name
+MAX_FPS = 50  # viewers give a GIF's frames of less than two hundredths of a second ten
 
 
 def picture(examples: np.ndarray[Any, Any]) -> Image:
@@ -87,14 +89,49 @@ def points_picture(points: np.ndarray[Any, Any], *, extent: float, size: int = 2
     return np.ascontiguousarray(np.rint(WHITE * (1 - ink)).astype(np.uint8).T[::-1, :, None])
 
 
-def write_png(path: str | os.PathLike[str], image: Image) -> Path:
-    """Write [H, W, C] as PNG, whole or not at all. Returns the path. Raises DataError."""
-    from PIL import Image as Pillow
-
+def png(image: Image) -> bytes:
+    """The PNG file of [H, W, C]. Raises DataError."""
     _check(image, rank=3)
     buffer = io.BytesIO()
-    Pillow.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, "PNG", optimize=True)
-    return write_whole(path, buffer.getvalue())
+    _pillow(image).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def animation(frames: Image, fps: float = 20, kind: str = ".gif") -> bytes:
+    """The file of an endless animation of [N, H, W, C] with `fps` frames a second, ".gif" or ".webp".
+
+    WebP keeps every pixel; so does GIF of grey images, of colours it keeps 256 in a frame. Raises DataError.
+    """
+    from PIL import features
+
+    _check(frames, rank=4)
+    if kind not in ANIMATIONS:
+        raise DataError(f"an animation is a {' or '.join(ANIMATIONS)} file, received '{kind}'")
+    if not 0 < fps <= MAX_FPS:
+        raise DataError(f"an animation has more than 0 and at most {MAX_FPS} frames a second, received {fps}")
+    if kind == ".webp" and not features.check("webp"):
+        raise DataError("this Pillow was built without WebP: install another, or make a .gif")
+    first, *others = map(_pillow, frames)
+    buffer = io.BytesIO()
+    how = {"duration": round(1000 / fps), "loop": 0, "lossless": True}  # a GIF ignores what it does not know
+    first.save(buffer, ANIMATIONS[kind], save_all=True, append_images=others, **how)
+    return buffer.getvalue()
+
+
+def _pillow(image: Image) -> Any:
+    from PIL import Image as Pillow
+
+    return Pillow.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+
+
+def write_png(path: str | os.PathLike[str], image: Image) -> Path:
+    """Write [H, W, C] as PNG, whole or not at all. Returns the path. Raises DataError."""
+    return write_whole(path, png(image))
+
+
+def write_animation(path: str | os.PathLike[str], frames: Image, fps: float = 20) -> Path:
+    """Write [N, H, W, C] as `animation`, .gif or .webp as `path` ends, whole or not at all. Returns the path."""
+    return write_whole(path, animation(frames, fps, Path(path).suffix.lower()))
 
 
 def read_png(path: str | os.PathLike[str]) -> Image:

@@ -31,6 +31,7 @@ class Prior:
     shape: tuple[int, ...]
     sampler: Callable[[Random, tuple[int, ...]], Array]
     path: Callable[[Array, Array, float], Array]
+    nearest: Callable[[Array], Array] = np.asarray  # [n, *shape] -> where the prior has latents at all
 
     def draw(self, random: Random, n: int) -> Array:
         """`n` latents, float32 [n, *shape]."""
@@ -62,12 +63,11 @@ def sphere(*, shape: tuple[int, ...]) -> Prior:
     Karras et al. 2018: latents lie on a hypersphere, and pixel norm makes the mean SQUARE 1: norm sqrt(d), not 1.
     """
 
-    def sampler(random: Random, size: tuple[int, ...]) -> Array:
-        z: Array = random.standard_normal((size[0], int(np.prod(size[1:]))))  # [n, d]
-        z = z / np.sqrt(np.mean(z**2, axis=1, keepdims=True))
-        return z.reshape(size)  # [n, *shape]
+    def onto(z: Array) -> Array:
+        flat = z.reshape(len(z), -1)  # [n, d]
+        return (flat / np.sqrt(np.mean(flat**2, axis=1, keepdims=True))).reshape(z.shape)
 
-    return Prior(_shape(shape), sampler, slerp)
+    return Prior(_shape(shape), lambda random, size: onto(random.standard_normal(size)), slerp, onto)
 
 
 def make(part: Mapping[str, Mapping[str, Any]], *, shape: tuple[int, ...]) -> Prior:

@@ -5,166 +5,88 @@
 
 The first 4 images of `sample(16)` ARE `sample(4)`, to the last bit. Matrix kernels may choose another order of
 summation for another batch size, so row i always runs at the same place of a block of the same size, whatever n is:
-blocks of 1, 1, 2, 4, 8, 16, 16, ... rows, the last one padded. One image then costs one image, not a full block.
+blocks of 1, 1, 2, 4, 8, 16, 16, ... rows, the missing ones padded. One image then costs one image, not a full block.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from zoo import priors
-from zoo.arrays import (
-    Array,
-    as_array,
-    as_ids,
-    check_ids,
-    check_images,
-    check_input,
-    from_uint8,
-    row_shape,
-    to_uint8,
-    whole,
-)
+from zoo.arrays import Array, check_images, from_uint8, row_shape, to_uint8, whole
 from zoo.errors import ServeError
-from zoo.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, choose, read, read_all
-from zoo.registry import suggest
-from zoo.session import Session, check_agreement, first_line, open_session
-from zoo.tensor import Tensor
+from zoo.inputs import MAX_ROWS, Draw, Feed, Inputs
+from zoo.manifest import FLOAT32, Manifest
+from zoo.session import Session, first_line
 
-__all__ = ["Array", "Generator", "load", "to_uint8"]
+__all__ = ["Array", "Draws", "Generator", "to_uint8"]
 BATCH_SIZE = 16  # rows in a full block: convolutions are flat from 8 on, and small draws waste little
-MAX_ROWS = 10**9
-
-
-def load(
-    path: str | os.PathLike[str], *, network: str | None = None, threads: int | None = None, verify: bool = True
-) -> Generator:
-    """The generator in an artifact folder (manifest.json beside generator.onnx), or in a lone .onnx of this zoo.
-
-    `network` names one where the folder holds several, such as "b_to_a".
-    `threads` bounds the cores of one call (default: all). `verify` holds the file against the manifest's SHA-256, and
-    the manifest against the contract inside the file. Raises ServeError with one line for all that can be wrong.
-    """
-    place = Path(path)
-    threads = None if threads is None else whole("threads", threads, low=1)
-    try:
-        manifest, file = _find(place, network)
-        data = file.read_bytes()  # once: what was checked is what runs
-    except OSError as error:
-        raise ServeError(f"{error.filename or place}: cannot be read: {error.strerror}") from error
-    if manifest and verify and manifest.files.get(file.name) != hashlib.sha256(data).hexdigest():
-        raise ServeError(f"{file}: changed or damaged: its SHA-256 is not the one in {MANIFEST_FILE}")
-    session = open_session(data, source=str(file), threads=threads)
-    embedded = session.get_modelmeta().custom_metadata_map.get("gan.manifest")
-    if embedded is None and manifest is None:
-        raise ServeError(f"{file}: not a gan-zoo file: its metadata lacks 'gan.manifest', which states range and prior")
-    if embedded is not None and (manifest is None or verify):
-        inside = Manifest.from_json(embedded, source=f"{file} (metadata)", contract=True)
-        if manifest and inside.contract() != manifest.contract():
-            raise ServeError(
-                f"{file.with_name(MANIFEST_FILE)}: changed: it differs from the contract inside {file.name}"
-            )
-        manifest = manifest or inside
-    assert manifest is not None
-    manifest = choose((manifest,), network, source=str(file))
-    check_agreement(session, manifest, source=str(file))
-    return Generator(manifest, session)
-
-
-def _find(place: Path, network: str | None) -> tuple[Manifest | None, Path]:
-    """The manifest, where one stands in or beside `place`, and the .onnx file."""
-    if not place.exists():
-        near = suggest(place.name, os.listdir(place.parent)) if place.parent.is_dir() else ""
-        raise ServeError(f"{place}: there is no such file or folder.{near}")
-    if place.is_dir():
-        if not (place / MANIFEST_FILE).is_file():
-            raise ServeError(f"{place}: not an exported generator: it has no {MANIFEST_FILE}")
-        manifest = read(place, network)
-        return manifest, place / manifest.file
-    return next((facts for facts in _beside(place) if facts.file == place.name), None), place
-
-
-def _beside(file: Path) -> tuple[Manifest, ...]:
-    """The manifests of the folder of `file`. Its manifest.json may be anyone's, unless the file is generator.onnx."""
-    if not file.with_name(MANIFEST_FILE).is_file():
-        return ()
-    try:
-        return read_all(file.parent)
-    except ServeError:
-        if file.name == MODEL_FILE:
-            raise
-        return ()
 
 
 class Generator:
-    """An exported generator; `load` makes it. It keeps no state, so threads may share it.
+    """An exported generator; `zoo.load` makes it. It keeps no state, so threads may share it.
 
-    `inputs` and `outputs` map names to `Tensor`s: `generator.outputs["image"].range`.
+    `inputs` and `outputs` map names to `Tensor`s: `generator.outputs["image"].range`. All methods raise ServeError.
     """
 
-    def __init__(self, manifest: Manifest, session: Session) -> None:
-        self.manifest = manifest
+    def __init__(
+        self, manifest: Manifest, session: Session, *, provider: str = "cpu", precision: str = FLOAT32
+    ) -> None:
+        self.manifest, self.provider, self.precision = manifest, provider, precision
         self.name, self.title = manifest.model, manifest.title
         self.inputs = {tensor.name: tensor for tensor in manifest.inputs}
         self.outputs = {tensor.name: tensor for tensor in manifest.outputs}
         self._session = session
         self._output = manifest.outputs[0]
-        self._label = next((tensor for tensor in manifest.inputs if tensor.classes), None)
-        self._priors = {tensor.name: _prior(tensor) for tensor in manifest.inputs if tensor.prior}
+        self._inputs = Inputs(manifest)
 
     def __repr__(self) -> str:
         arrow = f"{', '.join(map(str, self.inputs.values()))} -> {self._output}"
         return f"<Generator {self.name}: {arrow}>"
 
     def __call__(self, **inputs: Any) -> Array:
-        """The raw output, float32 [batch, ...] in the output's range, for one array per input. Raises ServeError."""
-        for name in inputs:
-            if name not in self.inputs:
-                known = ", ".join(self.inputs)
-                raise ServeError(f"{self.name} has no input '{name}'.{suggest(name, self.inputs)} Its inputs: {known}")
-        if missing := [str(tensor) for name, tensor in self.inputs.items() if name not in inputs]:
-            raise ServeError(f"{self.name} lacks its input {missing[0]}")
-        feed = {name: check_input(self.inputs[name], value) for name, value in inputs.items()}
-        sizes = {name: len(array) for name, array in feed.items()}
-        if len(set(sizes.values())) > 1:
-            raise ServeError(f"the inputs differ in batch size: {', '.join(f'{k} has {v}' for k, v in sizes.items())}")
-        return self._run(feed)
+        """The raw output, float32 [batch, ...] in the output's range, for one array per input."""
+        return self._run(self._inputs.checked(inputs))
 
-    def latents(self, n: int, seed: int = 0) -> dict[str, Array]:
-        """What `sample(n, seed)` feeds: every input drawn from its prior, class ids uniformly. Raises ServeError."""
-        return self._drawer(seed)(whole("n", n, low=1, high=MAX_ROWS))
+    def latents(self, n: int, seed: int = 0, *, label: Any = None) -> Feed:
+        """What `sample(n, seed, label=label)` feeds: inputs drawn from their priors, class ids uniformly."""
+        n, draw = whole("n", n, low=1, high=MAX_ROWS), self._inputs.stream(seed)
+        ids = self._inputs.ids(label, n)
+        return self._inputs.labelled(draw(n), ids)
 
     def sample(self, n: int, seed: int = 0, *, label: Any = None, batch_size: int = BATCH_SIZE) -> Array:
         """`n` draws: uint8 [n, H, W, C] for an output with a range, else float32 as it is (points in the plane).
 
         `label` is a class id, a class name, or `n` of them; None draws classes too. Memory: the result and one block of
         `batch_size`, which leaves the latents alone but may move the last bit of the network's arithmetic.
-        Raises ServeError.
         """
-        n, draw = whole("n", n, low=1, high=MAX_ROWS), self._drawer(seed)
-        ids = None if label is None else self._label_ids(label, n)
+        return self._joined(n, self.batches(n, seed, label=label, batch_size=batch_size))
 
-        def rows(start: int, stop: int) -> dict[str, Array]:
-            feed = draw(stop - start)
-            if ids is not None and self._label is not None:
-                part = ids[start:stop] if ids.ndim else np.full(stop - start, ids)
-                feed[self._label.name] = as_ids(part, self._label)
-            return feed
+    def batches(self, n: int, seed: int = 0, *, label: Any = None, batch_size: int = BATCH_SIZE) -> Iterator[Array]:
+        """`sample(n, seed)` block by block, each computed when asked for: 1, 1, 2, 4, 8, 16, 16, ... rows."""
+        n = whole("n", n, low=1, high=MAX_ROWS)
+        return self._draws(self._inputs.stream(seed), n, label, batch_size)
 
-        return self._render(n, rows, batch_size)
+    @contextmanager
+    def seeded(self, seed: int) -> Iterator[Draws]:
+        """A stream of draws, each going on where the one before it ended:
+
+            with generator.seeded(7) as draw:
+                a, b = draw.sample(4), draw.sample(4)
+
+        Together they are `sample(8, seed=7)` to the last bit, however the 8 are split.
+        """
+        yield Draws(self, seed)
 
     def translate(self, images: Any, *, batch_size: int = 1) -> Array:
         """Images uint8 [n, H, W, C], or one [H, W, C] -> as many translations, uint8 [n, H, W, C'] or [H, W, C'].
 
-        H and W are any that `inputs` allows. Whatever `n`, one image at a time is the default: the result is then that
-        of the image alone, to the last bit, and memory is that of one. Raises ServeError, with the nearest sizes that
-        are allowed.
+        H and W are any that `inputs` allows; an error names the nearest sizes. Whatever `n`, one image at a time is the
+        default: the result is then that of the image alone, to the last bit, and memory is that of one.
         """
         source = next((tensor for tensor in self.inputs.values() if tensor.is_image), None)
         if source is None or source.range is None:
@@ -173,78 +95,111 @@ class Generator:
             raise ServeError(f"{self.name} takes more than images: call it with {others[0]} and raw images")
         pixels, limits = check_images(source, images), source.range
 
-        def rows(start: int, stop: int) -> dict[str, Array]:
+        def rows(start: int, stop: int) -> Feed:
             return {source.name: from_uint8(pixels[start:stop], limits)}
 
-        axes = dict(zip(source.shape[1:3], pixels.shape[1:3], strict=True))
-        result = self._render(len(pixels), rows, batch_size, {str(axis): size for axis, size in axes.items()})
+        sizes = zip(source.shape[1:3], pixels.shape[1:3], strict=True)
+        axes = {str(axis): size for axis, size in sizes}
+        result = self._joined(len(pixels), self._blocks(len(pixels), rows, batch_size), axes)
         return result if np.ndim(images) == 4 else result[0]
 
     def interpolate(self, n: int, seed: int = 0, *, stops: int = 2, label: Any = None) -> Array:
         """`n` frames of a walk through the first `stops` latents of `seed`, along the path that its prior prescribes.
 
         The walk starts and ends exactly at images of `sample(stops, seed, label=label)`. One class is held all the
-        way: `label`, or the first that `seed` draws. Types as in `sample`. Raises ServeError.
+        way: `label`, or the first that `seed` draws. Types as in `sample`.
         """
         stops = whole("stops", stops, low=2)
         n = whole("n", n, low=stops, high=MAX_ROWS)
+        return self._frames(n, Fraction(stops - 1, n - 1), seed, stops, label)
+
+    def walk(self, n: int, seed: int = 0, *, stops: int = 4, label: Any = None) -> Array:
+        """`n` frames of a closed walk: as `interpolate`, but from the last stop it goes back to the first.
+
+        The step from the last frame to the first is like all others, so that an animation of them loops without a
+        jump. Where `stops` divides `n`, every n/stops-th frame is exactly an image of `sample(stops, seed)`.
+        """
+        stops = whole("stops", stops, low=2)
+        n = whole("n", n, low=stops, high=MAX_ROWS)
+        return self._frames(n, Fraction(stops, n), seed, stops, label)
+
+    def arithmetic(
+        self, a: Iterable[int], b: Iterable[int], c: Iterable[int], seed: int = 0, *, n: int = 9, noise: float = 0.25,
+        label: Any = None,
+    ) -> Array:  # fmt: skip
+        """Radford et al. 2015, figure 7: mean(a) - mean(b) + mean(c) of latents, and `n` - 1 images close to it.
+
+        `a`, `b` and `c` are rows of `sample(.., seed)` that show a concept each (the paper takes three of each); the
+        first image is the sum's, the others add noise from U(-`noise`, `noise`). One class is held: `label`, or that of
+        the first row of `a`. Types as in `sample`.
+
+        Where the sum lies: normal latents are not rescaled, and need not be; a mean of k has a norm of sqrt(d/k), so
+        that the sum of three means of three has sqrt(d) again. Uniform latents are not clipped to their box, as in the
+        paper. On the sphere every latent is brought back to its norm.
+        """
+        n = whole("n", n, low=1, high=MAX_ROWS)
+        feed = self._inputs.sums(seed, a, b, c, n=n, noise=noise, label=label)
+        return self._joined(n, self._blocks(n, _slices(feed), BATCH_SIZE))
+
+    def warm_up(self, batch_size: int = BATCH_SIZE) -> None:
+        """Run every size of block up to `batch_size` once, so that no later call pays for memory and choice of kernels.
+
+        A translator is warmed up at the size of images that it was trained with.
+        """
+        batch_size = whole("batch_size", batch_size, low=1)
+        for size in sorted({size for _, size in _plan(0, 2 * batch_size, batch_size)}):
+            self._run(self._inputs.zeros(size))
+
+    def _draws(self, draw: Draw, n: int, label: Any, batch_size: int, first: int = 0) -> Iterator[Array]:
+        """Blocks of `n` rows from `draw`, the first of which is row `first` of the stream."""
+        ids = self._inputs.ids(label, n)
+
+        def rows(start: int, stop: int) -> Feed:
+            return self._inputs.labelled(draw(stop - start), None if ids is None else ids[start - first : stop - first])
+
+        return self._blocks(n, rows, batch_size, first)
+
+    def _frames(self, n: int, pace: Fraction, seed: int, stops: int, label: Any) -> Array:
+        """Frame i of `n` lies at i * `pace` on the closed way through the first `stops` latents; stop k lies at k."""
         ends = self.latents(stops, seed)
-        if self._label is not None and label is None:
-            label = int(ends[self._label.name].flat[0])
-        place = np.arange(n) * (stops - 1) / (n - 1)  # [n] in 0..stops-1, whole at a stop
-        leg = np.minimum(place.astype(int), stops - 2)  # [n]
-        walk = {
-            name: np.stack([prior.between(z[k], z[k + 1], p - k) for k, p in zip(leg, place, strict=True)])
-            for name, prior in self._priors.items()
-            for z in (ends[name],)
-        }
-        if label is not None:
-            ids = np.broadcast_to(self._label_ids(label, 1), n)
-            walk |= {name: as_ids(ids, tensor) for name, tensor in self.inputs.items() if name not in walk}
-        frames = self._render(n, lambda start, stop: {name: z[start:stop] for name, z in walk.items()}, BATCH_SIZE)
-        at_stop = place == np.round(place)
-        frames[at_stop] = self.sample(stops, seed, label=label)[place[at_stop].astype(int)]  # rows sit elsewhere there
+        held = self._inputs.held(ends, 0, label)
+
+        def rows(start: int, stop: int) -> Feed:
+            return self._inputs.between(ends, np.arange(start, stop) * pace.numerator / pace.denominator, held)
+
+        frames, images = self._joined(n, self._blocks(n, rows, BATCH_SIZE)), self.sample(stops, seed, label=held)
+        for k, image in enumerate(images):
+            if (k / pace).denominator == 1:
+                frames[int(k / pace)] = image  # as a draw: its row sits elsewhere in a block
         return frames
 
-    def _drawer(self, seed: int) -> Callable[[int], dict[str, Array]]:
-        """draw(k): the next k rows of every input's own stream. Blocks of any sizes give the same rows."""
-        seed = whole("seed", seed, low=0, high=priors.MAX_SEED)
-        for name, tensor in self.inputs.items():
-            if not (tensor.classes or tensor.prior):
-                cure = (
-                    "it translates: translate(images)" if tensor.is_image else f"it has no prior: call it with {tensor}"
-                )
-                raise ServeError(f"{self.name} cannot draw its input '{name}', {cure}")
-        streams = {name: priors.stream(seed, name) for name in self.inputs}
-
-        def draw(k: int) -> dict[str, Array]:
-            return {
-                name: self._priors[name].draw(streams[name], k)
-                if name in self._priors
-                else as_ids(priors.labels(streams[name], k, classes=len(tensor.classes)), tensor)
-                for name, tensor in self.inputs.items()
-            }
-
-        return draw
-
-    def _render(
-        self,
-        n: int,
-        rows: Callable[[int, int], Mapping[str, Array]],
-        batch_size: int,
-        axes: Mapping[str, int] | None = None,
-    ) -> Array:
-        """Run rows(start, stop) block by block into one array that is made beforehand."""
+    def _blocks(
+        self, n: int, rows: Callable[[int, int], Mapping[str, Array]], batch_size: int, first: int = 0
+    ) -> Iterator[Array]:
+        """Run rows(start, stop) for rows `first` to `first` + `n`, block by block; yields finished images or points."""
         batch_size, limits = whole("batch_size", batch_size, low=1), self._output.range
+
+        def run() -> Iterator[Array]:
+            for at, size in _plan(first, first + n, batch_size):
+                start, stop = max(at, first), min(at + size, first + n)
+                padding = (start - at, at + size - stop)
+                raw = self._run({name: _padded(array, *padding) for name, array in rows(start, stop).items()})
+                raw = raw[start - at : stop - at]
+                yield raw if limits is None else to_uint8(raw, limits)
+
+        return run()
+
+    def _joined(self, n: int, blocks: Iterator[Array], axes: Mapping[str, int] | None = None) -> Array:
+        """All blocks in one array [n, ...] that is made beforehand: memory is that array and one block."""
+        kind = FLOAT32 if self._output.range is None else "uint8"
         try:
-            result: Array = np.empty((n, *row_shape(self._output, axes)), "float32" if limits is None else "uint8")
+            result: Array = np.empty((n, *row_shape(self._output, axes)), kind)
         except (MemoryError, ValueError) as error:
             raise ServeError(f"n={n} asks for more memory than there is; draw fewer at a time") from error
-        for start, size in _blocks(n, batch_size):
-            stop = min(start + size, n)
-            feed = {name: _padded(array, size) for name, array in rows(start, stop).items()}
-            raw = self._run(feed)[: stop - start]
-            result[start:stop] = raw if limits is None else to_uint8(raw, limits)
+        at = 0
+        for block in blocks:
+            result[at : at + len(block)] = block
+            at += len(block)
         return result
 
     def _run(self, feed: Mapping[str, Array]) -> Array:
@@ -259,40 +214,51 @@ class Generator:
             raise ServeError(f"{self.name}: the model returned {list(raw.shape)} where {list(expected)} is stated")
         return raw
 
-    def _label_ids(self, label: Any, n: int) -> Array:
-        """Class ids [n] from ids or names; one for all stays a scalar []."""
-        if self._label is None:
-            raise ServeError(f"{self.name} takes no label: it is not conditional")
-        ids = as_array("label", label)
-        if ids.dtype.kind == "U":
-            ids = np.array([self._class_id(str(name)) for name in ids.flat], np.int64).reshape(ids.shape)
-        if ids.shape not in ((), (n,)):
-            raise ServeError(f"label must be one class or {n} of them, received shape {list(ids.shape)}")
-        return check_ids(self._label, ids)
 
-    def _class_id(self, name: str) -> int:
-        assert self._label is not None
-        if name not in self._label.classes:
-            near = suggest(name, self._label.classes)
-            raise ServeError(f"{self.name} has no class '{name}'.{near} Its classes: {', '.join(self._label.classes)}")
-        return self._label.classes.index(name)
+class Draws:
+    """Consecutive draws of one seed; `Generator.seeded` makes it. It counts, so every thread has one of its own."""
 
+    def __init__(self, generator: Generator, seed: int) -> None:
+        self.drawn = 0
+        self._generator, self._stream = generator, generator._inputs.stream(seed)
 
-def _prior(tensor: Tensor) -> priors.Prior:
-    try:
-        return priors.make(tensor.prior or {}, shape=row_shape(tensor))
-    except ValueError as error:
-        raise ServeError(f"input '{tensor.name}': wrong prior: {error}") from error
+    def latents(self, n: int, *, label: Any = None) -> Feed:
+        """The next `n` rows of `Generator.latents`."""
+        n = whole("n", n, low=1, high=MAX_ROWS)
+        ids = self._generator._inputs.ids(label, n)
+        return self._generator._inputs.labelled(self._next(n), ids)
+
+    def sample(self, n: int, *, label: Any = None) -> Array:
+        """The next `n` rows of `Generator.sample`."""
+        n = whole("n", n, low=1, high=MAX_ROWS)
+        return self._generator._joined(n, self._generator._draws(self._next, n, label, BATCH_SIZE, self.drawn))
+
+    def _next(self, k: int) -> Feed:
+        self.drawn += k
+        return self._stream(k)
 
 
-def _blocks(n: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    """(first row, rows) of 1, 1, 2, 4, ... up to `batch_size`: a row's block follows from its index, never from n."""
-    start = 0
-    while start < n:
-        size = min(max(start, 1), batch_size)
-        yield start, size
-        start += size
+def _slices(feed: Feed) -> Callable[[int, int], Feed]:
+    return lambda start, stop: {name: array[start:stop] for name, array in feed.items()}
 
 
-def _padded(rows: Array, size: int) -> Array:
-    return rows if len(rows) == size else np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), axis=0)])
+def _plan(start: int, stop: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    """(first row, rows) of the blocks that hold rows `start` to `stop`: of 1, 1, 2, 4, ..., `batch_size` from row 0 on.
+
+    A row's block and its place in it follow from the row's number, never from `start` or `stop`.
+    """
+    at = 0
+    while at < stop:
+        size = min(max(at, 1), batch_size)
+        if size == batch_size:
+            at += max(start - at, 0) // size * size  # over whole blocks that end before `start`
+        if at + size > start:
+            yield at, size
+        at += size
+
+
+def _padded(rows: Array, before: int, after: int) -> Array:
+    """`rows` [n, ...] with copies of the first and the last around them."""
+    if not (before or after):
+        return rows
+    return np.concatenate([rows[:1].repeat(before, axis=0), rows, rows[-1:].repeat(after, axis=0)])

@@ -5,37 +5,36 @@ ONNX Runtime is imported here and nowhere else, and only when the first generato
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
-from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
 from zoo.errors import ServeError
 from zoo.manifest import Manifest
 from zoo.tensor import Tensor
+from zoo.wire import has_external_data
 
 Session = Any  # onnxruntime.InferenceSession: the package ships no types
 ONNX_TYPES = {"tensor(float)": "float32", "tensor(int32)": "int32", "tensor(int64)": "int64"}
 
-# Where a TensorProto can stand inside a ModelProto: message -> {field number: message in that field} (onnx.proto).
-MESSAGES = {
-    "model": {7: "graph", 20: "training", 25: "function"},
-    "training": {1: "graph", 2: "graph"},
-    "graph": {1: "node", 5: "tensor", 15: "sparse"},
-    "function": {7: "node", 11: "attribute"},
-    "node": {5: "attribute"},
-    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
-    "sparse": {1: "tensor", 2: "tensor"},
-    "tensor": {},
+# Name -> ONNX Runtime's provider and its options. An algorithm for convolutions is chosen by rule: trying them takes
+# seconds for every new batch size. TF32 would round factors to 11 bits, a hundred times what parity allows.
+PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
+    "cpu": ("CPUExecutionProvider", {}),
+    "cuda": ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}),
 }
-EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of TensorProto
+GPU_EXTRA = 'uninstall onnxruntime, then `pip install "gan-zoo[gpu]"`'
 
 
-def open_session(data: bytes, *, source: str, threads: int | None = None) -> Session:
-    """A CPU session over the bytes of a self-contained model. `source` opens the message of errors.
+def open_session(data: bytes, *, source: str, provider: str = "cpu", threads: int | None = None) -> Session:
+    """A session over the bytes of a self-contained model. `source` opens the message of errors.
 
-    Raises ServeError: no ONNX Runtime, a damaged file, weights that lie in other files.
+    Raises ServeError: no ONNX Runtime, a damaged file, weights that lie in other files, not the provider asked for.
     """
+    if provider not in PROVIDERS:
+        raise ServeError(f"provider must be {' or '.join(PROVIDERS)}, received {provider!r}")
     onnxruntime = import_onnxruntime()
     try:
         external = has_external_data(data)
@@ -43,14 +42,35 @@ def open_session(data: bytes, *, source: str, threads: int | None = None) -> Ses
         raise ServeError(f"{source}: not an ONNX file, or a damaged one ({error})") from error
     if external:
         raise ServeError(f"{source}: keeps weights in other files (external data): not trusted; export it whole")
+    trouble = _load_cuda(onnxruntime) if provider == "cuda" else ""
+    if trouble:  # ONNX Runtime would say it again, on stderr
+        onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: the rest is written to stderr behind Python's back
     if threads is not None:
         options.intra_op_num_threads = threads
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    wanted = dict([PROVIDERS[provider], PROVIDERS["cpu"]])  # the CPU does what a GPU has no kernel for
+    try:  # without ONNX Runtime's fallback, which prints and goes on with another provider
+        session = onnxruntime.InferenceSession(data, options, providers=[*wanted.items()], enable_fallback=0)
     except Exception as error:  # ONNX Runtime's errors share no base class but this one
         raise ServeError(f"{source}: ONNX Runtime cannot load it: {first_line(error)}") from error
+    if (obtained := session.get_providers()[0]) != PROVIDERS[provider][0]:
+        reason = trouble or f"ONNX Runtime took {obtained}"
+        raise ServeError(f'provider "{provider}" cannot be had: {reason}; {GPU_EXTRA}')
+    return session
+
+
+def _load_cuda(onnxruntime: Any) -> str:
+    """Load CUDA's libraries from their Python packages or the system. Returns what ONNX Runtime said was missing.
+
+    Raises ServeError where this ONNX Runtime was built without CUDA.
+    """
+    name, _ = PROVIDERS["cuda"]
+    if name not in (offered := onnxruntime.get_available_providers()):
+        raise ServeError(f'provider "cuda" cannot be had: this ONNX Runtime offers {", ".join(offered)}; {GPU_EXTRA}')
+    with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints, and carries on
+        onnxruntime.preload_dlls(directory="")
+    return next(iter(said.getvalue().splitlines()), "")
 
 
 def check_agreement(session: Session, manifest: Manifest, *, source: str) -> None:
@@ -97,60 +117,6 @@ def _is_installed(distribution: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def has_external_data(model: bytes) -> bool:
-    """Whether any tensor of an ONNX file points outside it. Raises ValueError when the bytes are no protobuf message.
-
-    ONNX Runtime refuses `../` and absolute paths but follows hard links, and `onnx` is not a dependency at run time:
-    hence this walk over the wire format. It skips the weights themselves, so it takes well under a millisecond.
-    """
-    if not model:
-        raise ValueError("it is empty")
-    pending = [("model", memoryview(model))]  # a list, not recursion: depth is the file's choice
-    while pending:
-        kind, message = pending.pop()
-        for number, value in _fields(message):
-            if kind == "tensor" and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value != 0)):
-                return True
-            if number in MESSAGES[kind] and isinstance(value, memoryview):
-                pending.append((MESSAGES[kind][number], value))
-    return False
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(field number, varint or bytes) of one protobuf message; fixed 32 and 64 bit numbers are stepped over."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        wire = key & 7
-        if wire == 0:
-            value, at = _varint(message, at)
-            yield key >> 3, value
-        elif wire == 2:
-            size, at = _varint(message, at)
-            if at + size > len(message):
-                raise ValueError("it ends too early")
-            yield key >> 3, message[at : at + size]
-            at += size
-        elif wire in (1, 5):
-            at += 8 if wire == 1 else 4
-        else:
-            raise ValueError("it is no protobuf message")
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """(number, place after it); seven bits a byte, lowest first."""
-    number = 0
-    for shift in range(0, 70, 7):
-        if at >= len(message):
-            raise ValueError("it ends too early")
-        byte = message[at]
-        number |= (byte & 127) << shift
-        at += 1
-        if byte < 128:
-            return number, at
-    raise ValueError("it is no protobuf message")
 
 
 def first_line(error: BaseException) -> str:

@@ -1,0 +1,124 @@
+"""Reads an .onnx file's header and looks for traps in it, by the protobuf wire format. Standard library only.
+
+`onnx` is not a dependency at run time, and ONNX Runtime would have to load a file before it could tell what is in it.
+Weights are stepped over, so both walks take well under a millisecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+# Where a TensorProto can stand inside a ModelProto: message -> {field number: message in that field} (onnx.proto).
+MESSAGES = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of TensorProto
+IR_VERSION, GRAPH, OPSET, METADATA = 1, 7, 8, 14  # fields of ModelProto
+NODE, OP_TYPE = 1, 4  # of GraphProto, of NodeProto
+DOMAIN, VERSION = 1, 2  # of OperatorSetIdProto
+KEY, VALUE = 1, 2  # of StringStringEntryProto
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an .onnx file says of itself. `operators` counts the nodes of the main graph, most frequent first."""
+
+    ir_version: int = 0
+    opset: int = 0
+    metadata: dict[str, str] = field(default_factory=dict)
+    operators: dict[str, int] = field(default_factory=dict)
+
+
+def header(model: bytes) -> Header:
+    """The header of an ONNX file. Raises ValueError when the bytes are no ONNX file."""
+    ir_version, opset, metadata, counts = 0, 0, {}, dict[str, int]()
+    for number, value in fields(_whole(model)):
+        if number == IR_VERSION and isinstance(value, int):
+            ir_version = value
+        elif number == OPSET and isinstance(value, memoryview):
+            entry = dict(fields(value))
+            opset = opset if entry.get(DOMAIN) else _number(entry.get(VERSION))
+        elif number == METADATA and isinstance(value, memoryview):
+            entry = dict(fields(value))
+            metadata[_text(entry.get(KEY))] = _text(entry.get(VALUE))
+        elif number == GRAPH and isinstance(value, memoryview):
+            for part, node in fields(value):
+                if part == NODE and isinstance(node, memoryview):
+                    kind = _text(dict(fields(node)).get(OP_TYPE))
+                    counts[kind] = counts.get(kind, 0) + 1
+    if not (ir_version and counts):
+        raise ValueError("it holds no graph")
+    return Header(ir_version, opset, metadata, dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+
+
+def has_external_data(model: bytes) -> bool:
+    """Whether any tensor of an ONNX file points outside it. Raises ValueError when the bytes are no protobuf message.
+
+    ONNX Runtime refuses `../` and absolute paths but follows hard links.
+    """
+    pending = [("model", _whole(model))]  # a list, not recursion: depth is the file's choice
+    while pending:
+        kind, message = pending.pop()
+        for number, value in fields(message):
+            if kind == "tensor" and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value != 0)):
+                return True
+            if number in MESSAGES[kind] and isinstance(value, memoryview):
+                pending.append((MESSAGES[kind][number], value))
+    return False
+
+
+def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """(field number, varint or bytes) of one protobuf message; fixed 32 and 64 bit numbers are stepped over."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        wire = key & 7
+        if wire == 0:
+            value, at = _varint(message, at)
+            yield key >> 3, value
+        elif wire == 2:
+            size, at = _varint(message, at)
+            if at + size > len(message):
+                raise ValueError("it ends too early")
+            yield key >> 3, message[at : at + size]
+            at += size
+        elif wire in (1, 5):
+            at += 8 if wire == 1 else 4
+        else:
+            raise ValueError("it is no protobuf message")
+
+
+def _whole(model: bytes) -> memoryview:
+    if not model:
+        raise ValueError("it is empty")
+    return memoryview(model)
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    """(number, place after it); seven bits a byte, lowest first."""
+    number = 0
+    for shift in range(0, 70, 7):
+        if at >= len(message):
+            raise ValueError("it ends too early")
+        byte = message[at]
+        number |= (byte & 127) << shift
+        at += 1
+        if byte < 128:
+            return number, at
+    raise ValueError("it is no protobuf message")
+
+
+def _number(value: int | memoryview | None) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _text(value: int | memoryview | None) -> str:
+    return bytes(value).decode("utf-8") if isinstance(value, memoryview) else ""  # UnicodeDecodeError is a ValueError
