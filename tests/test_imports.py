@@ -73,7 +73,7 @@ ROOMS: dict[str, set[str]] = {
     "bench": {"algorithms", "errors", "networks", "spec", "training", "zoo"},
     "starter": {"errors", "registry", "spec"},
     "claims": {
-        "algorithms", "arrays", "autodiff", "card", "claims.result", "data", "errors", "judge", "losses", "manifest",
+        "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "judge", "losses", "manifest",
         "metrics", "priors", "registry", "spec", "training", "zoo",
     },
     "commands": {

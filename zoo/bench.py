@@ -50,8 +50,8 @@ def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -
         algorithm = training.make(variant)
         algorithm.compile(xla=bool(changes["xla"]))
         batches = training.make_batches(variant, algorithm, dataset)
-        variants[name] = _stepper(algorithm, [batches[i] for i in range(8)])
-    yield from _race("training", variants, rounds, round_seconds, per_call=config.batch_size)
+        variants[name] = stepper(algorithm, [batches[i] for i in range(8)])
+    yield from race("training", variants, rounds, round_seconds, per_call=config.batch_size)
 
 
 def sampling(plan: Plan, artifact: Path, *, rounds: int = 5, round_seconds: float = 1.0) -> Iterator[Result]:
@@ -63,18 +63,19 @@ def sampling(plan: Plan, artifact: Path, *, rounds: int = 5, round_seconds: floa
         "Keras predict": lambda: network.predict_on_batch(inputs),
         "ONNX Runtime": lambda: generator(**inputs),
     }
-    yield from _race("sampling", variants, rounds, round_seconds, per_call=SAMPLE_BATCH)
+    yield from race("sampling", variants, rounds, round_seconds, per_call=SAMPLE_BATCH)
 
 
-def _stepper(algorithm: Algorithm, batches: list[Mapping[str, np.ndarray]]) -> Callable[[], None]:
+def stepper(algorithm: Algorithm, batches: list[Mapping[str, np.ndarray]]) -> Callable[[], None]:
     """One training step per call, through the compiled function that `fit` itself uses."""
     endless = itertools.cycle(batches)
     return lambda: algorithm.train_on_batch(next(endless), return_dict=True)
 
 
-def _race(
+def race(
     group: str, variants: Mapping[str, Callable[[], object]], rounds: int, round_seconds: float, *, per_call: int
 ) -> Iterator[Result]:
+    """The pace of each variant, whose call handles `per_call` images, and its ratio to the first one's."""
     for call in variants.values():  # compile and warm up
         call()
         call()

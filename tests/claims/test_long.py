@@ -7,6 +7,7 @@ import pytest
 
 import zoo
 from zoo import data, judge, training
+from zoo.algorithms.progressive import schedule
 from zoo.claims import catalogue as claims
 from zoo.claims import critic_loss, growing, ring
 from zoo.data import Dataset
@@ -49,15 +50,12 @@ def test_equal_quality_is_the_best_that_both_reach():
     assert quality == 5.0 and times == {"grown": 20.0, "full": 100.0}
 
 
-def shot(seconds, stage):
-    return {"seconds": np.array(seconds), "stage": np.array(stage)}
-
-
-def test_paces_are_within_stages_only():
-    """The step from one stage to the next compiles; the median of a stage forgets one slow stretch."""
-    shots = {10: shot(1.0, "4 px"), 20: shot(2.0, "4 px"), 30: shot(9.0, "8 px"), 40: shot(11.0, "8 px"),
-             50: shot(13.0, "8 px"), 60: shot(63.0, "8 px")}  # fmt: skip
-    assert growing.paces(shots, 16) == {"4 px": 160.0, "8 px": 80.0}
+def test_seconds_are_steps_times_the_pace_of_their_stage():
+    stages = schedule([4, 8], stabilise_images=160, fade_images=80, step_images=16)  # 10 steps, 5, and the rest
+    rates = {"4 px": 160.0, "8 px, fading": 80.0, "8 px": 40.0}
+    shots = {step: {"frechet": np.array(100.0 - step)} for step in (5, 12, 20)}
+    seconds, distances = growing.curve(shots, stages, rates, 16)
+    assert seconds == pytest.approx([0.5, 1.0 + 0.4, 1.0 + 1.0 + 2.0]) and distances == [95.0, 88.0, 80.0]
 
 
 # labels

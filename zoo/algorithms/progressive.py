@@ -39,6 +39,10 @@ class Stage:
     first: int
     last: int | None
 
+    def __str__(self) -> str:
+        """`16 px, fading`."""
+        return f"{self.size} px{', fading' if self.fading else ''}"
+
     def alpha(self, step: int) -> float:
         """The share of the new layers in step `step`."""
         return (step - self.first) / (self.last - self.first) if self.fading and self.last is not None else 1.0
