@@ -73,8 +73,8 @@ ROOMS: dict[str, set[str]] = {
     "bench": {"algorithms", "errors", "networks", "spec", "training", "zoo"},
     "starter": {"errors", "registry", "spec"},
     "claims": {
-        "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "judge", "losses", "manifest",
-        "metrics", "priors", "registry", "spec", "training", "zoo",
+        "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "judge", "losses",
+        "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
     },
     "commands": {
         "bench", "claims", "data", "describe", "errors", "export", "exportable", "manifest", "metrics", "pictures",

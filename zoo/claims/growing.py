@@ -123,7 +123,7 @@ def _paces(options: Options, specs: Mapping[str, Spec]) -> tuple[dict[str, list[
 
     stages, steppers = {}, {}
     for name, spec in specs.items():
-        stages[name] = training.make(spec).stages  # type: ignore[attr-defined]
+        stages[name] = training.make(spec).stages
         for stage in stages[name]:
             if str(stage) not in steppers:  # the last stage of both is the same
                 options.say(f"growing: preparing to measure the pace of {stage}")
