@@ -118,6 +118,46 @@ def test_instance_norm_is_each_channel_of_each_image(spec_of):
     np.testing.assert_allclose(run(data, a), (a - mean) / np.sqrt(variance + 0.25) * gamma + beta, rtol=0, atol=1e-5)
 
 
+def kinds(data):
+    return Counter(node.op_type for node in onnx.load_from_string(data).graph.node)
+
+
+def test_pixel_norm_stays_in_the_layout_of_convolutions(spec_of):
+    """tf2onnx alone makes transposes and a reshape of it, between two convolutions that need none."""
+    layers = [
+        "Conv2D: {filters: 4, kernel_size: 1}",
+        "PixelNorm: {epsilon: 0.25}",
+        "Conv2D: {filters: 3, kernel_size: 1}",
+    ]
+    data, network, _ = converted(spec_of, layers)
+    assert kinds(data) == {"Transpose": 2, "Conv": 2, "Mul": 1, "ReduceMean": 1, "Add": 1, "Sqrt": 1, "Div": 1}
+    a = np.random.RandomState(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
+    expected = keras.ops.convert_to_numpy(network({"a": a}, training=False)["b"])
+    np.testing.assert_allclose(run(data, a), expected, rtol=0, atol=1e-5)
+
+
+def test_pixel_norm_by_hand(spec_of):
+    data, _, _ = converted(spec_of, ["PixelNorm: {epsilon: 0.25}"])
+    a = np.random.RandomState(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
+    expected = a / np.sqrt((a**2).mean(axis=-1, keepdims=True) + 0.25)
+    np.testing.assert_allclose(run(data, a), expected, rtol=1e-5)
+
+
+def test_minibatch_statistics_are_operators_of_the_standard():
+    """They stand in discriminators; whoever exports one needs no other runtime."""
+    import tensorflow as tf
+    import tf2onnx
+
+    from zoo.layers import MinibatchStdDev
+
+    layer, signature = MinibatchStdDev(), [tf.TensorSpec((None, 4, 4, 3), "float32", name="x")]
+    function = tf.function(lambda x: {"y": layer(x)}, input_signature=signature)
+    model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=17)
+    assert {node.domain for node in model.graph.node} == {""}
+    found = {node.op_type for node in model.graph.node}
+    assert found >= {"ReduceMean", "Sqrt", "Concat"} and not found & {"Loop", "If", "Scan", "SequenceAt"}
+
+
 def test_up_sampling_repeats_pixels(spec_of):
     data, _, _ = converted(spec_of, ["UpSampling2D: {size: [2, 3]}"])
     a = np.random.RandomState(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)

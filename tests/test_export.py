@@ -297,6 +297,7 @@ def test_labels_are_an_int64_input(labelled):
         assert golden["label"].dtype == np.int64
         np.testing.assert_allclose(generator(z=golden["z"], label=golden["label"]), golden["image"], atol=1e-4)
     assert generator.sample(3, label="7").shape == (3, 8, 8, 1)
+    assert "Cast" not in onnx_graph.operators((labelled.folder / "generator.onnx").read_bytes())
 
 
 def test_points(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import zoo
@@ -39,7 +41,7 @@ def test_the_first_two_are_there():
 
 def test_every_file_is_the_one_that_the_manifest_states(folder):
     for facts in manifest.read_all(folder):
-        assert set(facts.files) == {facts.file, "spec.yaml", facts.golden, "samples.png"}
+        assert set(facts.files) == {*facts.onnx_files, "spec.yaml", facts.golden, "samples.png"}
         assert {name: manifest.sha256_file(folder / name) for name in facts.files} == facts.files
 
 
@@ -85,6 +87,56 @@ def test_golden_inputs_give_the_golden_outputs(folder):
             continue  # images of the data, not of a seed
         for name, array in generator.latents(len(next(iter(inputs.values()))), seed=0).items():
             np.testing.assert_allclose(array, inputs[name], rtol=1e-6, atol=0)
+
+
+MODELS = sorted(path for folder in ARTIFACTS for path in folder.glob("*.onnx"))
+# What layers of the zoo mean, one operator or a few for each. No Tile or Shape of an up-sampling, no control flow.
+PLAIN = {
+    "Add", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Gather", "Gemm", "InstanceNormalization", "LeakyRelu",
+    "MatMul", "Max", "Mul", "OneHot", "Pad", "ReduceMax", "ReduceMean", "Relu", "Reshape", "Resize", "Sigmoid", "Slice",
+    "Sqrt", "Sub", "Tanh", "Transpose",
+}  # fmt: skip
+
+
+@pytest.fixture(params=MODELS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def graph(request):
+    return onnx.load(request.param).graph
+
+
+def test_graphs_are_made_of_plain_operators(graph):
+    sources = {name: node for node in graph.node for name in node.output}
+    ids = {value.name for value in graph.input if value.type.tensor_type.elem_type == onnx.TensorProto.INT64}
+
+    def from_ids(node):
+        """Casts of class ids alone: between the ids that come in and what looks them up."""
+        return node.input[0] in ids or (node.input[0] in sources and from_ids(sources[node.input[0]]))
+
+    half = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer)
+    casts = [node for node in graph.node if node.op_type == "Cast" and not from_ids(node)]
+    assert len(casts) <= (len(graph.input) + 1 if half else 0)  # a variant: into half, and out of it
+    assert {node.op_type for node in graph.node} - PLAIN <= {"Cast"} and {node.domain for node in graph.node} == {""}
+
+
+def test_graphs_hold_nothing_that_is_not_used(graph):
+    read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    weights = [tensor.name for tensor in graph.initializer]
+    assert set(weights) <= read and len(set(weights)) == len(weights)
+    contents = [(tensor.dims, tensor.data_type, tensor.raw_data) for tensor in graph.initializer]
+    assert all(one not in contents[:place] for place, one in enumerate(contents))
+    assert {name for node in graph.node for name in node.output if name} <= read
+    assert not graph.value_info and not graph.doc_string and not any(node.doc_string for node in graph.node)
+
+
+def test_names_in_graphs_are_the_zoos_own(graph):
+    """conv_transpose_3 is the fourth node, w_64x3_... a weight of that shape; no framework shines through."""
+    stated = {value.name for value in (*graph.input, *graph.output)}
+    for number, node in enumerate(graph.node):
+        assert re.fullmatch(rf"[a-z][a-z0-9_]*_{number}", node.name)
+        assert all(name in stated or name == node.name for name in node.output if name)
+    for tensor in graph.initializer:
+        assert re.fullmatch(r"w_(scalar|[0-9x]+)_[0-9a-f]{12}_[0-9]+", tensor.name)
+    names = " ".join([graph.name, *(node.name for node in graph.node), *stated]).lower()
+    assert not re.search(r"keras|tensorflow|tf2onnx|partitionedcall|functional|readvariable|/|:", names)
 
 
 def test_it_varies_with_the_latent_and_uses_its_range(shipped):

@@ -1,21 +1,24 @@
 """Keras -> ONNX: traced by TensorFlow at the sizes of the spec, converted by tf2onnx, cleaned by `onnx_graph`.
 
-tf2onnx makes poor graphs of two of Keras's layers: instance norm becomes reshapes to fixed sizes and a dozen nodes,
-nearest up-sampling Tile and Reshape. Those are traced as another TensorFlow operator with the same inputs and shapes,
-which no network of the zoo contains otherwise, and which a handler of ours turns into the ONNX operator that means the
-layer: InstanceNormalization, Resize. Nothing in the graph then knows the height and width, so that they may be dynamic.
+tf2onnx makes poor graphs of some layers: instance norm becomes reshapes to fixed sizes and a dozen nodes, nearest
+up-sampling Tile and Reshape, pixel norm transposes and reshapes between two convolutions. Those are traced as another
+TensorFlow operator with the same inputs and shapes, which no network of the zoo contains otherwise, and which a handler
+of ours turns into the ONNX operators that mean the layer: InstanceNormalization, Resize, a mean square over axis 1.
+Nothing in the graph then knows the height and width, so that they may be dynamic.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 from zoo import __version__, manifest, networks, onnx_graph
+from zoo.layers import OneHot, PixelNorm
 from zoo.manifest import Manifest
 from zoo.sizes import is_instance_norm
-from zoo.spec import Plan
+from zoo.spec import Plan, Step
 from zoo.spec.rule import pair
 
 NHWC_TO_NCHW, NCHW_TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
@@ -45,17 +48,52 @@ class TracedUpSampling(keras.layers.UpSampling2D):
         return tf.raw_ops.ResizeNearestNeighbor(images=x, size=size)
 
 
+class TracedPixelNorm(PixelNorm):
+    """Of images; of latents [B, d] it is as plain as it can be."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.raw_ops.LRN(input=x, bias=self.epsilon)
+
+
+class TracedOneHot(OneHot):
+    """Without the layer's cast to 32 bits, which tf2onnx would follow by one to 64: the ids have 64 already."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.one_hot(x, self.classes)
+
+
+def _instance_norm_layer(step: Step) -> keras.layers.Layer | None:
+    args = {key: value for key, value in step.args.items() if not key.endswith("_initializer")}
+    return TracedInstanceNorm(**args, name=networks.layer_name(step)) if is_instance_norm(step) else None
+
+
+def _up_sampling_layer(step: Step) -> keras.layers.Layer | None:
+    nearest = step.args.get("interpolation", "nearest") == "nearest"
+    return TracedUpSampling(pair(step.args.get("size", 2)), name=networks.layer_name(step)) if nearest else None
+
+
+def _pixel_norm_layer(step: Step) -> keras.layers.Layer | None:
+    return TracedPixelNorm(**step.args, name=networks.layer_name(step)) if len(step.cost.shape) == 3 else None
+
+
+def _one_hot_layer(step: Step) -> keras.layers.Layer | None:
+    return TracedOneHot(**step.args, name=networks.layer_name(step))
+
+
+STAND_INS = {
+    "GroupNormalization": _instance_norm_layer, "UpSampling2D": _up_sampling_layer, "PixelNorm": _pixel_norm_layer,
+    "OneHot": _one_hot_layer,
+}  # fmt: skip
+
+
 def layers(plan: Plan) -> dict[str, keras.layers.Layer]:
     """The layers that stand for others in a traced network, by their names; `networks.build` takes them."""
-    made: dict[str, keras.layers.Layer] = {}
-    for step in plan.steps:
-        name = networks.layer_name(step)
-        if is_instance_norm(step):
-            args = {key: value for key, value in step.args.items() if not key.endswith("_initializer")}
-            made[name] = TracedInstanceNorm(**args, name=name)
-        elif step.layer == "UpSampling2D" and step.args.get("interpolation", "nearest") == "nearest":
-            made[name] = TracedUpSampling(pair(step.args.get("size", 2)), name=name)
-    return made
+    made = {networks.layer_name(step): STAND_INS[step.layer](step) for step in plan.steps if step.layer in STAND_INS}
+    return {name: layer for name, layer in made.items() if layer is not None}
 
 
 def onnx_bytes(network: keras.Model, plan: Plan, facts: Manifest, opset: int) -> bytes:
@@ -71,7 +109,7 @@ def onnx_bytes(network: keras.Model, plan: Plan, facts: Manifest, opset: int) ->
     def generate(*tensors: Any) -> Any:
         return {output: network(dict(zip(names, tensors, strict=True)), training=False)[output]}
 
-    handlers: dict[str, Any] = {"FusedBatchNormV3": (_instance_norm, []), "ResizeNearestNeighbor": (_resize, [])}
+    handlers: dict[str, Any] = {name: (handler, []) for name, handler in HANDLERS.items()}
     model, _ = tf2onnx.convert.from_function(
         generate, input_signature=signature, opset=opset, custom_op_handlers=handlers
     )
@@ -82,31 +120,58 @@ def onnx_bytes(network: keras.Model, plan: Plan, facts: Manifest, opset: int) ->
     )  # fmt: skip
 
 
-def _instance_norm(graph: Any, node: Any, name: str, _: Any) -> None:
+Made = Callable[[Any, Any, str], str]  # (tf2onnx's graph, the node, x [B, C, H, W]) -> the name of y [B, C, H, W]
+
+
+def _instance_norm(graph: Any, node: Any, x: str) -> str:
     """Each example by itself, unlike the operator that stood for it."""
-    epsilon = node.get_attr_value("epsilon")
-    _replace(graph, node, lambda x: ("InstanceNormalization", [x, *node.input[1:3]], {"epsilon": epsilon}))
+    epsilon = {"epsilon": node.get_attr_value("epsilon")}
+    return _node(graph, "InstanceNormalization", x, *node.input[1:3], **epsilon)
 
 
-def _resize(graph: Any, node: Any, name: str, _: Any) -> None:
+def _resize(graph: Any, node: Any, x: str) -> str:
     """By factors, not to a size: every pixel becomes a block."""
+    before, after = graph.get_shape(node.input[0]), graph.get_shape(node.output[0])
+    factors = _constant(graph, node, [1, 1, after[1] / before[1], after[2] / before[2]])
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return _node(graph, "Resize", x, "", factors, **how)
+
+
+def _pixel_norm(graph: Any, node: Any, x: str) -> str:
+    """x / sqrt(mean over C of x^2 + epsilon)."""
+    mean = _node(graph, "ReduceMean", _node(graph, "Mul", x, x), axes=[1], keepdims=1)  # [B, 1, H, W]
+    epsilon = _constant(graph, node, [node.get_attr_value("bias")])
+    return _node(graph, "Div", x, _node(graph, "Sqrt", _node(graph, "Add", mean, epsilon)))
+
+
+def _constant(graph: Any, node: Any, values: Sequence[float]) -> str:
     import numpy as np
 
-    before, after = graph.get_shape(node.input[0]), graph.get_shape(node.output[0])
-    factors = np.array([1, 1, after[1] / before[1], after[2] / before[2]], np.float32)
-    scales = graph.make_const(f"{name}_scales", factors).output[0]
-    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    _replace(graph, node, lambda x: ("Resize", [x, "", scales], how))
+    return str(graph.make_const(f"{node.name}_constant", np.array(values, np.float32)).output[0])
 
 
-def _replace(graph: Any, node: Any, made: Any) -> None:
-    """`node`, an operator on [B, H, W, C], by the ONNX one that `made(x)` describes for x [B, C, H, W]."""
-    name, source, outputs = node.name, node.input[0], node.output[:1]
-    shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
-    graph.remove_node(name)
-    x = graph.make_node("Transpose", [source], attr={"perm": NHWC_TO_NCHW}).output[0]  # tf2onnx cancels pairs of these
-    kind, inputs, attributes = made(x)
-    y = graph.make_node(kind, inputs, attr=attributes).output[0]
-    graph.make_node(
-        "Transpose", [y], attr={"perm": NCHW_TO_NHWC}, name=name, outputs=outputs, shapes=shapes, dtypes=dtypes
-    )
+def _node(graph: Any, kind: str, *inputs: str, **attributes: Any) -> str:
+    return str(graph.make_node(kind, list(inputs), attr=attributes).output[0])
+
+
+def _channels_first(made: Made) -> Callable[..., None]:
+    """tf2onnx's handler of an operator on [B, H, W, C] that means what `made` makes of [B, C, H, W]."""
+
+    def handle(graph: Any, node: Any, name: str, _: Any) -> None:
+        outputs = node.output[:1]
+        shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
+        x = _node(graph, "Transpose", node.input[0], perm=NHWC_TO_NCHW)  # tf2onnx cancels pairs of these
+        y = made(graph, node, x)
+        graph.remove_node(node.name)
+        graph.make_node(
+            "Transpose", [y], attr={"perm": NCHW_TO_NHWC}, name=node.name, outputs=outputs, shapes=shapes, dtypes=dtypes
+        )
+
+    return handle
+
+
+HANDLERS = {
+    "FusedBatchNormV3": _channels_first(_instance_norm),
+    "ResizeNearestNeighbor": _channels_first(_resize),
+    "LRN": _channels_first(_pixel_norm),
+}
