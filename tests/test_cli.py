@@ -44,9 +44,12 @@ def test_build_trains_exports_and_says_what_is_next(zoo_says, dense):
     assert zoo.load("exported/dense").sample(2).shape == (2, 8, 8, 1)
     assert Path("runs/dense/checkpoint.npz").is_file()
 
-    code, out, err = zoo_says("build", dense, "--resume", "--steps", 3, "--out", "other")
+    code, out, err = zoo_says("build", dense, "--resume", "--steps", 3, "--out", "other", "--precision", "fp16")
     assert code == 0 and "averaged" not in out and zoo.load("other/dense").manifest.weights["step"] == 3
-    assert f"  zoo build {dense} --resume --out other\n" in out
+    assert f"  zoo build {dense} --resume --out other --precision fp16\n" in out
+    assert "other/dense/generator_fp16.onnx: 0.0 MB; generator.onnx has 0.0 MB\nagrees with it to " in out
+    assert zoo.load("other/dense", precision="fp16").sample(2).shape == (2, 8, 8, 1)
+    assert "`generator_fp16.onnx` is the same network" in Path("other/dense/README.md").read_text("utf-8")
 
 
 def test_steps_and_budget_are_not_part_of_the_model_but_the_seed_is(zoo_says, dense):
@@ -349,7 +352,7 @@ def test_missing_extras(zoo_says, dense, monkeypatch):
     assert zoo_says("check", dense)[2].startswith("`zoo check` needs yaml: ")
 
 
-@pytest.mark.parametrize("command", ["build", "sample", "check", "fetch", "list", "new"])
+@pytest.mark.parametrize("command", ["build", "sample", "inspect", "convert", "check", "fetch", "list", "new"])
 def test_help_has_examples(zoo_says, command):
     code, out, err = zoo_says(command, "--help")
     assert code == 0 and err == "" and f"examples:\n  zoo {command}" in out

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 import zoo
-from zoo import card, export, exportable, manifest, onnx_graph, parity, pictures, probes, training
+from zoo import card, cases, export, exportable, manifest, onnx_graph, parity, pictures, probes, training
 from zoo.errors import ExportError, ServeError, UsageError
 from zoo.runtime import to_uint8
 
@@ -71,12 +71,12 @@ def test_parity_was_asked_at_several_sizes_and_batches(made):
 
 
 def test_the_cases_are_what_their_names_say(made):
-    cases = probes.cases(made.manifest)
-    shapes = {name: inputs["a"].shape for name, inputs in cases.items()}
+    tried = cases.make(made.manifest)
+    shapes = {name: inputs["a"].shape for name, inputs in tried.items()}
     assert shapes == {"batch_1": (1, 8, 8, 3), "batch_3": (3, 8, 8, 3), "extremes": (3, 8, 8, 3),
                       "size_2x3": (2, 2, 3, 3), "size_10x12": (2, 10, 12, 3)}  # fmt: skip
-    assert np.unique(cases["extremes"]["a"]).tolist() == [-1, 1]
-    assert cases["batch_3"]["a"].min() < -0.9 and cases["batch_3"]["a"].max() > 0.9
+    assert np.unique(tried["extremes"]["a"]).tolist() == [-1, 1]
+    assert tried["batch_3"]["a"].min() < -0.9 and tried["batch_3"]["a"].max() > 0.9
 
 
 def test_golden_vectors_are_images_of_the_data(made, run):

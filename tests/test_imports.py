@@ -29,6 +29,8 @@ ROOMS: dict[str, set[str]] = {
     "loading": {"arrays", "errors", "manifest", "registry", "runtime", "session"},
     "zoo": {"loading", "runtime"},
     "parity": {"errors", "loading", "runtime", "session"},
+    "inspection": {"errors", "loading", "manifest", "tensor", "wire"},
+    "cases": {"arrays", "manifest", "priors", "tensor"},
     "serve": {"errors", "manifest", "priors", "registry", "runtime", "session", "zoo"},
     "pictures": {"errors", "manifest"},
     "data.catalogue": {"errors"},
@@ -59,15 +61,17 @@ ROOMS: dict[str, set[str]] = {
         "priors", "spec",
     },
     "exportable": {"errors", "spec", "training"},
-    "probes": {"arrays", "data", "errors", "exportable", "manifest", "priors", "spec", "tensor", "training"},
+    "probes": {"arrays", "data", "errors", "exportable", "priors", "spec", "training"},
     "fold": {"networks", "spec"},
     "onnx_graph": {"errors"},
-    "convert": {"manifest", "networks", "onnx_graph", "sizes", "spec", "zoo"},
+    "convert": {"layers", "manifest", "networks", "onnx_graph", "sizes", "spec", "zoo"},
     "claims.result": {"errors"},
     "card": {"claims.result", "manifest", "spec"},
+    "half": {"arrays", "errors", "onnx_graph", "session"},
+    "variants": {"card", "cases", "errors", "half", "manifest", "parity", "runtime", "zoo"},
     "export": {
-        "arrays", "card", "convert", "data.catalogue", "errors", "exportable", "fold", "manifest", "networks", "parity",
-        "pictures", "priors", "probes", "runtime", "sizes", "spec", "tensor", "training", "zoo",
+        "arrays", "card", "cases", "convert", "data.catalogue", "errors", "exportable", "fold", "manifest", "networks",
+        "parity", "pictures", "priors", "probes", "runtime", "sizes", "spec", "tensor", "training", "zoo",
     },
     "describe": {"errors", "networks", "spec", "training"},
     "bench": {"algorithms", "errors", "networks", "spec", "training", "zoo"},
@@ -78,9 +82,9 @@ ROOMS: dict[str, set[str]] = {
     },
     "commands": {
         "bench", "claims", "data", "describe", "errors", "export", "exportable", "manifest", "metrics", "pictures",
-        "serve", "spec", "starter", "training", "zoo",
+        "serve", "spec", "starter", "training", "variants", "zoo",
     },
-    "cli": {"commands", "draw", "errors", "zoo"},
+    "cli": {"commands", "draw", "errors", "inspection", "manifest", "zoo"},
 }  # fmt: skip
 
 # Package -> the rooms that may name it, at their top or inside a function.
@@ -95,8 +99,8 @@ HEAVY: dict[str, set[str]] = {
     "torch": {"autodiff"},
     "tf2onnx": {"convert", "judge"},
     "matplotlib": {"claims"},
-    "onnx": {"onnx_graph"},
-    "onnxruntime": {"session"},
+    "onnx": {"half", "onnx_graph"},
+    "onnxruntime": {"half", "session"},
     "yaml": {"spec"},
 }
 LIGHT = {"errors", "registry", "manifest", "tensor", "wire", "data.catalogue"}  # the standard library alone

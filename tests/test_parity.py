@@ -51,6 +51,28 @@ def test_check_asks_a_process_of_its_own(folder, tmp_path, monkeypatch):
     assert report["tensorflow_loaded"] is False and report["onnxruntime"].count(".") >= 2
 
 
+def test_hold_keeps_the_tolerance_or_tells_the_figures(folder, tmp_path):
+    cases = parity.read_cases(reference(tmp_path / "a.npz"))
+    figures = parity.hold(folder, cases, tolerance=0.3, name="points", to="NumPy")
+    assert figures["max_abs_difference"] == pytest.approx(0.25, abs=1e-6) and figures["tolerance"] == 0.3
+    told = r"^points: the ONNX file differs from NumPy by more than 0.2: normal_1 [0-9.e-]+, extreme_3 2.50e-01$"
+    with pytest.raises(ExportError, match=told):
+        parity.hold(folder, cases, tolerance=0.2, name="points", to="NumPy")
+
+
+@pytest.mark.parametrize(
+    ("figures", "message"),
+    [
+        ({"max_abs_difference": 0.0, "cases": {}, "tensorflow_loaded": True}, "had loaded TensorFlow"),
+        ({"max_abs_difference": float("nan"), "cases": {}, "tensorflow_loaded": False}, "by more than 0.5"),
+    ],
+)
+def test_hold_takes_no_figures_of_doubtful_origin(monkeypatch, figures, message):
+    monkeypatch.setattr(parity, "check", lambda *args: figures)
+    with pytest.raises(ExportError, match=message):
+        parity.hold("artifact", {}, tolerance=0.5, name="points", to="NumPy")
+
+
 def test_check_reports_the_last_line_of_a_failure(folder, tmp_path):
     with pytest.raises(ExportError, match="points: the parity check failed: .*none.npz: not a readable .npz") as caught:
         parity.check(folder, tmp_path / "none.npz", timeout=60)

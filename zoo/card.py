@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from zoo.claims.result import Result, section
 from zoo.manifest import Manifest
-from zoo.spec import Spec
+
+if TYPE_CHECKING:
+    from zoo.spec import Spec  # which needs YAML; a card can be corrected without
 
 
 def markdown(facts: Manifest | Sequence[Manifest], spec: Spec, claims: Sequence[Result] = ()) -> str:
@@ -88,13 +91,14 @@ def _call(facts: Manifest) -> str:
 
 
 def _contract(networks: Sequence[Manifest]) -> str:
-    tables = [_table(facts) for facts in networks]
+    tables = [table(facts) for facts in networks]
     if len(networks) > 1:
         tables = [f"### {facts.file}\n\n{table}" for facts, table in zip(networks, tables, strict=True)]
     return "## What goes in, what comes out\n\n" + "\n\n".join(tables)
 
 
-def _table(facts: Manifest) -> str:
+def table(facts: Manifest) -> str:
+    """What a network takes and makes, how close it is to Keras, its variants: from its manifest alone."""
     rows = ["| tensor | dtype | shape | drawn from | range |", "|---|---|---|---|---|"]
     for tensor in (*facts.inputs, *facts.outputs):
         shape = ", ".join(map(str, tensor.shape))
@@ -102,7 +106,7 @@ def _table(facts: Manifest) -> str:
         rows.append(
             f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {_drawn(tensor.prior, tensor.classes)} | {limits} |"
         )
-    return "\n".join([*rows, *_sizes(facts)]) + (_parity(facts) if facts.parity else "")
+    return "\n".join([*rows, *_sizes(facts)]) + (_parity(facts) if facts.parity else "") + _variants(facts)
 
 
 def _sizes(facts: Manifest) -> list[str]:
@@ -127,6 +131,15 @@ def _parity(facts: Manifest) -> str:
         f"\n\nAgainst Keras, in a process without TensorFlow: largest absolute difference "
         f"{parity['max_abs_difference']:.1e} over {tried} "
         f"(limit {parity['tolerance']:g})."
+    )
+
+
+def _variants(facts: Manifest) -> str:
+    return "".join(
+        f"\n\n`{one['file']}` is the same network in half precision, {one['bytes'] / 1e6:.1f} MB: largest absolute "
+        f"difference {one['parity']['max_abs_difference']:.1e} (limit {one['parity']['tolerance']:g}), on a CPU, where "
+        f"ONNX Runtime computes in float32 with the halved weights; arithmetic in halves, as on GPUs, adds to it."
+        for one in facts.variants.values()
     )
 
 

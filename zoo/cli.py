@@ -1,4 +1,4 @@
-"""The command line: `zoo build|sample|translate|check|fetch|list|new|bench|reproduce`. It parses flags, no more."""
+"""The command line, `zoo build|sample|translate|inspect|convert|check|fetch|list|new|bench|reproduce`: flags alone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from zoo import __version__, commands, draw
+from zoo import __version__, commands, draw, inspection
 from zoo.errors import ZooError
+from zoo.manifest import PRECISIONS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
         _add_build,
         _add_sample,
         _add_translate,
+        _add_inspect,
+        _add_convert,
         _add_check,
         _add_fetch,
         _add_list,
@@ -90,6 +93,7 @@ def _add_build(group: argparse._SubParsersAction) -> None:
     p.add_argument(
         "--resume", action="store_true", help="continue the run in --runs; without it an earlier run is set aside"
     )
+    p.add_argument("--precision", choices=PRECISIONS, help="also write this variant of the exported file")
     p.add_argument("--dry-run", action="store_true", help="build the networks and describe them")
     p.add_argument("--json", action="store_true", help="with --dry-run: one JSON object on stdout")
     p.add_argument("--verbose", action="store_true", help="let the frameworks write their own messages too")
@@ -140,6 +144,25 @@ def _add_loading(p: argparse.ArgumentParser) -> None:
     p.add_argument("--network", help="which network, where the artifact holds several, such as a_to_b")
     p.add_argument("--precision", help="a variant of the artifact, such as fp16 (default: float32)")
     p.add_argument("--provider", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default: cpu)")
+
+
+def _add_inspect(group: argparse._SubParsersAction) -> None:
+    p = _command(group, "inspect", "what an exported generator is: contract, provenance, operators, parity", """\
+  zoo inspect exported/dcgan
+  zoo inspect generator.onnx --json         a lone file tells it too""")  # fmt: skip
+    p.add_argument("artifact", type=Path, help="a folder such as exported/dcgan, or a lone .onnx file")
+    p.add_argument("--network", help="which network, where the artifact holds several (default: all)")
+    p.add_argument("--json", action="store_true", help="a list with an object for each network on stdout")
+    p.set_defaults(run=inspection.run)
+
+
+def _add_convert(group: argparse._SubParsersAction) -> None:
+    p = _command(group, "convert", "write a variant of exported networks, checked against the float32 file", """\
+  zoo convert exported/dcgan --precision fp16        half the size; inputs and outputs stay float32""")  # fmt: skip
+    p.add_argument("artifact", type=Path, help="a folder such as exported/dcgan")
+    p.add_argument("--network", help="which network, where the artifact holds several (default: all)")
+    p.add_argument("--precision", choices=PRECISIONS, required=True, help="of weights and arithmetic")
+    p.set_defaults(run=commands.convert)
 
 
 def _add_check(group: argparse._SubParsersAction) -> None:

@@ -13,10 +13,10 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ServeError, UsageError
 
@@ -57,8 +57,35 @@ def build(options: argparse.Namespace) -> int:
     from zoo import export
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the clean-up of half-written folders
-    print(_ending(export.export(run, out=options.out), options))
+    made = export.export(run, out=options.out)
+    print(_ending(made, options))
+    if options.precision:
+        print("\n" + _converted(made.folder, options.precision, None))
     return 0
+
+
+def convert(options: argparse.Namespace) -> int:
+    """Write a variant beside the float32 file of every network, or of one."""
+    _need("convert", ("onnx",), "convert")
+    print(_converted(options.artifact, options.precision, options.network))
+    return 0
+
+
+def _converted(folder: Path, precision: str, network: str | None) -> str:
+    from zoo import variants
+
+    made, told = variants.add(folder, precision, network=network)
+    lines = [_variant(facts, folder, precision) for facts in made]
+    if not told:
+        lines.append(f"{folder / 'README.md'}: not told of it: it is not the card that the manifest makes")
+    return "\n".join(lines)
+
+
+def _variant(facts: Manifest, folder: Path, precision: str) -> str:
+    made, size = facts.variants[precision], (folder / facts.file).stat().st_size / 1e6
+    return f"""\
+{folder}/{made["file"]}: {made["bytes"] / 1e6:.1f} MB; {facts.file} has {size:.1f} MB
+agrees with it to {_figures(made["parity"])}"""
 
 
 def _can_hold(flag: str, folder: Path) -> None:
@@ -105,12 +132,16 @@ next:
 
 
 def _result(facts: Manifest, folder: Path) -> str:
-    size, weights, parity = (folder / facts.file).stat().st_size / 1e6, facts.weights, facts.parity
+    size, weights = (folder / facts.file).stat().st_size / 1e6, facts.weights
     kind = {"ema": "averaged weights", "last": "weights"}[weights["kind"]]
-    cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
     return f"""\
 {folder}/{facts.file}: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
-agrees with Keras to {parity["max_abs_difference"]:.1e} (limit {parity["tolerance"]:g}): {cases}"""
+agrees with Keras to {_figures(facts.parity)}"""
+
+
+def _figures(parity: Mapping[str, Any]) -> str:
+    cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
+    return f"{parity['max_abs_difference']:.1e} (limit {parity['tolerance']:g}): {cases}"
 
 
 def _again(options: argparse.Namespace) -> list[str]:
@@ -118,6 +149,7 @@ def _again(options: argparse.Namespace) -> list[str]:
     places = (("--out", options.out, "exported"), ("--runs", options.runs, "runs"))
     flags = [part for flag, path, usual in places if path != Path(usual) for part in (flag, str(path))]
     seed = ["--seed", str(options.seed)] if options.seed is not None else []
+    seed += ["--precision", options.precision] if options.precision else []
     return [*flags, *seed, *(part for change in options.overrides for part in ("--set", change))]
 
 
@@ -233,11 +265,11 @@ def reproduce(options: argparse.Namespace) -> int:
     return 0 if result.holds else 3
 
 
-def _need(command: str, modules: Sequence[str]) -> None:
-    """Raises UsageError when training parts are not installed."""
+def _need(command: str, modules: Sequence[str], extra: str = "train") -> None:
+    """Raises UsageError when parts that only an extra brings are not installed."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        how = "pip install 'gan-zoo[train]' (in a checkout: pip install -e '.[train]')"
+        how = f"pip install 'gan-zoo[{extra}]' (in a checkout: pip install -e '.[{extra}]')"
         raise UsageError(f"`zoo {command}` needs {', '.join(missing)}: {how}")
 
 

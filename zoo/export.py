@@ -20,10 +20,10 @@ import keras
 import numpy as np
 
 import zoo
-from zoo import __version__, card, convert, fold, manifest, networks, parity, pictures, priors, probes, runtime
+from zoo import __version__, card, cases, convert, fold, manifest, networks, parity, pictures, priors, probes, runtime
 from zoo.arrays import from_uint8
 from zoo.data.catalogue import describe
-from zoo.errors import ExportError, UsageError
+from zoo.errors import UsageError
 from zoo.exportable import exported_plans, image_fields
 from zoo.manifest import Manifest
 from zoo.probes import Images
@@ -196,7 +196,7 @@ def _checked(folder: Path, made: Sequence[_Network]) -> list[_Network]:
     """The networks, their manifests with hash and parity figures. Raises ExportError with those that are too large."""
     hashed = [_stating(one, files={one.facts.file: manifest.sha256_file(folder / one.facts.file)}) for one in made]
     _write_manifests(folder, [one.facts for one in hashed])
-    return [_stating(one, parity={**_figures(folder, one), "tolerance": TOLERANCE}) for one in hashed]
+    return [_stating(one, parity=_figures(folder, one)) for one in hashed]
 
 
 def _stating(one: _Network, **facts: Any) -> _Network:
@@ -208,20 +208,13 @@ def _write_manifests(folder: Path, facts: Sequence[Manifest]) -> None:
 
 
 def _figures(folder: Path, one: _Network) -> dict[str, Any]:
-    facts, arrays = one.facts, Feed()
-    for case, inputs in probes.cases(facts).items():
-        arrays |= {f"{case}/input/{tap}": array for tap, array in inputs.items()}
-        arrays[f"{case}/output/{facts.outputs[0].name}"] = one.keras(inputs)
-    with tempfile.TemporaryDirectory() as scratch:
-        reference = Path(scratch) / "reference.npz"
-        np.savez(reference, **arrays)  # type: ignore[arg-type]
-        figures = parity.check(folder / facts.file if facts.network else folder, reference)
-    if figures["tensorflow_loaded"]:
-        raise ExportError("the parity check ran in a process that had loaded TensorFlow")
-    if not figures["max_abs_difference"] <= TOLERANCE:
-        text = ", ".join(f"{case} {value:.2e}" for case, value in figures["cases"].items())
-        raise ExportError(f"{facts.model}: the ONNX file differs from Keras by more than {TOLERANCE:g}: {text}")
-    return figures
+    facts = one.facts
+    tried: parity.Cases = {
+        case: {"input": inputs, "output": {facts.outputs[0].name: one.keras(inputs)}}
+        for case, inputs in cases.make(facts).items()
+    }
+    artifact = folder / facts.file if facts.network else folder
+    return parity.hold(artifact, tried, tolerance=TOLERANCE, name=facts.model, to="Keras")
 
 
 def _write_rest(folder: Path, made: Sequence[_Network], run: Run, images: Images) -> tuple[Manifest, ...]:

@@ -88,20 +88,16 @@ def _find(place: Path, network: str | None, precision: str | None) -> tuple[Mani
             raise ServeError(f"{place}: not an exported generator: it has no {MANIFEST_FILE}")
         manifest = read(place, network)
         return manifest, place / manifest.file_of(precision)
-    return next((facts for facts in _beside(place) if place.name in _files(facts)), None), place
+    return stated(place), place
 
 
-def _files(facts: Manifest) -> list[str]:
-    return [facts.file_of(precision) for precision in (None, *facts.variants)]
-
-
-def _beside(file: Path) -> tuple[Manifest, ...]:
-    """The manifests of the folder of `file`. Its manifest.json may be anyone's, unless the file is generator.onnx."""
+def stated(file: Path) -> Manifest | None:
+    """The manifest in the folder of `file` that speaks of it. It may be anyone's, unless the file is generator.onnx."""
     if not file.with_name(MANIFEST_FILE).is_file():
-        return ()
+        return None
     try:
-        return read_all(file.parent)
+        return next((facts for facts in read_all(file.parent) if file.name in facts.onnx_files), None)
     except ServeError:
         if file.name == MODEL_FILE:
             raise
-        return ()
+        return None

@@ -75,8 +75,10 @@ class Manifest:
         need(bool(sizes) or AXES[0] not in self.outputs[0].shape, "outputs", "of fixed sizes, as the inputs are",
               self.outputs[0].shape)  # fmt: skip
         need(_is_plain(self.network), "network", "a plain name", self.network)
-        good = all(isinstance(one, dict) and _is_variant(one) for one in self.variants.values())
-        need(good, "variants", 'precisions with {"file": name, "bytes": size, "parity": {...}}', self.variants)
+        for one in self.variants.values():
+            good = isinstance(one, dict) and one.keys() == {"file", "bytes", "parity"} and _is_plain(one["file"])
+            good = good and is_size(one["bytes"]) and isinstance(one["parity"], dict)
+            need(good, "variants", 'precisions with {"file": name, "bytes": size, "parity": {...}}', self.variants)
 
     @property
     def model(self) -> str:
@@ -87,6 +89,11 @@ class Manifest:
     def file(self) -> str:
         """The name of its file in the artifact's folder."""
         return f"{self.network}.onnx" if self.network else MODEL_FILE
+
+    @property
+    def onnx_files(self) -> list[str]:
+        """The names of its files of all precisions, float32 first."""
+        return [self.file, *(one["file"] for one in self.variants.values())]
 
     def file_of(self, precision: str | None) -> str:
         """The name of the file that computes in `precision`; None is float32. Raises ServeError that lists them."""
@@ -263,15 +270,6 @@ def _versioned(keys: Any) -> dict[str, Any]:
 
 def _is_plain(name: object) -> bool:
     return isinstance(name, str) and not {"/", "\\"} & {*name}
-
-
-def _is_variant(entry: dict[str, Any]) -> bool:
-    return (
-        entry.keys() == {"file", "bytes", "parity"}
-        and _is_plain(entry["file"])
-        and is_size(entry["bytes"])
-        and isinstance(entry["parity"], dict)
-    )
 
 
 def _tensor(entry: Any, side: str) -> Tensor:

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -84,6 +85,25 @@ def check(artifact: PathLike, reference: PathLike, *, timeout: float = 600) -> d
         return dict(json.loads(done.stdout))
     except (ValueError, TypeError) as error:
         raise ExportError(f"{artifact}: the parity check printed no JSON object: {done.stdout[:80]!r}") from error
+
+
+def hold(artifact: PathLike, cases: Cases, *, tolerance: float, name: str, to: str) -> dict[str, Any]:
+    """`check` of cases at hand: its figures, and the tolerance that they keep.
+
+    Raises ExportError with the figures when one is larger; it says that `name` differs from `to`.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        reference = Path(scratch) / "reference.npz"
+        arrays = {f"{case}/{side}/{name}": array for case, sides in cases.items()
+                  for side, named in sides.items() for name, array in named.items()}  # fmt: skip
+        np.savez(reference, **arrays)  # type: ignore[arg-type]
+        figures = check(artifact, reference)
+    if figures["tensorflow_loaded"]:
+        raise ExportError("the parity check ran in a process that had loaded TensorFlow")
+    if not figures["max_abs_difference"] <= tolerance:
+        text = ", ".join(f"{case} {value:.2e}" for case, value in figures["cases"].items())
+        raise ExportError(f"{name}: the ONNX file differs from {to} by more than {tolerance:g}: {text}")
+    return {**figures, "tolerance": tolerance}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
