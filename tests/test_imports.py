@@ -31,11 +31,14 @@ ROOMS: dict[str, set[str]] = {
     "parity": {"errors", "loading", "runtime", "session"},
     "inspection": {"errors", "loading", "manifest", "tensor", "wire"},
     "cases": {"arrays", "manifest", "priors", "tensor"},
-    "serve": {"errors", "manifest", "priors", "registry", "runtime", "session", "zoo"},
     "pictures": {"errors", "manifest"},
     "data.catalogue": {"errors"},
     "data": {"arrays", "data.catalogue", "errors", "registry"},
     "draw": {"arrays", "data", "errors", "manifest", "pictures", "runtime", "tensor", "zoo"},
+    "serve": {
+        "arrays", "data", "data.catalogue", "errors", "manifest", "pictures", "priors", "registry", "runtime", "tensor",
+        "zoo",
+    },
     "spec": {"data.catalogue", "errors", "registry"},
     "sizes": {"spec", "tensor"},
     "metrics": {"errors", "registry"},
@@ -102,6 +105,7 @@ HEAVY: dict[str, set[str]] = {
     "onnx": {"half", "onnx_graph"},
     "onnxruntime": {"half", "session"},
     "yaml": {"spec"},
+    **{package: {"serve"} for package in ("fastapi", "pydantic", "starlette", "uvicorn", "prometheus_client")},
 }
 LIGHT = {"errors", "registry", "manifest", "tensor", "wire", "data.catalogue"}  # the standard library alone
 
@@ -214,7 +218,8 @@ FRESH = {
     "zoo.manifest": (*FRAMEWORKS, "yaml", "numpy"),
     "zoo.spec": (*FRAMEWORKS, "numpy", "onnxruntime"),
     "zoo.data": (*FRAMEWORKS, "yaml", "numpy"),
-    "zoo.cli": FRAMEWORKS,
+    "zoo.cli": (*FRAMEWORKS, "fastapi"),
+    "zoo.serve.run": (*FRAMEWORKS, "yaml", "zoo.spec", "onnxruntime"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line, `zoo build|sample|translate|inspect|convert|check|fetch|list|new|bench|reproduce`: flags alone."""
+"""The command line: `zoo COMMAND`, listed by `zoo --help`. It parses flags, no more."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         _add_translate,
         _add_inspect,
         _add_convert,
+        _add_serve,
         _add_check,
         _add_fetch,
         _add_list,
@@ -165,6 +166,25 @@ def _add_convert(group: argparse._SubParsersAction) -> None:
     p.set_defaults(run=commands.convert)
 
 
+def _add_serve(group: argparse._SubParsersAction) -> None:
+    p = _command(group, "serve", "serve exported generators over HTTP: the Open Inference Protocol, and pictures", """\
+  zoo serve exported                           every generator of the folder, at http://127.0.0.1:8000
+  zoo serve exported/dcgan --port 9000
+  zoo serve exported --host 0.0.0.0 --api-key-file key.txt
+  zoo serve exported --set max_batch=32 request_seconds=10
+exit code: 0 after SIGTERM, 130 after Ctrl-C; what is in flight is finished first""")  # fmt: skip
+    p.add_argument("folder", nargs="?", type=Path, default=Path("exported"),
+                   help="artifacts, or a single one (default: exported); changes are followed")  # fmt: skip
+    p.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for every network (default: 127.0.0.1, this machine)")
+    p.add_argument("--port", type=_port, default=8000, help="0 takes a free one (default: 8000)")
+    p.add_argument("--api-key-file", type=Path,
+                   help="the key that clients must send (default: the variable ZOO_API_KEY)")  # fmt: skip
+    p.add_argument("--set", dest="overrides", metavar="LIMIT=VALUE", action="append", default=[],
+                   help="change limits, such as max_batch=32; a wrong name lists them")  # fmt: skip
+    p.add_argument("--quiet", action="store_true", help="no line for each request")
+    p.set_defaults(run=commands.serve)
+
+
 def _add_check(group: argparse._SubParsersAction) -> None:
     p = _command(group, "check", "find every mistake in specs, without training or TensorFlow", """\
   zoo check specs/*.yaml
@@ -205,9 +225,14 @@ def _add_bench(group: argparse._SubParsersAction) -> None:
         "speed of training and sampling, as ratios measured in one run",
         """\
   zoo bench specs/dcgan.yaml
-  zoo bench specs/vanilla.yaml --artifact exported/vanilla""",
+  zoo bench specs/vanilla.yaml --artifact exported/vanilla
+  zoo bench --serve exported/dcgan             200 clients against `zoo serve`, beside direct calls""",
     )
-    p.add_argument("spec", help="a YAML file, or the name of a spec that ships with the zoo")
+    p.add_argument("spec", nargs="?", help="a YAML file, or the name of a spec that ships with the zoo")
+    p.add_argument("--serve", type=Path, metavar="ARTIFACT", help="measure serving instead of training")
+    p.add_argument("--seconds", type=_steps, default=60, help="with --serve: how long clients ask (default: 60)")
+    p.add_argument("--clients", type=_steps, default=200, help="with --serve: at a time (default: 200)")
+    p.add_argument("--images", type=_steps, default=16, help="with --serve: in each request (default: 16)")
     p.add_argument("--artifact", type=Path, help="also compare ONNX Runtime with Keras on this export of the spec")
     _add_set(p)
     p.set_defaults(run=commands.bench)
@@ -238,6 +263,12 @@ exit code: 0 when the claim holds, 3 when it does not""")  # fmt: skip
 def _steps(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received '{text}'")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a whole number in 0..65535, received '{text}'")
     return int(text)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TRAIN_MODULES = ("keras", "yaml", "rich", "tensorboard")
 EXPORT_MODULES = ("tensorflow", "onnx", "tf2onnx")
+SERVE_MODULES = ("fastapi", "uvicorn", "prometheus_client")
 
 
 def build(options: argparse.Namespace) -> int:
@@ -66,7 +67,7 @@ def build(options: argparse.Namespace) -> int:
 
 def convert(options: argparse.Namespace) -> int:
     """Write a variant beside the float32 file of every network, or of one."""
-    _need("convert", ("onnx",), "convert")
+    _need("convert", ("onnx",), extra="convert")
     print(_converted(options.artifact, options.precision, options.network))
     return 0
 
@@ -153,6 +154,21 @@ def _again(options: argparse.Namespace) -> list[str]:
     return [*flags, *seed, *(part for change in options.overrides for part in ("--set", change))]
 
 
+def serve(options: argparse.Namespace) -> int:
+    """Serve a folder until told to stop."""
+    _need("serve", SERVE_MODULES, extra="serve")
+    from zoo.serve import run
+    from zoo.serve.settings import Settings
+
+    key = os.environ.get("ZOO_API_KEY", "")
+    if options.api_key_file:
+        key = options.api_key_file.read_text().strip()
+        if not key:
+            raise UsageError(f"--api-key-file: {options.api_key_file} is empty")
+    settings = Settings(api_key=key).changed(options.overrides)
+    return run.serve(options.folder, settings, host=options.host, port=options.port, quiet=options.quiet)
+
+
 def check(options: argparse.Namespace) -> int:
     """Report all mistakes of all files."""
     _need("check", ("yaml",))
@@ -222,6 +238,10 @@ def new(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Print one line per variant; leave the machine alone meanwhile."""
+    if bool(options.spec) == bool(options.serve):
+        raise UsageError("name a spec, to measure its training, or an artifact: --serve exported/dcgan")
+    if options.serve:
+        return _bench_serve(options)
     _need("bench", (*TRAIN_MODULES, *EXPORT_MODULES))
     from zoo import spec as language
 
@@ -234,6 +254,16 @@ def bench(options: argparse.Namespace) -> int:
     if options.artifact:
         for result in race.sampling(spec.plans["generator"], options.artifact):
             print(result, flush=True)
+    return 0
+
+
+def _bench_serve(options: argparse.Namespace) -> int:
+    _need("bench --serve", SERVE_MODULES, extra="serve")
+    from zoo.serve import bench as race
+
+    asked = {"clients": options.clients, "images": options.images, "seconds": options.seconds}
+    for line in race.race(options.serve, **asked):
+        print(line, flush=True)
     return 0
 
 
@@ -265,8 +295,8 @@ def reproduce(options: argparse.Namespace) -> int:
     return 0 if result.holds else 3
 
 
-def _need(command: str, modules: Sequence[str], extra: str = "train") -> None:
-    """Raises UsageError when parts that only an extra brings are not installed."""
+def _need(command: str, modules: Sequence[str], *, extra: str = "train") -> None:
+    """Raises UsageError when the parts of an extra are not installed."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         how = f"pip install 'gan-zoo[{extra}]' (in a checkout: pip install -e '.[{extra}]')"

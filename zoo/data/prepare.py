@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def prepare(
     return replace(dataset, images=images)
 
 
-def read_image(file: Path) -> np.ndarray:
+def read_image(file: Path | BinaryIO) -> np.ndarray:
     """uint8 [H, W, 3], upright as the camera meant it, transparent parts on white, the first frame of several.
 
     Raises DataError.

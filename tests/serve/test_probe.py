@@ -1,0 +1,53 @@
+"""What the warm-up finds out."""
+
+import numpy as np
+import onnx_nets as nets
+import pytest
+
+import zoo
+from zoo.runtime import Generator
+from zoo.serve import probe
+from zoo.serve.settings import Settings
+
+
+class Moody:
+    """A runtime whose rows depend on `what`: the size of the batch, or the place in it."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def run(self, names, feed):
+        z = feed["z"]
+        rows = np.arange(len(z), dtype=np.float32)[:, None]
+        change = {"nothing": 0, "size": np.float32(len(z)), "place": rows, "one": np.float32(len(z) == 1)}
+        return [z + 1e-3 * change[self.what]]
+
+
+def generator(what):
+    return Generator(nets.describe_points(), Moody(what))
+
+
+@pytest.mark.parametrize(("what", "merge"), [("nothing", True), ("size", False), ("place", False), ("one", False)])
+def test_rows_that_depend_on_their_batch_are_noticed(what, merge):
+    found = probe.examine(generator(what), Settings(max_batch=16))
+    assert found.merge is merge and found.most == 16 and 0 < found.seconds_per_number < 1
+
+
+def test_slow_networks_get_small_batches(monkeypatch):
+    clock = iter(range(10**6))
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: next(clock) / 10)  # every call takes 0.1 s
+    assert probe.examine(generator("nothing"), Settings(slice_seconds=0.25)).most == 5
+    assert probe.examine(generator("nothing"), Settings(slice_seconds=0.01)).most == 1
+
+
+def test_noise_is_what_the_network_takes(tmp_path):
+    fashion = zoo.load(
+        nets.save(tmp_path / "a", nets.images(label=True), nets.describe(nets.Z, nets.LABEL, name="fashion"))
+    )
+    feed = probe.noise(fashion, 50)
+    assert feed["z"].shape == (50, 8) and set(feed["label"]) == {0, 1, 2} and feed["label"].dtype == np.int64
+    photos = zoo.load(nets.save(tmp_path / "b", nets.negative(), nets.describe_negative()))
+    image = probe.noise(photos, 2)["a"]
+    assert image.shape == (2, 16, 16, 3) and image.dtype == np.float32  # the trained size, the stated range
+    assert 0 <= image.min() < 0.1 and 0.9 < image.max() <= 1
+    assert probe.examine(photos, Settings()).merge

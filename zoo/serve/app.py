@@ -1,0 +1,74 @@
+"""`create_app(folder)`: the ASGI application, for uvicorn, Ray Serve and every other server that speaks ASGI.
+
+Nothing is loaded before the application starts, so that it can be sent to another process; its models are loaded while
+it answers already, and /v2/health/ready says when they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+import zoo
+from zoo.errors import ZooError
+from zoo.serve import friendly, inference, pages
+from zoo.serve.access import Access
+from zoo.serve.bodies import Bodies, answer
+from zoo.serve.openapi import ERRORS
+from zoo.serve.refusal import RefusedError, line
+from zoo.serve.service import running
+from zoo.serve.settings import Settings
+
+ABOUT = "Generative adversarial networks: the Open Inference Protocol v2 for programs, pictures for people."
+
+
+def create_app(folder: Path, settings: Settings | None = None) -> FastAPI:
+    """The application that serves every artifact in `folder`, or the one that `folder` is."""
+    settings = settings or Settings()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(Path(folder), settings) as service:
+            app.state.service = service
+            yield
+
+    app = FastAPI(
+        title="gan-zoo", version=zoo.__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan,
+        responses=ERRORS,
+    )  # fmt: skip
+    for router in (inference.router, friendly.router, pages.router):
+        app.include_router(router)
+    if pages.PAGE.is_dir():
+        app.mount("/page", StaticFiles(directory=pages.PAGE))
+    app.add_exception_handler(ZooError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_middleware(Bodies)  # each one stands around those before it
+    app.add_middleware(pages.Headers)
+    app.add_middleware(Access, api_key=settings.api_key)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return answer(error if isinstance(error, RefusedError) else RefusedError(str(error)))
+
+
+async def _plain(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses: no such path, no such method, a body that is no JSON."""
+    assert isinstance(error, HTTPException)
+    texts = {404: "there is no such page: GET /docs lists what there is", 405: "this path has no such method"}
+    response = answer(RefusedError(texts.get(error.status_code, str(error.detail)), error.status_code))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """A query that is not what the route takes."""
+    assert isinstance(error, RequestValidationError)
+    return answer(RefusedError(line(error.errors()), 422))
