@@ -1,0 +1,160 @@
+// What a generator is fed: draws from the priors that the manifest states, and ways through them that stay inside.
+// The counterpart of gan-zoo's priors.py; `draw(inputs, n, seed)` is what its `latents(n, seed)` returns.
+// A tensor is {data: typed array, shape: [batch, ...]}; feeds map the names of inputs to tensors.
+
+import { RandomState, crc32 } from "./random.js";
+
+export const MAX_SEED = 2 ** 32 - 1;
+
+const ARRAYS = { float32: Float32Array, int32: Int32Array, int64: BigInt64Array };
+
+/** One random stream per input: they never share numbers, nor shift each other's. */
+export const stream = (seed, name) => new RandomState([seed, crc32(name)]);
+
+export const rowSize = (input) => input.shape.slice(1).reduce((size, axis) => size * axis, 1);
+
+/** Row `i` of a tensor, a view. */
+export const row = (tensor, i) => {
+  const size = tensor.data.length / tensor.shape[0];
+  return tensor.data.subarray(i * size, (i + 1) * size);
+};
+
+const norm = (z) => Math.sqrt(z.reduce((sum, x) => sum + x * x, 0));
+
+/** Straight line. */
+export const lerp = (a, b, t) => a.map((x, i) => (1 - t) * x + t * b[i]);
+
+/** Great circle (White 2016, section 2.1); parallel and opposite vectors have none and go straight. */
+export function slerp(a, b, t) {
+  const norms = norm(a) * norm(b);
+  const cosine = norms > 0 ? a.reduce((sum, x, i) => sum + x * b[i], 0) / norms : 1;
+  const omega = Math.acos(Math.min(1, Math.max(-1, cosine)));
+  if (Math.sin(omega) < 1e-6) return lerp(a, b, t);
+  const [left, right] = [Math.sin((1 - t) * omega), Math.sin(t * omega)];
+  return a.map((x, i) => (left * x + right * b[i]) / Math.sin(omega));
+}
+
+/** From z along `way`, on the sphere of z's own norm: where N(0, 1) in many dimensions has all of its mass. */
+function turn(z, way) {
+  const moved = z.map((x, i) => x + way[i]);
+  const scale = norm(z) / (norm(moved) || 1);
+  return moved.map((x) => x * scale);
+}
+
+/** From z along `way` in the box [low, high], mirrored at its walls. */
+function bounce(z, way, { low = -1, high = 1 }) {
+  const width = high - low;
+  return z.map((x, i) => {
+    const place = (((x + way[i] - low) % (2 * width)) + 2 * width) % (2 * width);
+    return low + (place <= width ? place : 2 * width - place);
+  });
+}
+
+// For each prior: `fill` draws one row of float64, `between` walks from one to another, `move` leaves by a small way,
+// `radius` is how far a row lies from the middle.
+const PRIORS = {
+  normal: {
+    fill: (random, z) => z.map(() => random.normal()),
+    between: slerp,
+    move: turn,
+    radius: norm,
+  },
+  uniform: {
+    fill: (random, z, { low = -1, high = 1 }) => z.map(() => low + (high - low) * random.uniform()),
+    between: lerp,
+    move: bounce,
+    radius: (z, { low = -1, high = 1 }) => (Math.sqrt(z.length) * (high - low)) / Math.sqrt(12),
+  },
+  sphere: {
+    fill: (random, z) => {
+      const drawn = z.map(() => random.normal());
+      const scale = Math.sqrt(drawn.reduce((sum, x) => sum + x * x, 0) / z.length);
+      return drawn.map((x) => x / scale);
+    },
+    between: slerp,
+    move: turn,
+    radius: norm,
+  },
+};
+
+/** The prior of an input, its arguments bound. Throws for one that this page does not know. */
+export function prior(input) {
+  const [[name, args]] = Object.entries(input.prior);
+  const found = PRIORS[name];
+  if (!found) throw new Error(`the page does not know the prior "${name}" of input "${input.name}"`);
+  return {
+    fill: (random, z) => found.fill(random, z, args),
+    between: (a, b, t) => Float32Array.from(found.between(Float64Array.from(a), Float64Array.from(b), t)),
+    move: (z, way) => Float32Array.from(found.move(Float64Array.from(z), way, args)),
+    radius: (z) => found.radius(z, args),
+  };
+}
+
+/** Feeds of `n` rows: every input drawn from its prior, class ids uniformly, or all of class `label`. */
+export function draw(inputs, n, seed, label = null) {
+  const feeds = {};
+  for (const input of inputs) {
+    const random = stream(seed, input.name);
+    feeds[input.name] = input.classes.length ? ids(input, n, random, label) : noise(input, n, random);
+  }
+  return feeds;
+}
+
+function noise(input, n, random) {
+  const size = rowSize(input);
+  const data = new Float32Array(n * size);
+  const from = prior(input);
+  for (let i = 0; i < n; i++) data.set(from.fill(random, new Float64Array(size)), i * size);
+  return { data, shape: [n, ...input.shape.slice(1)] };
+}
+
+function ids(input, n, random, label) {
+  const data = new ARRAYS[input.dtype](n);
+  const number = input.dtype === "int64" ? BigInt : Number;
+  for (let i = 0; i < n; i++) data[i] = number(label ?? random.below(input.classes.length));
+  return { data, shape: [n, ...input.shape.slice(1)] };
+}
+
+/** Rows start..stop of all feeds. */
+export function slice(feeds, start, stop) {
+  const cut = ({ data, shape: [n, ...rest] }) => {
+    const size = data.length / n;
+    return { data: data.slice(start * size, stop * size), shape: [stop - start, ...rest] };
+  };
+  return Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, cut(tensor)]));
+}
+
+/** Feeds of `rows.length` rows from one-row feeds with the input `name` replaced by each of `rows`. */
+export function vary(feeds, name, rows) {
+  const repeat = (tensor) => {
+    const data = new tensor.data.constructor(tensor.data.length * rows.length);
+    rows.forEach((_, i) => data.set(tensor.data, i * tensor.data.length));
+    return { data, shape: [rows.length, ...tensor.shape.slice(1)] };
+  };
+  const varied = Object.fromEntries(Object.entries(feeds).map(([key, tensor]) => [key, repeat(tensor)]));
+  rows.forEach((z, i) => varied[name].data.set(z, i * z.length));
+  return varied;
+}
+
+/**
+ * Feeds of a closed walk: `n` frames through the first `stops` latents of `seed` and back to the first, each leg along
+ * the path of its prior. One class all the way: `label`, or the first that the seed draws.
+ */
+export function loop(inputs, n, seed, stops, label = null) {
+  const ends = draw(inputs, stops, seed, label);
+  const feeds = {};
+  for (const input of inputs) {
+    const from = ends[input.name];
+    const rows = [];
+    for (let i = 0; i < n; i++) {
+      const place = (i * stops) / n; // whole at a stop
+      const leg = Math.floor(place);
+      const [a, b] = [row(from, leg), row(from, (leg + 1) % stops)];
+      rows.push(input.classes.length ? row(from, 0) : prior(input).between(a, b, place - leg));
+    }
+    const data = new from.data.constructor(rows.length * rows[0].length);
+    rows.forEach((one, i) => data.set(one, i * one.length));
+    feeds[input.name] = { data, shape: [n, ...input.shape.slice(1)] };
+  }
+  return feeds;
+}

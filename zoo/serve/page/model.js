@@ -1,0 +1,126 @@
+// The page of one generator: it puts the panels together and gives them what they share, the studio.
+
+import { h, link } from "./dom.js";
+import { milliseconds } from "./engines.js";
+import { NUMBERS_OF, controls, pictures } from "./pictures.js";
+import { plot } from "./plot.js";
+import { shape } from "./shape.js";
+import { take } from "./take.js";
+import { translator } from "./translate.js";
+import { walk } from "./walk.js";
+import { authors, bytes, count, output, tensor } from "./words.js";
+
+const DEFAULTS = { images: 16, points: 1024, translation: 1 };
+
+/** `place` from the address: "seed=3&n=16&label=7". What cannot be is left out. */
+function placeOf(card, query) {
+  const whole = (name, low, high) => {
+    const value = Number(query.get(name) ?? NaN);
+    return Number.isInteger(value) && value >= low && value <= high ? value : null;
+  };
+  const labelled = card.inputs.find((input) => input.classes.length);
+  return {
+    seed: whole("seed", 0, 2 ** 32 - 1) ?? 0,
+    n: NUMBERS_OF[card.kind]?.find((n) => n === whole("n", 1, 4096)) ?? DEFAULTS[card.kind],
+    label: query.has("label") && labelled ? whole("label", 0, labelled.classes.length - 1) : null,
+  };
+}
+
+/** The element for `card`, one of `all`; it stops working when `signal` aborts. `query` holds what the address says. */
+export function modelPage(card, { all, query, engines, signal }) {
+  const status = h("p", { role: "status", class: "status" });
+  const place = placeOf(card, query);
+  const studio = {
+    card,
+    all,
+    place,
+    signal,
+    say(text) {
+      status.classList.remove("failed");
+      status.textContent = text;
+    },
+    fail(error) {
+      if (signal.aborted) return;
+      status.classList.add("failed");
+      status.textContent = error.message;
+    },
+    by: ({ engine, ms }) => `${engines.known[engine].who} in ${milliseconds(ms)}`,
+    /** As Engines.run; null after a failure, of which the person has been told. */
+    async run(feeds, options = {}) {
+      try {
+        return await engines.run(card, feeds, { signal, ...options });
+      } catch (error) {
+        studio.fail(error);
+        return null;
+      }
+    },
+    /** Call `redraw` when the window's size or colours change: canvases do not follow by themselves. */
+    onlook(redraw) {
+      window.addEventListener("resize", redraw, { signal });
+      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal });
+    },
+  };
+  const kind = KINDS[card.kind](studio);
+  const panel = take(studio, kind.save);
+  studio.change = (changes) => {
+    Object.assign(place, changes);
+    const query = new URLSearchParams(Object.entries(place).filter(([, value]) => value !== null));
+    history.replaceState(null, "", `#/${encodeURIComponent(card.name)}?${query}`);
+    panel.refresh();
+    kind.redraw();
+  };
+  panel.refresh();
+  queueMicrotask(kind.redraw); // when the element stands in the page
+  return h(
+    "article",
+    { class: `model ${card.kind}` },
+    h("nav", {}, h("a", { href: "#/" }, "← All generators")),
+    h("h1", { tabindex: "-1" }, card.title),
+    h("p", { class: "lead" }, h("code", {}, card.name), ["", authors(card), output(card)].filter((text, i) => text || !i).join(" · ")),
+    h("div", { class: "stage" },
+      h("div", { class: "view" }, kind.element, status),
+      h("form", { class: "controls", onsubmit: (event) => event.preventDefault() }, engines.panel(kind.redraw), kind.controls)),
+    kind.panels ? h("div", { class: "panels" }, kind.panels) : null,
+    panel.element,
+    facts(card),
+  );
+}
+
+// What differs between kinds of generators: {element, redraw, save, controls, panels}.
+const KINDS = {
+  images(studio) {
+    const [one, way] = [shape(studio), walk(studio)];
+    const main = pictures(studio, (picture) => {
+      one.show(picture);
+      way.reset(picture);
+    });
+    return { ...main, controls: controls(studio, (changes) => studio.change(changes)), panels: [one.element, way.element] };
+  },
+  points(studio) {
+    const way = walk(studio);
+    const main = plot(studio, (points, extent) => way.reset({ points, extent }));
+    const numbers = NUMBERS_OF.points;
+    return { ...main, controls: controls(studio, (changes) => studio.change(changes), numbers), panels: [way.element] };
+  },
+  translation: translator,
+};
+
+function facts(card) {
+  const { paper = {}, data = {} } = card;
+  const outside = (href, text) => h("a", { href, rel: "noreferrer" }, text);
+  const known = [
+    ["Paper", paper.title && [`${authors(card)}, `, h("cite", {}, paper.title),
+      ...(paper.arxiv ? [", ", outside(`https://arxiv.org/abs/${paper.arxiv}`, `arXiv ${paper.arxiv}`)] : [])]],
+    ["Learned from", data.title && [data.homepage ? outside(data.homepage, data.title) : data.title,
+      ...(data.licence ? [`, ${data.licence}`] : [])]],
+    ["Licence of the weights", card.licence],
+    ["Parameters", card.parameters && count(card.parameters)],
+    ["Takes", card.inputs.map((input) => h("div", {}, h("code", {}, tensor(input))))],
+    ["Gives", card.outputs.map((made) => h("div", {}, h("code", {}, tensor(made))))],
+    ["Largest difference to Keras", card.parity === 0 ? "none" : card.parity?.toExponential(1)],
+    ["File", [`${bytes(card.file.bytes)}, SHA-256 `, h("code", {}, card.file.sha256)]],
+    ["Model card", card.card && link(card.card, "how it was made, and how it differs from the paper")],
+  ];
+  const list = known.filter(([, value]) => value).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)));
+  return h("section", { class: "panel facts" }, h("h2", {}, "What it is"), h("dl", {}, list));
+}

@@ -1,0 +1,116 @@
+// What a seed draws: a grid of pictures, one of which is chosen, and the controls that say which.
+
+import { field, h, newest, select } from "./dom.js";
+import { paint, savePng, sheet } from "./draw.js";
+import { MAX_SEED, draw, slice } from "./latents.js";
+import { difference, toUint8 } from "./pixels.js";
+
+const NUMBERS = [1, 4, 9, 16, 25, 36, 64];
+
+/** Seed, number and class as form controls; `onchange` is called with what changed. Points have other numbers. */
+export function controls(studio, onchange, numbers = NUMBERS) {
+  const { card, place } = studio;
+  const labelled = card.inputs.find((input) => input.classes.length);
+  const seed = h("input", {
+    type: "number",
+    min: 0,
+    max: MAX_SEED,
+    step: 1,
+    value: place.seed,
+    onchange: () => {
+      const wanted = Math.round(seed.valueAsNumber);
+      seed.value = Number.isFinite(wanted) ? Math.min(MAX_SEED, Math.max(0, wanted)) : 0;
+      onchange({ seed: Number(seed.value) });
+    },
+  });
+  const another = h("button", { type: "button", onclick: () => {
+    seed.value = crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
+    onchange({ seed: Number(seed.value) });
+  } }, "Another seed");
+  const classes = labelled && [["", "mixed"], ...labelled.classes.map((name, id) => [id, name])];
+  return [
+    h("div", { class: "row" }, field("Seed", seed), another),
+    field("How many", select(numbers.map((n) => [n, n]), place.n, (n) => onchange({ n: Number(n) }))),
+    classes && field("Class", select(classes, place.label ?? "", (id) => onchange({ label: id === "" ? null : Number(id) }))),
+  ];
+}
+
+export const NUMBERS_OF = { images: NUMBERS, points: [256, 1024, 4096] };
+
+/** The grid. `onpick` gets the chosen picture, {index, feeds, pixels, shape}, now and after every change. */
+export function pictures(studio, onpick) {
+  const { card } = studio;
+  const grid = h("div", { class: "grid", role: "radiogroup", "aria-label": "Pictures: choose one to shape" });
+  const range = card.outputs[0].range;
+  let [cells, feeds, rows, shape, picked] = [[], null, [], null, 0];
+  const drawn = {}; // engine -> {key, pixels} of its last sheet
+
+  const pick = (index, focus = false) => {
+    picked = Math.min(index, cells.length - 1);
+    cells.forEach(({ button }, i) => {
+      button.setAttribute("aria-checked", i === picked);
+      button.tabIndex = i === picked ? 0 : -1;
+    });
+    if (focus) cells[picked].button.focus();
+    if (rows[picked]) onpick({ index: picked, feeds: slice(feeds, picked, picked + 1), pixels: rows[picked], shape });
+  };
+  grid.addEventListener("keydown", (event) => {
+    const columns = Math.ceil(Math.sqrt(cells.length));
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    pick(Math.min(cells.length - 1, Math.max(0, picked + step)), true);
+  });
+
+  function layOut(n) {
+    if (cells.length === n) return;
+    cells = Array.from({ length: n }, (_, i) => {
+      const canvas = h("canvas", { width: 1, height: 1 });
+      const label = `picture ${i + 1} of ${n}`;
+      const button = h("button", { type: "button", role: "radio", "aria-label": label, onclick: () => pick(i) }, canvas);
+      return { button, canvas };
+    });
+    grid.className = `grid columns-${Math.ceil(Math.sqrt(n))}`;
+    grid.replaceChildren(...cells.map(({ button }) => button));
+  }
+
+  const redraw = newest(async () => {
+    const { seed, n, label } = studio.place;
+    const asked = draw(card.inputs, n, seed, label);
+    const made = [];
+    layOut(n);
+    grid.setAttribute("aria-busy", "true");
+    const result = await studio.run(asked, {
+      onrows(data, [count, ...rest], start) {
+        const pixels = toUint8(data, range);
+        const size = pixels.length / count;
+        shape = rest;
+        for (let i = 0; i < count; i++) {
+          made.push(pixels.subarray(i * size, (i + 1) * size));
+          paint(cells[start + i].canvas, made.at(-1), rest);
+        }
+      },
+    });
+    if (!result) return;
+    grid.setAttribute("aria-busy", "false");
+    [feeds, rows] = [asked, made];
+    studio.say(`${n === 1 ? "1 picture" : `${n} pictures`} from ${studio.by(result)}.${agreement(result.engine, made)}`);
+    pick(picked);
+  });
+
+  /** What can be said when both ways have drawn the same. */
+  function agreement(engine, made) {
+    const key = JSON.stringify(studio.place);
+    drawn[engine] = { key, made };
+    const other = Object.entries(drawn).find(([name, sheet]) => name !== engine && sheet.key === key);
+    if (!other) return "";
+    const most = made.reduce((worst, pixels, i) => Math.max(worst, difference(pixels, other[1].made[i])), 0);
+    return ` Server and browser agree: the largest difference is ${most} of 255.`;
+  }
+
+  const save = () => {
+    const canvases = cells.map(({ canvas }) => canvas);
+    savePng(sheet(canvases, Math.ceil(Math.sqrt(canvases.length))), `${card.name}-seed-${studio.place.seed}.png`);
+  };
+  return { element: grid, redraw, save };
+}
