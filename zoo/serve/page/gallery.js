@@ -15,7 +15,7 @@ export function gallery(cards) {
       { class: "lead" },
       cards.length
         ? `${kinds}, each one ONNX file that needs no framework. Open one to draw with it, on the server or right here.`
-        : "There is no generator in the folder yet: zoo build trains one.",
+        : "No generator is ready yet: the server loads them, or its folder is empty (zoo build trains one).",
     ),
     h("ul", { class: "cards" }, cards.map((facts) => card(facts, cards))),
   );

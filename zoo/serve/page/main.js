@@ -5,7 +5,7 @@ import { field, h } from "./dom.js";
 import { Engines } from "./engines.js";
 import { gallery } from "./gallery.js";
 import { modelPage } from "./model.js";
-import { Locked, cards, key, server } from "./server.js";
+import { Locked, cards, key, ready, server } from "./server.js";
 
 const main = document.querySelector("main");
 const engines = new Engines({ server, browser: new Browser() }, { browser: await obstacle() });
@@ -56,6 +56,7 @@ async function show() {
   if (!first) main.querySelector("h1").focus(); // where a reader goes on; the browser itself begins at the top
   first = false;
   scrollTo(0, 0);
+  if (!main.querySelector(".model") && !(await ready()) && !signal.aborted) setTimeout(() => signal.aborted || show(), 1000);
 }
 
 addEventListener("hashchange", show);

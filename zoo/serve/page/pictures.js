@@ -1,8 +1,9 @@
 // What a seed draws: a grid of pictures, one of which is chosen, and the controls that say which.
 
-import { field, h, newest, select } from "./dom.js";
+import { field, h, select } from "./dom.js";
 import { paint, savePng, sheet } from "./draw.js";
 import { MAX_SEED, draw, slice } from "./latents.js";
+import { newest } from "./newest.js";
 import { difference, toUint8 } from "./pixels.js";
 
 const NUMBERS = [1, 4, 9, 16, 25, 36, 64];

@@ -1,8 +1,9 @@
 // What a seed draws where the output are points: a plot of them.
 
-import { h, newest } from "./dom.js";
+import { h } from "./dom.js";
 import { extentOf, savePng, scatter } from "./draw.js";
 import { draw } from "./latents.js";
+import { newest } from "./newest.js";
 
 const BLOCK = 1024;
 

@@ -32,6 +32,9 @@ export async function address(path) {
   return key.text ? URL.createObjectURL(await (await ask(path)).blob()) : path;
 }
 
+/** Whether the server has loaded all that it has. */
+export const ready = () => fetch("/v2/health/ready").then((answer) => answer.ok, () => false);
+
 export const cards = async () => (await (await ask("/models")).json()).models;
 
 /** Runs generators on the server. */

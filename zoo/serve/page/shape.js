@@ -1,9 +1,10 @@
 // The chosen picture, large, and sliders that move its latent along directions that change it.
 
-import { h, newest } from "./dom.js";
+import { h } from "./dom.js";
 import { paint, savePng } from "./draw.js";
 import { KEPT, PROBES, blend, directions } from "./directions.js";
 import { prior, vary } from "./latents.js";
+import { newest } from "./newest.js";
 import { toUint8 } from "./pixels.js";
 
 const STAYS = {

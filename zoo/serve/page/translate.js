@@ -1,8 +1,9 @@
 // A translator's panel: drop a picture, see what becomes of it.
 
-import { field, h, newest, select } from "./dom.js";
+import { field, h, select } from "./dom.js";
 import { picture } from "./gallery.js";
 import { fitted, paint, savePng } from "./draw.js";
+import { newest } from "./newest.js";
 import { FITS, allowed, fromRgba, fromUint8, longestSides, toUint8 } from "./pixels.js";
 
 const FIT_WORDS = [["crop", "crop it"], ["pad", "pad it"], ["resize", "stretch it"]];

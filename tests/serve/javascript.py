@@ -1,0 +1,46 @@
+"""The page's modules without a browser: node runs them."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+PAGE = Path(zoo.__file__).parent / "serve" / "page"
+LOOP = """
+    import { createInterface } from "node:readline";
+    const plain = (_, v) => typeof v === "bigint" ? Number(v) : ArrayBuffer.isView(v) ? Array.from(v) : v;
+    const AsyncFunction = (async () => {}).constructor;
+    for await (const line of createInterface({ input: process.stdin })) {
+        const { address, code, given } = JSON.parse(line);
+        const module = await import(address);
+        const run = new AsyncFunction(...Object.keys(module), "given", code);
+        const answer = run(...Object.values(module), given);
+        const told = await answer.then((made) => ({ made }), (error) => ({ error: error.stack }));
+        console.log(JSON.stringify(told, plain));
+    }
+"""
+
+
+@contextlib.contextmanager
+def node():
+    """run(module, code, **given): what `code` returns in JavaScript, with all that a module of the page exports."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("node is not installed: what needs no browser cannot run")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    with subprocess.Popen([program, "--input-type=module", "-e", LOOP], **pipes) as process:
+
+        def run(module, code, **given):
+            process.stdin.write(json.dumps({"address": (PAGE / module).as_uri(), "code": code, "given": given}) + "\n")
+            process.stdin.flush()
+            answer = json.loads(process.stdout.readline())
+            assert "error" not in answer, answer["error"]
+            return answer.get("made")
+
+        yield run
+        process.stdin.close()
