@@ -7,7 +7,10 @@ const RUNTIME = new URL("./vendor/ort.wasm.bundle.min.mjs", import.meta.url);
 /** Why generators cannot run here; "" where they can. */
 export async function obstacle() {
   if (typeof WebAssembly === "undefined") return "this browser has no WebAssembly";
-  const there = await fetch(RUNTIME, { method: "HEAD" }).then((answer) => answer.ok, () => false);
+  const there = await fetch(RUNTIME, { method: "HEAD" }).then(
+    (answer) => answer.ok,
+    () => false,
+  );
   return there ? "" : "the server has no onnxruntime-web to give; set it up by: npm --prefix zoo/serve/page run setup";
 }
 

@@ -66,7 +66,10 @@ export async function directions(z, prior, render) {
   const made = await render(ways.map((way) => prior.move(z, way)));
   const size = made.length / ways.length;
   const changes = basis.map((_, k) => {
-    const [there, back] = [made.subarray(2 * k * size, (2 * k + 1) * size), made.subarray((2 * k + 1) * size, (2 * k + 2) * size)];
+    const [there, back] = [
+      made.subarray(2 * k * size, (2 * k + 1) * size),
+      made.subarray((2 * k + 1) * size, (2 * k + 2) * size),
+    ];
     return there.map((x, i) => x - back[i]);
   });
   const gram = changes.map((a) => changes.map((b) => dot(a, b))); // D D^T [probes, probes]

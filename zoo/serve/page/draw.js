@@ -22,7 +22,9 @@ export function sheet(canvases, columns) {
   context.imageSmoothingEnabled = false;
   context.fillStyle = "white";
   context.fillRect(0, 0, target.width, target.height);
-  canvases.forEach((one, i) => context.drawImage(one, (i % columns) * w, Math.floor(i / columns) * h, w - GAP, h - GAP));
+  canvases.forEach((one, i) =>
+    context.drawImage(one, (i % columns) * w, Math.floor(i / columns) * h, w - GAP, h - GAP),
+  );
   return target;
 }
 

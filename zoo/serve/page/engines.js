@@ -17,8 +17,9 @@ export class Engines {
     this.off = off;
   }
 
-  get title() {
-    return this.known[this.#chosen].title;
+  /** The chosen one, in a sentence. */
+  get who() {
+    return this.known[this.#chosen].who;
   }
 
   /** The switch as an element; `onchange` is called when another engine is chosen. */
@@ -77,4 +78,5 @@ export class Engines {
   }
 }
 
-export const milliseconds = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1e4 ? `${Math.round(ms)} ms` : `${(ms / 1e3).toFixed(1)} s`);
+export const milliseconds = (ms) =>
+  ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1e4 ? `${Math.round(ms)} ms` : `${(ms / 1e3).toFixed(1)} s`;

@@ -17,7 +17,11 @@ export function gallery(cards) {
         ? `${kinds}, each one ONNX file that needs no framework. Open one to draw with it, on the server or right here.`
         : "No generator is ready yet: the server loads them, or its folder is empty (zoo build trains one).",
     ),
-    h("ul", { class: "cards" }, cards.map((facts) => card(facts, cards))),
+    h(
+      "ul",
+      { class: "cards" },
+      cards.map((facts) => card(facts, cards)),
+    ),
   );
 }
 
@@ -35,7 +39,9 @@ function card(facts, all) {
       h(
         "ul",
         { class: "tags" },
-        [output(facts), parameters(facts.parameters), bytes(facts.file.bytes), facts.licence].filter(Boolean).map((text) => h("li", {}, text)),
+        [output(facts), parameters(facts.parameters), bytes(facts.file.bytes), facts.licence]
+          .filter(Boolean)
+          .map((text) => h("li", {}, text)),
       ),
     ),
   );

@@ -21,23 +21,38 @@ async function view(name, query, signal) {
 }
 
 const locked = () =>
-  h("form", { class: "gallery", onsubmit: (event) => {
-    event.preventDefault();
-    key.text = event.target.elements.key.value;
-    show();
-  } },
+  h(
+    "form",
+    {
+      class: "gallery",
+      onsubmit: (event) => {
+        event.preventDefault();
+        key.text = event.target.elements.key.value;
+        show();
+      },
+    },
     h("h1", { tabindex: "-1" }, "This server wants a key"),
-    h("div", { class: "row key" },
+    h(
+      "div",
+      { class: "row key" },
       field("Key", h("input", { name: "key", type: "password", autocomplete: "current-password", required: true })),
-      h("button", { class: "main" }, "Open")));
+      h("button", { class: "main" }, "Open"),
+    ),
+  );
 
 const sorry = (error) =>
-  h("div", { class: "gallery" },
+  h(
+    "div",
+    { class: "gallery" },
     h("h1", { tabindex: "-1" }, "This does not work"),
     h("p", { class: "lead", role: "alert" }, error.message),
-    h("div", { class: "row" },
+    h(
+      "div",
+      { class: "row" },
       h("button", { type: "button", class: "main", onclick: show }, "Try again"),
-      h("a", { class: "button", href: "#/" }, "All generators")));
+      h("a", { class: "button", href: "#/" }, "All generators"),
+    ),
+  );
 
 async function show() {
   leave.abort();
@@ -56,7 +71,8 @@ async function show() {
   if (!first) main.querySelector("h1").focus(); // where a reader goes on; the browser itself begins at the top
   first = false;
   scrollTo(0, 0);
-  if (!main.querySelector(".model") && !(await ready()) && !signal.aborted) setTimeout(() => signal.aborted || show(), 1000);
+  if (!main.querySelector(".model") && !(await ready()) && !signal.aborted)
+    setTimeout(() => signal.aborted || show(), 1000);
 }
 
 addEventListener("hashchange", show);

@@ -47,11 +47,16 @@ export function modelPage(card, { all, query, engines, signal }) {
     by: ({ engine, ms }) => `${engines.known[engine].who} in ${milliseconds(ms)}`,
     /** As Engines.run; null after a failure, of which the person has been told. */
     async run(feeds, options = {}) {
+      const [before, waiting] = [status.textContent, `Waiting for ${engines.who} ...`];
+      const patience = setTimeout(() => studio.say(waiting), 500);
       try {
         return await engines.run(card, feeds, { signal, ...options });
       } catch (error) {
         studio.fail(error);
         return null;
+      } finally {
+        clearTimeout(patience);
+        if (status.textContent === waiting) studio.say(before);
       }
     },
     /** Call `redraw` when the window's size or colours change: canvases do not follow by themselves. */
@@ -76,10 +81,23 @@ export function modelPage(card, { all, query, engines, signal }) {
     { class: `model ${card.kind}` },
     h("nav", {}, h("a", { href: "#/" }, "← All generators")),
     h("h1", { tabindex: "-1" }, card.title),
-    h("p", { class: "lead" }, h("code", {}, card.name), ["", authors(card), output(card)].filter((text, i) => text || !i).join(" · ")),
-    h("div", { class: "stage" },
+    h(
+      "p",
+      { class: "lead" },
+      h("code", {}, card.name),
+      ["", authors(card), output(card)].filter((text, i) => text || !i).join(" · "),
+    ),
+    h(
+      "div",
+      { class: "stage" },
       h("div", { class: "view" }, kind.element, status),
-      h("form", { class: "controls", onsubmit: (event) => event.preventDefault() }, engines.panel(kind.redraw), kind.controls)),
+      h(
+        "form",
+        { class: "controls", onsubmit: (event) => event.preventDefault() },
+        engines.panel(kind.redraw),
+        kind.controls,
+      ),
+    ),
     kind.panels ? h("div", { class: "panels" }, kind.panels) : null,
     panel.element,
     facts(card),
@@ -94,7 +112,11 @@ const KINDS = {
       one.show(picture);
       way.reset(picture);
     });
-    return { ...main, controls: controls(studio, (changes) => studio.change(changes)), panels: [one.element, way.element] };
+    return {
+      ...main,
+      controls: controls(studio, (changes) => studio.change(changes)),
+      panels: [one.element, way.element],
+    };
   },
   points(studio) {
     const way = walk(studio);
@@ -109,10 +131,21 @@ function facts(card) {
   const { paper = {}, data = {} } = card;
   const outside = (href, text) => h("a", { href, rel: "noreferrer" }, text);
   const known = [
-    ["Paper", paper.title && [`${authors(card)}, `, h("cite", {}, paper.title),
-      ...(paper.arxiv ? [", ", outside(`https://arxiv.org/abs/${paper.arxiv}`, `arXiv ${paper.arxiv}`)] : [])]],
-    ["Learned from", data.title && [data.homepage ? outside(data.homepage, data.title) : data.title,
-      ...(data.licence ? [`, ${data.licence}`] : [])]],
+    [
+      "Paper",
+      paper.title && [
+        `${authors(card)}, `,
+        h("cite", {}, paper.title),
+        ...(paper.arxiv ? [", ", outside(`https://arxiv.org/abs/${paper.arxiv}`, `arXiv ${paper.arxiv}`)] : []),
+      ],
+    ],
+    [
+      "Learned from",
+      data.title && [
+        data.homepage ? outside(data.homepage, data.title) : data.title,
+        ...(data.licence ? [`, ${data.licence}`] : []),
+      ],
+    ],
     ["Licence of the weights", card.licence],
     ["Parameters", card.parameters && count(card.parameters)],
     ["Takes", card.inputs.map((input) => h("div", {}, h("code", {}, tensor(input))))],
@@ -121,6 +154,8 @@ function facts(card) {
     ["File", [`${bytes(card.file.bytes)}, SHA-256 `, h("code", {}, card.file.sha256)]],
     ["Model card", card.card && link(card.card, "how it was made, and how it differs from the paper")],
   ];
-  const list = known.filter(([, value]) => value).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)));
+  const list = known
+    .filter(([, value]) => value)
+    .map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)));
   return h("section", { class: "panel facts" }, h("h2", {}, "What it is"), h("dl", {}, list));
 }

@@ -24,15 +24,33 @@ export function controls(studio, onchange, numbers = NUMBERS) {
       onchange({ seed: Number(seed.value) });
     },
   });
-  const another = h("button", { type: "button", onclick: () => {
-    seed.value = crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
-    onchange({ seed: Number(seed.value) });
-  } }, "Another seed");
+  const another = h(
+    "button",
+    {
+      type: "button",
+      onclick: () => {
+        seed.value = crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
+        onchange({ seed: Number(seed.value) });
+      },
+    },
+    "Another seed",
+  );
   const classes = labelled && [["", "mixed"], ...labelled.classes.map((name, id) => [id, name])];
   return [
     h("div", { class: "row" }, field("Seed", seed), another),
-    field("How many", select(numbers.map((n) => [n, n]), place.n, (n) => onchange({ n: Number(n) }))),
-    classes && field("Class", select(classes, place.label ?? "", (id) => onchange({ label: id === "" ? null : Number(id) }))),
+    field(
+      "How many",
+      select(
+        numbers.map((n) => [n, n]),
+        place.n,
+        (n) => onchange({ n: Number(n) }),
+      ),
+    ),
+    classes &&
+      field(
+        "Class",
+        select(classes, place.label ?? "", (id) => onchange({ label: id === "" ? null : Number(id) })),
+      ),
   ];
 }
 
@@ -68,7 +86,11 @@ export function pictures(studio, onpick) {
     cells = Array.from({ length: n }, (_, i) => {
       const canvas = h("canvas", { width: 1, height: 1 });
       const label = `picture ${i + 1} of ${n}`;
-      const button = h("button", { type: "button", role: "radio", "aria-label": label, onclick: () => pick(i) }, canvas);
+      const button = h(
+        "button",
+        { type: "button", role: "radio", "aria-label": label, onclick: () => pick(i) },
+        canvas,
+      );
       return { button, canvas };
     });
     grid.className = `grid columns-${Math.ceil(Math.sqrt(n))}`;
@@ -95,7 +117,9 @@ export function pictures(studio, onpick) {
     if (!result) return;
     grid.setAttribute("aria-busy", "false");
     [feeds, rows] = [asked, made];
-    studio.say(`${n === 1 ? "1 picture" : `${n} pictures`} from ${studio.by(result)}.${agreement(result.engine, made)}`);
+    studio.say(
+      `${n === 1 ? "1 picture" : `${n} pictures`} from ${studio.by(result)}.${agreement(result.engine, made)}`,
+    );
     pick(picked);
   });
 

@@ -21,7 +21,10 @@ export async function ask(path, options = {}) {
     throw new Error("The server does not answer. Is it still running?");
   }
   if (answer.ok) return answer;
-  const words = await answer.json().then((body) => body.error, () => null);
+  const words = await answer.json().then(
+    (body) => body.error,
+    () => null,
+  );
   const wait = answer.headers.get("Retry-After");
   if (answer.status === 401) throw new Locked("This server wants a key.");
   throw new Error(`${words ?? `The server answered ${answer.status}`}${wait ? `; try again in ${wait} s` : ""}`);
@@ -33,7 +36,11 @@ export async function address(path) {
 }
 
 /** Whether the server has loaded all that it has. */
-export const ready = () => fetch("/v2/health/ready").then((answer) => answer.ok, () => false);
+export const ready = () =>
+  fetch("/v2/health/ready").then(
+    (answer) => answer.ok,
+    () => false,
+  );
 
 export const cards = async () => (await (await ask("/models")).json()).models;
 

@@ -19,7 +19,10 @@ export function shape(studio) {
   const from = prior(input);
   const range = card.outputs[0].range;
   const canvas = h("canvas", { class: "large", width: 1, height: 1, role: "img", "aria-label": "The chosen picture" });
-  const number = Math.min(KEPT, input.shape.slice(1).reduce((size, axis) => size * axis, 1));
+  const number = Math.min(
+    KEPT,
+    input.shape.slice(1).reduce((size, axis) => size * axis, 1),
+  );
   let [picture, ways] = [null, null];
 
   const move = newest(async () => {
@@ -36,7 +39,15 @@ export function shape(studio) {
     if (raw && chosen === picture) paint(canvas, toUint8(raw, range), chosen.shape);
   });
   const sliders = Array.from({ length: number }, (_, i) => {
-    return h("input", { type: "range", min: -1.5, max: 1.5, step: 0.05, value: 0, "aria-label": `Direction ${i + 1}`, oninput: move });
+    return h("input", {
+      type: "range",
+      min: -1.5,
+      max: 1.5,
+      step: 0.05,
+      value: 0,
+      "aria-label": `Direction ${i + 1}`,
+      oninput: move,
+    });
   });
 
   /** Begin with another picture; the sliders go back to the middle. */
@@ -54,12 +65,28 @@ export function shape(studio) {
     "section",
     { class: "panel shape" },
     h("h2", {}, "Shape one"),
-    h("p", { class: "note" }, `Click a picture above, then move it: these are the directions, among ${PROBES} random ones, ` +
-      `in which it changes most; ${STAYS[Object.keys(input.prior)[0]]}.`),
-    h("div", { class: "beside" }, canvas, h("div", { class: "sliders" }, sliders.map((slider, i) => h("label", {}, i + 1, slider)),
-      h("div", { class: "row" },
-        h("button", { type: "button", onclick: () => picture && back() }, "Back to the start"),
-        h("button", { type: "button", onclick: save }, "Save as PNG")))),
+    h(
+      "p",
+      { class: "note" },
+      `Click a picture above, then move it: these are the directions, among ${PROBES} random ones, ` +
+        `in which it changes most; ${STAYS[Object.keys(input.prior)[0]]}.`,
+    ),
+    h(
+      "div",
+      { class: "beside" },
+      canvas,
+      h(
+        "div",
+        { class: "sliders" },
+        sliders.map((slider, i) => h("label", {}, i + 1, slider)),
+        h(
+          "div",
+          { class: "row" },
+          h("button", { type: "button", onclick: () => picture && back() }, "Back to the start"),
+          h("button", { type: "button", onclick: save }, "Save as PNG"),
+        ),
+      ),
+    ),
   );
   return { element, show };
 }

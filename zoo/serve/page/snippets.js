@@ -35,7 +35,9 @@ function drawing(card, address, { seed, n, label }) {
 
 function translation(card, address) {
   const [input] = card.inputs;
-  const [height, width] = input.sizes ? [input.sizes.height.trained, input.sizes.width.trained] : input.shape.slice(1, 3);
+  const [height, width] = input.sizes
+    ? [input.sizes.height.trained, input.sizes.width.trained]
+    : input.shape.slice(1, 3);
   const shape = [1, height, width, input.shape.at(-1)];
   const [low, high] = input.range;
   return {
@@ -72,7 +74,8 @@ const loading = (address) => [
   "const session = await ort.InferenceSession.create(await file.arrayBuffer());",
 ];
 
-const NORMAL = "const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());";
+const NORMAL =
+  "const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());";
 
 /** Lines that draw each input from its prior. */
 function feeding(card, n, label) {
@@ -80,10 +83,17 @@ function feeding(card, n, label) {
   const kinds = new Set(noise.map((input) => Object.keys(input.prior)[0]));
   const lines = kinds.has("normal") || kinds.has("sphere") ? [NORMAL] : [];
   if (kinds.has("sphere")) {
-    lines.push("const sphere = (size) => {", "  const z = Array.from({ length: size }, normal);",
-      "  const scale = Math.sqrt(z.reduce((sum, x) => sum + x * x, 0) / size);", "  return z.map((x) => x / scale);", "};");
+    lines.push(
+      "const sphere = (size) => {",
+      "  const z = Array.from({ length: size }, normal);",
+      "  const scale = Math.sqrt(z.reduce((sum, x) => sum + x * x, 0) / size);",
+      "  return z.map((x) => x / scale);",
+      "};",
+    );
   }
-  const feeds = card.inputs.map((input) => `  ${quoted(input.name)}: ${input.prior ? latent(input, n) : ids(input, n, label)},`);
+  const feeds = card.inputs.map(
+    (input) => `  ${quoted(input.name)}: ${input.prior ? latent(input, n) : ids(input, n, label)},`,
+  );
   return [...lines, "const feeds = {", ...feeds, "};"];
 }
 
@@ -99,8 +109,10 @@ function latent(input, n) {
 }
 
 function ids(input, n, label) {
-  const [array, unit] = input.dtype === "int64" ? ["BigInt64Array", (text) => `BigInt(${text})`] : ["Int32Array", (text) => text];
-  const drawn = label === null ? `() => ${unit(`Math.floor(${input.classes.length} * Math.random())`)}` : `() => ${unit(label)}`;
+  const [array, unit] =
+    input.dtype === "int64" ? ["BigInt64Array", (text) => `BigInt(${text})`] : ["Int32Array", (text) => text];
+  const drawn =
+    label === null ? `() => ${unit(`Math.floor(${input.classes.length} * Math.random())`)}` : `() => ${unit(label)}`;
   return `new ort.Tensor("${input.dtype}", ${array}.from({ length: ${n} }, ${drawn}), [${[n, ...input.shape.slice(1)].join(", ")}])`;
 }
 

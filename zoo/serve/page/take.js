@@ -18,7 +18,8 @@ export function take(studio, save) {
     try {
       await navigator.clipboard.writeText(code.textContent);
       copied.textContent = "Copied";
-    } catch { // no permission, or no secure context: select it, for the person to copy
+    } catch {
+      // no permission, or no secure context: select it, for the person to copy
       getSelection().selectAllChildren(code);
       copied.textContent = "Selected: press Ctrl+C";
     }
@@ -32,11 +33,19 @@ export function take(studio, save) {
     "section",
     { class: "panel take" },
     h("h2", {}, "Take it with you"),
-    h("div", { class: "row" },
+    h(
+      "div",
+      { class: "row" },
       h("button", { type: "button", class: "main", onclick: save }, "Save as PNG"),
-      link(card.file.url, `Download .onnx (${bytes(card.file.bytes)})`, { name: `${card.name}.onnx`, class: "button" })),
-    h("div", { class: "row" }, segments("In your program", languages, language, choose),
-      h("button", { type: "button", onclick: copy }, "Copy"), copied),
+      link(card.file.url, `Download .onnx (${bytes(card.file.bytes)})`, { name: `${card.name}.onnx`, class: "button" }),
+    ),
+    h(
+      "div",
+      { class: "row" },
+      segments("In your program", languages, language, choose),
+      h("button", { type: "button", onclick: copy }, "Copy"),
+      copied,
+    ),
     h("pre", { tabindex: "0" }, code),
   );
   return { element, refresh };

@@ -6,7 +6,11 @@ import { fitted, paint, savePng } from "./draw.js";
 import { newest } from "./newest.js";
 import { FITS, allowed, fromRgba, fromUint8, longestSides, toUint8 } from "./pixels.js";
 
-const FIT_WORDS = [["crop", "crop it"], ["pad", "pad it"], ["resize", "stretch it"]];
+const FIT_WORDS = [
+  ["crop", "crop it"],
+  ["pad", "pad it"],
+  ["resize", "stretch it"],
+];
 
 export function translator(studio) {
   const { card, signal } = studio;
@@ -18,11 +22,25 @@ export function translator(studio) {
   const after = h("canvas", { class: "large", width: 1, height: 1, role: "img", "aria-label": "What comes out" });
   const caption = h("figcaption", {}, "What goes in");
   const file = h("input", { type: "file", accept: "image/*", class: "hidden", onchange: () => open(file.files[0]) });
-  const drop = h("label", { class: "drop" }, file, h("strong", {}, "Drop a picture here"), " or choose a file, or paste one");
-  const results = h("div", { class: "pair", hidden: true },
-    h("figure", {}, before, caption), h("figure", {}, after, h("figcaption", {}, "What comes out")));
-  const example = h("figure", {}, picture(card, studio.all),
-    h("figcaption", {}, "Pictures, each with what became of it at its right"));
+  const drop = h(
+    "label",
+    { class: "drop" },
+    file,
+    h("strong", {}, "Drop a picture here"),
+    " or choose a file, or paste one",
+  );
+  const results = h(
+    "div",
+    { class: "pair", hidden: true },
+    h("figure", {}, before, caption),
+    h("figure", {}, after, h("figcaption", {}, "What comes out")),
+  );
+  const example = h(
+    "figure",
+    {},
+    picture(card, studio.all),
+    h("figcaption", {}, "Pictures, each with what became of it at its right"),
+  );
 
   const redraw = newest(async () => {
     if (!bitmap) return;
@@ -47,7 +65,12 @@ export function translator(studio) {
     }
     redraw();
   }
-  for (const [kind, over] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]]) {
+  for (const [kind, over] of [
+    ["dragenter", true],
+    ["dragover", true],
+    ["dragleave", false],
+    ["drop", false],
+  ]) {
     drop.addEventListener(kind, (event) => {
       event.preventDefault();
       drop.classList.toggle("over", over);
@@ -56,11 +79,31 @@ export function translator(studio) {
   }
   document.addEventListener("paste", (event) => open(event.clipboardData.files[0]), { signal });
   const controls = [
-    field("If its shape does not fit", select(FIT_WORDS, fit, (value) => { fit = value; redraw(); })),
+    field(
+      "If its shape does not fit",
+      select(FIT_WORDS, fit, (value) => {
+        fit = value;
+        redraw();
+      }),
+    ),
     sides.length > 1
-      ? field("Longer side", select(sides.map((side, i) => [side, i ? `${side} px` : `${side} px, as it learned`]), longest,
-          (value) => { longest = Number(value); redraw(); }))
+      ? field(
+          "Longer side",
+          select(
+            sides.map((side, i) => [side, i ? `${side} px` : `${side} px, as it learned`]),
+            longest,
+            (value) => {
+              longest = Number(value);
+              redraw();
+            },
+          ),
+        )
       : null,
   ];
-  return { element: h("div", { class: "translator" }, drop, results, example), controls, redraw, save: () => savePng(after, `${card.name}.png`) };
+  return {
+    element: h("div", { class: "translator" }, drop, results, example),
+    controls,
+    redraw,
+    save: () => savePng(after, `${card.name}.png`),
+  };
 }

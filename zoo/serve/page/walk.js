@@ -13,8 +13,22 @@ export function walk(studio) {
   const { card, signal } = studio;
   const range = card.outputs[0].range;
   const points = card.kind === "points";
-  const canvas = h("canvas", { class: points ? "plot" : "large", width: 1, height: 1, role: "img", "aria-label": "The walk" });
-  const scrubber = h("input", { type: "range", min: 0, max: FRAMES - 1, step: 1, value: 0, "aria-label": "Frame", oninput: seek });
+  const canvas = h("canvas", {
+    class: points ? "plot" : "large",
+    width: 1,
+    height: 1,
+    role: "img",
+    "aria-label": "The walk",
+  });
+  const scrubber = h("input", {
+    type: "range",
+    min: 0,
+    max: FRAMES - 1,
+    step: 1,
+    value: 0,
+    "aria-label": "Frame",
+    oninput: seek,
+  });
   const button = h("button", { type: "button", class: "main", onclick: () => (playing ? stop() : play()) }, "Play");
   let [frames, shape, playing, coming] = [null, null, false, null];
   let scene = { points: new Float32Array(0), extent: 1 };
@@ -23,7 +37,6 @@ export function walk(studio) {
   function ready() {
     coming ??= (async () => {
       const { seed, label } = studio.place;
-      studio.say("Walking ...");
       const result = await studio.run(loop(card.inputs, FRAMES, seed, STOPS, label));
       if (!result) return (coming = null);
       const size = result.data.length / FRAMES;

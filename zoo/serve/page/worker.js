@@ -40,8 +40,10 @@ async function work(job) {
 let last = Promise.resolve(); // one run after the other: a session is not to be entered twice
 
 onmessage = ({ data: job }) => {
-  last = last.then(() => work(job)).then(
-    (made) => postMessage({ id: job.id, ...made }, made.data ? [made.data.buffer] : []),
-    (error) => postMessage({ id: job.id, error: String(error.message ?? error).split("\n")[0] }),
-  );
+  last = last
+    .then(() => work(job))
+    .then(
+      (made) => postMessage({ id: job.id, ...made }, made.data ? [made.data.buffer] : []),
+      (error) => postMessage({ id: job.id, error: String(error.message ?? error).split("\n")[0] }),
+    );
 };

@@ -33,7 +33,7 @@ def test_streams_are_those_of_numpy(node, name):
     "part", [{"uniform": {}}, {"uniform": {"low": 0, "high": 1}}, {"normal": {}}, {"sphere": {}}], ids=str
 )
 def test_latents_are_those_of_the_runtime(node, part):
-    """Uniform numbers to the last bit; the others to one unit in the last place, as log and sums may round otherwise."""
+    """Uniform numbers to the last bit; the others to one unit in the last place, as log may round otherwise."""
     prior = priors.make(part, shape=(5, 13))
     code = "return given.seeds.map((seed) => draw([given.input], 70, seed).z.data)"
     drawn = node("latents.js", code, seeds=SEEDS, input=_input(part, 5, 13))

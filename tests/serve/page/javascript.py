@@ -15,13 +15,13 @@ LOOP = """
     import { createInterface } from "node:readline";
     const plain = (_, v) => typeof v === "bigint" ? Number(v) : ArrayBuffer.isView(v) ? Array.from(v) : v;
     const AsyncFunction = (async () => {}).constructor;
-    for await (const line of createInterface({ input: process.stdin })) {
-        const { address, code, given } = JSON.parse(line);
+    const answer = async ({ address, code, given }) => {
         const module = await import(address);
-        const run = new AsyncFunction(...Object.keys(module), "given", code);
-        const answer = run(...Object.values(module), given);
-        const told = await answer.then((made) => ({ made }), (error) => ({ error: error.stack }));
-        console.log(JSON.stringify(told, plain));
+        return new AsyncFunction(...Object.keys(module), "given", code)(...Object.values(module), given);
+    };
+    for await (const line of createInterface({ input: process.stdin })) {
+        const told = answer(JSON.parse(line)).then((made) => ({ made }), (error) => ({ error: error.stack }));
+        console.log(JSON.stringify(await told, plain));
     }
 """
 

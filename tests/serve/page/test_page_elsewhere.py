@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from chromium import EMULATED_GPU, Page, chromium
 from live import Live
@@ -10,7 +11,8 @@ from zoo.serve.settings import Settings
 
 KINDS = ("", "fashion", "points", "photos_a_to_b")  # the gallery, and a generator of each kind
 REAL = """
-    if (globalThis.GPUAdapterInfo) Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { value: false });
+    const facts = globalThis.GPUAdapterInfo?.prototype;
+    if (facts) Object.defineProperty(facts, "isFallbackAdapter", { value: false });
 """
 
 
@@ -148,3 +150,23 @@ def test_code_is_copied(page):
     page.wait(lambda: "Copied" in page.text(".take"))
     copied = page.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
     assert copied == page.text("pre") and '"label":"bag"' in copied
+
+
+@pytest.mark.parametrize("place", ["tiny?n=4", "fashion?n=4", "fashion?n=9&label=1", "points?n=256", "photos_a_to_b"])
+def test_the_javascript_that_is_offered_runs(page, here, place):
+    """In the page itself, whose onnxruntime-web stands in for the package."""
+    page.open(place)
+    page.js("document.querySelector('.take input[value=JavaScript]').click()")
+    package, module = 'import * as ort from "onnxruntime-web";', "/page/vendor/ort.wasm.bundle.min.mjs"
+    code = page.text("pre")
+    assert package in code
+    body = code.replace(package, f'const ort = await import("{module}");')
+    body += "\nreturn [made.dims, Array.from(made.data)];"
+    shape, numbers = page.driver.execute_async_script(
+        f"const told = arguments[0]; (async () => {{{body}}})().then(told, (error) => told(['failed', error.stack]))"
+    )
+    rows = int((re.search(r"n=(\d+)", place) or ["", "1"])[1])
+    assert shape == [rows, *{"points": [2], "photos": [16, 16, 3]}.get(re.split("[_?]", place)[0], [8, 8, 3])]
+    assert len(numbers) == np.prod(shape) and np.isfinite(numbers).all()
+    assert np.ptp(numbers) > 0.1 or place.startswith("photos")  # a black picture has a negative of one colour
+    page.errors()  # the runtime remarks on a weight of the tiny file that nothing uses

@@ -19,7 +19,7 @@ import zoo
 from zoo import manifest
 
 PAGE = Path(zoo.__file__).parent / "serve" / "page"
-EXPORTED = Path(__file__).resolve().parents[2] / "exported"
+EXPORTED = Path(__file__).resolve().parents[3] / "exported"
 SHIPPED = {facts.model: (folder, facts) for folder in sorted(EXPORTED.iterdir())
            if (folder / manifest.MANIFEST_FILE).is_file() for facts in manifest.read_all(folder)}  # fmt: skip
 FLAGS = (
@@ -68,7 +68,8 @@ class Page:
         return value
 
     def settled(self) -> str:
-        return self.wait(lambda: self.text(".status"))
+        """What the status line says when nothing is under way."""
+        return self.wait(lambda: (said := self.text(".status")) and not said.startswith("Waiting") and said)
 
     def after(self, act: Any) -> str:
         """What the status line says when that which `act()` asks for is done."""
