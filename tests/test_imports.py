@@ -39,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
         "arrays", "data", "data.catalogue", "errors", "manifest", "pictures", "priors", "registry", "runtime", "tensor",
         "zoo",
     },
+    "deploy": {"errors", "manifest", "serve", "session", "tensor"},
     "spec": {"data.catalogue", "errors", "registry"},
     "sizes": {"spec", "tensor"},
     "metrics": {"errors", "registry"},
@@ -87,7 +88,7 @@ ROOMS: dict[str, set[str]] = {
         "bench", "claims", "data", "describe", "errors", "export", "exportable", "manifest", "metrics", "pictures",
         "serve", "spec", "starter", "training", "variants", "zoo",
     },
-    "cli": {"commands", "draw", "errors", "inspection", "manifest", "zoo"},
+    "cli": {"commands", "deploy", "draw", "errors", "inspection", "manifest", "zoo"},
 }  # fmt: skip
 
 # Package -> the rooms that may name it, at their top or inside a function.
@@ -104,6 +105,7 @@ HEAVY: dict[str, set[str]] = {
     "matplotlib": {"claims"},
     "onnx": {"half", "onnx_graph"},
     "onnxruntime": {"half", "session"},
+    "ray": {"deploy"},
     "yaml": {"spec"},
     **{package: {"serve"} for package in ("fastapi", "pydantic", "starlette", "uvicorn", "prometheus_client")},
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from zoo import __version__, commands, draw, inspection
+from zoo.deploy import command as deploy
 from zoo.errors import ZooError
 from zoo.manifest import PRECISIONS
 
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
         _add_new,
         _add_bench,
         _add_reproduce,
+        _add_deploy,
     ):
         add(group)
     return top
@@ -258,6 +260,11 @@ exit code: 0 when the claim holds, 3 when it does not""")  # fmt: skip
         "not with --quick)",
     )  # fmt: skip
     p.set_defaults(run=commands.reproduce)
+
+
+def _add_deploy(group: argparse._SubParsersAction) -> None:
+    text = "describe exported generators to an engine that runs on many machines"
+    deploy.add_flags(_command(group, "deploy", text, deploy.EXAMPLES))
 
 
 def _steps(text: str) -> int:

@@ -1,0 +1,1 @@
+"""Exported generators for engines that run on many machines: Triton, KServe, Ray Serve. Theirs is the serving."""

@@ -1,0 +1,75 @@
+"""The server of `zoo serve` under Ray Serve: the same app in many replicas, which Ray starts, counts and replaces.
+
+`zoo deploy ray` writes the config file that names `build`; `serve run FILE` (or `serve deploy FILE`) calls it. Ray is
+imported here and nowhere else, and only when that happens.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.deploy import artifacts
+from zoo.deploy.text import yaml
+
+if TYPE_CHECKING:
+    from ray.serve import Application
+
+UNDER_WAY = 64  # requests that one replica works on; a full batch, so that the app's own batching has what to join
+
+
+@dataclass(frozen=True)
+class Options:
+    """How many replicas, from `min_replicas` up as requests come; each owns `cpus` cores."""
+
+    min_replicas: int = 1
+    max_replicas: int = 8
+    cpus: int = 1
+    gpu: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+def text(folder: str | os.PathLike[str], options: Options) -> str:
+    """The config file, YAML. `folder` must be at the same path on every machine. Raises ServeError."""
+    artifacts.find(folder)
+    place = str(Path(folder).resolve())
+    head = f"# serve run THIS_FILE; every machine of the cluster needs gan-zoo[ray,serve] and {place}\n"
+    return head + yaml(_config(place, options))
+
+
+def _config(place: str, options: Options) -> dict[str, Any]:
+    replicas = {
+        "name": "zoo",
+        "max_ongoing_requests": UNDER_WAY,
+        "graceful_shutdown_timeout_s": 30,
+        "autoscaling_config": {
+            "min_replicas": options.min_replicas,
+            "max_replicas": options.max_replicas,
+            "target_ongoing_requests": UNDER_WAY // 4,
+        },
+        "ray_actor_options": {"num_cpus": options.cpus, **({"num_gpus": 1} if options.gpu else {})},
+    }
+    application = {
+        "name": "gan-zoo",
+        "route_prefix": "/",
+        "import_path": "zoo.deploy.ray:build",
+        "args": {"folder": place, "cpus": options.cpus, "provider": "cuda" if options.gpu else "cpu"},
+        "deployments": [replicas],
+    }
+    return {"http_options": {"host": options.host, "port": options.port}, "applications": [application]}
+
+
+def build(args: Mapping[str, Any]) -> Application:
+    """Ray's application builder: `args` of the config file -> the app, made anew in every replica."""
+    from ray import serve
+
+    def app() -> Any:
+        from zoo.deploy import replica
+
+        return replica.app(Path(args["folder"]), workers=args["cpus"], provider=args["provider"])
+
+    return serve.deployment(serve.ingress(app)(), name="zoo").bind()
