@@ -83,14 +83,14 @@ def cluster(folder):
     environment = {
         name: value, "PYTHONPATH": str(goldens.ROOT), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0",
     }  # fmt: skip
-    try:
-        with tempfile.TemporaryDirectory(prefix="ray") as scratch:  # not pytest's: the paths of sockets must be short
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as scratch:  # sockets want short paths
+        try:
             with serving.running(command, address, {**environment, "RAY_TMPDIR": scratch}):
                 yield address, lambda: marked(mark, "ServeReplica")
-    finally:
-        for pid in marked(mark):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        finally:
+            for pid in marked(mark):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def marked(mark, title=""):

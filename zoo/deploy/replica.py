@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,8 +16,12 @@ from zoo.serve.settings import Settings
 
 
 def app(folder: Path, *, workers: int, provider: str) -> FastAPI:
-    """The app for `workers` cores, which are fewer than the machine has: its other replicas have the others."""
-    made = create_app(folder, Settings(workers=workers, provider=provider))
+    """The app for `workers` cores, which are fewer than the machine has: its other replicas have the others.
+
+    Clients must send the key that the variable ZOO_API_KEY holds, where the cluster was started with one.
+    """
+    settings = Settings(workers=workers, provider=provider, api_key=os.environ.get("ZOO_API_KEY", ""))
+    made = create_app(folder, settings)
     start = made.router.lifespan_context
 
     @contextlib.asynccontextmanager
