@@ -39,7 +39,7 @@ ROOMS: dict[str, set[str]] = {
         "arrays", "data", "data.catalogue", "errors", "manifest", "pictures", "priors", "registry", "runtime", "tensor",
         "zoo",
     },
-    "deploy": {"errors", "manifest", "serve", "session", "tensor"},
+    "deploy": {"errors", "manifest", "serve", "tensor", "wire"},
     "spec": {"data.catalogue", "errors", "registry"},
     "sizes": {"spec", "tensor"},
     "metrics": {"errors", "registry"},

@@ -104,7 +104,7 @@ def test_a_gpu_does_not_search_all_algorithms_for_every_batch_size():
     read = config(nets.describe(), gpu=True)
     assert [group.kind for group in read.instance_group] == [read.instance_group[0].KIND_GPU]
     (cuda,) = read.optimization.execution_accelerators.gpu_execution_accelerator
-    assert cuda.name == "cuda" and dict(cuda.parameters) == {"cudnn_conv_algo_search": "HEURISTIC"}
+    assert cuda.name == "cuda" and dict(cuda.parameters) == {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
     assert read.parameters["cudnn_conv_algo_search"].string_value == "1"
 
 
@@ -143,6 +143,22 @@ def test_it_may_be_written_again_and_leaves_what_is_not_its_own(tmp_path):
     assert "max_batch_size: 2" in (model.parents[1] / "config.pbtxt").read_text()
     assert other.read_text() == "of someone else"
     assert [path.name for path in model.parent.iterdir()] == ["model.onnx"]  # nothing aside is left
+
+
+def test_a_variant_is_taken_where_it_is_asked_for(tmp_path):
+    folder = nets.save(tmp_path / "exported" / "tiny", nets.images(), nets.describe())
+    half = manifests.write_whole(folder / "generator.fp16.onnx", nets.images(seed=1).SerializeToString())
+    stated = manifests.read(folder)
+    variants = {"fp16": {"file": half.name, "bytes": half.stat().st_size, "parity": {}}}
+    files = stated.files | {half.name: manifests.sha256_file(half)}
+    manifests.write(replace(stated, variants=variants, files=files), folder)
+    model = tmp_path / "repository" / "tiny" / "1" / "model.onnx"
+    triton.write(folder, tmp_path / "repository", triton.Options(precision="fp16"))
+    assert model.read_bytes() == half.read_bytes()
+    triton.write(folder, tmp_path / "repository", triton.Options())
+    assert model.read_bytes() == (folder / "generator.onnx").read_bytes()
+    with pytest.raises(ServeError, match="there is no variant 'int8'"):
+        triton.write(folder, tmp_path / "repository", triton.Options(precision="int8"))
 
 
 def test_the_repository_is_not_written_among_the_artifacts(tmp_path):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from zoo.errors import ServeError
 from zoo.manifest import MANIFEST_FILE, Manifest, read_all
-from zoo.session import has_external_data
+from zoo.wire import has_external_data
 
 
 class Network(NamedTuple):
@@ -26,9 +26,10 @@ class Network(NamedTuple):
         return self.facts.model
 
 
-def find(folder: str | os.PathLike[str]) -> list[Network]:
+def find(folder: str | os.PathLike[str], precision: str | None = None) -> list[Network]:
     """All networks of a folder of artifacts, or of a single one, by name; every file is the one that was exported.
 
+    `precision` is "float32" (None) or a variant that each of them has, such as "fp16".
     Raises ServeError: there is none, two have the same name, a name that no path or address can hold, a changed file.
     """
     place = Path(folder)
@@ -36,7 +37,7 @@ def find(folder: str | os.PathLike[str]) -> list[Network]:
         raise ServeError(f"{place}: there is no such folder")
     single = (place / MANIFEST_FILE).is_file()
     folders = [place] if single else sorted(path.parent for path in place.glob(f"[!.]*/{MANIFEST_FILE}"))
-    networks = [Network(facts, one / facts.file) for one in folders for facts in read_all(one)]
+    networks = [Network(facts, one / facts.file_of(precision)) for one in folders for facts in read_all(one)]
     if not networks:
         raise ServeError(f"{place}: there is no exported generator in it: no folder with a {MANIFEST_FILE}")
     for name, count in Counter(network.name for network in networks).items():

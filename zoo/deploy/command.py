@@ -29,6 +29,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--threads", type=_count, help="CPU threads of one call (default: ONNX Runtime's choice)")
     p.add_argument("--gpu", action="store_true", help="run on NVIDIA GPUs")
+    p.add_argument("--precision", help="take this variant of every network, such as fp16 (default: float32)")
     p.set_defaults(run=_triton)
 
     p = _engine(engines, "kserve", "an InferenceService over that repository, for Kubernetes", Path("kserve.yaml"))
@@ -70,7 +71,7 @@ def _replicas(p: argparse.ArgumentParser, *, lowest: int, most: int) -> None:
 def _triton(options: argparse.Namespace) -> int:
     chosen = triton.Options(
         max_batch=options.max_batch, delay_microseconds=round(options.delay_ms * 1000), threads=options.threads,
-        gpu=options.gpu,
+        gpu=options.gpu, precision=options.precision,
     )  # fmt: skip
     names = triton.write(options.artifacts, options.out, chosen)
     flags = "--disable-auto-complete-config --strict-readiness=true"

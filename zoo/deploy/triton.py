@@ -30,6 +30,7 @@ class Options:
     delay_microseconds: int = 3000  # how long a request waits for others to join its batch
     threads: int | None = None  # of one call on the CPU
     gpu: bool = False
+    precision: str | None = None  # float32, or a variant such as "fp16"; numbers travel as float32 all the same
 
 
 def write(folder: str | os.PathLike[str], out: str | os.PathLike[str], options: Options) -> list[str]:
@@ -37,7 +38,7 @@ def write(folder: str | os.PathLike[str], out: str | os.PathLike[str], options: 
 
     A model stands before its config.pbtxt does, each whole: a server that watches the folder never sees half of one.
     """
-    networks = artifacts.find(folder)
+    networks = artifacts.find(folder, options.precision)
     source, repository = Path(folder).resolve(), Path(out).resolve()
     if source == repository or source in repository.parents:
         raise ServeError(f"{out}: lies in the folder of the artifacts themselves; name another one")
@@ -87,13 +88,14 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
 
 
 def _cuda() -> dict[str, Any]:
-    """Heuristic search: trying every algorithm takes seconds for each new batch size, and batches here have every size.
+    """What `zoo.load` asks of CUDA, for the same numbers and no seconds of search for each new batch size.
 
-    This is the documented place. The backend then reads the parameter of the same name, and where that is not there
-    goes back to the exhaustive search, so both are written: 1 is HEURISTIC there.
+    This is the documented place for the search. The backend reads the parameter of the same name after it, and where
+    that is not there goes back to trying every algorithm, so both are written: 1 is HEURISTIC there.
     """
-    option = {"key": "cudnn_conv_algo_search", "value": "HEURISTIC"}
-    return {"execution_accelerators": {"gpu_execution_accelerator": [{"name": "cuda", "parameters": [option]}]}}
+    options = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+    parameters = [{"key": key, "value": value} for key, value in options.items()]
+    return {"execution_accelerators": {"gpu_execution_accelerator": [{"name": "cuda", "parameters": parameters}]}}
 
 
 def _warm_up(facts: Manifest, rows: int) -> dict[str, Any]:
