@@ -109,13 +109,15 @@ def triton_server(repository: Path, scratch: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running(command: list[str], address: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], address: str, environment: dict[str, str], patience: float = PATIENCE
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server in a process, from the moment when it is ready; stopped in the end. Where it fails, its log is shown."""
     log = Path(os.environ.get("TMPDIR", "/tmp")) / f"zoo-test-{address.split(':')[1]}.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(command, stdout=sink, stderr=sink, env={**os.environ, **environment})
     try:
-        _await(process, address, log)
+        _await(process, address, log, patience)
         yield process
     finally:
         process.terminate()
@@ -127,8 +129,8 @@ def running(command: list[str], address: str, environment: dict[str, str]) -> It
         log.unlink()
 
 
-def _await(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    end = time.monotonic() + PATIENCE
+def _await(process: subprocess.Popen[bytes], address: str, log: Path, patience: float) -> None:
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         assert process.poll() is None, f"the server ended:\n{log.read_text(errors='replace')[-4000:]}"
         try:
@@ -138,7 +140,7 @@ def _await(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
         except OSError:
             pass
         time.sleep(0.2)
-    raise AssertionError(f"not ready after {PATIENCE} s:\n{log.read_text(errors='replace')[-4000:]}")
+    raise AssertionError(f"not ready after {patience} s:\n{log.read_text(errors='replace')[-4000:]}")
 
 
 def free_port() -> int:

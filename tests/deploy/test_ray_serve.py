@@ -26,7 +26,7 @@ import yaml
 from zoo.deploy import ray
 from zoo.errors import ServeError
 
-PATIENCE = 120  # seconds: a busy machine starts replicas slowly
+PATIENCE = 400  # seconds: a busy machine starts Ray and its replicas slowly
 
 
 @pytest.fixture
@@ -82,10 +82,11 @@ def cluster(folder):
     name, value = mark.split("=")
     environment = {
         name: value, "PYTHONPATH": str(goldens.ROOT), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_raylet_start_wait_time_s": str(PATIENCE),
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as scratch:  # sockets want short paths
         try:
-            with serving.running(command, address, {**environment, "RAY_TMPDIR": scratch}):
+            with serving.running(command, address, {**environment, "RAY_TMPDIR": scratch}, PATIENCE):
                 yield address, lambda: marked(mark, "ServeReplica")
         finally:
             for pid in marked(mark):

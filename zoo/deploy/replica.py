@@ -7,16 +7,15 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-
-from fastapi import FastAPI
+from typing import Any
 
 from zoo.errors import ServeError
 from zoo.serve.app import create_app
 from zoo.serve.settings import Settings
 
 
-def app(folder: Path, *, workers: int, provider: str) -> FastAPI:
-    """The app for `workers` cores, which are fewer than the machine has: its other replicas have the others.
+def app(folder: Path, *, workers: int, provider: str) -> Any:
+    """The ASGI app for `workers` cores, which are fewer than the machine has: its other replicas have the others.
 
     Clients must send the key that the variable ZOO_API_KEY holds, where the cluster was started with one.
     """
@@ -25,7 +24,7 @@ def app(folder: Path, *, workers: int, provider: str) -> FastAPI:
     start = made.router.lifespan_context
 
     @contextlib.asynccontextmanager
-    async def loaded(app: FastAPI) -> AsyncIterator[None]:
+    async def loaded(app: Any) -> AsyncIterator[None]:
         """By itself the app answers 503 while it loads; requests shall go to other replicas meanwhile."""
         async with start(app):
             repository = app.state.service.repository
