@@ -32,6 +32,7 @@ PATIENCE = 400  # seconds: a busy machine starts Ray and its replicas slowly
 @pytest.fixture
 def folder(tmp_path):
     goldens.save_points(tmp_path / "points")
+    (tmp_path / "dcgan").symlink_to(goldens.ROOT / "exported" / "dcgan")
     return tmp_path
 
 
@@ -63,7 +64,8 @@ def test_a_replica_takes_part_when_its_models_are_loaded(folder):
         async with app.router.lifespan_context(app):
             return [*app.state.service.repository.models], app.state.service.settings.workers
 
-    assert asyncio.run(models_at_start()) == (["points"], 1)
+    assert asyncio.run(models_at_start()) == (["dcgan", "points"], 1)
+    (folder / "dcgan").unlink()
     (folder / "points" / "generator.onnx").write_bytes(b"damaged")
     with pytest.raises(ServeError, match="none of its generators can be served"):
         asyncio.run(models_at_start())
@@ -107,36 +109,60 @@ def marked(mark, title=""):
 class Load(threading.Thread):
     """A client that asks one thing after another and tries again for a while when there is no answer."""
 
-    def __init__(self, address, seed, end, rows):
+    def __init__(self, address, path, requests, end):
         super().__init__(daemon=True)
-        self.url, self.random, self.end = f"http://{address}/v2/models/points/infer", np.random.default_rng(seed), end
-        self.rows, self.answered, self.retried, self.lost = rows, 0, 0, []
+        self.url, self.requests, self.end = f"http://{address}{path}", requests, end
+        self.answered, self.retried, self.lost = 0, 0, []
 
     def run(self):
         while not self.end.is_set():
-            z = self.random.uniform(-1, 1, (self.rows, 2)).astype(np.float32)
+            body, check = next(self.requests)
             try:
-                point = self.ask(z)
-                np.testing.assert_allclose(point, np.tanh(z * [2, 3]).ravel(), rtol=0, atol=1e-6)
+                check(self.ask(body))
                 self.answered += 1
             except (AssertionError, OSError) as error:
                 self.lost.append(repr(error))
             time.sleep(0.02)
 
-    def ask(self, z):
-        tensor = {"name": "z", "shape": [self.rows, 2], "datatype": "FP32", "data": z.ravel().tolist()}
-        request = urllib.request.Request(self.url, json.dumps({"inputs": [tensor]}).encode())
+    def ask(self, body):
+        request = urllib.request.Request(self.url, json.dumps(body).encode(), {"Content-Type": "application/json"})
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=20) as answer:
-                    return json.load(answer)["outputs"][0]["data"]
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return answer.read()
             except (OSError, http.client.HTTPException) as error:
                 refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
                 if refused or time.monotonic() > deadline:
                     raise
                 self.retried += 1
                 time.sleep(0.2)
+
+
+def points(seed):
+    """Requests of a few milliseconds: (body, the check of its answer)."""
+    random = np.random.default_rng(seed)
+    while True:
+        z = random.uniform(-1, 1, (1, 2)).astype(np.float32)
+        tensor = {"name": "z", "shape": [1, 2], "datatype": "FP32", "data": z.ravel().tolist()}
+
+        def check(answer, z=z):
+            point = json.loads(answer)["outputs"][0]["data"]
+            np.testing.assert_allclose(point, np.tanh(z * [2, 3]).ravel(), rtol=0, atol=1e-6)
+
+        yield {"inputs": [tensor]}, check
+
+
+def walks():
+    """Requests of a second or so, in whose middle a replica can die; all of them have the same answer."""
+    answers = set()
+
+    def check(answer):
+        answers.add(answer)
+        assert answer[:4] == b"RIFF" and len(answers) == 1
+
+    while True:
+        yield {"n": 60, "format": "webp"}, check
 
 
 def until(holds, what):
@@ -154,7 +180,8 @@ def test_no_request_is_lost_when_a_replica_is_killed(cluster):
     address, replicas = cluster
     until(lambda: len(replicas()) == 2, "two replicas")
     first, end = replicas(), threading.Event()
-    load = [Load(address, seed, end, rows) for seed, rows in enumerate((1, 1, 8192, 8192))]  # the long ones are hit
+    load = [Load(address, "/v2/models/points/infer", points(seed), end) for seed in range(2)]
+    load += [Load(address, "/models/dcgan/walk", walks(), end) for _ in range(4)]
     for client in load:
         client.start()
 
@@ -175,6 +202,7 @@ def test_no_request_is_lost_when_a_replica_is_killed(cluster):
     answered, retried = sum(client.answered for client in load), sum(client.retried for client in load)
     print(f"{answered} answers, {retried} tries again, a new replica after {took:.1f} s")
     assert not [line for client in load for line in client.lost]
+    assert retried > 0  # what was in the killed replica; it was busy
     assert killed not in replicas() and len(replicas() & first) == 1
 
 
