@@ -61,6 +61,7 @@ FLAGS = [
     (["kserve", "exported", "--storage-uri", "s3://b", "--name", "My_Zoo"], "lower-case letters, digits and '-'"),
     (["kserve", "exported", "--storage-uri", "s3://b", "--max-replicas", "0"], "at least 1"),
     (["ray", "exported", "--min-replicas", "0"], "at least 1"),
+    (["ray", "exported", "--port", "65536"], "expected a port in 1..65535, received '65536'"),
 ]
 
 

@@ -51,7 +51,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     p.add_argument("--cpus", type=_count, default=1, help="cores of one replica (default: 1)")
     p.add_argument("--gpu", action="store_true", help="give every replica an NVIDIA GPU")
     p.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    p.add_argument("--port", type=_count, default=8000, help="port to listen on (default: 8000)")
+    p.add_argument("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
     p.set_defaults(run=_ray)
 
 
@@ -124,6 +124,12 @@ def _whole(text: str) -> int:
 def _count(text: str) -> int:
     if _whole(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received '{text}'")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not 1 <= _whole(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port in 1..65535, received '{text}'")
     return int(text)
 
 

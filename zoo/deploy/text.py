@@ -25,7 +25,7 @@ def pbtxt(fields: Mapping[str, Any], indent: str = "") -> str:
 
 
 def yaml(value: Mapping[str, Any]) -> str:
-    """YAML in block style; its scalars are JSON's, so `no` and `1:30` stay the words that they are."""
+    """YAML in block style, for keys that are plain words; scalars are JSON's, so `no` and `1:30` stay what they are."""
     return "".join(f"{line}\n" for line in _block(value))
 
 

@@ -24,11 +24,11 @@ MAX_WAIT_MICROSECONDS = 2_000_000
 
 @dataclass(frozen=True)
 class Options:
-    """How Triton shall run them. `max_batch` and `threads` of None are Triton's and ONNX Runtime's to choose."""
+    """How Triton shall run them."""
 
-    max_batch: int | None = None  # rows in a request, and in a batch that Triton gathers
+    max_batch: int | None = None  # rows in a request, and in a batch that Triton gathers; None is MAX_BATCH
     delay_microseconds: int = 3000  # how long a request waits for others to join its batch
-    threads: int | None = None  # of one call on the CPU
+    threads: int | None = None  # of one call on the CPU; None leaves it to ONNX Runtime
     gpu: bool = False
     precision: str | None = None  # float32, or a variant such as "fp16"; numbers travel as float32 all the same
 
