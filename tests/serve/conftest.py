@@ -1,19 +1,8 @@
 """Folders of tiny artifacts, and a server over them that the tests of a module share."""
 
-import onnx_nets as nets
 import pytest
 from cases import LIMITS
-from live import Live
-
-
-def save_all(folder):
-    """tiny (images), fashion (with classes), points, photos_a_to_b and photos_b_to_a (translators)."""
-    nets.save(folder / "tiny", nets.images(), nets.describe())
-    nets.save(folder / "fashion", nets.images(label=True), nets.describe(nets.Z, nets.LABEL, name="fashion"))
-    nets.save(folder / "points", nets.points(), nets.describe_points())
-    facts = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
-    nets.save_several(folder / "photos", [nets.negative(), nets.negative()], facts)
-    return folder
+from live import Live, save_all
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ import socket
 import threading
 import time
 
+import onnx_nets as nets
+
 from zoo.serve import run
 from zoo.serve.app import create_app
 from zoo.serve.settings import Settings
@@ -111,3 +113,13 @@ def one_line(body):
     assert text and "\n" not in text and len(text) < 600, text
     assert not LEAKS.search(text), text
     return text
+
+
+def save_all(folder):
+    """tiny (images), fashion (with classes), points, photos_a_to_b and photos_b_to_a (translators)."""
+    nets.save(folder / "tiny", nets.images(), nets.describe())
+    nets.save(folder / "fashion", nets.images(label=True), nets.describe(nets.Z, nets.LABEL, name="fashion"))
+    nets.save(folder / "points", nets.points(), nets.describe_points())
+    facts = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
+    nets.save_several(folder / "photos", [nets.negative(), nets.negative()], facts)
+    return folder

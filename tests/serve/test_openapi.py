@@ -50,8 +50,9 @@ def test_the_schema_states_every_route(server):
     assert {
         "/models", "/models/{name}", "/models/{name}/samples.png", "/models/{name}/model.onnx", "/models/{name}/card",
         "/models/{name}/sample", "/models/{name}/walk", "/models/{name}/translate", "/metrics", "/v2",
-        "/v2/health/live", "/v2/health/ready", "/v2/models/{name}", "/v2/models/{name}/infer", "/v2/models/{name}/ready",
-        "/v2/models/{name}/versions/{version}", "/v2/models/{name}/versions/{version}/infer",
+        "/v2/health/live", "/v2/health/ready", "/v2/models/{name}", "/v2/models/{name}/infer",
+        "/v2/models/{name}/ready", "/v2/models/{name}/versions/{version}",
+        "/v2/models/{name}/versions/{version}/infer",
         "/v2/models/{name}/versions/{version}/ready", "/v2/repository/index",
     } == set(paths)  # fmt: skip
     body = paths["/models/{name}/sample"]["post"]["requestBody"]

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import save_all
-from live import Live
+from live import Live, save_all
 
 import zoo
 from zoo.manifest import read_all

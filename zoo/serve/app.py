@@ -1,7 +1,7 @@
 """`create_app(folder)`: the ASGI application, for uvicorn, Ray Serve and every other server that speaks ASGI.
 
-Nothing is loaded before the application starts, so that it can be sent to another process; its models are loaded while
-it answers already, and /v2/health/ready says when they are.
+Nothing is loaded before the application starts, and then while it answers already; /v2/health/ready says when all is
+there. Applications with routers cannot be pickled: for Ray Serve, `serve.ingress` takes a function that makes one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 import zoo
@@ -21,6 +22,7 @@ from zoo.serve import friendly, inference, pages
 from zoo.serve.access import Access
 from zoo.serve.bodies import Bodies, answer
 from zoo.serve.openapi import ERRORS
+from zoo.serve.protocol import LENGTH_HEADER
 from zoo.serve.refusal import RefusedError, line
 from zoo.serve.service import running
 from zoo.serve.settings import Settings
@@ -52,6 +54,11 @@ def create_app(folder: Path, settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Bodies)  # each one stands around those before it
     app.add_middleware(pages.Headers)
     app.add_middleware(Access, api_key=settings.api_key)
+    if settings.origin:  # outermost: the question that a browser asks first carries no key
+        app.add_middleware(
+            CORSMiddleware, allow_origins=[settings.origin], allow_headers=["*"], allow_methods=["GET", "POST"],
+            expose_headers=[LENGTH_HEADER, "ETag", "Retry-After"],
+        )  # fmt: skip
     return app
 
 

@@ -17,7 +17,8 @@ from zoo.serve.refusal import RefusedError, brief
 from zoo.serve.service import service
 
 T = TypeVar("T")
-AT_ONCE = 2**16  # bytes of JSON, or of arrays, that are handled without a thread
+# Bytes that are handled at once, in well under a millisecond; more than that in a thread, beside the event loop.
+JSON_AT_ONCE, BINARY_AT_ONCE = 2**15, 2**20
 
 router = APIRouter(tags=["Open Inference Protocol"])
 
@@ -30,14 +31,16 @@ async def infer(request: Request, name: str, version: str = protocol.VERSION) ->
     running = service(request)
     model = _model(request, name, version)
     body, length = await request.body(), request.headers.get(protocol.LENGTH_HEADER)
-    asked = await _maybe_threaded(len(body), protocol.decode, body, length, model.facts, running.settings)
+    at_once = len(body) <= (JSON_AT_ONCE if length is None else BINARY_AT_ONCE)
+    asked = await _call(protocol.decode, body, length, model.facts, running.settings, at_once=at_once)
     size = _answer_bytes(model, asked)
     if not asked.binary:
         protocol.check_json_size(size // 4, running.settings)
         size *= 8  # 20 characters for a float32
     request.scope["zoo.take"](2 * size)
     output = await running.attend(request, model.infer(asked.feed), asked.seconds)
-    data, head = await _maybe_threaded(size, protocol.encode, output, asked, model.facts, running.settings)
+    at_once = size <= (BINARY_AT_ONCE if asked.binary else JSON_AT_ONCE)
+    data, head = await _call(protocol.encode, output, asked, model.facts, running.settings, at_once=at_once)
     headers = {} if head is None else {protocol.LENGTH_HEADER: str(head)}
     return Response(
         data, media_type="application/json" if head is None else "application/octet-stream", headers=headers
@@ -105,6 +108,5 @@ def _answer_bytes(model: Model, asked: protocol.Inference) -> int:
     return size
 
 
-async def _maybe_threaded(size: int, call: Callable[..., T], *arguments: Any) -> T:
-    """Small work at once, for a thread would cost more than it; large work beside the event loop."""
-    return call(*arguments) if size <= AT_ONCE else await asyncio.to_thread(call, *arguments)
+async def _call(call: Callable[..., T], *arguments: Any, at_once: bool) -> T:
+    return call(*arguments) if at_once else await asyncio.to_thread(call, *arguments)

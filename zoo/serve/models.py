@@ -85,7 +85,8 @@ def _load(
     if not NAME.fullmatch(name):
         raise ServeError(f"{folder}: the name {name!r} does not fit into a URL")
     network = Path(facts.file).stem if facts.network else None
-    generator = zoo.load(folder, network=network, provider=settings.provider, threads=settings.threads)
+    how: dict[str, Any] = {"precision": settings.precision, "provider": settings.provider, "threads": settings.threads}
+    generator = zoo.load(folder, network=network, **how)
     files = _files(folder, generator.manifest)
     found = probe.examine(generator, settings)
     if not found.merge:

@@ -40,13 +40,15 @@ class Settings:
     workers: int = field(default_factory=lambda: _cores())
     threads: int = 1
     provider: str = "cpu"
+    precision: str = "float32"
     # patience
     request_seconds: float = 30.0
     body_seconds: float = 20.0
-    header_seconds: float = 10.0
+    header_seconds: float = 10.0  # of silence, up to twice that, until a connection is closed
     send_seconds: float = 30.0  # for each piece of an answer that the client takes
     stop_seconds: int = 30  # for what is in flight when the server is told to stop
     reload_seconds: float = 2.0  # between two looks at the folder
+    origin: str = ""  # of the web pages that may ask besides our own, such as https://app.example; * for all
     api_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
