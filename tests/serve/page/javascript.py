@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import zoo
 
 PAGE = Path(zoo.__file__).parent / "serve" / "page"
+PATIENCE_SECONDS = 60
 LOOP = """
     import { createInterface } from "node:readline";
     const plain = (_, v) => typeof v === "bigint" ? Number(v) : ArrayBuffer.isView(v) ? Array.from(v) : v;
@@ -38,7 +40,12 @@ def node():
         def run(module, code, **given):
             process.stdin.write(json.dumps({"address": (PAGE / module).as_uri(), "code": code, "given": given}) + "\n")
             process.stdin.flush()
-            answer = json.loads(process.stdout.readline())
+            watch = threading.Timer(PATIENCE_SECONDS, process.kill)
+            watch.start()
+            line = process.stdout.readline()
+            watch.cancel()
+            assert line, f"node ended, or did not answer for {PATIENCE_SECONDS} s"
+            answer = json.loads(line)
             assert "error" not in answer, answer["error"]
             return answer.get("made")
 

@@ -73,8 +73,16 @@ export class Browser {
   }
 
   #post(provider, card, feeds) {
-    const { url } = card.file;
-    const job = { id: ++this.#count, provider, url, headers: key.headers(), output: card.outputs[0].name, feeds };
+    const { url, sha256 } = card.file;
+    const job = {
+      id: ++this.#count,
+      provider,
+      url,
+      sha256,
+      headers: key.headers(),
+      output: card.outputs[0].name,
+      feeds,
+    };
     return new Promise((resolve, reject) => {
       this.#jobs.set(job.id, { resolve, reject });
       this.#started().postMessage(job);

@@ -77,8 +77,9 @@ const PRIORS = {
   },
 };
 
-/** The prior of an input, its arguments bound. Throws for one that this page does not know. */
+/** The prior of an input, its arguments bound. Throws where there is none, or one that this page does not know. */
 export function prior(input) {
+  if (!input.prior) throw new Error(`the input "${input.name}" has no prior to be drawn from`);
   const [[name, args]] = Object.entries(input.prior);
   const found = PRIORS[name];
   if (!found) throw new Error(`the page does not know the prior "${name}" of input "${input.name}"`);

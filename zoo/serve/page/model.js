@@ -107,15 +107,13 @@ export function modelPage(card, { all, query, engines, signal }) {
 // What differs between kinds of generators: {element, redraw, save, controls, panels}.
 const KINDS = {
   images(studio) {
-    const [one, way] = [shape(studio), walk(studio)];
-    const main = pictures(studio, (picture) => {
-      one.show(picture);
-      way.reset(picture);
-    });
+    const latent = studio.card.inputs.find((input) => input.prior);
+    const [one, way] = [latent && shape(studio, latent), walk(studio)];
+    const main = pictures(studio, { onpick: (picture) => one?.show(picture), ondraw: way.reset });
     return {
       ...main,
       controls: controls(studio, (changes) => studio.change(changes)),
-      panels: [one.element, way.element],
+      panels: [one?.element, way.element],
     };
   },
   points(studio) {

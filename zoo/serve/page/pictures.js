@@ -56,8 +56,11 @@ export function controls(studio, onchange, numbers = NUMBERS) {
 
 export const NUMBERS_OF = { images: NUMBERS, points: [256, 1024, 4096] };
 
-/** The grid. `onpick` gets the chosen picture, {index, feeds, pixels, shape}, now and after every change. */
-export function pictures(studio, onpick) {
+/**
+ * The grid. `onpick` gets the chosen picture, {index, feeds, pixels, shape}, now and after every change; `ondraw` the
+ * first one, where a walk begins, after each drawing.
+ */
+export function pictures(studio, { onpick, ondraw }) {
   const { card } = studio;
   const grid = h("div", { class: "grid", role: "radiogroup", "aria-label": "Pictures: choose one to shape" });
   const range = card.outputs[0].range;
@@ -114,13 +117,14 @@ export function pictures(studio, onpick) {
         }
       },
     });
-    if (!result) return;
     grid.setAttribute("aria-busy", "false");
+    if (!result) return;
     [feeds, rows] = [asked, made];
     studio.say(
       `${n === 1 ? "1 picture" : `${n} pictures`} from ${studio.by(result)}.${agreement(result.engine, made)}`,
     );
     pick(picked);
+    ondraw({ pixels: rows[0], shape });
   });
 
   /** What can be said when both ways have drawn the same. */

@@ -28,7 +28,7 @@ export function plot(studio, onplot) {
   return { element: canvas, redraw, save: () => savePng(canvas, `${card.name}-seed-${studio.place.seed}.png`) };
 }
 
-/** The first two coordinates of every point, [n, 2]. */
+/** The first two coordinates of every point, [n, 2]; where there is but one, the other is 0. */
 export function plane({ data, shape: [n, d] }) {
-  return Float32Array.from({ length: 2 * n }, (_, i) => data[(i >> 1) * d + (i & 1)]);
+  return Float32Array.from({ length: 2 * n }, (_, i) => ((i & 1) < d ? data[(i >> 1) * d + (i & 1)] : 0));
 }

@@ -13,9 +13,9 @@ const STAYS = {
   sphere: "the latent stays on its sphere",
 };
 
-export function shape(studio) {
+/** `input` is the latent that the sliders move. */
+export function shape(studio, input) {
   const { card } = studio;
-  const input = card.inputs.find((one) => one.prior);
   const from = prior(input);
   const range = card.outputs[0].range;
   const canvas = h("canvas", { class: "large", width: 1, height: 1, role: "img", "aria-label": "The chosen picture" });

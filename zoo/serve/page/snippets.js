@@ -34,7 +34,7 @@ function drawing(card, address, { seed, n, label }) {
 }
 
 function translation(card, address) {
-  const [input] = card.inputs;
+  const input = card.inputs.find((one) => one.layout === "NHWC");
   const [height, width] = input.sizes
     ? [input.sizes.height.trained, input.sizes.width.trained]
     : input.shape.slice(1, 3);

@@ -14,7 +14,8 @@ const FIT_WORDS = [
 
 export function translator(studio) {
   const { card, signal } = studio;
-  const [input, output] = [card.inputs[0], card.outputs[0]];
+  const input = card.inputs.find((one) => one.layout === "NHWC");
+  const [output] = card.outputs;
   const channels = input.shape.at(-1);
   const sides = longestSides(input);
   let [bitmap, fit, longest] = [null, "crop", sides[0]];

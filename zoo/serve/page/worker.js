@@ -1,5 +1,6 @@
 // Runs one generator at a time with onnxruntime-web, off the page's own thread: a long run must not freeze a button.
-// In: {id, provider, url, headers, output, feeds}, feeds null to load only. Out: {id, threads, data, shape} or {id, error}.
+// In: {id, provider, url, sha256, headers, output, feeds}, feeds null to load only.
+// Out: {id, threads, data, shape} or {id, error}.
 
 const RUNTIMES = { wasm: "./vendor/ort.wasm.bundle.min.mjs", webgpu: "./vendor/ort.webgpu.bundle.min.mjs" };
 const TYPES = new Map([
@@ -8,17 +9,17 @@ const TYPES = new Map([
   [BigInt64Array, "int64"],
 ]);
 
-let open = { url: null, session: null };
+let open = { sha256: null, session: null };
 
-async function sessionOf(ort, { provider, url, headers }) {
-  if (open.url !== url) {
+async function sessionOf(ort, { provider, url, sha256, headers }) {
+  if (open.sha256 !== sha256) {
     await open.session?.release();
-    open = { url: null, session: null };
+    open = { sha256: null, session: null };
     const answer = await fetch(url, { headers });
     if (!answer.ok) throw new Error(`the server answered ${answer.status} to ${url}`);
     const options = { executionProviders: [provider], logSeverityLevel: 3 }; // errors only
     const session = await ort.InferenceSession.create(await answer.arrayBuffer(), options);
-    open = { url, session };
+    open = { sha256, session };
   }
   return open.session;
 }
