@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import time
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +18,8 @@ import pytest
 from cases import LIMITS, inference
 from live import Live, one_line, read_answer, status
 
+from zoo.serve import bodies
+from zoo.serve.refusal import RefusedError
 from zoo.serve.settings import Settings
 
 INFER = "/v2/models/tiny/infer"
@@ -266,6 +269,17 @@ def test_headers_without_end(server):
 )
 def test_compressed_bodies_that_are_wrong(server, encoding, body, match):
     refuses(server, match, "POST", INFER, body, {"Content-Encoding": encoding})
+
+
+def test_a_bomb_is_not_unpacked():
+    """100 MB of blanks: no more of them than the limit ever stand in memory."""
+    bomb = gzip.compress(b" " * 10**8, 1)
+    tracemalloc.start()
+    with pytest.raises(RefusedError, match="1,000 bytes"):
+        bodies._unpacked(bomb, bodies.WINDOW_BITS[b"gzip"], 1000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000  # the packed body is half a megabyte
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_invented_requests(api, method, path, mode):
     strategies = [operation.as_strategy(mode, **chosen) for chosen in ({}, named)]
 
     @hypothesis.settings(
-        max_examples=12, deadline=None, derandomize=True, database=None,
+        max_examples=8, deadline=None, derandomize=True, database=None,
         suppress_health_check=[*hypothesis.HealthCheck], phases=[hypothesis.Phase.generate],
     )  # fmt: skip
     @hypothesis.given(hypothesis.strategies.one_of(strategies))

@@ -123,6 +123,7 @@ def test_a_client_that_leaves_harms_nobody(folder):
             server.gate.set()
             assert [status(read_answer(line)) for line in (first, left, right)] == [200] * 3
         assert server.batches == [1, 6]
+        assert b'route="/v2/models/{name}/infer",status="499"} 1.0' in server.service.metrics.text()
 
 
 def test_it_takes_too_long(folder):
