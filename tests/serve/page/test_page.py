@@ -70,7 +70,7 @@ def test_a_seed_gives_the_pictures_of_the_runtime_on_the_server_and_here(page, e
     said = page.run_on("browser")
     local = page.pixels(".grid canvas")
     assert apart(local, server) <= 2 and apart(local, expected) <= 2
-    assert said.endswith(f"the largest difference is {apart(local, server)} of 255.")
+    assert said.endswith(f"differ by at most {apart(local, server)} of 255.")
     for engine in ("server", "browser"):  # the time of each stands in the switch
         assert TIME.fullmatch(page.text(f"[data-time={engine}]"))
     assert "WebAssembly" in page.text(".engines .note")

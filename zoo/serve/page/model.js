@@ -67,15 +67,16 @@ export function modelPage(card, { all, query, engines, signal }) {
   };
   const kind = KINDS[card.kind](studio);
   const panel = take(studio, kind.save);
+  const redraw = () => kind.redraw().catch(studio.fail);
   studio.change = (changes) => {
     Object.assign(place, changes);
     const query = new URLSearchParams(Object.entries(place).filter(([, value]) => value !== null));
     history.replaceState(null, "", `#/${encodeURIComponent(card.name)}?${query}`);
     panel.refresh();
-    kind.redraw();
+    redraw();
   };
   panel.refresh();
-  queueMicrotask(kind.redraw); // when the element stands in the page
+  queueMicrotask(redraw); // when the element stands in the page
   return h(
     "article",
     { class: `model ${card.kind}` },
@@ -94,7 +95,7 @@ export function modelPage(card, { all, query, engines, signal }) {
       h(
         "form",
         { class: "controls", onsubmit: (event) => event.preventDefault() },
-        engines.panel(kind.redraw),
+        engines.panel(redraw),
         kind.controls,
       ),
     ),

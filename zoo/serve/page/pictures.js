@@ -134,7 +134,7 @@ export function pictures(studio, { onpick, ondraw }) {
     const other = Object.entries(drawn).find(([name, sheet]) => name !== engine && sheet.key === key);
     if (!other) return "";
     const most = made.reduce((worst, pixels, i) => Math.max(worst, difference(pixels, other[1].made[i])), 0);
-    return ` Server and browser agree: the largest difference is ${most} of 255.`;
+    return ` Server and browser differ by at most ${most} of 255.`;
   }
 
   const save = () => {

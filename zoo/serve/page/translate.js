@@ -105,6 +105,6 @@ export function translator(studio) {
     element: h("div", { class: "translator" }, drop, results, example),
     controls,
     redraw,
-    save: () => savePng(after, `${card.name}.png`),
+    save: () => (bitmap ? savePng(after, `${card.name}.png`) : studio.say("There is no picture yet: drop one above.")),
   };
 }
