@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import time
 
 import pytest
 from cases import inference
@@ -43,13 +44,24 @@ def test_who_has_no_key_sends_no_body(locked):
     assert status(locked.raw(request)) == 401
 
 
-def test_one_line_for_each_request(server, caplog):
+def logged(caplog, count):
+    """The lines of the access log, which come after the answers: waits for `count` of them."""
+    until = time.monotonic() + 10
+    while True:
+        lines = [record.getMessage() for record in caplog.records if record.name == "zoo.serve.access"]
+        if len(lines) >= count or time.monotonic() > until:
+            return lines
+        time.sleep(0.01)
+
+
+def test_one_line_for_each_request(server, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("zoo.serve"), "propagate", True)  # which `zoo serve` sets for its process
     paths = ["/models?a=b", "/models/a%0a2026-01-01%20forged", "/" + "n" * 1000]
     with caplog.at_level(logging.INFO, "zoo.serve.access"):
         for path in paths:
             server.ask("GET", path)
         server.ask("POST", "/v2/models/tiny/infer", inference(data=[0.25] * 8))
-    lines = [record.getMessage() for record in caplog.records if record.name == "zoo.serve.access"]
+        lines = logged(caplog, 4)
     assert len(lines) == 4 and not any("\n" in line for line in lines)
     pattern = r'127\.0\.0\.1 "(GET|POST) (\S+)" (\d+) (\d+) \d+\.\dms'
     found = [re.fullmatch(pattern, line).groups() for line in lines]
