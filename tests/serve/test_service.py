@@ -130,7 +130,7 @@ def test_it_takes_too_long(folder):
     with held(folder, request_seconds=0.3) as server:
         code, _, body = server.ask("POST", INFER, GOOD)
         assert code == 504 and "longer than 0.3 seconds" in one_line(body)
-        assert server.service._requests == 0
+        until(lambda: server.service._requests == 0)
         server.gate.set()
         assert server.ask("POST", INFER, GOOD)[0] == 200
     with held(folder) as server:
@@ -214,6 +214,25 @@ def test_a_failed_batch_fails_its_requests_alone(folder, caplog):
         assert "the inside of the server" in caplog.text
         lane.run = run
         assert server.ask("POST", INFER, GOOD)[0] == 200
+
+
+@pytest.mark.parametrize("path", [INFER, "/models/tiny/sample", "/models/tiny/walk"])
+def test_what_onnx_runtime_says_of_itself_stays_inside(folder, path, caplog):
+    """Its messages hold the paths of its sources."""
+    with Live(folder, Settings(workers=1)) as server:
+        generator = server.models["tiny"].generator
+
+        class Broken:
+            def run(self, names, feed):
+                raise RuntimeError("Non-zero status code /onnxruntime_src/core/framework/op.cc:345")
+
+        generator._session, whole = Broken(), generator._session
+        body = inference() if path == INFER else {"n": 4}
+        code, _, answer = server.ask("POST", path, body)
+        assert code == 500 and one_line(answer) == "the server failed; its log says why"
+        assert "op.cc:345" in caplog.text
+        generator._session = whole
+        assert server.ask("POST", path, body)[0] == 200
 
 
 def test_services_do_not_share_counters(folder):

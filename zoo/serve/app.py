@@ -63,7 +63,12 @@ def create_app(folder: Path, settings: Settings | None = None) -> FastAPI:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return answer(error if isinstance(error, RefusedError) else RefusedError(str(error)))
+    """A refusal, or what the runtime says of a wrong label or size. What ONNX Runtime says of itself stays inside."""
+    if isinstance(error, RefusedError):
+        return answer(error)
+    if not isinstance(error.__cause__, ValueError | TypeError | None):
+        raise error
+    return answer(RefusedError(str(error)))
 
 
 async def _plain(request: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
@@ -22,7 +22,8 @@ from zoo.serve.photo import read_photo
 from zoo.serve.refusal import RefusedError, line
 from zoo.serve.service import service
 
-Label = StrictInt | StrictStr | list[StrictInt | StrictStr] | None
+Class = StrictInt | Annotated[StrictStr, Field(max_length=200)]  # looking for what is near a long name takes long
+Label = Class | Annotated[list[Class], Field(max_length=2**16)] | None
 Seed = Field(default=0, ge=0, le=priors.MAX_SEED, strict=True, description="the same seed gives the same pictures")
 PNG, ZIP, NPY, GIF, WEBP = "image/png", "application/zip", "application/x-npy", "image/gif", "image/webp"
 
@@ -53,7 +54,7 @@ class Walk(Wish):
     n: int = Field(default=60, ge=2, strict=True, description="frames")
     seed: int = Seed
     stops: int = Field(default=4, ge=2, strict=True, description="latents to pass through")
-    label: StrictInt | StrictStr | None = Field(default=None, description="the class that is held")
+    label: Class | None = Field(default=None, description="the class that is held")
     format: Literal["gif", "webp"] = "gif"
     fps: int = Field(default=20, ge=1, le=50, strict=True)
 
