@@ -253,7 +253,7 @@ def test_pictures_of_classes_and_points(tmp_path):
     labels = picture_of(run, tmp_path).shown["label"]
     assert labels.shape == (SAMPLES,) and set(labels[:10]) == set(range(10))
     run = tiny.train(tmp_path, tiny.POINTS)
-    assert pictures.read_png(run.folder / "generator-0000002.png").shape == (256, 256, 1)
+    assert pictures.read_png(run.folder / "generator-0000002.png").shape == (384, 384, 1)
 
 
 def test_labels_meet_the_images_that_were_made_with_them(tmp_path):
