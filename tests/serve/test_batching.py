@@ -40,14 +40,14 @@ def rows(n, start=0, width=2):
     return np.arange(start, start + n * width, dtype=np.float32).reshape(n, width)
 
 
-def batched(play, *, workers=1, most=8, merge=True, pace=1e-9, **limits):
+def batched(play, *, workers=1, most=8, least=1, pace=1e-9, **limits):
     """Run `play(batcher, net)` in a loop of its own. Returns the net."""
     net = Net()
     settings = Settings(**{"max_delay_seconds": 1e-6, **limits})
 
     async def main():
         with ThreadPoolExecutor(workers) as pool:
-            batcher = Batcher(net, Steady(pace), settings, pool, workers, most=most, merge=merge)
+            batcher = Batcher(net, Steady(pace), settings, pool, workers, most=most, least=least)
             await asyncio.wait_for(play(batcher, net), 60)
             assert not batcher._tasks and not batcher._queues and not batcher._running  # nothing is left behind
 
@@ -147,15 +147,42 @@ def test_shapes_do_not_mix_and_take_turns():
     assert batched(play, most=4).sizes == [1, 4, 4, 2, 2]
 
 
-def test_without_merging_every_request_is_a_batch_of_its_own():
+def test_small_requests_run_by_themselves_where_they_would_differ():
+    """least=3: those of 1 and 2 rows are batches of their own; the others merge, whatever the pace says."""
+
     async def play(batcher, net):
         first = await busy(batcher, net)
-        others = await asked(batcher, rows(2), rows(3), rows(20))
+        feeds = [rows(n, start=n) for n in (2, 3, 1, 4)]
+        others = await asked(batcher, *feeds)
+        net.gate.set()
+        for z, answer in zip(feeds, (await asyncio.gather(first, *others))[1:], strict=True):
+            np.testing.assert_array_equal(answer, 2 * z + 1)
+
+    assert batched(play, least=3).sizes == [1, 2, 7, 1]
+    assert batched(play, least=3, pace=1e6).sizes == [1, 2, 3, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"), [(16, [8, 8]), (17, [8, 9]), (18, [8, 10]), (19, [8, 8, 3]), (9, [9]), (3, [3])]
+)
+def test_no_rest_is_too_small(n, sizes):
+    async def play(batcher, net):
+        np.testing.assert_array_equal(await batcher({"z": rows(n)}), 2 * rows(n) + 1)
+
+    assert batched(play, least=3).sizes == sizes
+
+
+def test_nothing_merges_that_is_no_larger_than_a_batch():
+    """least = most + 1: no size agrees with another. Of larger requests no batch is smaller than that either."""
+
+    async def play(batcher, net):
+        first = await busy(batcher, net)
+        others = await asked(batcher, rows(2), rows(3), rows(8), rows(20))
         net.gate.set()
         answers = await asyncio.gather(first, *others)
-        np.testing.assert_array_equal(answers[3], 2 * rows(20) + 1)
+        np.testing.assert_array_equal(answers[4], 2 * rows(20) + 1)
 
-    assert batched(play, most=8, merge=False, pace=1e6).sizes == [1, 2, 3, 8, 8, 4]  # whatever the pace
+    assert batched(play, most=8, least=9).sizes == [1, 2, 9, 3, 11, 8]
 
 
 def test_who_leaves_the_queue_never_runs_and_harms_nobody():

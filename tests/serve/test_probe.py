@@ -19,7 +19,8 @@ class Moody:
     def run(self, names, feed):
         z = feed["z"]
         rows = np.arange(len(z), dtype=np.float32)[:, None]
-        change = {"nothing": 0, "size": np.float32(len(z)), "place": rows, "one": np.float32(len(z) == 1)}
+        change = {"nothing": 0, "size": np.float32(len(z)), "place": rows}
+        change |= {f"below {n}": np.float32(len(z) < n) for n in (2, 8, 9, 16)}
         return [z + 1e-3 * change[self.what]]
 
 
@@ -27,17 +28,23 @@ def generator(what):
     return Generator(nets.describe_points(), Moody(what))
 
 
-@pytest.mark.parametrize(("what", "merge"), [("nothing", True), ("size", False), ("place", False), ("one", False)])
-def test_rows_that_depend_on_their_batch_are_noticed(what, merge):
+@pytest.mark.parametrize(
+    ("what", "least"),
+    [("nothing", 1), ("size", 17), ("place", 17), ("below 2", 2), ("below 8", 8), ("below 9", 17), ("below 16", 17)],
+)
+def test_rows_that_depend_on_their_batch_are_noticed(what, least):
+    """Between 8 and 16 not every size is tried: who differs at 8 is not trusted above it."""
     found = probe.examine(generator(what), Settings(max_batch=16))
-    assert found.merge is merge and found.most == 16 and 0 < found.seconds_per_number < 1
+    assert (found.least, found.most) == (least, 16) and 0 < found.seconds_per_number < 1
 
 
 def test_slow_networks_get_small_batches(monkeypatch):
     clock = iter(range(10**6))
     monkeypatch.setattr(probe.time, "perf_counter", lambda: next(clock) / 10)  # every call takes 0.1 s
     assert probe.examine(generator("nothing"), Settings(slice_seconds=0.25)).most == 5
-    assert probe.examine(generator("nothing"), Settings(slice_seconds=0.01)).most == 1
+    for what, least in (("nothing", 1), ("below 2", 2), ("size", 2)):
+        found = probe.examine(generator(what), Settings(slice_seconds=0.01))
+        assert (found.most, found.least) == (1, least)
 
 
 def test_noise_is_what_the_network_takes(tmp_path):
@@ -50,4 +57,4 @@ def test_noise_is_what_the_network_takes(tmp_path):
     image = probe.noise(photos, 2)["a"]
     assert image.shape == (2, 16, 16, 3) and image.dtype == np.float32  # the trained size, the stated range
     assert 0 <= image.min() < 0.1 and 0.9 < image.max() <= 1
-    assert probe.examine(photos, Settings()).merge
+    assert probe.examine(photos, Settings()).least == 1

@@ -3,7 +3,7 @@
     batcher = Batcher(run, Pace(...), settings, executor, workers=2, most=64)
     output = await batcher(feed)               # cancel the awaiting task, and what has not run yet never will
 
-A batch takes rows from the requests of one shape in the order of their arrival, `most` at most, and fewer where
+A batch takes rows from the requests of one shape in the order of their arrival, about `most` at most, and fewer where
 the pace measured so far says that they would take longer than `slice_seconds`. A request with rows left goes to the
 back of the queue: one of 20,000 rows delays another by the slices under way, not by itself.
 
@@ -27,7 +27,7 @@ from zoo.arrays import Array
 from zoo.serve.settings import Settings
 
 Feed = Mapping[str, Array]
-Shape = tuple[tuple[int, ...], ...]
+Group = tuple[bool, tuple[tuple[int, ...], ...]]  # whether its requests merge, and the shapes of their rows
 
 
 class Pace:
@@ -88,8 +88,8 @@ class Part:
 class Batcher:
     """Awaitable `run`: feed -> output rows, merged and sliced. Workers exist only while there is work.
 
-    `merge=False` runs every request by itself, for networks whose rows depend on the size of the batch. `observe` is
-    told the rows of each batch.
+    No batch that is merged or cut has fewer than `least` rows, and a request of fewer runs by itself: below that the
+    bits of a row may depend on the size of its batch (`zoo.serve.probe`). `observe` is told the rows of each batch.
     """
 
     run: Callable[[Feed], Array]
@@ -98,9 +98,9 @@ class Batcher:
     executor: Executor
     workers: int
     most: int  # rows of a batch
-    merge: bool = True
+    least: int = 1
     observe: Callable[[int], None] = lambda rows: None
-    _queues: dict[Shape, deque[Job]] = field(default_factory=dict)  # the group whose turn it is comes first
+    _queues: dict[Group, deque[Job]] = field(default_factory=dict)  # the group whose turn it is comes first
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _running: int = 0  # batches under way
     _news: asyncio.Event = field(default_factory=asyncio.Event)  # a job came, or a batch ended
@@ -108,9 +108,9 @@ class Batcher:
     async def __call__(self, feed: Feed) -> Array:
         """The output rows for `feed`. Raises what `run` raises."""
         loop = asyncio.get_running_loop()
-        shape = tuple(array.shape[1:] for array in feed.values())
         job = Job(feed, len(next(iter(feed.values()))), loop.time(), loop.create_future())
-        self._queues.setdefault(shape, deque()).append(job)
+        group = (job.rows >= self.least, tuple(array.shape[1:] for array in feed.values()))
+        self._queues.setdefault(group, deque()).append(job)
         self._news.set()
         if len(self._tasks) < self.workers:
             self._tasks.add(loop.create_task(self._work()))
@@ -167,42 +167,42 @@ class Batcher:
     def _take(self, now: float) -> tuple[list[Part], float]:
         """The parts of the next batch; none, and the seconds until one is due, while waiting for company pays."""
         patience = self.settings.max_delay_seconds
-        for shape, queue in list(self._queues.items()):
+        for group, queue in list(self._queues.items()):
             living = deque(job for job in queue if not job.answer.done())
             if not living:
-                del self._queues[shape]
+                del self._queues[group]
                 continue
-            self._queues[shape] = living
-            most = self._most(living[0])
+            self._queues[group] = living
+            merges, most = group[0], self._most(living[0])
             left = living[0].arrived + self.settings.max_delay_seconds - now
-            if left > 0 and self.merge and self._running and _waiting(living) < most:
+            if left > 0 and merges and self._running and _waiting(living) < most:
                 patience = min(patience, left)
                 continue
-            del self._queues[shape]  # other shapes have their turn first
-            parts = list(self._parts(living, most))
+            del self._queues[group]  # the others have their turn first
+            parts = list(self._parts(living, most)) if merges else [Part(job := living.popleft(), slice(0, job.rows))]
             if living:
-                self._queues[shape] = living
+                self._queues[group] = living
             return parts, 0.0
         return [], patience
 
     def _parts(self, queue: deque[Job], most: int) -> Iterable[Part]:
         """Rows from the front of the queue; a job that has more goes to its back."""
-        while most and queue:
+        while most > 0 and queue:
             job = queue.popleft()
             stop = min(job.rows, job.taken + most)
+            if job.rows - stop < self.least:  # the rest would be too small a batch
+                stop = job.rows
             yield Part(job, slice(job.taken, stop))
-            most = most - (stop - job.taken) if self.merge else 0
+            most -= stop - job.taken
             job.taken = stop
             if stop < job.rows:
                 queue.append(job)
 
     def _most(self, job: Job) -> int:
-        """Rows of a batch. Unmerged ones have a size that depends on nothing, so that results do not either."""
-        if not self.merge:
-            return self.most
+        """Rows of a batch of such jobs."""
         numbers = sum(array.size for array in job.feed.values()) // job.rows
         affordable = int(self.settings.slice_seconds / max(self.pace.seconds(numbers), 1e-9))
-        return max(1, min(self.most, affordable))
+        return max(self.least, min(self.most, affordable))
 
 
 def _waiting(queue: Iterable[Job]) -> int:

@@ -89,14 +89,16 @@ def _load(
     generator = zoo.load(folder, network=network, **how)
     files = _files(folder, generator.manifest)
     found = probe.examine(generator, settings)
-    if not found.merge:
-        LOG.warning("%s: its rows depend on the batch size here: every request runs by itself", name)
+    if found.least > 1:
+        LOG.warning(
+            "%s: requests of fewer than %d rows run by themselves: merged, they would differ", name, found.least
+        )
     pace = Pace(found.seconds_per_number)
 
     def lane(pool: ThreadPoolExecutor, workers: int) -> Batcher:
         return Batcher(
             lambda feed: generator(**feed), pace, settings, pool, workers,
-            most=found.most, merge=found.merge, observe=lambda rows: observe(name, rows),
+            most=found.most, least=found.least, observe=lambda rows: observe(name, rows),
         )  # fmt: skip
 
     quick, slow = lane(threads.quick, settings.workers), lane(threads.slow, 1)

@@ -2,8 +2,9 @@
 
 A row's last bits may depend on the size of its batch: matrix kernels choose their order of summation by it (see
 `zoo.runtime`). A server that merges requests would then answer differently under load, and differently from
-`zoo.load`. So it is tried: batches of many sizes, at other places of a larger one, must give the same bits. All
-generators of this zoo do on every processor tried so far; one that does not is served without merging.
+`zoo.load`. So it is tried: batches of many sizes, from two places of a larger one, must give the same bits. Most
+generators of this zoo do from one row on; `progressive` has a row that runs alone summed in another order, and batches
+from two rows on agree. What lies below that is never merged, and what lies above may be.
 """
 
 from __future__ import annotations
@@ -19,16 +20,21 @@ from zoo.serve.batching import Feed
 from zoo.serve.settings import Settings
 from zoo.tensor import Tensor
 
+GAPLESS = 8  # up to here every size is tried
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found out: seconds per number of input, the largest batch worth making, whether merging is exact."""
+    """What was found out: seconds per number of input, the largest batch worth making, the smallest that may merge.
+
+    A `least` above `most` means that no size agrees with another: requests up to `most` rows run by themselves, as
+    `zoo.load` runs them, and the last bits of larger ones, which are cut, may move.
+    """
 
     seconds_per_number: float
     most: int
-    merge: bool
+    least: int
 
 
 def examine(generator: Generator, settings: Settings) -> Probe:
@@ -40,13 +46,15 @@ def examine(generator: Generator, settings: Settings) -> Probe:
     reference, seconds = _timed(generator, feed)
     rows = len(reference)
     pace = seconds / sum(array.size for array in feed.values())
-    merge = all(
-        np.array_equal(generator(**_rows(feed, at, size)), reference[at : at + size])
+    apart = [
+        size
         for size in sorted({*SIZES, most})
-        if size <= most
+        if size <= max(most, 2)  # two rows, even where batches are not worth making
         for at in {0, (rows - size) // 2}
-    )
-    return Probe(pace, most, merge)
+        if not np.array_equal(generator(**_rows(feed, at, size)), reference[at : at + size])
+    ]
+    least = apart[-1] + 1 if apart else 1
+    return Probe(pace, most, least if least <= min(most, GAPLESS) else most + 1)
 
 
 def _timed(generator: Generator, feed: Feed) -> tuple[Array, float]:
