@@ -26,9 +26,9 @@ def serve(folder: Path, settings: Settings, *, host: str, port: int, quiet: bool
         raise UsageError(f"{folder}: there is no such folder")
     if not artifacts(folder):
         raise UsageError(f"{folder}: there is no exported generator in it; `zoo build dcgan` makes one")
-    _log(quiet)
     app = create_app(folder, settings)
     with _listen(host, port) as listener:
+        _log(quiet)  # only now: a caller whose wish cannot be met keeps the log that it has
         server = Server(app, settings, lambda models: _greet(models, listener, folder))
         server.run(sockets=[listener])
     if server.failed:
