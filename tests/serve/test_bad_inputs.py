@@ -213,21 +213,11 @@ def test_chunks_without_a_length(server, size):
 
 
 def test_chunks_that_never_end(server):
-    """The limit holds without a Content-Length: the answer comes while the client still sends."""
+    """The limit holds without a Content-Length: the answer does not wait for the end of the body."""
     start = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line:
-        line.sendall(start)
-        chunk, sent = b"1000\r\n" + b" " * 0x1000 + b"\r\n", 0
-        line.settimeout(0.01)
-        answer = b""
-        while not answer and sent < 100 * LIMITS.max_body_bytes:
-            try:
-                line.sendall(chunk)
-                sent += len(chunk)
-                answer = line.recv(65536)
-            except (TimeoutError, ConnectionError):
-                continue
-        assert status(answer) == 413 and b"at most 200,000 bytes" in answer
+    chunks = LIMITS.max_body_bytes // 0x1000 + 1
+    answer = server.raw(start + (b"1000\r\n" + b" " * 0x1000 + b"\r\n") * chunks)
+    assert status(answer) == 413 and "at most 200,000 bytes" in one_line(answer.partition(b"\r\n\r\n")[2])
     goes_on(server, server.connect())
 
 
