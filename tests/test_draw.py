@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import cli, pictures
+from zoo import pictures
 
 
 @pytest.fixture(scope="module")
@@ -23,19 +23,10 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture
-def zoo_says(capsys, tmp_path, monkeypatch):
-    """`zoo_says(*arguments)` -> (exit code, stdout, stderr), in a folder of the test."""
+def zoo_says(zoo_says, tmp_path, monkeypatch):
+    """As everywhere, in a folder of the test."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        capsys.readouterr()
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as leaving:  # argparse
-            code = leaving.code
-        return (code, *capsys.readouterr())
-
-    return call
+    return zoo_says
 
 
 def picture(path, height, width, channels=3):

@@ -36,10 +36,10 @@ ROOMS: dict[str, set[str]] = {
     "data": {"arrays", "data.catalogue", "errors", "registry"},
     "draw": {"arrays", "data", "errors", "manifest", "pictures", "runtime", "tensor", "zoo"},
     "serve": {
-        "arrays", "data", "data.catalogue", "errors", "manifest", "pictures", "priors", "registry", "runtime", "tensor",
-        "zoo",
+        "arrays", "data", "data.catalogue", "errors", "loading", "manifest", "pictures", "priors", "registry",
+        "runtime", "tensor", "zoo",
     },
-    "deploy": {"errors", "manifest", "serve", "tensor", "wire"},
+    "deploy": {"errors", "loading", "manifest", "serve", "session", "tensor"},
     "spec": {"data.catalogue", "errors", "registry"},
     "sizes": {"spec", "tensor"},
     "metrics": {"errors", "registry"},

@@ -55,6 +55,13 @@ def load(
     return Generator(manifest, session, provider=provider, precision=found)
 
 
+def artifacts(folder: Path) -> list[Path]:
+    """The artifact folders in `folder`, or `folder` itself where it is one. Raises OSError."""
+    if (folder / MANIFEST_FILE).is_file():
+        return [folder]
+    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and (path / MANIFEST_FILE).is_file()]
+
+
 def _read(source: Source, network: str | None, precision: str | None) -> tuple[Manifest | None, str, bytes]:
     """The manifest, where there is one, the name that errors begin with, and the bytes of the file."""
     if isinstance(source, bytes | bytearray | memoryview):

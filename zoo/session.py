@@ -36,12 +36,7 @@ def open_session(data: bytes, *, source: str, provider: str = "cpu", threads: in
     if provider not in PROVIDERS:
         raise ServeError(f"provider must be {' or '.join(PROVIDERS)}, received {provider!r}")
     onnxruntime = import_onnxruntime()
-    try:
-        external = has_external_data(data)
-    except ValueError as error:
-        raise ServeError(f"{source}: not an ONNX file, or a damaged one ({error})") from error
-    if external:
-        raise ServeError(f"{source}: keeps weights in other files (external data): not trusted; export it whole")
+    check_self_contained(data, source=source)
     trouble = _load_cuda(onnxruntime) if provider == "cuda" else ""
     if trouble:  # ONNX Runtime would say it again, on stderr
         onnxruntime.set_default_logger_severity(4)
@@ -71,6 +66,16 @@ def _load_cuda(onnxruntime: Any) -> str:
     with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints, and carries on
         onnxruntime.preload_dlls(directory="")
     return next(iter(said.getvalue().splitlines()), "")
+
+
+def check_self_contained(data: bytes, *, source: str) -> None:
+    """Raises ServeError for bytes that are no ONNX file, and for weights that lie in other files."""
+    try:
+        external = has_external_data(data)
+    except ValueError as error:
+        raise ServeError(f"{source}: not an ONNX file, or a damaged one ({error})") from error
+    if external:
+        raise ServeError(f"{source}: keeps weights in other files (external data): not trusted; export it whole")
 
 
 def check_agreement(session: Session, manifest: Manifest, *, source: str) -> None:

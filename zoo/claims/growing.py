@@ -123,14 +123,14 @@ def _paces(options: Options, specs: Mapping[str, Spec]) -> tuple[dict[str, list[
 
     stages, steppers = {}, {}
     for name, spec in specs.items():
-        stages[name] = training.make(spec).stages
+        stages[name], dataset = training.make(spec).stages, training.load_data(spec)
         for stage in stages[name]:
             if str(stage) not in steppers:  # the last stage of both is the same
                 options.say(f"growing: preparing to measure the pace of {stage}")
                 algorithm = training.make(spec)
                 algorithm.begin(stage.first)
                 algorithm.compile(xla=training.recipe(spec).xla)
-                batches = training.make_batches(spec, algorithm, training.load_data(spec))
+                batches = training.make_batches(spec, algorithm, dataset)
                 steppers[str(stage)] = bench.stepper(algorithm, [batches[stage.first + i] for i in range(8)])
     batch = training.recipe(next(iter(specs.values()))).batch_size
     found = bench.race("step", steppers, rounds=5, round_seconds=2.0, per_call=batch)

@@ -9,9 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo import loading
 from zoo.errors import ServeError
 from zoo.manifest import MANIFEST_FILE, Manifest, read_all
-from zoo.wire import has_external_data
+from zoo.session import check_self_contained
 
 
 class Network(NamedTuple):
@@ -35,9 +36,9 @@ def find(folder: str | os.PathLike[str], precision: str | None = None) -> list[N
     place = Path(folder)
     if not place.is_dir():
         raise ServeError(f"{place}: there is no such folder")
-    single = (place / MANIFEST_FILE).is_file()
-    folders = [place] if single else sorted(path.parent for path in place.glob(f"[!.]*/{MANIFEST_FILE}"))
-    networks = [Network(facts, one / facts.file_of(precision)) for one in folders for facts in read_all(one)]
+    networks = [
+        Network(facts, one / facts.file_of(precision)) for one in loading.artifacts(place) for facts in read_all(one)
+    ]
     if not networks:
         raise ServeError(f"{place}: there is no exported generator in it: no folder with a {MANIFEST_FILE}")
     for name, count in Counter(network.name for network in networks).items():
@@ -61,10 +62,5 @@ def read(network: Network) -> bytes:
         raise ServeError(f"{file}: {MANIFEST_FILE} does not state its SHA-256: export it again")
     if stated != hashlib.sha256(data).hexdigest():
         raise ServeError(f"{file}: changed or damaged: its SHA-256 is not the one in {MANIFEST_FILE}")
-    try:
-        external = has_external_data(data)
-    except ValueError as error:
-        raise ServeError(f"{file}: not an ONNX file, or a damaged one ({error})") from error
-    if external:
-        raise ServeError(f"{file}: keeps weights in other files (external data): not trusted; export it whole")
+    check_self_contained(data, source=str(file))
     return data

@@ -20,6 +20,7 @@ from typing import Any
 import zoo
 from zoo.arrays import Array
 from zoo.errors import ServeError
+from zoo.loading import artifacts
 from zoo.manifest import MANIFEST_FILE, Manifest, read_all
 from zoo.runtime import Generator
 from zoo.serve import cards, probe
@@ -192,13 +193,6 @@ class Repository:
 
 def _name(model: Model) -> str:
     return model.facts.model
-
-
-def artifacts(folder: Path) -> list[Path]:
-    """The artifact folders in `folder`, or `folder` itself where it is one. Raises OSError."""
-    if (folder / MANIFEST_FILE).is_file():
-        return [folder]
-    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and (path / MANIFEST_FILE).is_file()]
 
 
 def _states(folder: Path) -> dict[Path, State]:

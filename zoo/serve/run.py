@@ -14,9 +14,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from zoo.errors import ServeError, UsageError
+from zoo.loading import artifacts
 from zoo.serve.app import create_app
 from zoo.serve.connections import patient
-from zoo.serve.models import Repository, artifacts
+from zoo.serve.models import Repository
 from zoo.serve.settings import Settings
 
 
