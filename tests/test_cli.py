@@ -15,7 +15,7 @@ import pytest
 import tiny
 
 import zoo
-from zoo import cli, commands, pictures
+from zoo import cli, commands, guards, pictures
 from zoo.spec.schema import specs_folder
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(autouse=True)
 def loud(monkeypatch, tmp_path):
     """stderr stays pytest's own, and every relative path is in a folder of the test."""
-    monkeypatch.setattr(commands, "_silence", lambda: None)
+    monkeypatch.setattr(guards, "silence", lambda: None)
     monkeypatch.chdir(tmp_path)
 
 
@@ -344,11 +344,11 @@ def test_sample_of_a_damaged_artifact(zoo_says, exported):
 
 
 def test_missing_extras(zoo_says, dense, monkeypatch):
-    monkeypatch.setattr(commands, "find_spec", lambda name: None if name in ("tf2onnx", "rich") else object())
+    monkeypatch.setattr(guards, "find_spec", lambda name: None if name in ("tf2onnx", "rich") else object())
     code, out, err = zoo_says("build", dense)
     assert (code, out) == (2, "")
     assert err.startswith("`zoo build` needs rich, tf2onnx: pip install 'gan-zoo[train]'")
-    monkeypatch.setattr(commands, "find_spec", lambda name: None)
+    monkeypatch.setattr(guards, "find_spec", lambda name: None)
     assert zoo_says("check", dense)[2].startswith("`zoo check` needs yaml: ")
 
 

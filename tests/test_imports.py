@@ -84,11 +84,14 @@ ROOMS: dict[str, set[str]] = {
         "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "judge", "losses",
         "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
     },
-    "commands": {
-        "bench", "claims", "data", "describe", "errors", "export", "exportable", "manifest", "metrics", "pictures",
-        "serve", "spec", "starter", "training", "variants", "zoo",
+    "guards": {"errors"},
+    "building": {
+        "describe", "errors", "export", "exportable", "guards", "manifest", "spec", "training", "variants",
     },
-    "cli": {"commands", "deploy", "draw", "errors", "inspection", "manifest", "zoo"},
+    "commands": {
+        "bench", "claims", "data", "errors", "guards", "manifest", "serve", "spec", "starter", "zoo",
+    },
+    "cli": {"building", "commands", "deploy", "draw", "errors", "inspection", "manifest", "zoo"},
 }  # fmt: skip
 
 # Package -> the rooms that may name it, at their top or inside a function.

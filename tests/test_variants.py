@@ -212,6 +212,6 @@ def test_what_cannot_be_converted(tiny, photos, tmp_path, capsys):
 
 
 def test_without_onnx_the_extra_is_named(tiny, monkeypatch, capsys):
-    monkeypatch.setattr("zoo.commands.find_spec", lambda name: None)
+    monkeypatch.setattr("zoo.guards.find_spec", lambda name: None)
     assert cli.main(["convert", str(tiny), "--precision", "fp16"]) == 2
     assert capsys.readouterr().err.startswith("`zoo convert` needs onnx: pip install 'gan-zoo[convert]'")

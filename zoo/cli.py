@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from zoo import __version__, commands, draw, inspection
+from zoo import __version__, building, commands, draw, inspection
 from zoo.deploy import command as deploy
 from zoo.errors import ZooError
 from zoo.manifest import PRECISIONS
@@ -100,7 +100,7 @@ def _add_build(group: argparse._SubParsersAction) -> None:
     p.add_argument("--dry-run", action="store_true", help="build the networks and describe them")
     p.add_argument("--json", action="store_true", help="with --dry-run: one JSON object on stdout")
     p.add_argument("--verbose", action="store_true", help="let the frameworks write their own messages too")
-    p.set_defaults(run=commands.build)
+    p.set_defaults(run=building.build)
 
 
 def _add_set(p: argparse.ArgumentParser) -> None:
@@ -165,7 +165,7 @@ def _add_convert(group: argparse._SubParsersAction) -> None:
     p.add_argument("artifact", type=Path, help="a folder such as exported/dcgan")
     p.add_argument("--network", help="which network, where the artifact holds several (default: all)")
     p.add_argument("--precision", choices=PRECISIONS, required=True, help="of weights and arithmetic")
-    p.set_defaults(run=commands.convert)
+    p.set_defaults(run=building.convert)
 
 
 def _add_serve(group: argparse._SubParsersAction) -> None:

@@ -1,4 +1,5 @@
-"""What each command of `zoo.cli` does: it takes parsed flags, calls the rooms that do the work, says what came of it.
+"""What the commands of `zoo.cli` do, but for those that make artifacts: each takes parsed flags, calls the rooms that
+do the work, says what came of it.
 
 Heavy imports stand inside the commands: `zoo check` must not wait for TensorFlow.
 """
@@ -6,157 +7,18 @@ Heavy imports stand inside the commands: `zoo check` must not wait for TensorFlo
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shlex
-import signal
-import subprocess
 import sys
-import warnings
-from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from zoo import guards
 from zoo.errors import ServeError, UsageError
-
-if TYPE_CHECKING:
-    from zoo.export import Exported
-    from zoo.manifest import Manifest
-
-TRAIN_MODULES = ("keras", "yaml", "rich", "tensorboard")
-EXPORT_MODULES = ("tensorflow", "onnx", "tf2onnx")
-SERVE_MODULES = ("fastapi", "uvicorn", "prometheus_client")
-
-
-def build(options: argparse.Namespace) -> int:
-    """Train, export, say what to do next; or describe with --dry-run."""
-    if options.json and not options.dry_run:
-        raise UsageError("--json goes with --dry-run")
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    _need("build", (*TRAIN_MODULES, *(EXPORT_MODULES if backend == "tensorflow" else (backend,))))
-    from zoo import spec as language
-
-    seed = [f"training.seed={options.seed}"] if options.seed is not None else []
-    spec = language.read(language.find(options.spec), [*options.overrides, *seed])
-    if not options.verbose:
-        _silence()
-    if options.dry_run:
-        from zoo import describe
-
-        described = describe.facts(spec)
-        print(json.dumps(described) if options.json else describe.text(spec, described))
-        return 0
-    from zoo import exportable, training
-
-    exportable.exported_plans(spec)  # what cannot leave is said before it is trained, and so is where it cannot stand
-    _can_hold("--out", options.out / spec.name)
-    run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
-    print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting ...", file=sys.stderr)
-    if backend != "tensorflow":
-        return _export_under_tensorflow(run.step, options)
-    from zoo import export
-
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the clean-up of half-written folders
-    made = export.export(run, out=options.out)
-    print(_ending(made, options))
-    if options.precision:
-        print("\n" + _converted(made.folder, options.precision, None))
-    return 0
-
-
-def convert(options: argparse.Namespace) -> int:
-    """Write a variant beside the float32 file of every network, or of one."""
-    _need("convert", ("onnx",), extra="convert")
-    print(_converted(options.artifact, options.precision, options.network))
-    return 0
-
-
-def _converted(folder: Path, precision: str, network: str | None) -> str:
-    from zoo import variants
-
-    made, told = variants.add(folder, precision, network=network)
-    lines = [_variant(facts, folder, precision) for facts in made]
-    if not told:
-        lines.append(f"{folder / 'README.md'}: not told of it: it is not the card that the manifest makes")
-    return "\n".join(lines)
-
-
-def _variant(facts: Manifest, folder: Path, precision: str) -> str:
-    made, size = facts.variants[precision], (folder / facts.file).stat().st_size / 1e6
-    return f"""\
-{folder}/{made["file"]}: {made["bytes"] / 1e6:.1f} MB; {facts.file} has {size:.1f} MB
-agrees with it to {_figures(made["parity"])}"""
-
-
-def _can_hold(flag: str, folder: Path) -> None:
-    """Raises UsageError when `folder` can be neither made nor replaced."""
-    standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not standing.is_dir():
-        raise UsageError(f"{flag}: {standing} is a file; name a folder")
-    for path in {standing, standing.parent if standing == folder.absolute() else standing}:
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise UsageError(f"{flag}: there is no permission to write into {path}")
-
-
-def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
-    """Export from the checkpoint in a process of its own, because Keras has one backend per process."""
-    command = ["build", options.spec, "--resume", *_again(options), "--steps", str(step)]
-    missing = [module for module in EXPORT_MODULES if find_spec(module) is None]
-    if missing:
-        print(f"{options.spec} is trained. To export it where {', '.join(missing)} is installed:")
-        print(f"  KERAS_BACKEND=tensorflow zoo {shlex.join(command)}")
-        return 0
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-    return subprocess.run([sys.executable, "-m", "zoo.cli", *command], env=environment, check=False).returncode
-
-
-def _ending(made: Exported, options: argparse.Namespace) -> str:
-    """What was made, how good it is, and the three lines that a user would type next."""
-    first = made.manifest
-    artifact = shlex.quote(str(made.folder))
-    network = f" --network {first.network}" if first.network else ""
-    what, use, call = "64 samples", f"sample {artifact} -n 64 --seed 1 --out grid.png", "sample(16, seed=0).shape"
-    if any(tensor.is_image for tensor in first.inputs):
-        what, call = "images and their translations", "inputs"
-        use = f"translate {artifact} photo.jpg{network} --fit crop --out photo.png"
-    chosen = f", network='{first.network}'" if first.network else ""
-    lines = "\n".join(_result(facts, made.folder) for facts in made.manifests)
-    return f"""
-{lines}
-{what}: {made.folder / "samples.png"}
-
-next:
-  zoo {use}
-  python -c "import zoo; print(zoo.load('{made.folder}'{chosen}).{call})"
-  {shlex.join(["zoo", "build", options.spec, "--resume", *_again(options)])}"""
-
-
-def _result(facts: Manifest, folder: Path) -> str:
-    size, weights = (folder / facts.file).stat().st_size / 1e6, facts.weights
-    kind = {"ema": "averaged weights", "last": "weights"}[weights["kind"]]
-    return f"""\
-{folder}/{facts.file}: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
-agrees with Keras to {_figures(facts.parity)}"""
-
-
-def _figures(parity: Mapping[str, Any]) -> str:
-    cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
-    return f"{parity['max_abs_difference']:.1e} (limit {parity['tolerance']:g}): {cases}"
-
-
-def _again(options: argparse.Namespace) -> list[str]:
-    """The flags without which the run that was just made would not be found, or not be recognised."""
-    places = (("--out", options.out, "exported"), ("--runs", options.runs, "runs"))
-    flags = [part for flag, path, usual in places if path != Path(usual) for part in (flag, str(path))]
-    seed = ["--seed", str(options.seed)] if options.seed is not None else []
-    seed += ["--precision", options.precision] if options.precision else []
-    return [*flags, *seed, *(part for change in options.overrides for part in ("--set", change))]
 
 
 def serve(options: argparse.Namespace) -> int:
     """Serve a folder until told to stop."""
-    _need("serve", SERVE_MODULES, extra="serve")
+    guards.need("serve", guards.SERVE_MODULES, extra="serve")
     from zoo.serve import run
     from zoo.serve.settings import Settings
 
@@ -171,7 +33,7 @@ def serve(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Report all mistakes of all files."""
-    _need("check", ("yaml",))
+    guards.need("check", ("yaml",))
     from zoo import spec as language
     from zoo.errors import SpecError
     from zoo.spec.schema import specs_folder
@@ -207,7 +69,7 @@ def fetch(options: argparse.Namespace) -> int:
 
 def list_models(options: argparse.Namespace) -> int:
     """One line per spec, with the artifact where there is one."""
-    _need("list", ("yaml",))
+    guards.need("list", ("yaml",))
     from zoo import manifest
     from zoo import spec as language
     from zoo.starter import shipped
@@ -228,7 +90,7 @@ def list_models(options: argparse.Namespace) -> int:
 
 def new(options: argparse.Namespace) -> int:
     """Write a starter."""
-    _need("new", ("yaml",))
+    guards.need("new", ("yaml",))
     from zoo import starter
 
     path = starter.write(options.name, base=options.base, folder=options.out)
@@ -242,11 +104,11 @@ def bench(options: argparse.Namespace) -> int:
         raise UsageError("name a spec, to measure its training, or an artifact: --serve exported/dcgan")
     if options.serve:
         return _bench_serve(options)
-    _need("bench", (*TRAIN_MODULES, *EXPORT_MODULES))
+    guards.need("bench", (*guards.TRAIN_MODULES, *guards.EXPORT_MODULES))
     from zoo import spec as language
 
     spec = language.read(language.find(options.spec), options.overrides)
-    _silence()
+    guards.silence()
     from zoo import bench as race
 
     for result in race.training_steps(spec):
@@ -258,7 +120,7 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def _bench_serve(options: argparse.Namespace) -> int:
-    _need("bench --serve", SERVE_MODULES, extra="serve")
+    guards.need("bench --serve", guards.SERVE_MODULES, extra="serve")
     from zoo.serve import bench as race
 
     asked = {"clients": options.clients, "images": options.images, "seconds": options.seconds}
@@ -277,14 +139,14 @@ def reproduce(options: argparse.Namespace) -> int:
         print(claims.listing())
         return 0
     chosen = claims.get(options.name)
-    _need("reproduce", (*TRAIN_MODULES, *EXPORT_MODULES))
+    guards.need("reproduce", (*guards.TRAIN_MODULES, *guards.EXPORT_MODULES))
     if find_spec("matplotlib") is None:
         raise UsageError("`zoo reproduce` draws with matplotlib: pip install 'gan-zoo[claims]'")
     artifact = options.artifact or Path("exported") / chosen.spec
     if options.artifact and not (artifact / "manifest.json").is_file():
         raise UsageError(f"--artifact: {artifact} is not an exported model: it has no manifest.json")
-    _can_hold("--out", options.out)
-    _silence()
+    guards.can_hold("--out", options.out)
+    guards.silence()
     seeds = tuple(options.seeds) if options.seeds else None
     how = claims.Options(quick=options.quick, seeds=seeds, folder=options.out, artifact=artifact)
     result = claims.reproduce(chosen.name, how)
@@ -293,23 +155,3 @@ def reproduce(options: argparse.Namespace) -> int:
         claims.tell(result, options.out, artifact)
         print(f"{artifact / 'README.md'}: the card tells of it")
     return 0 if result.holds else 3
-
-
-def _need(command: str, modules: Sequence[str], *, extra: str = "train") -> None:
-    """Raises UsageError when the parts of an extra are not installed."""
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        how = f"pip install 'gan-zoo[{extra}]' (in a checkout: pip install -e '.[{extra}]')"
-        raise UsageError(f"`zoo {command}` needs {', '.join(missing)}: {how}")
-
-
-def _silence() -> None:
-    """Send what the frameworks' C++ code writes to nowhere; Python's own stderr stays where it is.
-
-    TensorFlow writes greetings before any log level is read, so the file descriptor itself must be replaced.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.filterwarnings("ignore", module=r"(tf2onnx|tensorflow|keras|onnx|google)\b.*")
-    sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

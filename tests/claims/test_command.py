@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import commands, pictures
+from zoo import commands, guards, pictures
 from zoo.claims import base
 from zoo.claims import catalogue as claims
 from zoo.claims.result import Row, of_artifact
@@ -16,7 +16,7 @@ from zoo.claims.result import Row, of_artifact
 @pytest.fixture(autouse=True)
 def apart(monkeypatch, tmp_path):
     """stderr stays pytest's own, every path is in a folder of the test, and claims made here are gone afterwards."""
-    monkeypatch.setattr(commands, "_silence", lambda: None)
+    monkeypatch.setattr(guards, "silence", lambda: None)
     monkeypatch.setattr(base, "CLAIMS", dict(base.CLAIMS))
     monkeypatch.setattr(claims, "CLAIMS", base.CLAIMS)
     monkeypatch.chdir(tmp_path)

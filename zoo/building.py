@@ -1,0 +1,140 @@
+"""What `zoo build` and `zoo convert` do: they make artifacts, and say what came of it and what is next.
+
+Heavy imports stand inside the commands, behind what says that something is not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import guards
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.export import Exported
+    from zoo.manifest import Manifest
+
+
+def build(options: argparse.Namespace) -> int:
+    """Train, export, say what to do next; or describe with --dry-run."""
+    if options.json and not options.dry_run:
+        raise UsageError("--json goes with --dry-run")
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    guards.need("build", (*guards.TRAIN_MODULES, *(guards.EXPORT_MODULES if backend == "tensorflow" else (backend,))))
+    from zoo import spec as language
+
+    seed = [f"training.seed={options.seed}"] if options.seed is not None else []
+    spec = language.read(language.find(options.spec), [*options.overrides, *seed])
+    if not options.verbose:
+        guards.silence()
+    if options.dry_run:
+        from zoo import describe
+
+        described = describe.facts(spec)
+        print(json.dumps(described) if options.json else describe.text(spec, described))
+        return 0
+    from zoo import exportable, training
+
+    exportable.exported_plans(spec)  # what cannot leave is said before it is trained, and so is where it cannot stand
+    guards.can_hold("--out", options.out / spec.name)
+    run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
+    print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting ...", file=sys.stderr)
+    if backend != "tensorflow":
+        return _export_under_tensorflow(run.step, options)
+    from zoo import export
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the clean-up of half-written folders
+    made = export.export(run, out=options.out)
+    print(_ending(made, options))
+    if options.precision:
+        print("\n" + _converted(made.folder, options.precision, None))
+    return 0
+
+
+def convert(options: argparse.Namespace) -> int:
+    """Write a variant beside the float32 file of every network, or of one."""
+    guards.need("convert", ("onnx",), extra="convert")
+    print(_converted(options.artifact, options.precision, options.network))
+    return 0
+
+
+def _converted(folder: Path, precision: str, network: str | None) -> str:
+    from zoo import variants
+
+    made, told = variants.add(folder, precision, network=network)
+    lines = [_variant(facts, folder, precision) for facts in made]
+    if not told:
+        lines.append(f"{folder / 'README.md'}: not told of it: it is not the card that the manifest makes")
+    return "\n".join(lines)
+
+
+def _variant(facts: Manifest, folder: Path, precision: str) -> str:
+    made, size = facts.variants[precision], (folder / facts.file).stat().st_size / 1e6
+    return f"""\
+{folder}/{made["file"]}: {made["bytes"] / 1e6:.1f} MB; {facts.file} has {size:.1f} MB
+agrees with it to {_figures(made["parity"])}"""
+
+
+def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
+    """Export from the checkpoint in a process of its own, because Keras has one backend per process."""
+    command = ["build", options.spec, "--resume", *_again(options), "--steps", str(step)]
+    missing = [module for module in guards.EXPORT_MODULES if find_spec(module) is None]
+    if missing:
+        print(f"{options.spec} is trained. To export it where {', '.join(missing)} is installed:")
+        print(f"  KERAS_BACKEND=tensorflow zoo {shlex.join(command)}")
+        return 0
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    return subprocess.run([sys.executable, "-m", "zoo.cli", *command], env=environment, check=False).returncode
+
+
+def _ending(made: Exported, options: argparse.Namespace) -> str:
+    """What was made, how good it is, and the three lines that a user would type next."""
+    first = made.manifest
+    artifact = shlex.quote(str(made.folder))
+    network = f" --network {first.network}" if first.network else ""
+    what, use, call = "samples", f"sample {artifact} -n 64 --seed 1 --out grid.png", "sample(16, seed=0).shape"
+    if any(tensor.is_image for tensor in first.inputs):
+        what, call = "images and their translations", "inputs"
+        use = f"translate {artifact} photo.jpg{network} --fit crop --out photo.png"
+    chosen = f", network='{first.network}'" if first.network else ""
+    lines = "\n".join(_result(facts, made.folder) for facts in made.manifests)
+    return f"""
+{lines}
+{what}: {made.folder / "samples.png"}
+
+next:
+  zoo {use}
+  python -c "import zoo; print(zoo.load('{made.folder}'{chosen}).{call})"
+  {shlex.join(["zoo", "build", options.spec, "--resume", *_again(options)])}"""
+
+
+def _result(facts: Manifest, folder: Path) -> str:
+    size, weights = (folder / facts.file).stat().st_size / 1e6, facts.weights
+    kind = {"ema": "averaged weights", "last": "weights"}[weights["kind"]]
+    return f"""\
+{folder}/{facts.file}: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
+agrees with Keras to {_figures(facts.parity)}"""
+
+
+def _figures(parity: Mapping[str, Any]) -> str:
+    cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
+    return f"{parity['max_abs_difference']:.1e} (limit {parity['tolerance']:g}): {cases}"
+
+
+def _again(options: argparse.Namespace) -> list[str]:
+    """The flags without which the run that was just made would not be found, or not be recognised."""
+    places = (("--out", options.out, "exported"), ("--runs", options.runs, "runs"))
+    flags = [part for flag, path, usual in places if path != Path(usual) for part in (flag, str(path))]
+    seed = ["--seed", str(options.seed)] if options.seed is not None else []
+    seed += ["--precision", options.precision] if options.precision else []
+    return [*flags, *seed, *(part for change in options.overrides for part in ("--set", change))]
