@@ -12,6 +12,7 @@ from typing import NoReturn
 from zoo import __version__, building, commands, draw, inspection
 from zoo.deploy import command as deploy
 from zoo.errors import ZooError
+from zoo.evaluation import command as evaluation
 from zoo.manifest import PRECISIONS
 
 
@@ -65,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
         _add_new,
         _add_bench,
         _add_reproduce,
+        _add_evaluate,
         _add_deploy,
     ):
         add(group)
@@ -260,6 +262,11 @@ exit code: 0 when the claim holds, 3 when it does not""")  # fmt: skip
         "not with --quick)",
     )  # fmt: skip
     p.set_defaults(run=commands.reproduce)
+
+
+def _add_evaluate(group: argparse._SubParsersAction) -> None:
+    text = "measure an exported model: FID, KID, precision, recall and more, on the file that it ships"
+    evaluation.add_flags(_command(group, "evaluate", text, evaluation.EXAMPLES))
 
 
 def _add_deploy(group: argparse._SubParsersAction) -> None:

@@ -107,7 +107,7 @@ def test_batches(server, rows, code):
         ("GET", INFER, "no such method", 405),
         ("DELETE", "/models/tiny", "no such method", 405),
         ("POST", "/models", "no such method", 405),
-        ("BREW", "/models", "no such method", 405),
+        ("PURGE", "/models", "no such method", 405),
         ("POST", "/v2/models/tinny/infer", "no model 'tinny'. Did you mean 'tiny'", 404),
         ("POST", "/v2/models/tiny/versions/2/infer", "no version '2'", 404),
         ("GET", "/v2/models/tiny/versions/%00", "no version", 404),

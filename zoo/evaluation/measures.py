@@ -1,0 +1,191 @@
+"""Every number that `zoo evaluate` can measure: its name, what it needs, what stands in its protocol.
+
+A measure takes a Subject and returns its numbers by the stems of their names, each with what its protocol adds to what
+all of them state. Stems that scale with the number of samples get it as their end: fid -> fid_10k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.evaluation.subject import Subject, Views, halves, see
+from zoo.metrics import frechet, kernel, labels, modes, neighbours, pairs, patches, scores, walks
+
+Numbers = Mapping[str, tuple[float, Mapping[str, Any]]]
+PATCHED = 2048  # images of each set for SWD: its sorting takes a minute for so many
+WALKS, STEPS = 16, 33
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`names` of its numbers; `counted` if they end with the number of samples; `looks` through that network."""
+
+    names: tuple[str, ...]
+    applies: Callable[[Subject], bool]
+    run: Callable[[Subject], Numbers]
+    counted: bool = True
+    looks: str = ""
+
+
+MEASURES: dict[str, Measure] = {}  # by the first of its names
+
+
+def measure(
+    *names: str, applies: Callable[[Subject], bool], counted: bool = True, looks: str = ""
+) -> Callable[[Callable[[Subject], Numbers]], Callable[[Subject], Numbers]]:
+    """Register a function under the stems of the numbers that it returns."""
+
+    def register(run: Callable[[Subject], Numbers]) -> Callable[[Subject], Numbers]:
+        MEASURES[names[0]] = Measure(names, applies, run, counted, looks)
+        return run
+
+    return register
+
+
+def _images(subject: Subject) -> bool:
+    return subject.kind == "images"
+
+
+def _judged(subject: Subject) -> bool:
+    return subject.judged
+
+
+def _seen(views: Views, **more: Any) -> dict[str, Any]:
+    return {"n_real": len(views.real), "split": "test", **views.network.protocol, **more}
+
+
+@measure("fid", applies=_images, looks="inception")
+def fid(subject: Subject) -> Numbers:
+    """Heusel et al. 2017."""
+    views = subject.inception
+    return {"fid": (frechet.distance(views.real, views.fake), _seen(views))}
+
+
+@measure("kid", applies=_images, looks="inception")
+def kid(subject: Subject) -> Numbers:
+    """Binkowski et al. 2018, as it is (their tables show 1,000 times that)."""
+    views = subject.inception
+    found = kernel.kid(views.real, views.fake, subsets=100, size=1000)
+    return {"kid": (found.value, _seen(views, subsets=100, subset_size=1000, std=found.std))}
+
+
+@measure("precision", "recall", applies=_images, looks="inception")
+def precision_recall(subject: Subject) -> Numbers:
+    """Kynkaanniemi et al. 2019, with Inception's features in the place of VGG16's."""
+    views = subject.inception
+    found = neighbours.precision_recall(views.real, views.fake, k=3)
+    about = _seen(views, k=3)
+    return {"precision": (found.precision, about), "recall": (found.recall, about)}
+
+
+@measure("density", "coverage", applies=_images, looks="inception")
+def density_coverage(subject: Subject) -> Numbers:
+    """Naeem et al. 2020."""
+    views = subject.inception
+    found = neighbours.density_coverage(views.real, views.fake, k=5)
+    about = _seen(views, k=5)
+    return {"density": (found.density, about), "coverage": (found.coverage, about)}
+
+
+@measure("judge_frechet", "judge_score", applies=_judged, looks="judge")
+def judge_scores(subject: Subject) -> Numbers:
+    """Frechet distance of the judge's 64 features, and the formula of the Inception score on its 10 classes."""
+    views = subject.judge
+    (real, real_logits), (fake, logits) = halves(views.real), halves(views.fake)
+    score, std = scores.inception_score(logits)
+    best, _ = scores.inception_score(real_logits)
+    half = len(real) // 2
+    return {
+        "judge_frechet": (
+            frechet.distance(real, fake),
+            _seen(views, of_two_halves_of_the_real=frechet.distance(real[:half], real[half:])),
+        ),
+        "judge_score": (score, {**views.network.protocol, "splits": 10, "std": std, "of_the_real": best}),
+    }
+
+
+@measure("memorisation", "copies", applies=_judged, looks="judge")
+def memorisation(subject: Subject) -> Numbers:
+    """How near generated images are to training images, where unseen real images set the measure."""
+    views = subject.judge
+    train = halves(see(subject.expert, subject.cropped(subject.real("train").items), "training"))[0]
+    found = neighbours.memorisation(halves(views.fake)[0], train, halves(views.real)[0])
+    about = _seen(views, n_train=len(train))
+    return {"memorisation": (found.ratio, about), "copies": (found.copies, about)}
+
+
+@measure("conditional_accuracy", applies=lambda s: s.judged and s.labelled, looks="judge")
+def conditional_accuracy(subject: Subject) -> Numbers:
+    """The share of images in which the judge sees the class that was asked for; as many of each class."""
+    classes = subject.expert.width - halves(subject.judge.real)[0].shape[1]
+    asked = np.arange(subject.n) % classes
+    images = subject.generator().sample(subject.n, subject.seed, label=asked)
+    logits = halves(see(subject.expert, subject.cropped(images), "labelled"))[1]
+    found = labels.agreement(asked, logits.argmax(axis=1), classes=classes)
+    about = {**subject.expert.protocol, "weakest_class": float(found.by_class.min())}
+    return {"conditional_accuracy": (found.overall, about)}
+
+
+def _patchable(subject: Subject) -> bool:
+    sides = subject.facts.outputs[0].shape[1:3] if subject.kind == "images" else (0, 1)
+    side = sides[0] if isinstance(sides[0], int) and sides[0] == sides[1] else 0
+    return side >= patches.SMALLEST and not side & (side - 1)
+
+
+@measure("swd", applies=_patchable, counted=False)
+def swd(subject: Subject) -> Numbers:
+    """Karras et al. 2018, mean over the levels; images as they are made, with their border."""
+    count = min(PATCHED, subject.n, len(subject.test))
+    found = patches.sliced_wasserstein(subject.test.items[:count], subject.fakes[:count])
+    about = {"n_real": count, "n_fake": count, "split": "test", "levels": {str(k): v for k, v in found.items()}}
+    return {"swd": (float(np.mean(list(found.values()))), about)}
+
+
+@measure("walk_jump", applies=_judged, counted=False, looks="judge")
+def walk_jump(subject: Subject) -> Numbers:
+    """The largest step of a walk between two latents over its mean step, in the judge's features."""
+    generator = subject.generator()
+    frames = [generator.interpolate(STEPS, seed=subject.seed + i) for i in range(WALKS)]
+    seen = subject.expert(subject.cropped(np.concatenate(frames)))
+    features = halves(seen)[0].reshape(WALKS, STEPS, -1)
+    return {"walk_jump": (walks.jump(features), {**subject.expert.protocol, "walks": WALKS, "frames": STEPS})}
+
+
+@measure("modes", "high_quality", "reverse_kl", applies=lambda s: s.kind == "points")
+def mode_coverage(subject: Subject) -> Numbers:
+    """VEEGAN's protocol: within 3 standard deviations of a centre."""
+    test = subject.test
+    assert test.centres is not None and test.std is not None
+    found = modes.coverage(subject.fakes, test.centres, test.std)
+    about = {"of": len(test.centres), "within_standard_deviations": 3}
+    return {
+        "modes": (found.found, about),
+        "high_quality": (found.high_quality, about),
+        "reverse_kl": (found.reverse_kl, about),
+    }
+
+
+@measure("l1", "ssim", "cycle_l1", applies=lambda s: s.kind == "translations", counted=False)
+def translations(subject: Subject) -> Numbers:
+    """Against the partners that training never saw, and there and back; `of_the_input` is what doing nothing gets."""
+    test = subject.real()
+    if not getattr(test, "paired", False):
+        raise UsageError(f"{subject.folder}: its data '{test.name}' has no pairs to hold a translation against")
+    made: dict[str, tuple[float, Mapping[str, Any]]] = {}
+    ways = {facts.network: facts.network.split("_to_") for facts in subject.networks}
+    for way, (source, target) in ways.items():
+        given, truth = test.parts[source].items, test.parts[target].items
+        there = subject.generator(way).translate(given)
+        about = {"n_real": len(truth), "split": "test", "file": f"{way}.onnx"}
+        for name, compare in (("l1", pairs.l1), ("ssim", pairs.ssim)):
+            idle = float(compare(given, truth).mean())
+            made[f"{name}_{way}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
+        if (back := f"{target}_to_{source}") in ways:
+            again = subject.generator(back).translate(there)
+            made[f"cycle_l1_{way}"] = (float(pairs.l1(again, given).mean()), about)
+    return made

@@ -1,0 +1,53 @@
+"""How far a long computation is: one line that moves on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zoo.features.network import Advance
+
+EVERY_SECONDS = 30.0  # in a log
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Advance]:
+    """Yields `advance(rows)`. Rows that were there already (the first call) do not count for the speed."""
+    line = _Line(what, total)
+    yield line.advance
+    line.end()
+
+
+class _Line:
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total, self._done, self._found = what, total, 0, 0
+        self._begun = self._shown = time.monotonic()
+        self._moves = sys.stderr.isatty()
+
+    def advance(self, rows: int) -> None:
+        now = time.monotonic()
+        if not self._done:
+            self._found, self._begun = rows, now
+        self._done += rows
+        if self._done < self._total and now - self._shown >= (0.2 if self._moves else EVERY_SECONDS):
+            self._show(now)
+
+    def _show(self, now: float) -> None:
+        self._shown, made = now, self._done - self._found
+        speed = made / (now - self._begun) if made and now > self._begun else 0.0
+        left = f"{duration((self._total - self._done) / speed)} left" if speed else "?"
+        text = f"{self._what}: {self._done:,}/{self._total:,}  {speed:,.1f} images/s  {left}"
+        print(f"\r\x1b[K{text}" if self._moves else text, end="" if self._moves else "\n", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """The line goes: what comes of it is said elsewhere."""
+        if self._moves:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """95 -> "1m 35s"; 12 -> "12s"."""
+    whole = round(seconds)
+    return f"{whole // 60}m {whole % 60:02d}s" if whole >= 60 else f"{whole}s"
