@@ -27,13 +27,14 @@ def test_front_matter(text):
         "library_name": "onnxruntime",
         "tags": ["gan", "onnx", "keras", "tiny"],
         "datasets": ["digits"],
+        "pipeline_tag": "unconditional-image-generation",
     }
 
 
 @pytest.mark.parametrize("licence", ["CC BY-SA 3.0: see text", "# none", "[mine]", "no", "other"])
 def test_front_matter_survives_any_licence(exported, tiny_run, licence):
     facts = dataclasses.replace(exported.manifest, licence=licence)
-    assert str(front(card.markdown(facts, tiny_run.spec))["license"]) == licence.lower()
+    assert str(front(card.markdown(facts, tiny_run.spec, exported.folder))["license"]) == licence.lower()
 
 
 def test_numbers_are_those_of_the_manifest(text, exported):
@@ -61,7 +62,7 @@ def test_numbers_are_those_of_the_manifest(text, exported):
 @pytest.mark.parametrize(("seconds", "told"), [(119.4, "119 seconds"), (120, "2 minutes"), (1680, "28 minutes")])
 def test_how_long_it_took(exported, tiny_run, seconds, told):
     facts = dataclasses.replace(exported.manifest, training=exported.manifest.training | {"seconds": seconds})
-    assert f"\n{told} on " in card.markdown(facts, tiny_run.spec)
+    assert f"\n{told} on " in card.markdown(facts, tiny_run.spec, exported.folder)
 
 
 def test_the_batches_it_speaks_of_are_those_that_were_compared(text, exported):
@@ -87,15 +88,25 @@ def test_classes_and_what_is_absent(exported, tmp_path):
     label = manifest.Tensor("label", "int64", ("batch",), classes=("a", "b|c"))
     weights = exported.manifest.weights | {"kind": "last", "ema_half_life_images": None}
     facts = dataclasses.replace(exported.manifest, inputs=(label,), weights=weights, parity={})
-    text = card.markdown(facts, spec)
+    text = card.markdown(facts, spec, tmp_path)
     assert "| `label` | int64 | [batch] | class id: 0 a, 1 b\\|c |  |" in text
     assert "Exported: the last weights;" in text
     assert "Paper:" not in text and "differs from the paper" not in text and "Against Keras" not in text
 
 
 def test_the_example_in_it_runs(text, exported, monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code, alone = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     monkeypatch.chdir(exported.folder.parent)
     names = {}
     exec(code.replace("exported/tiny", "tiny"), names)
     assert names["images"].shape == (16, 8, 8, 1)
+    exec(alone.replace("exported/tiny", "tiny"), names)
+    assert names["pixels"].shape == (16, 8, 8, 1) and names["pixels"].dtype == "uint8" and names["pixels"].std() > 0
+
+
+def test_the_film_of_the_training(text, exported, tiny_run):
+    caption = "what the generator made of the same latents, step after step of its training"
+    assert text.count(f"![{caption}](film.png)") == 1
+    files = {name: sha256 for name, sha256 in exported.manifest.files.items() if name != "film.png"}
+    without = card.markdown(dataclasses.replace(exported.manifest, files=files), tiny_run.spec, exported.folder)
+    assert "film" not in without

@@ -1,5 +1,6 @@
 """The artifact: what is in it, that it is Keras's own numbers, the same bytes again, and whole or not there at all."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from zoo import checkpoint, export, fold, manifest, networks, onnx_graph, parity
 from zoo import spec as language
 from zoo.errors import ExportError, UsageError
 
-FILES = {"generator.onnx", "manifest.json", "spec.yaml", "samples.png", "golden.npz", "README.md"}
+FILES = {"generator.onnx", "manifest.json", "spec.yaml", "samples.png", "golden.npz", "README.md", "film.png"}
 ROOT = Path(__file__).parents[1]
 
 
@@ -48,6 +49,7 @@ def test_the_files(exported):
     assert {path.name for path in exported.folder.iterdir()} == FILES
     assert exported.folder.name == "tiny" and list(exported.folder.parent.iterdir()) == [exported.folder]
     assert pictures.read_png(exported.folder / "samples.png").shape == (8 * 66 - 2, 8 * 66 - 2, 1)
+    assert pictures.read_png(exported.folder / "film.png").shape[0] < 4 * 66  # steps 0 and 4; too few for curves
     assert exported.folder.stat().st_mode & 0o055 == 0o055  # a server that is another user can read it
 
 
@@ -318,6 +320,19 @@ def test_bfloat16_training_leaves_a_float32_file(tmp_path):
     arrays = initializers(made.folder)
     assert {a.dtype.name for a in arrays.values()} <= {"float32", "int64", "int32"} and len(arrays) >= 4
     assert "Cast" not in onnx_graph.operators((made.folder / "generator.onnx").read_bytes())
+
+
+def test_the_curves_are_those_of_the_run(tmp_path):
+    run = tiny.train(tmp_path, tiny.DENSE, steps=45)
+    made = export.export(run, out=tmp_path / "out")
+    curves = json.loads((made.folder / "curves.json").read_text())
+    assert curves["kimg"] == [0.08, 0.16] and curves["losses"].keys() == {"discriminator", "generator"}
+    assert made.manifest.files["curves.json"] == manifest.sha256_file(made.folder / "curves.json")
+    earlier = export.export(dataclasses.replace(run, step=39), out=tmp_path / "earlier")
+    assert json.loads((earlier.folder / "curves.json").read_text())["kimg"] == [0.08]
+    assert earlier.manifest.weights["images"] == 39 * 4
+    film = [pictures.read_png(one.folder / "film.png").shape[0] for one in (made, earlier)]
+    assert film[0] - film[1] > 64  # the picture of step 45 is not in it
 
 
 def test_opset_18(tiny_run, tmp_path):

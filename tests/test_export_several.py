@@ -9,13 +9,14 @@ import pytest
 import tiny
 
 import zoo
-from zoo import card, cases, export, exportable, manifest, onnx_graph, parity, pictures, probes, training
+from zoo import card, cases, export, exportable, history, manifest, onnx_graph, parity, pictures, probes, training
 from zoo.errors import ExportError, ServeError, UsageError
 from zoo.runtime import to_uint8
 
 NAMES = ("a_to_b", "b_to_a")
 FILES = {
     *("a_to_b.onnx", "b_to_a.onnx", "golden_a_to_b.npz", "golden_b_to_a.npz"),
+    *("film_a_to_b.png", "film_b_to_a.png"),
     *("manifest.json", "spec.yaml", "samples.png", "README.md"),
 }
 
@@ -41,7 +42,7 @@ def test_the_files(made):
     stated = manifest.read_all(made.folder)
     assert stated == made.manifests and [facts.network for facts in stated] == list(NAMES)
     for facts in stated:
-        assert set(facts.files) == {facts.file, facts.golden, "spec.yaml", "samples.png"}
+        assert set(facts.files) == {facts.file, facts.golden, card.film(facts), "spec.yaml", "samples.png"}
         for name, sha256 in facts.files.items():
             assert manifest.sha256_file(made.folder / name) == sha256, name
 
@@ -113,6 +114,7 @@ def test_the_card(made, run):
     assert text == card.markdown(manifest.read_all(made.folder), run.spec)
     for words in (
         "![images of the train split, each with its translation](samples.png)",
+        "![what b_to_a made of the same images, step after step of its training](film_b_to_a.png)",
         'b = zoo.load("exported/cycle", network="a_to_b").translate(a)',
         'a = zoo.load("exported/cycle", network="b_to_a").translate(b)',
         "### a_to_b.onnx", "### b_to_a.onnx", "multiples of 1 from 2. It was trained at 8 x 8.",
@@ -197,3 +199,10 @@ def test_what_cannot_leave(tmp_path, names, told):
     spec = tiny.read(tmp_path, tiny.cycle(tmp_path), f"export.networks={names}")
     with pytest.raises(UsageError, match=told):
         exportable.exported_plans(spec)
+
+
+def test_each_translator_has_a_film_of_its_own(made, run):
+    for name in NAMES:
+        expected = history.film(run.folder, history.Subject(name, 8, 8, translates=True), until=run.step)
+        np.testing.assert_array_equal(pictures.read_png(made.folder / f"film_{name}.png"), expected)
+        assert expected.shape[0] > 3 * 66 and expected.shape[2] == 3  # the originals, steps 0 and 4

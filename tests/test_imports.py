@@ -44,6 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "sizes": {"spec", "tensor"},
     "metrics": {"errors", "registry"},
     "judge": {"data", "errors", "manifest", "session"},
+    "features": {"data", "errors", "judge", "manifest", "session"},
     "layers": {"registry", "spec"},
     "losses": {"registry", "spec"},
     "initializers": {"errors", "registry"},
@@ -70,12 +71,14 @@ ROOMS: dict[str, set[str]] = {
     "onnx_graph": {"errors"},
     "convert": {"layers", "manifest", "networks", "onnx_graph", "sizes", "spec", "zoo"},
     "claims.result": {"errors"},
-    "card": {"claims.result", "manifest", "spec"},
+    "scores": {"errors", "manifest"},
+    "card": {"claims.result", "manifest", "scores", "spec", "tensor"},
+    "history": {"data", "errors", "manifest", "pictures"},
     "half": {"arrays", "errors", "onnx_graph", "session"},
     "variants": {"card", "cases", "errors", "half", "manifest", "parity", "runtime", "zoo"},
     "export": {
-        "arrays", "card", "cases", "convert", "data.catalogue", "errors", "exportable", "fold", "manifest", "networks",
-        "parity", "pictures", "priors", "probes", "runtime", "sizes", "spec", "tensor", "training", "zoo",
+        "arrays", "card", "cases", "convert", "data.catalogue", "errors", "exportable", "fold", "history", "manifest",
+        "networks", "parity", "pictures", "priors", "probes", "runtime", "sizes", "spec", "tensor", "training", "zoo",
     },
     "describe": {"errors", "networks", "spec", "training"},
     "bench": {"algorithms", "errors", "networks", "spec", "training", "zoo"},
@@ -84,14 +87,25 @@ ROOMS: dict[str, set[str]] = {
         "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "judge", "losses",
         "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
     },
+    "flags": set(),
     "guards": {"errors"},
+    "evaluation": {
+        "data", "errors", "features", "guards", "judge", "manifest", "metrics", "registry", "runtime", "scores", "spec",
+        "zoo",
+    },
+    "report": {
+        "card", "errors", "evaluation", "guards", "loading", "manifest", "pictures", "scores", "zoo",
+    },
     "building": {
         "describe", "errors", "export", "exportable", "guards", "manifest", "spec", "training", "variants",
     },
     "commands": {
         "bench", "claims", "data", "errors", "guards", "manifest", "serve", "spec", "starter", "zoo",
     },
-    "cli": {"building", "commands", "deploy", "draw", "errors", "inspection", "manifest", "zoo"},
+    "cli": {
+        "building", "commands", "deploy", "draw", "errors", "evaluation", "flags", "inspection", "manifest", "report",
+        "zoo",
+    },
 }  # fmt: skip
 
 # Package -> the rooms that may name it, at their top or inside a function.
@@ -105,8 +119,8 @@ HEAVY: dict[str, set[str]] = {
     "jax": {"autodiff"},
     "torch": {"autodiff"},
     "tf2onnx": {"convert", "judge"},
-    "matplotlib": {"claims"},
-    "onnx": {"half", "onnx_graph"},
+    "matplotlib": {"claims", "report"},
+    "onnx": {"features", "half", "onnx_graph"},
     "onnxruntime": {"half", "session"},
     "ray": {"deploy"},
     "yaml": {"spec"},

@@ -9,13 +9,16 @@ from PIL import Image, features
 from zoo.errors import DataError
 from zoo.pictures import (
     animation,
+    cells,
     grid,
     pairs,
     picture,
+    png,
     points_picture,
     read_png,
     scale,
     stack,
+    text,
     write_animation,
     write_png,
 )
@@ -184,3 +187,31 @@ def test_wrong_points(points):
 def test_wrong_extent(wrong):
     with pytest.raises(DataError, match="positive extent and size"):
         points_picture(np.zeros((1, 2)), **wrong)
+
+
+@pytest.mark.parametrize(("n", "columns", "side"), [(64, 8, 8), (10, 4, 70), (3, 3, 30)])
+def test_cells_are_what_the_grid_was_made_of(n, columns, side):
+    images = np.random.RandomState(0).randint(256, size=(n, side, side + 3, 3)).astype(np.uint8)
+    found = cells(grid(scale(images), columns=columns), height=side, width=side + 3, columns=columns)
+    np.testing.assert_array_equal(found[:n], images)
+    assert len(found) % columns == 0 and (found[n:] == 255).all()
+
+
+@pytest.mark.parametrize("shape", [(100, 100, 1), (66 * 8 - 1, 66 * 8 - 2, 1), (20, 3, 1)])
+def test_what_is_no_grid_has_no_cells(shape):
+    with pytest.raises(DataError, match=f"a picture of {shape[0]} x {shape[1]} pixels is no grid of 8 columns"):
+        cells(np.zeros(shape, np.uint8), height=8, width=8, columns=8)
+
+
+def test_a_text_is_black_on_white_and_words_are_of_one_height():
+    short, long = text("0"), text("step 10,000")
+    assert short.shape[0] == long.shape[0] and 3 * short.shape[1] < long.shape[1]
+    assert long.dtype == np.uint8 and long.shape[2] == 1 and long.min() < 50 and (long == 255).mean() > 0.5
+    assert text("0", size=28).shape[0] > 1.5 * short.shape[0]
+
+
+def test_a_png_can_be_held_small():
+    noise = np.random.RandomState(0).randint(256, size=(100, 100, 3)).astype(np.uint8)
+    assert len(png(noise)) > 30_000 >= len(png(noise, at_most=30_000))
+    plain = np.zeros((50, 50, 3), np.uint8)
+    assert png(plain, at_most=30_000) == png(plain)

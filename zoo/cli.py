@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from zoo import __version__, building, commands, draw, inspection
+from zoo import __version__, building, commands, draw, flags, inspection
 from zoo.deploy import command as deploy
 from zoo.errors import ZooError
 from zoo.evaluation import command as evaluation
 from zoo.manifest import PRECISIONS
+from zoo.report import command as reporting
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
         _add_bench,
         _add_reproduce,
         _add_evaluate,
+        _add_report,
+        _add_compare,
         _add_deploy,
     ):
         add(group)
@@ -91,8 +94,10 @@ def _add_build(group: argparse._SubParsersAction) -> None:
     p.add_argument(
         "--runs", type=Path, default=Path("runs"), help="folder for checkpoints, pictures, curves (default: runs)"
     )
-    p.add_argument("--steps", type=_steps, help="stop after this step (default: the spec's)")
-    p.add_argument("--budget", type=_budget, help="stop after this time, such as 90s, 5m, 2h (default: the spec's)")
+    p.add_argument("--steps", type=flags.steps, help="stop after this step (default: the spec's)")
+    p.add_argument(
+        "--budget", type=flags.budget, help="stop after this time, such as 90s, 5m, 2h (default: the spec's)"
+    )
     p.add_argument("--seed", type=int, help="the same as --set training.seed=N")
     _add_set(p)
     p.add_argument(
@@ -180,7 +185,7 @@ exit code: 0 after SIGTERM, 130 after Ctrl-C; what is in flight is finished firs
     p.add_argument("folder", nargs="?", type=Path, default=Path("exported"),
                    help="artifacts, or a single one (default: exported); changes are followed")  # fmt: skip
     p.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for every network (default: 127.0.0.1, this machine)")
-    p.add_argument("--port", type=_port, default=8000, help="0 takes a free one (default: 8000)")
+    p.add_argument("--port", type=flags.port, default=8000, help="0 takes a free one (default: 8000)")
     p.add_argument("--api-key-file", type=Path,
                    help="the key that clients must send (default: the variable ZOO_API_KEY)")  # fmt: skip
     p.add_argument("--set", dest="overrides", metavar="LIMIT=VALUE", action="append", default=[],
@@ -234,9 +239,9 @@ def _add_bench(group: argparse._SubParsersAction) -> None:
     )
     p.add_argument("spec", nargs="?", help="a YAML file, or the name of a spec that ships with the zoo")
     p.add_argument("--serve", type=Path, metavar="ARTIFACT", help="measure serving instead of training")
-    p.add_argument("--seconds", type=_steps, default=60, help="with --serve: how long clients ask (default: 60)")
-    p.add_argument("--clients", type=_steps, default=200, help="with --serve: at a time (default: 200)")
-    p.add_argument("--images", type=_steps, default=16, help="with --serve: in each request (default: 16)")
+    p.add_argument("--seconds", type=flags.steps, default=60, help="with --serve: how long clients ask (default: 60)")
+    p.add_argument("--clients", type=flags.steps, default=200, help="with --serve: at a time (default: 200)")
+    p.add_argument("--images", type=flags.steps, default=16, help="with --serve: in each request (default: 16)")
     p.add_argument("--artifact", type=Path, help="also compare ONNX Runtime with Keras on this export of the spec")
     _add_set(p)
     p.set_defaults(run=commands.bench)
@@ -269,29 +274,19 @@ def _add_evaluate(group: argparse._SubParsersAction) -> None:
     evaluation.add_flags(_command(group, "evaluate", text, evaluation.EXAMPLES))
 
 
+def _add_report(group: argparse._SubParsersAction) -> None:
+    text = "write cards and gallery anew from what was measured"
+    reporting.add_flags(_command(group, "report", text, reporting.EXAMPLES))
+
+
+def _add_compare(group: argparse._SubParsersAction) -> None:
+    text = "two exported models side by side"
+    reporting.add_compare_flags(_command(group, "compare", text, reporting.COMPARE_EXAMPLES))
+
+
 def _add_deploy(group: argparse._SubParsersAction) -> None:
     text = "describe exported generators to an engine that runs on many machines"
     deploy.add_flags(_command(group, "deploy", text, deploy.EXAMPLES))
-
-
-def _steps(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received '{text}'")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a whole number in 0..65535, received '{text}'")
-    return int(text)
-
-
-def _budget(text: str) -> float:
-    import re
-
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", text) or not float(text[:-1]):
-        raise argparse.ArgumentTypeError(f"expected a time such as 90s, 5m or 2h, received '{text}'")
-    return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
 
 
 def run() -> NoReturn:

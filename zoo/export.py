@@ -1,9 +1,10 @@
 """A trained run -> exported/<name>/: ONNX files that explain themselves, checked against Keras in a fresh process.
 
-    generator.onnx   manifest.json   spec.yaml   samples.png   golden.npz   README.md
+    generator.onnx   manifest.json   spec.yaml   samples.png   golden.npz   README.md   film.png   curves.json
 
-An artifact of several networks has `<network>.onnx` and `golden_<network>.npz` for each. The folder is written aside,
-checked through `zoo.runtime` by a process without TensorFlow, and only then takes its place.
+An artifact of several networks has `<network>.onnx`, `golden_<network>.npz` and `film_<network>.png` for each; one of a
+run that left no pictures, or no curves, has none. The folder is written aside, checked through `zoo.runtime` by a
+process without TensorFlow, and only then takes its place.
 """
 
 from __future__ import annotations
@@ -20,8 +21,23 @@ import keras
 import numpy as np
 
 import zoo
-from zoo import __version__, card, cases, convert, fold, manifest, networks, parity, pictures, priors, probes, runtime
+from zoo import (
+    __version__,
+    card,
+    cases,
+    convert,
+    fold,
+    history,
+    manifest,
+    networks,
+    parity,
+    pictures,
+    priors,
+    probes,
+    runtime,
+)
 from zoo.arrays import from_uint8
+from zoo.card import making
 from zoo.data.catalogue import describe
 from zoo.errors import UsageError
 from zoo.exportable import exported_plans, image_fields
@@ -156,7 +172,7 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
         "kind": "ema" if averaged else "last",
         "ema_half_life_images": config.ema_half_life_images if averaged else None,
         "step": run.step,
-        "images": run.step * config.batch_size * run.algorithm.data_draws,
+        "images": run.step * run.images_per_step,
         "seed": config.seed,
         "batch_norm": statistics,
         "parameters": plan.parameters,
@@ -228,13 +244,27 @@ def _write_rest(folder: Path, made: Sequence[_Network], run: Run, images: Images
         np.savez(folder / one.facts.golden, **inputs, **output)  # type: ignore[arg-type]
         shown.append(_picture(generator, images))
     pictures.write_png(folder / "samples.png", pictures.stack(shown) if len(shown) > 1 else shown[0])
+    _write_history(folder, made, run)
     everything = []
     for one in made:
-        names = (one.facts.file, "spec.yaml", one.facts.golden, "samples.png")
+        past = [making.film(one.facts), history.CURVES]
+        names = [one.facts.file, "spec.yaml", one.facts.golden, "samples.png"]
+        names += [name for name in past if (folder / name).is_file()]
         everything.append(replace(one.facts, files={name: manifest.sha256_file(folder / name) for name in names}))
     _write_manifests(folder, everything)
-    manifest.write_whole(folder / "README.md", card.markdown(everything, run.spec).encode())
+    manifest.write_whole(folder / "README.md", card.markdown(everything, run.spec, folder).encode())
     return tuple(everything)
+
+
+def _write_history(folder: Path, made: Sequence[_Network], run: Run) -> None:
+    """The curves of the run, and a film of each network, up to the step that leaves."""
+    weights = made[0].facts.weights
+    history.write_curves(run.folder, folder, images_per_step=run.images_per_step, until=weights["step"])
+    for one, plan in zip(made, exported_plans(run.spec), strict=True):
+        height, width = plan.output_shape[:2] if len(plan.output_shape) == 3 else (0, 0)
+        translates = any(tensor.is_image for tensor in one.facts.inputs)
+        subject = history.Subject(plan.name, height, width, translates)
+        history.write_film(run.folder, folder / making.film(one.facts), subject, until=weights["step"])
 
 
 def _golden_inputs(generator: runtime.Generator, images: Images) -> Feed:

@@ -17,6 +17,7 @@ from zoo.manifest import write_whole
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 WHITE = 255
 CELLS = 128  # along each side of a picture of points
+PALETTES = (256, 64, 16)  # colours of a PNG that must be smaller
 ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}  # suffix -> Pillow's name
 MAX_FPS = 50  # viewers give a GIF's frames of less than two hundredths of a second ten
 
@@ -47,6 +48,24 @@ def grid(images: Image, *, columns: int | None = None, gap: int = 2) -> Image:
     return np.ascontiguousarray(picture[: picture.shape[0] - gap, : picture.shape[1] - gap])  # no gap at the edge
 
 
+def cells(picture: Image, *, height: int, width: int, columns: int, gap: int = 2) -> Image:
+    """The inverse of `grid` and `scale`: [H', W', C] -> images [N, height, width, C], row by row.
+
+    Places that the grid left empty come as white images. Raises DataError for a picture that is no such grid.
+    """
+    _check(picture, rank=3)
+    h, w, c = picture.shape
+    factor = max(1, ((w + gap) // columns - gap) // width)  # of `scale`
+    step_h, step_w = factor * height + gap, factor * width + gap
+    rows = (h + gap) // step_h
+    if (rows * step_h, columns * step_w) != (h + gap, w + gap):
+        raise DataError(f"a picture of {h} x {w} pixels is no grid of {columns} columns of {height} x {width}")
+    whole = np.full((rows * step_h, columns * step_w, c), WHITE, np.uint8)
+    whole[:h, :w] = picture
+    parts = whole.reshape(rows, step_h, columns, step_w, c).swapaxes(1, 2)  # [rows, columns, h, w, c]
+    return parts.reshape(-1, step_h, step_w, c)[:, : step_h - gap : factor, : step_w - gap : factor]
+
+
 def pairs(left: Image, right: Image, *, columns: int = 4) -> Image:
     """Images uint8 [N, H, W, C], each with what became of it at its right: one [H', W', C], `columns` pairs a row."""
     both = np.stack([left, right], axis=1)  # [N, 2, H, W, C]
@@ -64,6 +83,11 @@ def stack(images: Sequence[Image], *, gap: int = 10) -> Image:
         row[: image.shape[0], : image.shape[1]] = image
         rows.append(row)
     return np.concatenate(rows)[:-gap]
+
+
+def beside(images: Sequence[Image], *, gap: int = 20) -> Image:
+    """Pictures [H, W, C] at each other's right, on white: one [H', W', C']."""
+    return stack([image.swapaxes(0, 1) for image in images], gap=gap).swapaxes(0, 1)
 
 
 def scale(images: Image, *, at_least: int = 64) -> Image:
@@ -89,12 +113,31 @@ def points_picture(points: np.ndarray[Any, Any], *, extent: float, size: int = 2
     return np.ascontiguousarray(np.rint(WHITE * (1 - ink)).astype(np.uint8).T[::-1, :, None])
 
 
-def png(image: Image) -> bytes:
-    """The PNG file of [H, W, C]. Raises DataError."""
+def text(words: str, *, size: int = 14) -> Image:
+    """A line of black letters on white, as small as they need: uint8 [H, W, 1], H the same for all words."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size)
+    _, _, width, height = map(math.ceil, font.getbbox(words))
+    height = max(height, math.ceil(font.getbbox("kg|")[3]))
+    sheet = Pillow.new("L", (max(width, 1), height), WHITE)
+    ImageDraw.Draw(sheet).text((0, 0), words, fill=0, font=font)
+    return np.asarray(sheet)[:, :, None]
+
+
+def png(image: Image, *, at_most: int | None = None) -> bytes:
+    """The PNG file of [H, W, C]; where it has more than `at_most` bytes, with a palette of fewer colours.
+
+    Raises DataError.
+    """
     _check(image, rank=3)
-    buffer = io.BytesIO()
-    _pillow(image).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    data = _encoded(_pillow(image))
+    for colours in PALETTES:
+        if at_most is None or len(data) <= at_most:
+            break
+        data = _encoded(_pillow(image).quantize(colours))
+    return data
 
 
 def animation(frames: Image, fps: float = 20, kind: str = ".gif") -> bytes:
@@ -115,6 +158,12 @@ def animation(frames: Image, fps: float = 20, kind: str = ".gif") -> bytes:
     buffer = io.BytesIO()
     how = {"duration": round(1000 / fps), "loop": 0, "lossless": True}  # a GIF ignores what it does not know
     first.save(buffer, ANIMATIONS[kind], save_all=True, append_images=others, **how)
+    return buffer.getvalue()
+
+
+def _encoded(picture: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

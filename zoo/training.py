@@ -41,6 +41,11 @@ class Run:
     machine: str  # on which the last part ran
     folder: Path
 
+    @property
+    def images_per_step(self) -> int:
+        """Real images that D is shown in a step."""
+        return recipe(self.spec).batch_size * self.algorithm.data_draws
+
 
 class _Steps(keras.utils.PyDataset):
     """`fit` reads the steps of a run in order; step numbers go on where a checkpoint ended."""

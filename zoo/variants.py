@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import zoo
-from zoo import card, cases, half, manifest, parity
+from zoo import cases, half, manifest, parity
+from zoo.card import contract
 from zoo.errors import UsageError
 from zoo.manifest import Manifest
 from zoo.runtime import Generator
@@ -91,8 +92,8 @@ def _tell(readme: Path, before: Sequence[Manifest], after: Sequence[Manifest]) -
         return False
     text = readme.read_text("utf-8")
     for old, new in zip(before, after, strict=True):
-        if card.table(old) not in text:
+        if contract.table(old) not in text:
             return False
-        text = text.replace(card.table(old), card.table(new))
+        text = text.replace(contract.table(old), contract.table(new))
     manifest.write_whole(readme, text.encode())
     return True

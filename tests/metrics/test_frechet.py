@@ -26,6 +26,19 @@ def test_of_gaussians_that_do_not_commute():
     assert frechet.of_gaussians(zero, b, zero, a) == pytest.approx(expected, rel=1e-12)
 
 
+def test_against_scipys_square_root():
+    """The product of the covariances has a root with complex dust on it, whose real part counts."""
+    linalg = pytest.importorskip("scipy.linalg", reason="scipy is the second opinion")
+    random = np.random.RandomState(0)
+    a = random.standard_normal((300, 12)) @ random.standard_normal((12, 12))
+    b = random.standard_normal((400, 12)) @ random.standard_normal((12, 12)) + 0.5
+    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    expected = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum() + np.trace(cov_a + cov_b)
+    expected -= 2 * np.trace(linalg.sqrtm(cov_a @ cov_b)).real
+    assert frechet.distance(a, b) == pytest.approx(expected, rel=1e-9)
+    assert frechet.distance(a.astype("float32"), b.astype("float32")) == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_same_set_is_at_distance_zero_and_a_shift_is_its_square():
     features = np.random.RandomState(0).standard_normal((500, 8)) @ np.random.RandomState(1).standard_normal((8, 8))
     assert frechet.distance(features, features) == pytest.approx(0, abs=1e-9)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.claims.result import FOLDER, Result, Row, of_artifact
+from zoo.claims.result import FOLDER, Result, Row
 from zoo.errors import UsageError
 from zoo.manifest import sha256_file, write_whole
 from zoo.registry import suggest
@@ -112,10 +112,9 @@ def reproduce(name: str, options: Options) -> Result:
 
 def tell(result: Result, folder: Path, artifact: Path) -> None:
     """Put a result that stands in `folder` into an artifact's folder and card. A new export begins without."""
-    from zoo import card, manifest, spec
+    from zoo import card
 
     (artifact / FOLDER).mkdir(exist_ok=True)
     for file in (f"{result.name}.png", f"{result.name}.json"):
         write_whole(artifact / FOLDER / file, (folder / file).read_bytes())
-    text = card.markdown(manifest.read_all(artifact), spec.read(artifact / "spec.yaml"), of_artifact(artifact))
-    write_whole(artifact / "README.md", text.encode())
+    card.write(artifact)

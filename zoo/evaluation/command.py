@@ -15,6 +15,7 @@ EXAMPLES = """\
   zoo evaluate exported/dcgan --metrics fid kid
   zoo evaluate exported/dcgan --n 5000 --seed 1 --dry-run
 Ctrl-C loses nothing: what the networks saw is kept, and the next run goes on from there."""
+IMAGES = 10_000  # as many as published numbers of Fashion-MNIST rest on
 POINTS = 2500  # VEEGAN's number of samples in the plane
 
 
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from zoo.evaluation.numbers import chosen, measured
     from zoo.evaluation.subject import Subject
 
-    subject = Subject(folder, options.n or 10_000, options.seed, options.threads)
+    subject = Subject(folder, IMAGES if options.n is None else options.n, options.seed, options.threads)
     if options.n is None and subject.kind == "points":
         subject.n = POINTS
     if subject.n < 1:

@@ -74,22 +74,18 @@ def kid(subject: Subject) -> Numbers:
     return {"kid": (found.value, _seen(views, subsets=100, subset_size=1000, std=found.std))}
 
 
-@measure("precision", "recall", applies=_images, looks="inception")
-def precision_recall(subject: Subject) -> Numbers:
-    """Kynkaanniemi et al. 2019, with Inception's features in the place of VGG16's."""
+@measure("precision", "recall", "density", "coverage", applies=_images, looks="inception")
+def manifolds(subject: Subject) -> Numbers:
+    """Kynkaanniemi et al. 2019 and Naeem et al. 2020, with Inception's features in the place of VGG16's."""
     views = subject.inception
-    found = neighbours.precision_recall(views.real, views.fake, k=3)
-    about = _seen(views, k=3)
-    return {"precision": (found.precision, about), "recall": (found.recall, about)}
-
-
-@measure("density", "coverage", applies=_images, looks="inception")
-def density_coverage(subject: Subject) -> Numbers:
-    """Naeem et al. 2020."""
-    views = subject.inception
-    found = neighbours.density_coverage(views.real, views.fake, k=5)
-    about = _seen(views, k=5)
-    return {"density": (found.density, about), "coverage": (found.coverage, about)}
+    first, second = neighbours.both(views.real, views.fake, k=3, k_density=5)
+    near, dense = _seen(views, k=3), _seen(views, k=5)
+    return {
+        "precision": (first.precision, near),
+        "recall": (first.recall, near),
+        "density": (second.density, dense),
+        "coverage": (second.coverage, dense),
+    }
 
 
 @measure("judge_frechet", "judge_score", applies=_judged, looks="judge")
@@ -116,7 +112,7 @@ def memorisation(subject: Subject) -> Numbers:
     train = halves(see(subject.expert, subject.cropped(subject.real("train").items), "training"))[0]
     found = neighbours.memorisation(halves(views.fake)[0], train, halves(views.real)[0])
     about = _seen(views, n_train=len(train))
-    return {"memorisation": (found.ratio, about), "copies": (found.copies, about)}
+    return {"memorisation": (found.ratio, about), "copies": (found.share_nearer, about)}
 
 
 @measure("conditional_accuracy", applies=lambda s: s.judged and s.labelled, looks="judge")

@@ -1,0 +1,133 @@
+"""`zoo evaluate` on real artifacts: numbers by hand, the protocol beside each, mistakes in a line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo import data, scores
+from zoo.errors import UsageError
+from zoo.evaluation import measures, numbers, subject
+from zoo.evaluation.subject import Subject
+from zoo.features.network import FeatureNetwork
+from zoo.metrics import frechet, modes
+
+ROOT = Path(__file__).parents[2]
+RING = ROOT / "exported" / "unrolled"
+
+
+def look(images):
+    """Means of rows: features by which digits differ."""
+    return images.astype("f4").mean(axis=(2, 3)) / 255
+
+
+@pytest.fixture
+def eye(monkeypatch, tmp_path):
+    """A feature network for tests, in the place of Inception; the cache is the test's own."""
+    monkeypatch.setattr(subject, "inception", lambda threads=None: FeatureNetwork("eye", 8, "e" * 64, look, "none"))
+
+
+@pytest.fixture
+def artifact(exported, tmp_path):
+    """A tiny GAN of digits, which may be changed."""
+    return Path(shutil.copytree(exported.folder, tmp_path / "tiny"))
+
+
+def test_points_by_the_protocol_of_their_paper(zoo_says, tmp_path):
+    folder = Path(shutil.copytree(RING, tmp_path / "ring"))
+    (folder / "metrics.json").unlink(missing_ok=True)
+    code, out, err = zoo_says("evaluate", folder)
+    assert code == 0 and "next:\n  zoo report" in err
+    test = data.load("ring", split="test")
+    expected = modes.coverage(zoo.load(folder).sample(2500, 0), test.centres, test.std)
+    found = scores.read(folder)
+    assert found["modes_2500"].value == expected.found and f"modes_2500 {'':13} {expected.found}" in out
+    assert found["high_quality_2500"].value == pytest.approx(expected.high_quality, abs=1e-12)
+    assert found["reverse_kl_2500"].value == pytest.approx(expected.reverse_kl, abs=1e-12)
+    protocol = found["modes_2500"].protocol
+    assert (protocol["n_fake"], protocol["seed"], protocol["of"], protocol["step"]) == (2500, 0, 8, 25_000)
+    assert found["ms_per_image"].value > 0 and found["ms_per_image"].protocol["threads"] == 1
+
+
+def test_a_second_run_gives_the_same_numbers(zoo_says, tmp_path):
+    folder = Path(shutil.copytree(RING, tmp_path / "ring"))
+    twice = []
+    for _ in range(2):
+        assert zoo_says("evaluate", folder, "--metrics", "high_quality", "--n", "400", "--seed", "3")[0] == 0
+        twice.append(scores.read(folder)["high_quality_400"])
+    assert twice[0] == twice[1] and twice[0].protocol["seed"] == 3
+
+
+def test_fid_and_kid_are_of_the_file_and_of_the_test_images(eye, artifact):
+    one = Subject(artifact, n=1200, seed=0)
+    assert one.kind == "images" and one.crop is None
+    fakes, real = zoo.load(artifact).sample(1200, 0), data.load("digits", split="test").images
+    chosen = numbers.chosen(one, ["fid"])
+    (name, score), *timed = numbers.measured(one, chosen)
+    assert name == "fid_1200" and [what for what, _ in timed] == ["ms_per_image", "ms_per_image_of_64"]
+    assert score.value == pytest.approx(frechet.distance(look(real), look(fakes)), rel=1e-6)
+    assert {key: score.protocol[key] for key in ("n_real", "n_fake", "split", "network", "resize")} == {
+        "n_real": len(real), "n_fake": 1200, "split": "test", "network": "eye", "resize": "none",
+    }  # fmt: skip
+    both = {name for name, _ in numbers.measured(one, numbers.chosen(one, ["coverage"]))}
+    assert both >= {"precision_1200", "recall_1200", "density_1200", "coverage_1200"}
+
+
+def test_the_padded_border_is_cut_off():
+    """Fashion-MNIST has 28 x 28 pixels, and FID is published for these."""
+    one = Subject(ROOT / "exported" / "dcgan", n=3, seed=0)
+    assert one.crop == (28, 28) and one.fakes.shape == (3, 32, 32, 1)
+    np.testing.assert_array_equal(one.cropped(one.fakes), one.fakes[:, 2:30, 2:30])
+    other = Subject(ROOT / "exported" / "vanilla", n=3, seed=0)
+    assert other.crop is None and other.cropped(other.fakes).shape == (3, 28, 28, 1)
+
+
+def test_what_applies_to_what():
+    def names(folder, **how):
+        one = Subject(ROOT / "exported" / folder, n=10_000, seed=0)
+        return {name for chosen in numbers.chosen(one, None, **how) for name in chosen.names}
+
+    assert names("unrolled") == {"modes", "high_quality", "reverse_kl"}
+    assert names("cyclegan") == {"l1", "ssim", "cycle_l1"}
+    assert names("dcgan") >= {"fid", "kid", "precision", "coverage", "judge_frechet", "memorisation", "swd"}
+    assert "conditional_accuracy" in names("cgan") and "conditional_accuracy" not in names("dcgan")
+    assert "swd" not in names("vanilla")  # 28 pixels are no pyramid
+    assert not names("dcgan", quick=True) & {"fid", "kid", "recall", "density"}
+    assert set(measures.MEASURES) >= {"fid", "kid", "modes", "l1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere"], "nowhere: is not an exported model: it has no manifest.json"),
+        ([RING, "--metrics", "fdi"], "--metrics: there is no metric 'fdi'. Did you mean 'fid'?"),
+        ([RING, "--metrics", "fid"], "--metrics: fid does not apply to"),
+        ([RING, "--metrics", "modes_10k"], "--metrics: modes_10k and --n 2500 do not go together: say modes"),
+        ([RING, "--n", "0"], "--n: expected at least 1 sample, received 0"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(zoo_says, arguments, told):
+    code, out, err = zoo_says("evaluate", *arguments, "--dry-run")
+    assert (code, out) == (2, "") and err.startswith(told) and err.count("\n") == 1
+
+
+def test_a_dry_run_writes_nothing(zoo_says, tmp_path):
+    folder = Path(shutil.copytree(RING, tmp_path / "ring"))
+    before = (folder / "metrics.json").read_bytes() if (folder / "metrics.json").exists() else None
+    assert zoo_says("evaluate", folder, "--metrics", "modes", "--n", "77", "--dry-run")[0] == 0
+    after = (folder / "metrics.json").read_bytes() if (folder / "metrics.json").exists() else None
+    assert before == after and "modes_77" not in json.dumps(str(after))
+
+
+def test_folders_of_the_user_have_no_test_split(artifact):
+    spec = (
+        (artifact / "spec.yaml")
+        .read_text()
+        .replace("source: digits", "source: {folder: {path: /nowhere}}\n  size: 8\n  channels: 1")
+    )
+    (artifact / "spec.yaml").write_text(spec)
+    with pytest.raises(UsageError, match="folders of the trainer's own"):
+        Subject(artifact, n=3, seed=0).real()

@@ -1,0 +1,101 @@
+"""`zoo report` and `zoo compare`: pages from files, pictures from models."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo import card, manifest, pictures, scores, spec
+from zoo.card import numbers
+from zoo.report import figures, gallery
+from zoo.scores import Score
+
+ROOT = Path(__file__).parents[2]
+PROTOCOL = {"file": "generator.onnx", "file_sha256": "0" * 64, "step": 4, "data": "Fashion-MNIST", "n_fake": 10_000,
+            "seed": 0, "n_real": 10_000, "split": "test", "network": "eye", "network_sha256": "e" * 64,
+            "resize": "none"}  # fmt: skip
+
+
+@pytest.fixture
+def folder(exported, tmp_path):
+    """Two artifacts: a GAN of tiny digits and the ring."""
+    shutil.copytree(exported.folder, tmp_path / "zoo" / "tiny")
+    shutil.copytree(ROOT / "exported" / "unrolled", tmp_path / "zoo" / "unrolled")
+    return tmp_path / "zoo"
+
+
+def test_cards_and_gallery_are_written_anew(zoo_says, folder):
+    tiny = folder / "tiny"
+    scores.write(tiny, {"swd": Score(7.25, PROTOCOL)})
+    code, out, _ = zoo_says("report", folder)
+    assert code == 0 and out.splitlines()[-1] == str(folder / "README.md")
+    text = (tiny / "README.md").read_text("utf-8")
+    assert text == card.markdown(manifest.read_all(tiny), spec.read(tiny / "spec.yaml"), tiny)
+    assert "| `swd` | sliced Wasserstein distance x 1000 | lower | 7.2 |" in text
+    assert "10,000 samples of seed 0; 10,000 real images of the test split; features of eye" in text
+    assert "![Left a sample, beside it the training images nearest to it](neighbours.png)" in text
+    page = (folder / "README.md").read_text("utf-8")
+    assert page == gallery.markdown(folder) and "| [unrolled](unrolled/README.md) | Metz et al. 2016 |" in page
+    height, width, _ = pictures.read_png(folder / "gallery.png").shape
+    assert (height, width) == (gallery.SIDE + 4, gallery.LABEL + gallery.COLUMNS * (gallery.SIDE + 2))  # one has images
+    assert not (folder / "unrolled" / "walk.webp").exists() and (tiny / "walk.webp").read_bytes()[8:12] == b"WEBP"
+
+
+def test_the_nearest_training_images_are_the_nearest(folder, monkeypatch):
+    from zoo.evaluation.subject import Subject
+
+    one = Subject(folder / "tiny", n=4, seed=0)
+    train = one.real("train").items
+    one.fakes = train[[3, 50, 700, 9]]  # copies: each is its own nearest neighbour
+    sheet = figures.nearest(one)
+    cells = pictures.cells(sheet, height=8, width=8, columns=2 * (figures.NEAREST + 2) + 1)
+    np.testing.assert_array_equal(cells[0], train[3])
+    np.testing.assert_array_equal(cells[2], train[3])
+
+
+def test_curves_are_drawn_or_refused(folder):
+    watched = {"name": "fid", "kimg": [1], "values": [3]}
+    history = {"kimg": [1, 2, 3], "losses": {"discriminator": [1, 0.5, 0.4]}, "metric": watched}
+    (folder / "tiny" / "curves.json").write_text(json.dumps(history))
+    assert figures.curves(folder / "tiny").startswith(b"\x89PNG")
+    (folder / "tiny" / "curves.json").write_text("{}")
+    with pytest.raises(Exception, match=r"curves\.json: not the curves of a training"):
+        figures.curves(folder / "tiny")
+
+
+def test_aims_and_the_numbers_of_others():
+    text = numbers.chapter("dcgan", {"fid_10k": Score(20.25, PROTOCOL)})
+    assert "| `fid_10k` | FID | lower | 20.2 | 26.5 +- 1.6 (non-saturating loss) |" in text
+    assert "Aim of this zoo: `fid_10k` of at most 18; missed by 2.2." in text
+    assert "Others: Lucic et al. 2018 (arXiv 1711.10337), table 2: best of a wide search" in text
+    assert "of at most 18; reached." in numbers.chapter("dcgan", {"fid_10k": Score(17.9, PROTOCOL)})
+    assert numbers.chapter("dcgan", {}) == ""
+
+
+def test_two_side_by_side(zoo_says, folder, tmp_path):
+    scores.write(folder / "tiny", {"swd": Score(7.25, PROTOCOL), "fid_10k": Score(3.5, PROTOCOL)})
+    shutil.copytree(folder / "tiny", folder / "other")
+    scores.write(folder / "other", {"swd": Score(9, {**PROTOCOL, "n_fake": 5})})
+    code, out, _ = zoo_says("compare", folder / "tiny", folder / "other", "--out", tmp_path / "both.png")
+    rows = {line.split("  ")[0]: line.split() for line in out.splitlines()}
+    assert code == 0 and rows["fid_10k"][1:] == ["3.5", "-"]
+    assert rows["swd (other protocols)"][-2:] == ["7.2", "9.0"]
+    assert rows["parameters"][1] == rows["parameters"][2]
+    sheet = pictures.read_png(tmp_path / "both.png")
+    half = (sheet.shape[1] - 20) // 2
+    np.testing.assert_array_equal(sheet[:, :half], sheet[:, -half:])  # the same model, the same seed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["report", "nowhere"], "nowhere: there is no exported model in it"),
+        (["compare", "nowhere", "there"], "nowhere: is not an exported model"),
+        (["compare", ROOT / "exported/dcgan", ROOT / "exported/vanilla", "--out", "x.jpg"], ""),
+    ],
+)
+def test_mistakes_are_told_in_a_line(zoo_says, arguments, told):
+    code, _, err = zoo_says(*arguments)
+    assert code == 2 and err.count("\n") == 1 and told in err

@@ -1,0 +1,39 @@
+"""metrics.json: numbers with their protocol, or one clear line."""
+
+import json
+
+import pytest
+
+from zoo import scores
+from zoo.errors import ServeError
+from zoo.scores import Score
+
+
+def test_there_and_back(tmp_path):
+    kept = {"kid_10k": Score(0.002, {"seed": 0}), "fid_10k": Score(17.25, {"n_fake": 10_000})}
+    scores.write(tmp_path, kept)
+    assert scores.read(tmp_path) == kept
+    assert list(json.loads((tmp_path / "metrics.json").read_text())) == ["fid_10k", "kid_10k"]
+
+
+def test_none_where_nothing_was_measured(tmp_path):
+    assert scores.read(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"fid": 3}', '{"fid": {"value": 3}}', '{"fid": {"value": "3", "protocol": {}}}']
+)
+def test_another_file(tmp_path, text):
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(ServeError, match="score"):
+        scores.read(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "3"])
+def test_a_score_is_a_number(value):
+    with pytest.raises(ServeError, match="a score must be a finite number"):
+        Score(value, {})
+
+
+def test_the_end_of_a_name():
+    assert [scores.counted(n) for n in (10_000, 2_500, 1_000, 999)] == ["10k", "2500", "1k", "999"]

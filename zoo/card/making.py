@@ -1,0 +1,48 @@
+"""How a model was made: recipe, time, machine, the film of its training and its curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.manifest import Manifest
+
+
+def chapter(networks: Sequence[Manifest], folder: Path) -> str:
+    """In numbers and pictures."""
+    facts = networks[0]
+    weights, run = facts.weights, facts.training
+    half_life = weights["ema_half_life_images"]
+    kind = f"average of the weights (half-life {half_life:,.0f} images)" if half_life else "last weights"
+    pace, norm = weights["images"] / max(run["seconds"], 1), weights["batch_norm"]
+    statistics = f"; batch norm statistics: {norm}" if norm else ""
+    sizes = f"{weights['parameters']:,} parameters"
+    if len(networks) > 1:
+        sizes = ", ".join(f"{one.weights['parameters']:,} parameters in {one.file}" for one in networks)
+    text = f"""## How it was made
+
+`zoo build spec.yaml`, the recipe in this folder: {weights["step"]:,} steps, {weights["images"]:,} images shown,
+{_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} images/s), seed {weights["seed"]}.
+Exported: the {kind}{statistics}. {sizes}.
+SHA-256 of the recipe's content: `{facts.spec_sha256[:16]}...`."""
+    curves = ["![losses during the training](curves.png)"] if (folder / "curves.png").is_file() else []
+    return "\n\n".join([text, *_films(networks), *curves])
+
+
+def film(facts: Manifest) -> str:
+    """The name of the film of a network's training in the artifact's folder; `files` states it where there is one."""
+    return f"film_{facts.network}.png" if facts.network else "film.png"
+
+
+def _films(networks: Sequence[Manifest]) -> list[str]:
+    lines = []
+    for facts in networks:
+        if film(facts) in facts.files:
+            given = "images" if any(tensor.is_image for tensor in facts.inputs) else "latents"
+            what = f"what {facts.network or 'the generator'} made of the same {given}, step after step of its training"
+            lines.append(f"![{what}]({film(facts)})")
+    return lines
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"

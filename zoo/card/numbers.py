@@ -1,0 +1,124 @@
+"""The scores of a card: a table with what others report, and the protocol that makes the numbers comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from zoo.card.published import aim, published
+from zoo.scores import Score
+
+
+class Kind(NamedTuple):
+    """How a metric is written: its title, which way is better, a format."""
+
+    title: str
+    better: str
+    form: str
+
+
+KINDS: Mapping[str, Kind] = {  # by stem, in the order of the table
+    "fid": Kind("FID", "lower", ".1f"),
+    "kid": Kind("KID", "lower", ".4f"),
+    "precision": Kind("precision", "higher", ".3f"),
+    "recall": Kind("recall", "higher", ".3f"),
+    "density": Kind("density", "1", ".3f"),
+    "coverage": Kind("coverage", "higher", ".3f"),
+    "conditional_accuracy": Kind("the judge sees the class asked for", "higher", ".1%"),
+    "judge_frechet": Kind("Frechet distance of the judge's features", "lower", ".2f"),
+    "judge_score": Kind("Inception score's formula on the judge's classes", "higher", ".2f"),
+    "swd": Kind("sliced Wasserstein distance x 1000", "lower", ".1f"),
+    "memorisation": Kind("distance to the nearest training image, of unseen real images: 1", "1", ".2f"),
+    "copies": Kind("nearer to a training image than 99 % of unseen real images are", "0.01", ".3f"),
+    "walk_jump": Kind("largest step of a latent walk over its mean step", "1", ".1f"),
+    "modes": Kind("modes found", "higher", ".0f"),
+    "high_quality": Kind("samples within 3 standard deviations of a mode", "0.989", ".1%"),
+    "reverse_kl": Kind("reverse KL to the even mixture", "lower", ".3f"),
+    "l1": Kind("L1 to the unseen partner", "lower", ".3f"),
+    "ssim": Kind("SSIM to the unseen partner", "higher", ".3f"),
+    "cycle_l1": Kind("L1 of there and back", "lower", ".3f"),
+}
+SPEED = ("ms_per_image", "ms_per_image_of_64")
+
+
+def stem(name: str) -> str:
+    """ "fid_10k" -> "fid", "l1_a_to_b" -> "l1"."""
+    return max((key for key in KINDS if name == key or name.startswith(f"{key}_")), key=len, default=name)
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """In the order of the table; what it does not know comes last."""
+    order = {key: i for i, key in enumerate(KINDS)}
+    return sorted((name for name in names if name not in SPEED), key=lambda n: (order.get(stem(n), 99), n))
+
+
+def written(name: str, value: float) -> str:
+    """A value as tables show it."""
+    kind = KINDS.get(stem(name))
+    return format(value, kind.form if kind else ".4g")
+
+
+def chapter(name: str, scores: Mapping[str, Score]) -> str:
+    """The scores of artifact `name`; empty where nothing was measured."""
+    if not ordered(scores):
+        return ""
+    rows = ["| metric | | better | here | others |", "|---|---|---|---|---|"]
+    rows += [_row(name, metric, scores[metric]) for metric in ordered(scores)]
+    parts = ["## Scores", "Measured on the file in this folder (`zoo evaluate`), all of it in "
+             "[metrics.json](metrics.json).", "\n".join(rows), *_aims(name, scores), *_protocols(scores)]  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def _row(name: str, metric: str, score: Score) -> str:
+    kind, other = KINDS.get(stem(metric)), published(metric, score.protocol.get("data", ""), name)
+    title, better = (kind.title, kind.better) if kind else ("", "")
+    idle = score.protocol.get("of_the_input", score.protocol.get("of_the_real"))
+    beside = other.text if other else f"{written(metric, idle)} {_of(score)}" if idle is not None else ""
+    return f"| `{metric}` | {title} | {better} | {written(metric, score.value)} | {beside} |"
+
+
+def _of(score: Score) -> str:
+    return "for the input itself" if "of_the_input" in score.protocol else "for real images"
+
+
+def _aims(name: str, scores: Mapping[str, Score]) -> list[str]:
+    """Where a target is missed, by how much; and where the numbers of others come from."""
+    lines = []
+    for metric, score in scores.items():
+        wanted, other = (find(metric, score.protocol.get("data", ""), name) for find in (aim, published))
+        if isinstance(wanted, float):
+            off = score.value - wanted
+            verdict = "reached" if off <= 0 else f"missed by {written(metric, off)}"
+            lines.append(f"Aim of this zoo: `{metric}` of at most {wanted:g}; {verdict}.")
+        if other is not None and not isinstance(other, float):
+            lines.append(f"Others: {other.source}: {other.how}.")
+    return lines
+
+
+def _protocols(scores: Mapping[str, Score]) -> list[str]:
+    """One sentence for each network that was looked through, and one for the rest."""
+    told: dict[str, list[str]] = {}
+    for metric in ordered(scores):
+        told.setdefault(_sentence(scores[metric].protocol), []).append(f"`{metric}`")
+    return ["\n".join(f"* {', '.join(names)}: {sentence}." for sentence, names in told.items())]
+
+
+def _sentence(about: Mapping[str, Any]) -> str:
+    parts = [f"{about['n_fake']:,} samples of seed {about['seed']}"] if "seed" in about else []
+    if "n_real" in about:
+        parts.append(f"{about['n_real']:,} real images of the {about['split']} split")
+    if "network" in about:
+        parts.append(f"features of {about['network']} (SHA-256 {about['network_sha256'][:12]}...), resized: "
+                     f"{about['resize']}")  # fmt: skip
+    return "; ".join([*parts, f"weights of step {about['step']:,}"])
+
+
+def speed(scores: Mapping[str, Score]) -> str:
+    """Size and speed in a sentence; empty where nothing was timed."""
+    if not all(name in scores for name in SPEED):
+        return ""
+    one, many = (scores[name] for name in SPEED)
+    return (
+        f"On {one.protocol['machine']}: {one.value:.3g} ms for an image on one core, {many.value:.3g} ms each in "
+        f"batches of {many.protocol['batch']} on {many.protocol['threads']}."
+    )

@@ -1,0 +1,27 @@
+"""What the values of flags must be: functions for argparse, which puts their message behind the flag's name."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+
+def steps(text: str) -> int:
+    """A count."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received '{text}'")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """0 is any that is free."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a whole number in 0..65535, received '{text}'")
+    return int(text)
+
+
+def budget(text: str) -> float:
+    """90s, 5m or 2h -> seconds."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", text) or not float(text[:-1]):
+        raise argparse.ArgumentTypeError(f"expected a time such as 90s, 5m or 2h, received '{text}'")
+    return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]

@@ -1,0 +1,111 @@
+"""Euclidean distances between two large sets of features, a block of rows at a time.
+
+|x|^2 + |y|^2 - 2 x.y is a matrix product and fast, but it cancels: of near points few digits are left, and a copy is
+not at distance 0. So the products are taken in float64, about the mean of one set, and only say which pairs are near;
+what decides is the sum of squared differences of the features as they came, in float64. That sum is the same from x to
+y as from y to x, to the last bit, so `<` and `<=` mean what they say. (In float32 the products take half as long, but
+of a collapsed generator, whose samples are far nearer to each other than to the rest, they would say nothing.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+BLOCK = 2**23  # distances at a time, 64 MiB; about four arrays of that size live at once
+
+
+@dataclass(frozen=True)
+class Points:
+    """A set as it came, `raw` [N, D]; `moved` to its origin, float64 [N, D]; the squared `lengths` [N] from there."""
+
+    raw: Array
+    moved: Array
+    lengths: Array
+
+
+def about_the_mean(*sets: Array) -> tuple[Points, ...]:
+    """Sets [N, D] with the mean of the first for their common origin: differences stay, the products get small."""
+    origin = sets[0].mean(axis=0, dtype=np.float64)
+    moved = [a - origin for a in sets]
+    return tuple(Points(a, m, np.einsum("nd,nd->n", m, m)) for a, m in zip(sets, moved, strict=True))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of x against all of y: `squared` distances [B, M], right to within `slack` [B, 1]."""
+
+    rows: slice
+    x: Array  # raw, [B, D]
+    y: Array  # raw, [M, D]
+    squared: Array
+    slack: Array
+
+    def exact(self, rows: Array, columns: Array) -> Array:
+        """Squared distances [P] of the pairs (rows[i], columns[i]) from their differences."""
+        result = np.empty(len(rows))
+        step = max(1, BLOCK // 2 // self.x.shape[1])
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            between = self.x[rows[part]].astype(np.float64) - self.y[columns[part]]  # [P, D]
+            result[part] = (between * between).sum(axis=1)
+        return result
+
+    def within(self, squared: Array, *, edge: bool) -> Array:
+        """Which pairs, bool [B, M], are nearer than a squared distance ([M] or [B, 1]); `edge`: or just as far."""
+        inside = self.squared < squared - self.slack
+        rows, columns = np.nonzero(np.abs(self.squared - squared) <= self.slack)
+        exact, limit = self.exact(rows, columns), np.broadcast_to(squared, inside.shape)[rows, columns]
+        inside[rows, columns] = exact <= limit if edge else exact < limit
+        return inside
+
+
+def blocks(x: Points, y: Points) -> Iterator[Block]:
+    """All of x [N, D] against all of y [M, D], as many rows at a time as BLOCK allows."""
+    step = max(1, BLOCK // len(y.raw))
+    unit = (x.raw.shape[1] + 16) * np.finfo(np.float64).eps  # twice what a product of D terms can lose
+    for start in range(0, len(x.raw), step):
+        rows = slice(start, min(start + step, len(x.raw)))
+        squared = x.moved[rows] @ y.moved.T  # [B, M]
+        squared *= -2
+        squared += x.lengths[rows, None]
+        squared += y.lengths
+        slack = unit * (x.lengths[rows, None] + y.lengths.max())
+        yield Block(rows, x.raw[rows], y.raw, squared, slack)
+
+
+def to_neighbours(points: Points, k: int) -> Array:
+    """Squared distances [N, k] from each point to the k nearest OTHERS, nearest first; N above k."""
+    result = np.empty((len(points.raw), k))
+    for block in blocks(points, points):
+        own = np.arange(len(block.x))
+        block.squared[own, block.rows.start + own] = np.inf  # no point is its own neighbour
+        result[block.rows] = _nearest(block, k)[0]
+    return result
+
+
+def to_nearest(x: Points, y: Points) -> tuple[Array, Array]:
+    """Squared distance [N] from each of x to the nearest of y, and which it is [N]."""
+    squared, indices = np.empty(len(x.raw)), np.empty(len(x.raw), np.int64)
+    for block in blocks(x, y):
+        near, which = _nearest(block, 1)
+        squared[block.rows], indices[block.rows] = near[:, 0], which[:, 0]
+    return squared, indices
+
+
+def _nearest(block: Block, k: int) -> tuple[Array, Array]:
+    """Exact squared distances [B, k] of the k nearest, nearest first, and their columns [B, k].
+
+    Whatever a product can lose, the k nearest are among those that seem no farther than the k-th and twice the slack.
+    """
+    limit = np.partition(block.squared, k - 1, axis=1)[:, k - 1 : k] + 2 * block.slack
+    rows, columns = np.nonzero(block.squared <= limit)
+    exact = block.exact(rows, columns)
+    order = np.lexsort((exact, rows))  # row by row, the nearest first
+    first = np.searchsorted(rows[order], np.arange(len(block.x)))
+    chosen = order[first[:, None] + np.arange(k)]
+    return exact[chosen], columns[chosen]

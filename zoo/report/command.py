@@ -1,0 +1,72 @@
+"""`zoo report`: pictures, cards and the gallery anew. `zoo compare A B`: two artifacts side by side."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from zoo import guards
+from zoo.errors import UsageError
+from zoo.manifest import MANIFEST_FILE, write_whole
+
+EXAMPLES = """\
+  zoo report                       all of exported/, and its gallery
+  zoo report exported/dcgan        one card
+  zoo report --text                the words and tables alone, which needs no data"""
+COMPARE_EXAMPLES = """\
+  zoo compare exported/dcgan exported/lsgan
+  zoo compare exported/dcgan exported/lsgan --out both.png"""
+
+
+def add_flags(p: argparse.ArgumentParser) -> None:
+    """Those of `zoo report`."""
+    p.add_argument("folder", type=Path, nargs="?", default=Path("exported"), help="one artifact, or a folder of them")
+    p.add_argument("--text", action="store_true", help="draw no pictures anew")
+    p.set_defaults(run=report)
+
+
+def add_compare_flags(p: argparse.ArgumentParser) -> None:
+    """Those of `zoo compare`."""
+    p.add_argument("a", type=Path, help="a folder such as exported/dcgan")
+    p.add_argument("b", type=Path, help="another one")
+    p.add_argument("--out", type=Path, help="a PNG file for samples of the same seeds")
+    p.set_defaults(run=compare)
+
+
+def report(options: argparse.Namespace) -> int:
+    """Draw, write."""
+    guards.need("report", ("yaml", *(() if options.text else ("matplotlib",))), extra="evaluate")
+    from zoo import card, pictures
+    from zoo.loading import artifacts
+    from zoo.report import figures, gallery
+
+    folder: Path = options.folder
+    single = (folder / MANIFEST_FILE).is_file()
+    found = [folder] if single else artifacts(folder) if folder.is_dir() else []
+    if not found:
+        raise UsageError(f"{folder}: there is no exported model in it; `zoo build dcgan` makes one")
+    for path in found:
+        if not options.text:
+            figures.draw(path)
+        print(card.write(path))
+    if not single:
+        if not options.text:
+            pictures.write_png(folder / gallery.PICTURE, gallery.picture(folder))
+        print(write_whole(folder / gallery.FILE, gallery.markdown(folder).encode()))
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print, and draw if there is a place for it."""
+    from zoo import pictures
+    from zoo.report import compare as two
+
+    for folder in (options.a, options.b):
+        if not (folder / MANIFEST_FILE).is_file():
+            raise UsageError(f"{folder}: is not an exported model: it has no {MANIFEST_FILE}")
+    print(two.table(options.a, options.b))
+    if options.out:
+        if options.out.suffix.lower() != ".png":
+            raise UsageError(f"--out: the picture is a PNG file, received {options.out}")
+        print(pictures.write_png(options.out, two.picture(options.a, options.b)))
+    return 0

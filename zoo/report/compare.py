@@ -1,0 +1,57 @@
+"""Two artifacts side by side: what was measured, parameters, size, speed, samples of the same seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import zoo
+from zoo import manifest, pictures, scores
+from zoo.card import numbers
+from zoo.errors import UsageError
+
+SAMPLES = 64
+
+
+def table(a: Path, b: Path) -> str:
+    """Lines of three columns. Scores whose protocols differ in more than the file are marked."""
+    lines = [("", a.name, b.name), *_rows(a, b)]
+    widths = [max(len(line[i]) for line in lines) for i in range(3)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+                     for line in lines)  # fmt: skip
+
+
+def _rows(a: Path, b: Path) -> Iterator[tuple[str, str, str]]:
+    first, second = (manifest.read_all(folder) for folder in (a, b))
+    yield "title", first[0].title, second[0].title
+    yield "data", first[0].data["title"], second[0].data["title"]
+    left, right = (f"{sum(one.weights['parameters'] for one in facts):,}" for facts in (first, second))
+    yield "parameters", left, right
+    left, right = (f"{sum((folder / one.file).stat().st_size for one in facts) / 1e6:.1f} MB"
+                   for folder, facts in ((a, first), (b, second)))  # fmt: skip
+    yield "size", left, right
+    measured = scores.read(a), scores.read(b)
+    for name in [*numbers.ordered({**measured[0], **measured[1]}), *numbers.SPEED]:
+        if any(name in one for one in measured):
+            left, right = (numbers.written(name, one[name].value) if name in one else "-" for one in measured)
+            yield name + ("" if _comparable(name, *measured) else " (other protocols)"), left, right
+
+
+def _comparable(name: str, a: dict[str, scores.Score], b: dict[str, scores.Score]) -> bool:
+    """Whether two scores of a name were measured in the same way; true where there is one only."""
+    if name not in a or name not in b:
+        return True
+    its_own = ("file", "file_sha256", "step", "of_the_input", "weakest_class", "std", "levels")
+    kept = [{key: value for key, value in one[name].protocol.items() if key not in its_own} for one in (a, b)]
+    return kept[0] == kept[1]
+
+
+def picture(a: Path, b: Path) -> pictures.Image:
+    """Samples of seed 0: those of `a` left, of `b` right. Raises UsageError for what has no samples."""
+    sheets = []
+    for folder in (a, b):
+        facts = manifest.read_all(folder)[0]
+        if any(tensor.is_image for tensor in facts.inputs):
+            raise UsageError(f"--out: {folder} translates images, it has no samples of a seed")
+        sheets.append(pictures.picture(zoo.load(folder).sample(SAMPLES if facts.outputs[0].is_image else 2500, seed=0)))
+    return pictures.beside(sheets)

@@ -1,0 +1,84 @@
+"""Pictures of an artifact for its card: curves.png, walk.webp, neighbours.png. Each is drawn where it has a meaning."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import manifest, pictures
+from zoo.errors import ServeError
+from zoo.evaluation.subject import Subject, halves, see
+
+Array = np.ndarray[Any, np.dtype[Any]]
+CURVES = "curves.json"
+WALKERS, FRAMES = 8, 48  # of the walk; three stops, half a second for each image at 16 frames a second
+SAMPLES, NEAREST = 8, 5
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw what can be drawn of an artifact. Returns the files. Raises DataError without the data."""
+    subject = Subject(folder, n=SAMPLES, seed=0)
+    made = []
+    if (folder / CURVES).is_file():
+        made.append(manifest.write_whole(folder / "curves.png", curves(folder)))
+    if subject.kind == "images":
+        made.append(manifest.write_whole(folder / "walk.webp", walk(subject)))
+        made.append(pictures.write_png(folder / "neighbours.png", nearest(subject)))
+    return made
+
+
+def curves(folder: Path) -> bytes:
+    """Losses, and the metric that was watched, over thousands of real images shown: the bytes of a PNG file."""
+    from matplotlib.figure import Figure
+
+    try:
+        history = json.loads((folder / CURVES).read_text("utf-8"))
+        losses, kimg, watched = history["losses"], history["kimg"], history.get("metric")
+        figure = Figure(figsize=(7.2, 2.4), layout="constrained", dpi=100)
+        panels = figure.subplots(1, 2 if watched else 1, squeeze=False)[0]
+        for name, values in losses.items():
+            panels[0].plot(kimg, values, linewidth=1, label=name)
+        panels[0].set(xlabel="thousand images", ylabel="loss")
+        panels[0].legend(fontsize=7, frameon=False)
+        if watched:
+            panels[1].plot(watched["kimg"], watched["values"], marker=".", linewidth=1)
+            panels[1].set(xlabel="thousand images", ylabel=watched["name"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ServeError(f"{folder / CURVES}: not the curves of a training: {error}") from error
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(labelsize=7)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def walk(subject: Subject) -> bytes:
+    """Walks through the latents that end where they began, one for each column: the bytes of an animation."""
+    generator = subject.generator()
+    paths = [generator.walk(FRAMES, seed=seed, stops=3) for seed in range(WALKERS)]
+    frames = [pictures.grid(pictures.scale(images), columns=WALKERS) for images in np.stack(paths, axis=1)]
+    return pictures.animation(np.stack(frames), fps=16, kind=".webp")
+
+
+def nearest(subject: Subject) -> pictures.Image:
+    """Each row: a sample, then the training images nearest to it, in the judge's features or in pixels."""
+    train = subject.cropped(subject.real("train").items)
+    fakes = subject.cropped(subject.fakes)
+    if subject.judged:
+        a, b = (halves(see(subject.expert, images, which))[0] for images, which in ((fakes, ""), (train, "training")))
+    else:
+        a, b = (images.reshape(len(images), -1).astype(np.float32) for images in (fakes, train))
+    rows = []
+    for i in range(len(fakes)):
+        order = np.argsort(((b - a[i]) ** 2).sum(axis=1))[:NEAREST]
+        gap = np.full((1, *fakes.shape[1:]), pictures.WHITE, np.uint8)
+        rows.append(np.concatenate([fakes[i : i + 1], gap, train[order]]))
+    half = (len(rows) + 1) // 2  # two rows of the list beside each other
+    both = [np.concatenate([*pair[:1], *(np.concatenate([gap, row]) for row in pair[1:])])
+            for pair in zip(rows[:half], rows[half:], strict=False)]  # fmt: skip
+    return pictures.grid(pictures.scale(np.concatenate(both)), columns=len(both[0]))

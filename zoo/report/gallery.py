@@ -1,0 +1,90 @@
+"""exported/README.md: every artifact of a folder in one table, and `gallery.png`, a row of samples of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+import zoo
+from zoo import manifest, pictures, scores
+from zoo.card import numbers
+from zoo.loading import artifacts
+
+PICTURE, FILE = "gallery.png", "README.md"
+COLUMNS, SIDE, LABEL = 12, 64, 150  # samples of a row, their size, the width of the name before them
+HEADLINES = ("fid", "conditional_accuracy", "high_quality", "ssim")  # the first of them that was measured leads
+
+
+def markdown(folder: Path) -> str:
+    """The text of the gallery, from the manifests and scores alone."""
+    rows = ["| model | paper | learnt from | score | parameters | size | one image |", "|---|---|---|---|---|---|---|"]
+    rows += [_row(path) for path in artifacts(folder)]
+    return "\n\n".join([
+        "# The zoo", f"![a row of samples of every model]({PICTURE})",
+        "Every folder here is one model: an ONNX file that any program can run, its manifest, its recipe, its scores "
+        "and its card. Scores are measured on the very files (`zoo evaluate`); each card has all, with their protocol.",
+        "\n".join(rows),
+        "`zoo report` writes this page and all cards anew from the JSON files beside them.",
+    ]) + "\n"  # fmt: skip
+
+
+def _row(path: Path) -> str:
+    networks, measured = manifest.read_all(path), scores.read(path)
+    first = networks[0]
+    paper = first.paper
+    who = f"{paper['authors'].split(',')[0]} et al. {paper['year']}" if paper else ""
+    size = sum((path / facts.file).stat().st_size for facts in networks) / 1e6
+    parameters = " + ".join(f"{facts.weights['parameters']:,}" for facts in networks)
+    pace = measured.get("ms_per_image")
+    return (
+        f"| [{path.name}]({path.name}/README.md) | {who} | {first.data['title']} | {headline(measured)} | {parameters} "
+        f"| {size:.1f} MB | {f'{pace.value:.2g} ms' if pace else ''} |"
+    )
+
+
+def headline(measured: dict[str, scores.Score]) -> str:
+    """The score that says most, with its name."""
+    for stem in HEADLINES:
+        found = [name for name in numbers.ordered(measured) if numbers.stem(name) == stem]
+        if found:
+            shown = ", ".join(numbers.written(name, measured[name].value) for name in found)
+            return f"{numbers.KINDS[stem].title} {shown}"
+    return ""
+
+
+def picture(folder: Path) -> pictures.Image:
+    """uint8 [H, W, 3]: the name of each model, and samples of seed 0 beside it."""
+    rows = [_samples(path) for path in artifacts(folder)]
+    return np.concatenate([row for row in rows if row is not None])
+
+
+def _samples(path: Path) -> pictures.Image | None:
+    facts = manifest.read_all(path)[0]
+    if any(tensor.is_image for tensor in facts.inputs):
+        images = _cells(pictures.read_png(path / "samples.png"))
+    elif not facts.outputs[0].is_image:
+        return None
+    else:
+        generator = zoo.load(path)
+        label = np.arange(COLUMNS) % 10 if any(tensor.classes for tensor in facts.inputs) else None
+        images = generator.sample(COLUMNS, seed=0, label=label)
+    strip = Image.new("RGB", (LABEL + COLUMNS * (SIDE + 2), SIDE + 4), "white")
+    ImageDraw.Draw(strip).text((4, SIDE // 2 - 7), path.name, fill="black", font=ImageFont.load_default(15))
+    for i, image in enumerate(images[:COLUMNS]):
+        strip.paste(_cell(image), (LABEL + i * (SIDE + 2), 2))
+    return np.asarray(strip)
+
+
+def _cell(image: np.ndarray[Any, Any]) -> Image.Image:
+    return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).resize(
+        (SIDE, SIDE), Image.Resampling.NEAREST
+    )
+
+
+def _cells(sheet: pictures.Image) -> np.ndarray[Any, Any]:
+    """The pairs of a translator's picture: cells of equal size, 2 pixels of white between them, 8 a row."""
+    side = (sheet.shape[1] + 2) // 8 - 2
+    return np.stack([sheet[:side, i * (side + 2) : i * (side + 2) + side] for i in range(8)])
