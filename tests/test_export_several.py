@@ -10,6 +10,7 @@ import tiny
 
 import zoo
 from zoo import card, cases, export, exportable, history, manifest, onnx_graph, parity, pictures, probes, training
+from zoo.card import making
 from zoo.errors import ExportError, ServeError, UsageError
 from zoo.runtime import to_uint8
 
@@ -42,7 +43,7 @@ def test_the_files(made):
     stated = manifest.read_all(made.folder)
     assert stated == made.manifests and [facts.network for facts in stated] == list(NAMES)
     for facts in stated:
-        assert set(facts.files) == {facts.file, facts.golden, card.film(facts), "spec.yaml", "samples.png"}
+        assert set(facts.files) == {facts.file, facts.golden, making.film(facts), "spec.yaml", "samples.png"}
         for name, sha256 in facts.files.items():
             assert manifest.sha256_file(made.folder / name) == sha256, name
 
@@ -111,7 +112,7 @@ def test_images_of_other_sizes(made):
 
 def test_the_card(made, run):
     text = (made.folder / "README.md").read_text("utf-8")
-    assert text == card.markdown(manifest.read_all(made.folder), run.spec)
+    assert text == card.markdown(manifest.read_all(made.folder), run.spec, made.folder)
     for words in (
         "![images of the train split, each with its translation](samples.png)",
         "![what b_to_a made of the same images, step after step of its training](film_b_to_a.png)",

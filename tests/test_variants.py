@@ -16,7 +16,7 @@ from onnx import helper
 
 import zoo
 from zoo import card, cli, half, manifest, parity, spec, variants
-from zoo.claims.result import of_artifact
+from zoo.card import contract
 from zoo.errors import ExportError, ServeError, UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ def test_a_committed_artifact_gets_its_variant_without_what_trains(dcgan):
     file = folder / "generator_fp16.onnx"
     assert variant["file"] == file.name and variant["bytes"] == file.stat().st_size
     assert facts.files == {name: manifest.sha256_file(folder / name) for name in facts.files}
-    assert set(facts.files) == {"generator.onnx", "spec.yaml", "golden.npz", "samples.png", "film.png", file.name}
+    assert set(facts.files) == {"generator.onnx", "spec.yaml", "golden.npz", "samples.png", file.name}
     assert 0.49 < file.stat().st_size / (folder / "generator.onnx").stat().st_size < 0.51
     assert json.loads((folder / "manifest.json").read_text())["manifest_version"] == 3
     original = manifest.read(ROOT / "exported" / "dcgan")
@@ -95,7 +95,7 @@ def test_the_card_tells_of_it_as_the_exporter_would(dcgan):
     folder, _ = dcgan
     facts = manifest.read_all(folder)
     text = (folder / "README.md").read_text("utf-8")
-    assert text == card.markdown(facts, spec.read(folder / "spec.yaml"), of_artifact(folder))
+    assert text == card.markdown(facts, spec.read(folder / "spec.yaml"), folder)
     figures = facts[0].variants["fp16"]["parity"]
     told = f"half precision, 2.1 MB: largest absolute difference {figures['max_abs_difference']:.1e} (limit 0.03125)"
     assert f"`generator_fp16.onnx` is the same network in {told}" in text
@@ -144,9 +144,9 @@ def test_points_have_a_tolerance_of_their_own_range(tmp_path):
 
 def test_a_card_that_was_edited_is_left_alone(tiny, capsys):
     facts = manifest.read(tiny)
-    (tiny / "README.md").write_text(f"# Mine\n\n{card.table(facts)}\n\nthe end\n")
+    (tiny / "README.md").write_text(f"# Mine\n\n{contract.table(facts)}\n\nthe end\n")
     made, told = variants.add(tiny, "fp16")
-    assert told and (tiny / "README.md").read_text() == f"# Mine\n\n{card.table(made[0])}\n\nthe end\n"
+    assert told and (tiny / "README.md").read_text() == f"# Mine\n\n{contract.table(made[0])}\n\nthe end\n"
     (tiny / "README.md").write_text("# All of it is mine\n")
     assert cli.main(["convert", str(tiny), "--precision", "fp16"]) == 0
     assert "README.md: not told of it" in capsys.readouterr().out
