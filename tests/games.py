@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from zoo import latents
 from zoo import spec as specs
-from zoo import training
 from zoo.data import Dataset
 
 # Batch norm and dropout in both networks, so that every kind of state there is can be watched.
@@ -53,7 +53,7 @@ def batch(spec, algorithm, *, seed=0, at=0):
     low, high = spec.sections.data.range
     made = {"image": random.uniform(low, high, (algorithm.data_draws, size, *spec.fields["image"]))}
     for name, part in {**spec.sections.latent, **algorithm.noise}.items():
-        drawn = training.prior(part).draw(random, algorithm.latent_draws * size)
+        drawn = latents.prior(part).draw(random, algorithm.latent_draws * size)
         made[name] = drawn.reshape(algorithm.latent_draws, size, *drawn.shape[1:])
     made |= algorithm.turns(at)
     return {name: ops.convert_to_tensor(value.astype("float32")) for name, value in made.items()}

@@ -257,3 +257,18 @@ def test_duration(seconds, text):
 
 def test_the_reason_of_a_finished_run_is_one_word_for_all():
     assert Stop(make_clock()).reason == callbacks.FINISHED
+
+
+def test_a_line_of_its_own(capsys):
+    ProgressLine(make_clock(), "dcgan").say("step 5: judge_frechet_200 1.5 [red]")
+    assert capsys.readouterr().err == "dcgan: step 5: judge_frechet_200 1.5 [red]\n"
+
+
+def test_a_number_of_the_step_at_hand(tmp_path):
+    from zoo import history
+
+    curves = Curves(make_clock(step=7), tmp_path)
+    curves.on_train_begin()
+    curves.add("metric/m", 2.5)
+    curves.close()
+    assert history._scalars(tmp_path, 9) == {"metric/m": {7: 2.5}}

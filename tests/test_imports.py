@@ -60,13 +60,20 @@ ROOMS: dict[str, set[str]] = {
     },
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors", "spec"},
-    "film": {"algorithms", "arrays", "errors", "pictures", "spec"},
+    "latents": {"priors", "spec"},
+    "film": {"algorithms", "arrays", "data", "errors", "latents", "pictures", "spec"},
+    "watching": {
+        "algorithms", "arrays", "data", "errors", "judge", "latents", "manifest", "metrics", "pictures", "priors",
+        "spec",
+    },
     "training": {
-        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "film", "initializers", "metrics",
-        "priors", "spec",
+        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "film", "initializers", "latents",
+        "priors", "spec", "watching",
     },
     "exportable": {"errors", "spec", "training"},
-    "probes": {"arrays", "data", "errors", "exportable", "priors", "spec", "training"},
+    "probes": {
+        "arrays", "data", "errors", "exportable", "latents", "pictures", "priors", "runtime", "spec", "training",
+    },
     "fold": {"networks", "spec"},
     "onnx_graph": {"errors"},
     "convert": {"layers", "manifest", "networks", "onnx_graph", "sizes", "spec", "zoo"},
@@ -84,8 +91,8 @@ ROOMS: dict[str, set[str]] = {
     "bench": {"algorithms", "errors", "networks", "spec", "training", "zoo"},
     "starter": {"errors", "registry", "spec"},
     "claims": {
-        "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "judge", "losses",
-        "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
+        "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "judge", "latents",
+        "losses", "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
     },
     "flags": set(),
     "guards": {"errors"},
@@ -112,6 +119,7 @@ ROOMS: dict[str, set[str]] = {
 KERAS = {
     "algorithms", "autodiff", "callbacks", "checkpoint", "claims", "convert", "export", "film", "fold",
     "initializers", "judge", "layers", "losses", "networks", "optimizers", "penalties", "spec.generate", "training",
+    "watching",
 }  # fmt: skip
 HEAVY: dict[str, set[str]] = {
     "keras": KERAS,

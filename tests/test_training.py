@@ -11,7 +11,7 @@ import tiny
 
 from zoo import checkpoint, pictures, training
 from zoo.errors import DataError, TrainingError, UsageError
-from zoo.film import PAIRS, SAMPLES, PictureOf
+from zoo.film import PAIRS, SAMPLES, PictureOf, shown
 from zoo.runtime import to_uint8
 
 RATE = "algorithm.alternating.{}.optimizer.SGD.learning_rate=1e5"
@@ -24,7 +24,7 @@ def weights(algorithm, name="generator"):
 
 def picture_of(run, folder):
     """The film of a run, begun once more in `folder`."""
-    return PictureOf(run.spec, run.algorithm, folder, training.shown(run.spec, training.load_data(run.spec)))
+    return PictureOf(run.spec, run.algorithm, folder, shown(run.spec, training.load_data(run.spec)))
 
 
 def same(a, b):

@@ -47,8 +47,14 @@ def build(options: argparse.Namespace) -> int:
 
     exportable.exported_plans(spec)  # what cannot leave is said before it is trained, and so is where it cannot stand
     guards.can_hold("--out", options.out / spec.name)
+    watched = training.recipe(spec).evaluate is not None or options.resume
+    if options.export == "best" and not watched:
+        raise UsageError(f"--export best: {options.spec} evaluates nothing: add --set training.evaluate.every=1000")
     run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
-    print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting ...", file=sys.stderr)
+    if options.export == "best":
+        run = training.best_of(run)
+    which = f" the {run.best}, step {run.leaves:,}" if run.best else ""
+    print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting{which} ...", file=sys.stderr)
     if backend != "tensorflow":
         return _export_under_tensorflow(run.step, options)
     from zoo import export
@@ -137,4 +143,5 @@ def _again(options: argparse.Namespace) -> list[str]:
     flags = [part for flag, path, usual in places if path != Path(usual) for part in (flag, str(path))]
     seed = ["--seed", str(options.seed)] if options.seed is not None else []
     seed += ["--precision", options.precision] if options.precision else []
+    seed += ["--export", options.export] if options.export != "last" else []
     return [*flags, *seed, *(part for change in options.overrides for part in ("--set", change))]

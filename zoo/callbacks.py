@@ -154,7 +154,11 @@ class Curves(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.clock.step % 20 == 0:
             for name, value in {**(logs or {}), "images_per_second": self.clock.images_per_second}.items():
-                self._writer.add_scalar(name, value, self.clock.step)
+                self.add(name, value)
+
+    def add(self, name: str, value: float) -> None:
+        """One more number, of the step at hand."""
+        self._writer.add_scalar(name, value, self.clock.step)
 
     def close(self) -> None:
         """Write what is still in memory."""
@@ -205,6 +209,13 @@ class ProgressLine(keras.callbacks.Callback):
             self.bar.update(self._task, completed=clock.step, line=line, refresh=True)
         else:
             print(f"{self.title}: {line}", file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """A line of its own, which stays."""
+        if self.console.is_terminal:
+            self.console.print(f"{self.title}: {text}", highlight=False, markup=False)
+        else:
+            print(f"{self.title}: {text}", file=sys.stderr, flush=True)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._shown != self.clock.step:

@@ -24,7 +24,7 @@ from zoo.spec import Training
 FILE = "checkpoint.npz"
 META = "meta"
 # what may change when a run goes on: how long it is, what is shown, and how it leaves
-FREE = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "xla")
+FREE = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "evaluate", "xla")
 FREE_SECTIONS = ("title", "about", "paper", "deviations", "training", "export", "spec_version")
 
 # a knob that is left out and one that states its default are the same run

@@ -103,6 +103,8 @@ def _add_build(group: argparse._SubParsersAction) -> None:
     p.add_argument(
         "--resume", action="store_true", help="continue the run in --runs; without it an earlier run is set aside"
     )
+    p.add_argument("--export", choices=("last", "best"), default="last",
+                   help="weights: of the last step, or of the best evaluation (spec: training.evaluate)")  # fmt: skip
     p.add_argument("--precision", choices=PRECISIONS, help="also write this variant of the exported file")
     p.add_argument("--dry-run", action="store_true", help="build the networks and describe them")
     p.add_argument("--json", action="store_true", help="with --dry-run: one JSON object on stdout")

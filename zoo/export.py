@@ -36,7 +36,6 @@ from zoo import (
     probes,
     runtime,
 )
-from zoo.arrays import from_uint8
 from zoo.card import making
 from zoo.data.catalogue import describe
 from zoo.errors import UsageError
@@ -49,8 +48,6 @@ from zoo.tensor import AXES, Tensor
 from zoo.training import Run
 
 TOLERANCE = 1e-4  # largest absolute difference to Keras, in the units of the output
-GOLDEN_SAMPLES = 4
-SAMPLES, POINTS, PAIRS = 64, 2500, 16  # in the picture: images or points that were drawn, images with translations
 Array = runtime.Array
 Feed = dict[str, Array]
 
@@ -154,8 +151,22 @@ def _manifest(run: Run, plan: Plan, section: Export, rules: dict[str, dict[str, 
         licence=section.licence,
         spec_sha256=spec.sha256,
         versions=_versions(),
-        training={"seconds": round(run.seconds, 1), "machine": run.machine, "ended": run.reason},
+        training={"seconds": round(run.seconds, 1), "machine": run.machine, "ended": run.reason, **_kept(run)},
     )
+
+
+def _kept(run: Run) -> dict[str, Any]:
+    """By what the weights were chosen, where they are not the last ones."""
+    if run.best is None:
+        return {}
+    images = run.step * run.images_per_step
+    return {
+        "steps": run.step,
+        "images": images,
+        "kept": str(run.best),
+        "metric": run.best.protocol,
+        "value": round(run.best.value, 5),
+    }
 
 
 def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
@@ -171,8 +182,8 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
     return {
         "kind": "ema" if averaged else "last",
         "ema_half_life_images": config.ema_half_life_images if averaged else None,
-        "step": run.step,
-        "images": run.step * run.images_per_step,
+        "step": run.leaves,
+        "images": run.leaves * run.images_per_step,
         "seed": config.seed,
         "batch_norm": statistics,
         "parameters": plan.parameters,
@@ -239,10 +250,10 @@ def _write_rest(folder: Path, made: Sequence[_Network], run: Run, images: Images
     shown = []
     for one in made:
         generator = zoo.load(folder, network=one.facts.network or None)
-        inputs = _golden_inputs(generator, images)
+        inputs = probes.golden_inputs(generator, images)
         output = {one.facts.outputs[0].name: one.keras(inputs)}
         np.savez(folder / one.facts.golden, **inputs, **output)  # type: ignore[arg-type]
-        shown.append(_picture(generator, images))
+        shown.append(probes.picture(generator, images))
     pictures.write_png(folder / "samples.png", pictures.stack(shown) if len(shown) > 1 else shown[0])
     _write_history(folder, made, run)
     everything = []
@@ -265,24 +276,6 @@ def _write_history(folder: Path, made: Sequence[_Network], run: Run) -> None:
         translates = any(tensor.is_image for tensor in one.facts.inputs)
         subject = history.Subject(plan.name, height, width, translates)
         history.write_film(run.folder, folder / making.film(one.facts), subject, until=weights["step"])
-
-
-def _golden_inputs(generator: runtime.Generator, images: Images) -> Feed:
-    """Latents of seed 0, or held-out images as the network wants them."""
-    taps = [tensor for tensor in generator.inputs.values() if tensor.is_image]
-    if not taps:
-        return generator.latents(GOLDEN_SAMPLES, seed=0)
-    return {tensor.name: from_uint8(images.held_out(tensor.name, GOLDEN_SAMPLES), images.range) for tensor in taps}
-
-
-def _picture(generator: runtime.Generator, images: Images) -> pictures.Image:
-    """Samples of seed 0, or held-out images with their translations beside them."""
-    tap = next((tensor.name for tensor in generator.inputs.values() if tensor.is_image), None)
-    if tap is None:
-        made = next(iter(generator.outputs.values()))
-        return pictures.picture(generator.sample(SAMPLES if made.is_image else POINTS, seed=0))
-    originals = images.held_out(tap, PAIRS)
-    return pictures.pairs(originals, generator.translate(originals))
 
 
 def _swap(new: Path, target: Path) -> None:

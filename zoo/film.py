@@ -8,13 +8,24 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo import pictures
+from zoo import latents, pictures
 from zoo.algorithms import Algorithm
 from zoo.arrays import from_uint8, to_uint8
+from zoo.data import Dataset, Domains
 from zoo.errors import TrainingError
 from zoo.spec import Plan, Spec
 
 SAMPLES, PAIRS = 64, 16
+
+
+def shown(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
+    """What all pictures of a run are made from: latents of seed 0, each class in turn, images of either domain."""
+    given = latents.drawn(spec, SAMPLES, seed=0)
+    if isinstance(dataset, Domains):
+        for name, part in dataset.parts.items():
+            height, width, _ = spec.fields[name]
+            given[name] = part.items[:PAIRS, :height, :width]
+    return given
 
 
 class PictureOf:

@@ -1,4 +1,4 @@
-"""What an export takes from its data: batches that measure batch norm, and held-out images that are shown.
+"""What an export feeds its networks: batches that measure batch norm, golden inputs, and what its picture shows.
 
 Latents come from their priors; the training images measure, the test images are shown.
 """
@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo import priors, training
+from zoo import latents, pictures, priors, training
 from zoo.arrays import Array, from_uint8
 from zoo.data import Dataset, Domains
 from zoo.errors import DataError
 from zoo.exportable import image_fields
+from zoo.runtime import Generator
 from zoo.spec import Plan, Spec
+
+GOLDEN_SAMPLES = 4
+SAMPLES, POINTS, PAIRS = 64, 2500, 16  # in the picture: images or points that were drawn, images with translations
 
 
 class Images:
@@ -53,10 +57,28 @@ def batches(spec: Spec, plan: Plan, count: int, images: Images) -> list[dict[str
 
     def draw(tap: str) -> Array:
         if tap in spec.sections.latent:
-            return training.prior(spec.sections.latent[tap]).draw(random, size)
+            return latents.prior(spec.sections.latent[tap]).draw(random, size)
         if tap in image_fields(spec):
             pixels = images.of(tap, "train")
             return from_uint8(pixels[random.randint(len(pixels), size=size)], images.range)
         return priors.labels(random, size, classes=len(spec.classes))
 
     return [{tap: draw(tap) for tap in plan.inputs} for _ in range(count)]
+
+
+def golden_inputs(generator: Generator, images: Images) -> dict[str, Array]:
+    """Latents of seed 0, or held-out images as the network wants them."""
+    taps = [tensor for tensor in generator.inputs.values() if tensor.is_image]
+    if not taps:
+        return generator.latents(GOLDEN_SAMPLES, seed=0)
+    return {tensor.name: from_uint8(images.held_out(tensor.name, GOLDEN_SAMPLES), images.range) for tensor in taps}
+
+
+def picture(generator: Generator, images: Images) -> pictures.Image:
+    """Samples of seed 0, or held-out images with their translations beside them."""
+    tap = next((tensor.name for tensor in generator.inputs.values() if tensor.is_image), None)
+    if tap is None:
+        made = next(iter(generator.outputs.values()))
+        return pictures.picture(generator.sample(SAMPLES if made.is_image else POINTS, seed=0))
+    originals = images.held_out(tap, PAIRS)
+    return pictures.pairs(originals, generator.translate(originals))

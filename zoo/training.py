@@ -11,20 +11,20 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from zoo import algorithms, autodiff, callbacks, checkpoint, data, film, priors
+from zoo import algorithms, autodiff, callbacks, checkpoint, data, film, latents, watching
 from zoo.algorithms import Algorithm
 from zoo.data import Batches, Dataset, Domains
 from zoo.errors import TrainingError, UsageError
 from zoo.initializers import apply_data
 from zoo.spec import Spec, Training
-from zoo.spec.types import Part, construct_part, seconds
+from zoo.spec.types import seconds
 
 Watch = Callable[[int, Algorithm], None]
 
@@ -40,6 +40,12 @@ class Run:
     reason: str  # why the last part ended
     machine: str  # on which the last part ran
     folder: Path
+    best: watching.Best | None = None  # where not the last weights leave: what they are
+
+    @property
+    def leaves(self) -> int:
+        """The step whose weights leave."""
+        return self.best.step if self.best else self.step
 
     @property
     def images_per_step(self) -> int:
@@ -81,6 +87,9 @@ def train(
     training = recipe(spec)
     folder = runs / spec.name
     dataset = load_data(spec)
+    metric = watching.of(
+        spec, dataset
+    )  # before there is an algorithm: a judge that is trained first moves Keras's seeds
     algorithm = make(spec)
     batches = make_batches(spec, algorithm, dataset)
     start = _start(spec, algorithm, dataset, folder, resume)
@@ -92,7 +101,7 @@ def train(
     )  # fmt: skip
     if clock.step >= clock.steps:
         return Run(spec, algorithm, start.step, start.seconds, start.ended, start.machine, folder)
-    reason, took = _fit(spec, algorithm, batches, clock, start, folder, watch)
+    reason, took = _fit(spec, algorithm, batches, clock, start, folder, watch, metric)
     return Run(spec, algorithm, clock.step, start.seconds + took, reason, machine(), folder)
 
 
@@ -114,12 +123,12 @@ def _start(
 
 def _fit(
     spec: Spec, algorithm: Algorithm, batches: Batches, clock: callbacks.Clock, start: checkpoint.Progress,
-    folder: Path, watch: Watch | None,
+    folder: Path, watch: Watch | None, metric: watching.Metric | None,
 ) -> tuple[str, float]:  # fmt: skip
     """Run the steps and leave a checkpoint. Returns why it ended and the seconds that it took."""
     training, path = spec.sections.training, folder / checkpoint.FILE
     assert training is not None
-    picture = film.PictureOf(spec, algorithm, folder, shown(spec, batches.dataset))
+    picture = film.PictureOf(spec, algorithm, folder, film.shown(spec, batches.dataset))
     stop, line = callbacks.Stop(clock), callbacks.ProgressLine(clock, spec.name)
     curves = callbacks.Curves(clock, folder / "tensorboard")
 
@@ -129,6 +138,12 @@ def _fit(
         progress = checkpoint.Progress(clock.step, start.seconds + clock.seconds, machine(), ended)
         checkpoint.save(path, algorithm, progress, spec.document)
 
+    looks = [callbacks.EverySteps(clock, 1, lambda step: watch(step, algorithm))] if watch else []
+    if metric is not None and training.evaluate is not None:
+        evaluate = watching.Watch(
+            spec, algorithm, metric, folder, first=clock.step, save=save, tell=line.say, plot=curves.add
+        )
+        looks.append(callbacks.EverySteps(clock, training.evaluate.every, evaluate))
     around = [
         clock,
         callbacks.Finite(clock),
@@ -137,7 +152,7 @@ def _fit(
         curves,
         line,
         stop,
-        *([callbacks.EverySteps(clock, 1, lambda step: watch(step, algorithm))] if watch else []),
+        *looks,
     ]
     with contextlib.ExitStack() as at_the_end:
         for one in (stop, curves, line):
@@ -160,18 +175,33 @@ def _fit(
     return stop.reason, took
 
 
+def best_of(run: Run) -> Run:
+    """The run with the best weights that it saw instead of its last ones: they are in its algorithm now.
+
+    Raises UsageError where nothing was evaluated.
+    """
+    best = watching.load(run.folder)
+    if best is None:
+        raise UsageError(f"--export best: there is no {watching.FILE} in {run.folder}: no step was evaluated")
+    watching.put(best, run.algorithm)
+    return replace(run, best=best)
+
+
 def make(spec: Spec) -> Algorithm:
     """The algorithm of a spec with fresh weights, which depend on `training.seed` alone."""
     training, part = spec.sections.training, spec.sections.algorithm
     assert training is not None and part is not None
     keras.utils.set_random_seed(training.seed)
     half_life = training.ema_half_life_images
-    exported = spec.sections.export.networks if spec.sections.export else ("generator",)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(training.precision)
     try:
         return algorithms.make(
-            part, spec.plans, batch_size=training.batch_size, averaged=exported, ema_half_life_images=half_life
+            part,
+            spec.plans,
+            batch_size=training.batch_size,
+            averaged=watching.exported(spec),
+            ema_half_life_images=half_life,
         )
     finally:
         keras.config.set_dtype_policy(before)
@@ -207,7 +237,7 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -
     own = {*algorithm.noise, *algorithm.turns(0)}
     if taken := sorted(own & spec.sections.latent.keys()):
         raise UsageError(f"{spec.path}: latent.{taken[0]}: the algorithm draws something of that name; choose another")
-    sources = {name: prior(part) for name, part in {**spec.sections.latent, **algorithm.noise}.items()}
+    sources = {name: latents.prior(part) for name, part in {**spec.sections.latent, **algorithm.noise}.items()}
 
     def further(step: int) -> Mapping[str, np.ndarray]:
         drawn = {}
@@ -229,24 +259,6 @@ def machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     what = f"{len(devices)} x {devices[0].split(':')[0].upper()}" if devices else "no GPU"
     return f"{cores} CPU cores, {what}, Keras on {keras.backend.backend()}"
-
-
-def prior(part: Part) -> priors.Prior:
-    """The prior that a spec names."""
-    return construct_part(priors.PRIORS, part)
-
-
-def shown(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
-    """What all pictures of a run are made from: latents of seed 0, each class in turn, images of either domain."""
-    latents = spec.sections.latent.items()
-    given = {name: prior(part).draw(priors.stream(0, name), film.SAMPLES) for name, part in latents}
-    if spec.classes:
-        given["label"] = np.arange(film.SAMPLES) % len(spec.classes)
-    if isinstance(dataset, Domains):
-        for name, part in dataset.parts.items():
-            height, width, _ = spec.fields[name]
-            given[name] = part.items[: film.PAIRS, :height, :width]
-    return given
 
 
 def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset | Domains) -> None:
@@ -274,5 +286,6 @@ def _set_aside(folder: Path) -> None:
         print(f"{folder.name}: the earlier run is kept in {previous}", file=sys.stderr)
     else:
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        (folder / watching.FILE).unlink(missing_ok=True)
         for picture in folder.glob(f"*-{'[0-9]' * 7}.png"):
             picture.unlink()

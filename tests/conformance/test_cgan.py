@@ -8,8 +8,8 @@ import pytest
 from games import images, layers, numpy, reader, watch
 from keras import ops
 
+from zoo import latents, training
 from zoo import spec as specs
-from zoo import training
 from zoo.data.sources import SOURCES
 from zoo.errors import SpecError
 
@@ -119,7 +119,7 @@ def test_there_is_no_batch_norm(algorithm):
 
 
 def test_the_papers_noise_fills_the_unit_hypercube(spec):
-    z = training.prior(specs.read(specs.find("paper/cgan_mnist")).sections.latent["z"]).draw(
+    z = latents.prior(specs.read(specs.find("paper/cgan_mnist")).sections.latent["z"]).draw(
         np.random.RandomState(0), 200
     )
     assert z.shape == (200, 100) and z.min() >= 0 and z.max() < 1

@@ -14,14 +14,19 @@ def chapter(networks: Sequence[Manifest], folder: Path) -> str:
     weights, run = facts.weights, facts.training
     half_life = weights["ema_half_life_images"]
     kind = f"average of the weights (half-life {half_life:,.0f} images)" if half_life else "last weights"
-    pace, norm = weights["images"] / max(run["seconds"], 1), weights["batch_norm"]
+    steps, images = run.get("steps", weights["step"]), run.get("images", weights["images"])  # of the whole run
+    pace, norm = images / max(run["seconds"], 1), weights["batch_norm"]
+    if "kept" in run:
+        kind += (
+            f", as they were after step {weights['step']:,}: the {run['kept']} ({run['value']:.4g}; {run['metric']})"
+        )
     statistics = f"; batch norm statistics: {norm}" if norm else ""
     sizes = f"{weights['parameters']:,} parameters"
     if len(networks) > 1:
         sizes = ", ".join(f"{one.weights['parameters']:,} parameters in {one.file}" for one in networks)
     text = f"""## How it was made
 
-`zoo build spec.yaml`, the recipe in this folder: {weights["step"]:,} steps, {weights["images"]:,} images shown,
+`zoo build spec.yaml`, the recipe in this folder: {steps:,} steps, {images:,} images shown,
 {_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} images/s), seed {weights["seed"]}.
 Exported: the {kind}{statistics}. {sizes}.
 SHA-256 of the recipe's content: `{facts.spec_sha256[:16]}...`."""

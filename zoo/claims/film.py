@@ -114,10 +114,10 @@ def machine_of(films: Sequence[Mapping[int, Mapping[str, Array]]]) -> str:
 
 def latents(spec: Spec, count: int, *, stream: int = 0) -> dict[str, Array]:
     """The same draws of every latent for every snapshot."""
-    from zoo import training
+    from zoo import latents as latents_of
 
     return {
-        name: training.prior(part).draw(priors.stream(stream, name), count)
+        name: latents_of.prior(part).draw(priors.stream(stream, name), count)
         for name, part in spec.sections.latent.items()
     }
 

@@ -21,7 +21,7 @@ from zoo.data.catalogue import describe, final_shape, window_shape
 from zoo.errors import DataError
 from zoo.spec import checks
 from zoo.spec.compose import load
-from zoo.spec.model import Data, Export, Paper, Sections, Training
+from zoo.spec.model import Data, Evaluate, Export, Paper, Sections, Training
 from zoo.spec.nodes import Node
 from zoo.spec.plan import Plan, Step
 from zoo.spec.problems import Problems
@@ -30,7 +30,20 @@ from zoo.spec.schema import below, document, specs_folder, validate
 from zoo.spec.shapes import Shape
 from zoo.spec.types import Part, construct
 
-__all__ = ["Data", "Export", "Paper", "Part", "Plan", "Sections", "Spec", "Step", "Training", "find", "read"]
+__all__ = [
+    "Data",
+    "Evaluate",
+    "Export",
+    "Paper",
+    "Part",
+    "Plan",
+    "Sections",
+    "Spec",
+    "Step",
+    "Training",
+    "find",
+    "read",
+]
 
 
 @dataclass(frozen=True)

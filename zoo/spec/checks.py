@@ -9,6 +9,7 @@ from typing import Any
 
 from zoo.registry import suggest
 from zoo.spec.critic import critic
+from zoo.spec.evaluation import evaluation
 from zoo.spec.growth import growing
 from zoo.spec.nodes import Node
 from zoo.spec.problems import Problems
@@ -69,6 +70,7 @@ def whole(
     growing(tree, plans, problems)
     _unused_latents(tree, plans, problems)
     _exports(tree, problems)
+    evaluation(tree, plans, problems)
     _memory(tree, plans, memory, problems)
 
 

@@ -61,6 +61,15 @@ class Network:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """A quick metric `every` so many steps, for data with a judge: the Frechet distance of its features between
+    `samples` images of fixed latents and real training images. The best weights are kept, see `zoo build --export`."""
+
+    every: PositiveInt = 1000
+    samples: Annotated[int, Limits(minimum=65, maximum=100_000)] = 2000  # more than the judge has features
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """How long, in which portions, from which random numbers. A step is one pass through the algorithm's phases.
     The average of G's weights forgets half in `ema_half_life_images` real images, or a tenth of a shorter run."""
@@ -72,6 +81,7 @@ class Training:
     ema_half_life_images: PositiveFloat | None = None
     picture_every_steps: PositiveInt = 500
     checkpoint_every_seconds: PositiveFloat = 60.0
+    evaluate: Evaluate | None = None
     xla: bool = False
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
@@ -107,4 +117,4 @@ class Sections:
     export: Export | None = None
 
 
-__all__ = ["Data", "Export", "Network", "Paper", "Part", "Sections", "Training"]
+__all__ = ["Data", "Evaluate", "Export", "Network", "Paper", "Part", "Sections", "Training"]
