@@ -237,9 +237,9 @@ def test_a_new_run_begins_without_the_best_of_one_that_left_no_checkpoint(tmp_pa
     scripted(1.0, 2.0, 3.0)
     run, _ = trained(tmp_path)
     (run.folder / checkpoint.FILE).unlink()
-    scripted(9.0, 8.0, 7.0)
-    trained(tmp_path)
-    assert watching.load(run.folder).value == 7.0
+    again, _ = trained(tmp_path, OFF)
+    with pytest.raises(UsageError, match="no step was evaluated"):
+        training.best_of(again)
 
 
 def test_it_is_in_the_curves_of_the_artifact(tmp_path, scripted):
