@@ -127,11 +127,12 @@ def test_the_number_is_the_distance_to_real_training_images(tmp_path, expert, mo
     algorithm = training.make(read)
     metric = watching.of(read, training.load_data(read))
     assert metric.name == NAME
-    (truth,) = expert.shown
+    assert expert.shown == []  # a short training never asks
+    value = metric(algorithm)
+    truth = next(shown for shown in expert.shown if len(shown) == 100)
     assert truth.shape == (100, 28, 28, 1)
     places = [int(np.flatnonzero((real() == image).all(axis=(1, 2, 3)))[0]) for image in truth]
     assert len(set(places)) == 100 and places != list(range(100)) and max(places) > 250  # from everywhere
-    value = metric(algorithm)
     given = latents.drawn(read, 80, seed=watching.SEED)
     assert np.bincount(given["label"]).tolist() == [8] * 10
     raw = keras.ops.convert_to_numpy(algorithm.averages["generator"](given, training=False)["image"])
@@ -302,10 +303,8 @@ def test_build_says_at_once_that_there_will_be_no_best(tmp_path, zoo_says, monke
     monkeypatch.chdir(tmp_path)
     path = tiny.read(tmp_path, WATCHED).path
     code, out, err = zoo_says("build", path, "--export", "best", "--set", OFF)
-    assert (code, out) == (
-        2,
-        "",
-    ) and err == f"--export best: {path} evaluates nothing: add --set training.evaluate.every=1000\n"
+    told = f"--export best: nobody watches the training of {path}: training.evaluate is null\n"
+    assert (code, out, err) == (2, "", told)
     assert not (tmp_path / "runs").exists()
     code, _, err = zoo_says("build", path, "--export", "best", "--set", "training.evaluate.every=9")
     assert code == 2 and err.splitlines()[-1].startswith("--export best: there is no best.npz in ")
@@ -318,7 +317,7 @@ def test_a_network_that_grows_is_judged_at_full_size(tmp_path, expert):
     metric = Metric(read, real(side=8), latents.drawn(read, 70, seed=0))
     algorithm.begin(0)
     metric(algorithm)
-    small = expert.shown[-1]
+    small = expert.shown[0]
     assert small.shape == (70, 8, 8, 1)
     np.testing.assert_array_equal(small, small[:, ::4, ::4].repeat(4, axis=1).repeat(4, axis=2))
 
@@ -401,6 +400,23 @@ def test_what_can_be_watched(tmp_path):
     plain = WATCHED.replace("{every: 1, samples: 80}", "{}")
     assert tiny.read(tmp_path, plain).sections.training.evaluate == language.Evaluate()
     assert tiny.read(tmp_path, WATCHED, OFF).sections.training.evaluate is None
+
+
+def test_it_is_watched_unless_told_otherwise_where_there_is_a_judge(tmp_path):
+    said_nothing = WATCHED.replace("  evaluate: {every: 1, samples: 80}\n", "")
+    read = tiny.read(tmp_path, said_nothing)
+    metric = watching.of(read, training.load_data(read))
+    assert metric.name == "judge_frechet_2000" and watching.why_not(read) == ""
+    off = tiny.read(tmp_path, said_nothing, OFF)
+    assert watching.of(off, None) is None and watching.why_not(off) == "training.evaluate is null"
+    other = tiny.read(tmp_path, said_nothing.replace("fashion_mnist", "mnist"))  # nothing stated, no mistake
+    assert watching.of(other, None) is None
+    assert watching.why_not(other) == "the only data with a judge is 'fashion_mnist', received 'mnist'"
+
+
+def test_who_watches_does_not_make_it_another_spec(tmp_path):
+    hashes = {tiny.read(tmp_path, WATCHED, *change).sha256 for change in ((), (OFF,), ("training.evaluate.every=9",))}
+    assert len(hashes) == 1 and tiny.read(tmp_path, WATCHED, "training.seed=9").sha256 not in hashes
 
 
 def test_the_spec_knows_the_judge():

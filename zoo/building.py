@@ -43,13 +43,12 @@ def build(options: argparse.Namespace) -> int:
         described = describe.facts(spec)
         print(json.dumps(described) if options.json else describe.text(spec, described))
         return 0
-    from zoo import exportable, training
+    from zoo import exportable, training, watching
 
     exportable.exported_plans(spec)  # what cannot leave is said before it is trained, and so is where it cannot stand
     guards.can_hold("--out", options.out / spec.name)
-    watched = training.recipe(spec).evaluate is not None or options.resume
-    if options.export == "best" and not watched:
-        raise UsageError(f"--export best: {options.spec} evaluates nothing: add --set training.evaluate.every=1000")
+    if options.export == "best" and not options.resume and (reason := watching.why_not(spec)):
+        raise UsageError(f"--export best: nobody watches the training of {options.spec}: {reason}")
     run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
     if options.export == "best":
         run = training.best_of(run)

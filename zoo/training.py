@@ -87,9 +87,7 @@ def train(
     training = recipe(spec)
     folder = runs / spec.name
     dataset = load_data(spec)
-    metric = watching.of(
-        spec, dataset
-    )  # before there is an algorithm: a judge that is trained first moves Keras's seeds
+    metric = watching.of(spec, dataset)
     algorithm = make(spec)
     batches = make_batches(spec, algorithm, dataset)
     start = _start(spec, algorithm, dataset, folder, resume)

@@ -14,6 +14,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -27,6 +28,7 @@ from zoo.errors import TrainingError
 from zoo.manifest import write_whole
 from zoo.metrics import frechet
 from zoo.spec import Spec
+from zoo.spec.evaluation import unwatchable
 
 FILE, META = "best.npz", "meta"
 REAL, BATCH = 10_000, 500  # real images of the training split; generated ones that are made at a time
@@ -45,14 +47,18 @@ class Metric:
         assert data is not None
         self.plan = next(spec.plans[name] for name in exported(spec) if spec.plans[name].output_name == "image")
         self.range, self.given, self.judge = data.range, given, judge.load()
-        chosen = np.sort(np.random.RandomState(0).permutation(len(real))[:REAL])
-        self.truth = self.judge(real[chosen]).features
+        self.real = real[np.sort(np.random.RandomState(0).permutation(len(real))[:REAL])]
         self.count = len(next(iter(given.values())))
         self.name = f"judge_frechet_{self.count}"
         self.protocol = (
-            f"Frechet distance of {judge.FEATURES} features between {self.count:,} samples and {len(chosen):,} real "
+            f"Frechet distance of {judge.FEATURES} features between {self.count:,} samples and {len(self.real):,} real "
             f"training images, judged by {self.judge}"
         )
+
+    @cached_property
+    def truth(self) -> Array:
+        """What the judge sees in the real images: of use, and so looked at, in the first evaluation."""
+        return self.judge(self.real).features
 
     def __call__(self, algorithm: Algorithm) -> float:
         """Raises TrainingError for numbers that are not finite."""
@@ -122,11 +128,19 @@ class Watch:
 
 
 def of(spec: Spec, dataset: Dataset | Domains) -> Metric | None:
-    """The metric that a spec asks for, if it does, with the data of its training."""
+    """The metric of a training, with its data, where it can be watched."""
     training = spec.sections.training
-    if training is None or training.evaluate is None:
+    if training is None or training.evaluate is None or why_not(spec):
         return None
     return Metric(spec, dataset.parts["image"].items, latents.drawn(spec, training.evaluate.samples, seed=SEED))
+
+
+def why_not(spec: Spec) -> str:
+    """Why nobody watches the training of a spec; nothing if somebody does."""
+    training = spec.sections.training
+    if training is None or training.evaluate is None:
+        return "training.evaluate is null"
+    return unwatchable(spec.document, spec.plans)
 
 
 def exported(spec: Spec) -> tuple[str, ...]:

@@ -64,14 +64,19 @@ def test_the_edge_is_in_or_out_whatever_the_product_rounds_to():
         np.testing.assert_array_equal(block.within(limit, edge=False), expected < limit)
 
 
-def test_neighbours_of_a_collapsed_set_far_from_the_mean():
-    """A millionth apart, a thousand off: products in float32 could not tell any of them apart."""
-    far = np.concatenate([1e-6 * normal(30, 6) + 1000, normal(50, 6, seed=1)])
+@pytest.mark.parametrize(("apart", "error"), [(0.1, 0), (1e-6, 1e-7)])
+def test_neighbours_of_a_collapsed_set_far_from_the_mean(apart, error):
+    """A tenth apart and a thousand off, products in float32 would err by 0.6 and take any of the set for the nearest.
+
+    Of points that differ by less than a product in float64 can lose, another one may be named: its distance is right.
+    """
+    far = np.concatenate([apart * normal(30, 6) + 1000, normal(50, 6, seed=1)])
     (points,) = distances.about_the_mean(far)
+    (block,) = distances.blocks(points, points)
+    assert block.slack.max() < 1e-7
     expected = squared_between(far, far)
     np.fill_diagonal(expected, np.inf)
-    found = distances.to_neighbours(points, 4)
-    np.testing.assert_allclose(found, np.sort(expected, axis=1)[:, :4], rtol=1e-12)
+    np.testing.assert_allclose(distances.to_neighbours(points, 4), np.sort(expected)[:, :4], rtol=1e-12, atol=error)
 
 
 def test_all_distances_never_stand_in_memory_at_once(monkeypatch):
@@ -82,3 +87,25 @@ def test_all_distances_never_stand_in_memory_at_once(monkeypatch):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**21 < 8 * 1500 * 1500 / 8  # 2 MiB; all distances are 17 MiB
+
+
+def test_a_set_of_copies_costs_no_more_than_another(monkeypatch):
+    """Their neighbours are at distance 0, whichever copies are looked at: a few of each, not all pairs."""
+    looked = []
+    exact = distances.Block.exact
+    monkeypatch.setattr(distances.Block, "exact", lambda self, r, c: looked.append(len(r)) or exact(self, r, c))
+    found = distances.to_neighbours(*distances.about_the_mean(np.repeat(normal(1, 7), 200, axis=0)), 3)
+    np.testing.assert_array_equal(found, np.zeros((200, 3)))
+    assert sum(looked) == 200 * (3 + distances.SPARE)
+
+
+def test_a_few_near_copies_far_from_the_mean_are_told_apart():
+    """A millionth apart and a thousand off, their products say nothing; there are spare candidates for them all."""
+    far = np.concatenate([1e-6 * normal(8, 6) + 1000, normal(300, 6, seed=1) - 50])
+    expected = squared_between(far, far)
+    np.fill_diagonal(expected, np.inf)
+    (points,) = distances.about_the_mean(far)
+    np.testing.assert_array_equal(distances.to_neighbours(points, 2), np.sort(expected)[:, :2])
+    lengths, indices = distances.to_nearest(points, points)
+    np.testing.assert_array_equal(lengths, 0)
+    np.testing.assert_array_equal(indices, np.arange(len(far)))

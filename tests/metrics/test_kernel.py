@@ -12,7 +12,7 @@ def normal(*shape, seed=0, dtype="float64"):
 
 
 def test_by_hand():
-    """{0, 1} against {2, 3} in one dimension: 1 + 7^3 - 2 (1 + 1 + 3^3 + 4^3) / 4; the biased estimate is 258.25."""
+    """{0, 1} against {2, 3} in one dimension: 1 + 7^3 - 2 (1 + 1 + 3^3 + 4^3) / 4; the biased estimate is 409."""
     a, b = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
     assert squared_mmd(a, b) == pytest.approx(297.5, rel=1e-14)
     assert kid(a, b, subsets=3, size=2) == (pytest.approx(297.5, rel=1e-14), pytest.approx(0, abs=1e-10))

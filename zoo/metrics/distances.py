@@ -5,6 +5,10 @@ not at distance 0. So the products are taken in float64, about the mean of one s
 what decides is the sum of squared differences of the features as they came, in float64. That sum is the same from x to
 y as from y to x, to the last bit, so `<` and `<=` mean what they say. (In float32 the products take half as long, but
 of a collapsed generator, whose samples are far nearer to each other than to the rest, they would say nothing.)
+
+Among more than SPARE others that differ by less than a product can lose, say in a collapsed set, one may pass for the
+k-th neighbour that is not; its distance is its own, and off by no more than that loss. 10,000 against 10,000 with 2,048
+features takes 9 s of one core, and beside the features a float64 copy of both sets and four blocks.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BLOCK = 2**23  # distances at a time, 64 MiB; about four arrays of that size live at once
+PAIRS = 2**17  # differences at a time, 1 MiB, which stays in a core's cache
+SPARE = 8  # candidates beyond the k nearest, for the order that rounding upset
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Block:
     def exact(self, rows: Array, columns: Array) -> Array:
         """Squared distances [P] of the pairs (rows[i], columns[i]) from their differences."""
         result = np.empty(len(rows))
-        step = max(1, BLOCK // 2 // self.x.shape[1])
+        step = max(1, PAIRS // self.x.shape[1])
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             between = self.x[rows[part]].astype(np.float64) - self.y[columns[part]]  # [P, D]
@@ -98,14 +104,14 @@ def to_nearest(x: Points, y: Points) -> tuple[Array, Array]:
 
 
 def _nearest(block: Block, k: int) -> tuple[Array, Array]:
-    """Exact squared distances [B, k] of the k nearest, nearest first, and their columns [B, k].
+    """Exact squared distances [B, k] of the k nearest, nearest first, and their columns [B, k]; infinite ones are out.
 
-    Whatever a product can lose, the k nearest are among those that seem no farther than the k-th and twice the slack.
+    Candidates are few by design: all that are near enough would be all, N x N pairs, in a set of copies.
     """
-    limit = np.partition(block.squared, k - 1, axis=1)[:, k - 1 : k] + 2 * block.slack
-    rows, columns = np.nonzero(block.squared <= limit)
-    exact = block.exact(rows, columns)
-    order = np.lexsort((exact, rows))  # row by row, the nearest first
-    first = np.searchsorted(rows[order], np.arange(len(block.x)))
-    chosen = order[first[:, None] + np.arange(k)]
-    return exact[chosen], columns[chosen]
+    size, others = block.squared.shape
+    count = min(k + SPARE, others)
+    columns = np.argpartition(block.squared, count - 1, axis=1)[:, :count]
+    exact = block.exact(np.repeat(np.arange(size), count), columns.ravel()).reshape(size, count)
+    exact[np.isinf(np.take_along_axis(block.squared, columns, axis=1))] = np.inf
+    order = np.argsort(exact, axis=1)[:, :k]
+    return np.take_along_axis(exact, order, axis=1), np.take_along_axis(columns, order, axis=1)

@@ -69,8 +69,11 @@ class Spec:
 
     @cached_property
     def sha256(self) -> str:
-        """Identifies the content: of the merged file, whatever its layout and comments."""
-        text = json.dumps(self.document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        """Identifies the content: of the merged file, whatever its layout and comments. Who watches a training changes
+        nothing in it, so `training.evaluate` is left out."""
+        training = {key: value for key, value in self.document.get("training", {}).items() if key != "evaluate"}
+        content = {**self.document, "training": training} if "training" in self.document else self.document
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_yaml(self) -> str:

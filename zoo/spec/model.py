@@ -65,7 +65,7 @@ class Evaluate:
     """A quick metric `every` so many steps, for data with a judge: the Frechet distance of its features between
     `samples` images of fixed latents and real training images. The best weights are kept, see `zoo build --export`."""
 
-    every: PositiveInt = 1000
+    every: PositiveInt = 500
     samples: Annotated[int, Limits(minimum=65, maximum=100_000)] = 2000  # more than the judge has features
 
 
@@ -81,7 +81,7 @@ class Training:
     ema_half_life_images: PositiveFloat | None = None
     picture_every_steps: PositiveInt = 500
     checkpoint_every_seconds: PositiveFloat = 60.0
-    evaluate: Evaluate | None = None
+    evaluate: Evaluate | None = Evaluate()  # where there is a judge; stated for other data, it is a mistake
     xla: bool = False
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
