@@ -98,8 +98,8 @@ ROOMS: dict[str, set[str]] = {
     "flags": set(),
     "guards": {"errors"},
     "evaluation": {
-        "data", "errors", "features", "guards", "judge", "manifest", "metrics", "registry", "runtime", "scores", "spec",
-        "zoo",
+        "card", "data", "errors", "features", "guards", "judge", "manifest", "metrics", "registry", "runtime", "scores",
+        "spec", "zoo",
     },
     "report": {
         "card", "errors", "evaluation", "guards", "loading", "manifest", "pictures", "scores", "zoo",

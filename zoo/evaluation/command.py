@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if not (folder / "manifest.json").is_file():
         raise UsageError(f"{folder}: is not an exported model: it has no manifest.json")
     guards.need("evaluate", ("yaml",), extra="evaluate")
+    from zoo import card
     from zoo.evaluation.numbers import chosen, measured
     from zoo.evaluation.subject import Subject
 
@@ -46,11 +47,13 @@ def run(options: argparse.Namespace) -> int:
     if subject.n < 1:
         raise UsageError(f"--n: expected at least 1 sample, received {options.n}")
     found: dict[str, scores.Score] = {}
-    for name, score in measured(subject, chosen(subject, options.metrics, quick=options.quick)):
+    wanted = [name for part in options.metrics for name in part.split(",") if name] if options.metrics else None
+    for name, score in measured(subject, chosen(subject, wanted, quick=options.quick)):
         found[name] = score
         print(f"{name:24} {score.value:.5g}", flush=True)
         if not options.dry_run:  # at once: a later Ctrl-C leaves what is measured
             scores.write(folder, {**scores.read(folder), **found})
     if not options.dry_run:
-        print(f"\n{folder / scores.FILE}\n\nnext:\n  zoo report {folder}", file=sys.stderr)
+        written = card.write(folder)
+        print(f"\n{folder / scores.FILE}\n{written}\n\nnext:\n  zoo report {folder}", file=sys.stderr)
     return 0

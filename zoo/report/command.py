@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from zoo import guards
@@ -12,7 +13,8 @@ from zoo.manifest import MANIFEST_FILE, write_whole
 EXAMPLES = """\
   zoo report                       all of exported/, and its gallery
   zoo report exported/dcgan        one card
-  zoo report --text                the words and tables alone, which needs no data"""
+  zoo report --text                the words and tables alone, which needs no data
+  zoo report --into README.md      also the tables that stand there between <!-- zoo: scores --> and <!-- zoo -->"""
 COMPARE_EXAMPLES = """\
   zoo compare exported/dcgan exported/lsgan
   zoo compare exported/dcgan exported/lsgan --out both.png"""
@@ -22,6 +24,7 @@ def add_flags(p: argparse.ArgumentParser) -> None:
     """Those of `zoo report`."""
     p.add_argument("folder", type=Path, nargs="?", default=Path("exported"), help="one artifact, or a folder of them")
     p.add_argument("--text", action="store_true", help="draw no pictures anew")
+    p.add_argument("--into", type=Path, metavar="FILE", help="a Markdown file whose marked tables are made anew")
     p.set_defaults(run=report)
 
 
@@ -43,6 +46,8 @@ def report(options: argparse.Namespace) -> int:
     folder: Path = options.folder
     single = (folder / MANIFEST_FILE).is_file()
     found = [folder] if single else artifacts(folder) if folder.is_dir() else []
+    if options.into and single:
+        raise UsageError(f"--into: needs a folder of models for its tables; {folder} is one model")
     if not found:
         raise UsageError(f"{folder}: there is no exported model in it; `zoo build dcgan` makes one")
     for path in found:
@@ -53,7 +58,24 @@ def report(options: argparse.Namespace) -> int:
         if not options.text:
             pictures.write_png(folder / gallery.PICTURE, gallery.picture(folder))
         print(write_whole(folder / gallery.FILE, gallery.markdown(folder).encode()))
+        if options.into:
+            print(_renew(options.into, folder))
     return 0
+
+
+def _renew(page: Path, folder: Path) -> Path:
+    """The marked tables of a Markdown file, whose links lead from there to the artifacts."""
+    from zoo.report import tables
+
+    try:
+        text = page.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--into: {page} cannot be read: {error}") from error
+    way = Path(os.path.relpath(folder, page.parent)).as_posix()
+    try:
+        return write_whole(page, tables.renew(text, folder, way=f"{way}/").encode())
+    except UsageError as error:
+        raise UsageError(f"{page}: {error}") from error
 
 
 def compare(options: argparse.Namespace) -> int:

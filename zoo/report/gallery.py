@@ -9,50 +9,23 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import zoo
-from zoo import manifest, pictures, scores
-from zoo.card import numbers
+from zoo import manifest, pictures
 from zoo.loading import artifacts
+from zoo.report import tables
 
 PICTURE, FILE = "gallery.png", "README.md"
 COLUMNS, SIDE, LABEL = 12, 64, 150  # samples of a row, their size, the width of the name before them
-HEADLINES = ("fid", "conditional_accuracy", "high_quality", "ssim")  # the first of them that was measured leads
 
 
 def markdown(folder: Path) -> str:
     """The text of the gallery, from the manifests and scores alone."""
-    rows = ["| model | paper | learnt from | score | parameters | size | one image |", "|---|---|---|---|---|---|---|"]
-    rows += [_row(path) for path in artifacts(folder)]
     return "\n\n".join([
         "# The zoo", f"![a row of samples of every model]({PICTURE})",
         "Every folder here is one model: an ONNX file that any program can run, its manifest, its recipe, its scores "
         "and its card. Scores are measured on the very files (`zoo evaluate`); each card has all, with their protocol.",
-        "\n".join(rows),
+        tables.table(folder, "gallery"),
         "`zoo report` writes this page and all cards anew from the JSON files beside them.",
     ]) + "\n"  # fmt: skip
-
-
-def _row(path: Path) -> str:
-    networks, measured = manifest.read_all(path), scores.read(path)
-    first = networks[0]
-    paper = first.paper
-    who = f"{paper['authors'].split(',')[0]} et al. {paper['year']}" if paper else ""
-    size = sum((path / facts.file).stat().st_size for facts in networks) / 1e6
-    parameters = " + ".join(f"{facts.weights['parameters']:,}" for facts in networks)
-    pace = measured.get("ms_per_image")
-    return (
-        f"| [{path.name}]({path.name}/README.md) | {who} | {first.data['title']} | {headline(measured)} | {parameters} "
-        f"| {size:.1f} MB | {f'{pace.value:.2g} ms' if pace else ''} |"
-    )
-
-
-def headline(measured: dict[str, scores.Score]) -> str:
-    """The score that says most, with its name."""
-    for stem in HEADLINES:
-        found = [name for name in numbers.ordered(measured) if numbers.stem(name) == stem]
-        if found:
-            shown = ", ".join(numbers.written(name, measured[name].value) for name in found)
-            return f"{numbers.KINDS[stem].title} {shown}"
-    return ""
 
 
 def picture(folder: Path) -> pictures.Image:
