@@ -59,6 +59,13 @@ def test_a_second_run_gives_the_same_numbers(zoo_says, tmp_path):
         assert zoo_says("evaluate", folder, "--metrics", "high_quality", "--n", "400", "--seed", "3")[0] == 0
         twice.append(scores.read(folder)["high_quality_400"])
     assert twice[0] == twice[1] and twice[0].protocol["seed"] == 3
+    assert "| `high_quality_400` |" in (folder / "README.md").read_text("utf-8")  # the card has it at once
+
+
+def test_names_may_stand_in_one_word(zoo_says, tmp_path):
+    folder = Path(shutil.copytree(RING, tmp_path / "ring"))
+    code, out, _ = zoo_says("evaluate", folder, "--metrics", "modes,high_quality", "--n", "400", "--dry-run")
+    assert code == 0 and "modes_400" in out and "high_quality_400" in out
 
 
 def test_fid_and_kid_are_of_the_file_and_of_the_test_images(eye, artifact):
