@@ -103,7 +103,7 @@ def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
 
 
 def _ending(made: Exported, options: argparse.Namespace) -> str:
-    """What was made, how good it is, and the three lines that a user would type next."""
+    """What was made, how good it is, and what a user would type next."""
     first = made.manifest
     artifact = shlex.quote(str(made.folder))
     network = f" --network {first.network}" if first.network else ""
@@ -119,6 +119,7 @@ def _ending(made: Exported, options: argparse.Namespace) -> str:
 
 next:
   zoo {use}
+  zoo evaluate {artifact} --quick
   python -c "import zoo; print(zoo.load('{made.folder}'{chosen}).{call})"
   {shlex.join(["zoo", "build", options.spec, "--resume", *_again(options)])}"""
 

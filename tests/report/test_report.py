@@ -66,9 +66,9 @@ def test_curves_are_drawn_or_refused(folder):
 
 
 def test_aims_and_the_numbers_of_others():
-    text = numbers.chapter("dcgan", {"fid_10k": Score(20.25, PROTOCOL)})
+    text = numbers.chapter("dcgan", {"fid_10k": Score(20.25, PROTOCOL)}, "after 5 of the 9 steps of the recipe")
     assert "| `fid_10k` | FID | lower | 20.2 | 26.5 +- 1.6 (non-saturating loss) |" in text
-    assert "Aim of this zoo: `fid_10k` of at most 18; missed by 2.2." in text
+    assert "Aim of this zoo: `fid_10k` of at most 18; missed by 2.2, after 5 of the 9 steps of the recipe." in text
     assert "Others: Lucic et al. 2018 (arXiv 1711.10337), table 2: best of a wide search" in text
     assert "of at most 18; reached." in numbers.chapter("dcgan", {"fid_10k": Score(17.9, PROTOCOL)})
     assert numbers.chapter("dcgan", {}) == ""

@@ -39,7 +39,7 @@ def markdown(facts: Manifest | Sequence[Manifest], spec: Spec, folder: Path) -> 
     chapters = [
         _front(first, measured),
         _what(first, spec),
-        numbers.chapter(first.name, measured),
+        numbers.chapter(first.name, measured, making.reached(first, spec)),
         use.chapter(networks),
         contract.chapter(networks),
         _seen(folder),

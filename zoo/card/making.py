@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.manifest import Manifest
+from zoo.spec import Spec
 
 
 def chapter(networks: Sequence[Manifest], folder: Path) -> str:
@@ -32,6 +33,12 @@ Exported: the {kind}{statistics}. {sizes}.
 SHA-256 of the recipe's content: `{facts.spec_sha256[:16]}...`."""
     curves = ["![losses during the training](curves.png)"] if (folder / "curves.png").is_file() else []
     return "\n\n".join([text, *_films(networks), *curves])
+
+
+def reached(facts: Manifest, spec: Spec) -> str:
+    """How much of its recipe the model has had."""
+    training, step = spec.sections.training, facts.weights["step"]
+    return f"after {step:,} of the {training.steps:,} steps of the recipe" if training else ""
 
 
 def film(facts: Manifest) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from zoo.card.published import aim, published
+from zoo.card.published import TRIED, aim, published
 from zoo.scores import Score
 
 
@@ -58,15 +58,14 @@ def written(name: str, value: float) -> str:
     return format(value, kind.form if kind else ".4g")
 
 
-def chapter(name: str, scores: Mapping[str, Score]) -> str:
-    """The scores of artifact `name`; empty where nothing was measured."""
+def chapter(name: str, scores: Mapping[str, Score], reached: str = "") -> str:
+    """The scores of artifact `name`, whose training `reached` so far; empty where nothing was measured."""
     if not ordered(scores):
         return ""
     rows = ["| metric | | better | here | others |", "|---|---|---|---|---|"]
     rows += [_row(name, metric, scores[metric]) for metric in ordered(scores)]
-    parts = ["## Scores", "Measured on the file in this folder (`zoo evaluate`), all of it in "
-             "[metrics.json](metrics.json).", "\n".join(rows), *_aims(name, scores), *_protocols(scores)]  # fmt: skip
-    return "\n\n".join(parts)
+    how = "Measured on the file in this folder (`zoo evaluate`), all of it in [metrics.json](metrics.json)."
+    return "\n\n".join(["## Scores", how, "\n".join(rows), *_aims(name, scores, reached), *_protocols(scores)])
 
 
 def _row(name: str, metric: str, score: Score) -> str:
@@ -81,15 +80,15 @@ def _of(score: Score) -> str:
     return "for the input itself" if "of_the_input" in score.protocol else "for real images"
 
 
-def _aims(name: str, scores: Mapping[str, Score]) -> list[str]:
-    """Where a target is missed, by how much; and where the numbers of others come from."""
+def _aims(name: str, scores: Mapping[str, Score], reached: str) -> list[str]:
+    """Where a target is missed, by how much and what was tried; and where the numbers of others come from."""
     lines = []
     for metric, score in scores.items():
         wanted, other = (find(metric, score.protocol.get("data", ""), name) for find in (aim, published))
         if isinstance(wanted, float):
             off = score.value - wanted
-            verdict = "reached" if off <= 0 else f"missed by {written(metric, off)}"
-            lines.append(f"Aim of this zoo: `{metric}` of at most {wanted:g}; {verdict}.")
+            missed = ", ".join(filter(None, (f"missed by {written(metric, off)}", reached, TRIED.get(name))))
+            lines.append(f"Aim of this zoo: `{metric}` of at most {wanted:g}; {'reached' if off <= 0 else missed}.")
         if other is not None and not isinstance(other, float):
             lines.append(f"Others: {other.source}: {other.how}.")
     return lines

@@ -40,6 +40,9 @@ AIMS: Mapping[tuple[str, str], Mapping[str, float]] = {
     },
 }  # fmt: skip
 
+# spec -> what was tried where an aim is missed, for its card
+TRIED: Mapping[str, str] = {}
+
 
 def published(metric: str, data: str, name: str) -> Published | None:
     """What others report for the method of spec `name`."""
