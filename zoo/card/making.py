@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.manifest import Manifest
-from zoo.spec import Spec
+
+if TYPE_CHECKING:
+    from zoo.spec import Spec  # which needs YAML
 
 
 def chapter(networks: Sequence[Manifest], folder: Path) -> str:
