@@ -244,6 +244,8 @@ FRESH = {
     "zoo.loading": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data", "onnxruntime"),
     "zoo.parity": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data"),
     "zoo.manifest": (*FRAMEWORKS, "yaml", "numpy"),
+    "zoo.variants": (*FRAMEWORKS, "yaml", "zoo.spec"),
+    "zoo.judge": (*FRAMEWORKS, "yaml", "zoo.data"),
     "zoo.spec": (*FRAMEWORKS, "numpy", "onnxruntime"),
     "zoo.data": (*FRAMEWORKS, "yaml", "numpy"),
     "zoo.cli": (*FRAMEWORKS, "fastapi"),
