@@ -15,7 +15,7 @@ from zoo.evaluation.subject import Subject, halves, see
 
 Array = np.ndarray[Any, np.dtype[Any]]
 CURVES = "curves.json"
-WALKERS, FRAMES = 8, 48  # of the walk; three stops, half a second for each image at 16 frames a second
+WALKERS, FRAMES, FPS = 6, 36, 12  # of the walk: three stops, a second from each to the next
 SAMPLES, NEAREST = 8, 5
 
 
@@ -62,7 +62,7 @@ def walk(subject: Subject) -> bytes:
     generator = subject.generator()
     paths = [generator.walk(FRAMES, seed=seed, stops=3) for seed in range(WALKERS)]
     frames = [pictures.grid(pictures.scale(images), columns=WALKERS) for images in np.stack(paths, axis=1)]
-    return pictures.animation(np.stack(frames), fps=16, kind=".webp")
+    return pictures.animation(np.stack(frames), fps=FPS, kind=".webp")
 
 
 def nearest(subject: Subject) -> pictures.Image:
