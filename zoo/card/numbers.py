@@ -36,6 +36,7 @@ KINDS: Mapping[str, Kind] = {  # by stem, in the order of the table
     "reverse_kl": Kind("reverse KL to the even mixture", "lower", ".3f"),
     "l1": Kind("L1 to the unseen partner", "lower", ".3f"),
     "ssim": Kind("SSIM to the unseen partner", "higher", ".3f"),
+    "lpips": Kind("LPIPS to the unseen partner", "lower", ".3f"),
     "cycle_l1": Kind("L1 of there and back", "lower", ".3f"),
 }
 SPEED = ("ms_per_image", "ms_per_image_of_64")

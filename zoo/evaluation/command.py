@@ -26,7 +26,7 @@ def add_flags(p: argparse.ArgumentParser) -> None:
     p.add_argument("--n", type=int, help="samples (default: 10000; points: 2500)")
     p.add_argument("--seed", type=int, default=0, help="of the samples (default: 0)")
     p.add_argument("--threads", type=int, help="cores for ONNX Runtime (default: all)")
-    p.add_argument("--quick", action="store_true", help="only what needs no Inception")
+    p.add_argument("--quick", action="store_true", help="only what needs no network that is fetched (Inception, LPIPS)")
     p.add_argument("--dry-run", action="store_true", help="print the numbers without writing them into the artifact")
     p.set_defaults(run=run)
 

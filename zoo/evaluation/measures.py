@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UsageError
 from zoo.evaluation.subject import Subject, Views, halves, see
 from zoo.metrics import frechet, kernel, labels, modes, neighbours, pairs, patches, scores, walks
 
@@ -166,22 +165,33 @@ def mode_coverage(subject: Subject) -> Numbers:
     }
 
 
-@measure("l1", "ssim", "cycle_l1", applies=lambda s: s.kind == "translations", counted=False)
+def _translates(subject: Subject) -> bool:
+    return subject.kind == "translations"
+
+
+@measure("l1", "ssim", "cycle_l1", applies=_translates, counted=False)
 def translations(subject: Subject) -> Numbers:
     """Against the partners that training never saw, and there and back; `of_the_input` is what doing nothing gets."""
-    test = subject.real()
-    if not getattr(test, "paired", False):
-        raise UsageError(f"{subject.folder}: its data '{test.name}' has no pairs to hold a translation against")
     made: dict[str, tuple[float, Mapping[str, Any]]] = {}
-    ways = {facts.network: facts.network.split("_to_") for facts in subject.networks}
-    for way, (source, target) in ways.items():
-        given, truth = test.parts[source].items, test.parts[target].items
-        there = subject.generator(way).translate(given)
+    for way, given, truth, there in subject.translations():
         about = {"n_real": len(truth), "split": "test", "file": f"{way}.onnx"}
         for name, compare in (("l1", pairs.l1), ("ssim", pairs.ssim)):
             idle = float(compare(given, truth).mean())
             made[f"{name}_{way}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
-        if (back := f"{target}_to_{source}") in ways:
+        if (back := "_to_".join(reversed(way.split("_to_")))) in {facts.network for facts in subject.networks}:
             again = subject.generator(back).translate(there)
             made[f"cycle_l1_{way}"] = (float(pairs.l1(again, given).mean()), about)
+    return made
+
+
+@measure("lpips", applies=_translates, counted=False, looks="lpips")
+def perceptual(subject: Subject) -> Numbers:
+    """Zhang et al. 2018, against the partners that training never saw."""
+    from zoo.features import lpips
+
+    compare, made = lpips.load(subject.threads), {}
+    for way, given, truth, there in subject.translations():
+        about = {"n_real": len(truth), "split": "test", "file": f"{way}.onnx", **compare.protocol}
+        idle = float(compare(given, truth).mean())
+        made[f"lpips_{way}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
     return made

@@ -13,12 +13,15 @@ from zoo.scores import Score, counted
 
 SPEED = (("ms_per_image", 1, 1), ("ms_per_image_of_64", 64, None))  # name, images of a call, cores (None: all)
 
+# networks that are fetched once, which takes long or looks long: --quick leaves them out
+FETCHED = ("inception", "lpips")
+
 
 def chosen(subject: Subject, asked: Sequence[str] | None, *, quick: bool = False) -> list[Measure]:
     """The measures that were asked for by any of their names, or all that apply. Raises UsageError."""
     known = {name: one for one in MEASURES.values() for name in one.names}
     if asked is None:
-        return [one for one in MEASURES.values() if one.applies(subject) and not (quick and one.looks == "inception")]
+        return [one for one in MEASURES.values() if one.applies(subject) and not (quick and one.looks in FETCHED)]
     found: list[Measure] = []
     for name in asked:
         stem = name if name in known else name.rpartition("_")[0]

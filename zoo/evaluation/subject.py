@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,6 +97,19 @@ class Subject:
     def fakes(self) -> Array:
         """`n` samples, as users of the file get them."""
         return self.generator().sample(self.n, self.seed)
+
+    def translations(self) -> Iterator[tuple[str, Array, Array, Array]]:
+        """Of each way: its name, the test images given, their true partners, and what the file makes of them.
+
+        Raises UsageError for data without pairs.
+        """
+        test = self.real()
+        if not getattr(test, "paired", False):
+            raise UsageError(f"{self.folder}: its data '{test.name}' has no pairs to hold a translation against")
+        for facts in self.networks:
+            source, target = facts.network.split("_to_")
+            given, truth = test.parts[source].items, test.parts[target].items
+            yield facts.network, given, truth, self.generator(facts.network).translate(given)
 
     @property
     def crop(self) -> tuple[int, int] | None:

@@ -7,18 +7,17 @@ graph resizes them: bilinear, without antialiasing, corners not aligned (TensorF
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo.errors import DataError
+from zoo.features.graph import Graph
 from zoo.features.torchscript import Module, read
 
 SIDE, FEATURES = 299, 2048
 EPSILON = 1e-3  # of its batch norms, which have no scale
-OPSET, IR_VERSION = 17, 8
 POOLS: dict[
     str, tuple[str, dict[str, Any]]
 ] = {  # name in the network -> operator, and what the archive keeps in code instead of data
@@ -41,15 +40,11 @@ def convert(archive: Path) -> bytes:
         raise DataError(f"{archive}: not the Inception of 2015-12-05: {error}") from error
 
 
-class _Graph:
-    """Collects nodes and weights while it walks the modules. Methods take and return names of tensors."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.weights: list[Any] = []
+class _Graph(Graph):
+    """Collects nodes and weights while it walks the modules."""
 
     def model(self, layers: Module) -> bytes:
-        from onnx import TensorProto, checker, helper
+        from onnx import TensorProto, helper
 
         x = self._prepared("image")
         for name, layer in layers.children():
@@ -60,11 +55,7 @@ class _Graph:
         self.nodes.append(helper.make_node("Flatten", [pooled], ["features"]))
         image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", "height", "width", 3])
         features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", FEATURES])
-        graph = helper.make_graph(self.nodes, "inception_2015_12_05", [image], [features], self.weights)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        checker.check_model(model, full_check=True)
-        content: bytes = model.SerializeToString(deterministic=True)
-        return content
+        return self.bytes("inception_2015_12_05", [image], [features])
 
     def _prepared(self, image: str) -> str:
         from onnx import TensorProto
@@ -118,17 +109,3 @@ class _Graph:
         y = self.op("Conv", [x, kernel, bias], strides=[layer.stride] * 2, pads=[*pad, *pad],
                     kernel_shape=list(layer.weight.shape[2:]))  # fmt: skip
         return self.op("Relu", [y])
-
-    def op(self, operator: str, inputs: Sequence[str], **settings: Any) -> str:
-        from onnx import helper
-
-        output = f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], **settings))
-        return output
-
-    def constant(self, value: Any) -> str:
-        from onnx import numpy_helper
-
-        name = f"weight_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name

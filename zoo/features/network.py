@@ -7,9 +7,7 @@ stopped goes on where it was, and a second metric on the same images does not ru
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +17,8 @@ import numpy as np
 
 from zoo.data.fetch import cache_folder
 from zoo.errors import DataError
-from zoo.features.wheel import bring
-from zoo.manifest import write_whole
+from zoo.features import inception as network
+from zoo.features import kept, packages
 from zoo.session import open_session
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -85,11 +83,9 @@ class FeatureNetwork:
 
 def inception(threads: int | None = None) -> FeatureNetwork:
     """The network that FID and KID are defined with, fetched and converted once. Raises DataError."""
-    place = cache_folder() / f"{INCEPTION}.onnx"
-    content = _stored(place)
-    if content is None:
-        content = _converted(place)
-    session = open_session(content, source=str(place), threads=threads)
+    told = "the Inception of 2015-12-05 (81 MB)"
+    content = kept.network(INCEPTION, RECIPE, packages.INCEPTION, told, network.convert)
+    session = open_session(content, source=INCEPTION, threads=threads)
 
     def run(images: Array) -> Array:
         rgb = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
@@ -112,27 +108,3 @@ def judge() -> FeatureNetwork:
 
     width = classifier.FEATURES + classifier.CLASSES
     return FeatureNetwork("judge", width, expert.sha256, run, "none; 28 x 28 pixels of the middle", batch=500)
-
-
-def _stored(place: Path) -> bytes | None:
-    """The converted network that stands there, if it is whole and of this recipe."""
-    try:
-        facts, content = json.loads(place.with_suffix(".json").read_text()), place.read_bytes()
-    except (OSError, ValueError):
-        return None
-    if not isinstance(facts, dict) or facts.get("recipe") != RECIPE:
-        return None
-    return content if facts.get("sha256") == hashlib.sha256(content).hexdigest() else None
-
-
-def _converted(place: Path) -> bytes:
-    from zoo.features import inception as network
-
-    print("fetching the Inception of 2015-12-05, once (81 MB) ...", file=sys.stderr)
-    with bring() as archive:
-        content = network.convert(archive)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(place, content)
-    facts = {"sha256": hashlib.sha256(content).hexdigest(), "recipe": RECIPE}
-    write_whole(place.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
-    return content
