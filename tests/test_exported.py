@@ -13,7 +13,7 @@ import pytest
 
 import zoo
 from zoo import card, manifest, scores, spec
-from zoo.card import making
+from zoo.card import making, seeds
 from zoo.claims.result import of_artifact
 from zoo.report import gallery, tables
 from zoo.runtime import to_uint8
@@ -203,3 +203,12 @@ def test_scores_are_those_of_the_file_beside_them(folder):
     assert measured
     for score in measured.values():
         assert score.protocol["file_sha256"] == files[manifest.read_all(folder)[0].file]
+
+
+def test_trials_of_other_seeds_state_the_scores_of_the_file_for_its_own(folder):
+    trials, facts, measured = seeds.read(folder), manifest.read_all(folder)[0], scores.read(folder)
+    own = [trial for trial in trials if trial.seed == facts.weights["seed"]]
+    assert len(own) == min(len(trials), 1)
+    for trial in own:
+        assert trial.file_sha256 == facts.files[facts.file]
+        assert trial.scores == {name: measured[name].value for name in trial.scores}

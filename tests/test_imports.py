@@ -80,7 +80,7 @@ ROOMS: dict[str, set[str]] = {
     "convert": {"layers", "manifest", "networks", "onnx_graph", "sizes", "spec", "zoo"},
     "claims.result": {"errors"},
     "scores": {"errors", "manifest"},
-    "card": {"claims.result", "manifest", "scores", "spec", "tensor"},
+    "card": {"claims.result", "errors", "manifest", "scores", "spec", "tensor"},
     "history": {"data", "errors", "manifest", "pictures"},
     "half": {"arrays", "errors", "onnx_graph", "session"},
     "variants": {"card", "cases", "errors", "half", "manifest", "parity", "runtime", "zoo"},
@@ -102,7 +102,7 @@ ROOMS: dict[str, set[str]] = {
         "spec", "zoo",
     },
     "report": {
-        "card", "errors", "evaluation", "guards", "loading", "manifest", "pictures", "scores", "zoo",
+        "card", "errors", "evaluation", "guards", "loading", "manifest", "pictures", "scores", "spec", "zoo",
     },
     "building": {
         "describe", "errors", "export", "exportable", "guards", "manifest", "spec", "training", "variants", "watching",

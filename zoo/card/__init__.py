@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import manifest, scores
-from zoo.card import contract, making, numbers, use
+from zoo.card import contract, making, numbers, seeds, use
 from zoo.claims.result import of_artifact, section
 from zoo.manifest import Manifest
 from zoo.scores import Score
@@ -40,6 +40,7 @@ def markdown(facts: Manifest | Sequence[Manifest], spec: Spec, folder: Path) -> 
         _front(first, measured),
         _what(first, spec),
         numbers.chapter(first.name, measured, making.reached(first, spec)),
+        seeds.chapter(seeds.read(folder)),
         use.chapter(networks),
         contract.chapter(networks),
         _seen(folder),

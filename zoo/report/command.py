@@ -13,6 +13,7 @@ from zoo.manifest import MANIFEST_FILE, write_whole
 EXAMPLES = """\
   zoo report                       all of exported/, and its gallery
   zoo report exported/dcgan        one card
+  zoo report exported/dcgan --seeds /tmp/seed1/dcgan /tmp/seed2/dcgan
   zoo report --text                the words and tables alone, which needs no data
   zoo report --into README.md      also the tables that stand there between <!-- zoo: scores --> and <!-- zoo -->"""
 COMPARE_EXAMPLES = """\
@@ -24,6 +25,8 @@ def add_flags(p: argparse.ArgumentParser) -> None:
     """Those of `zoo report`."""
     p.add_argument("folder", type=Path, nargs="?", default=Path("exported"), help="one artifact, or a folder of them")
     p.add_argument("--text", action="store_true", help="draw no pictures anew")
+    p.add_argument("--seeds", type=Path, nargs="+", metavar="FOLDER",
+                   help="the same recipe with other seeds: the mean and spread go into the card")  # fmt: skip
     p.add_argument("--into", type=Path, metavar="FILE", help="a Markdown file whose marked tables are made anew")
     p.set_defaults(run=report)
 
@@ -41,7 +44,7 @@ def report(options: argparse.Namespace) -> int:
     guards.need("report", ("yaml", *(() if options.text else ("matplotlib",))), extra="evaluate")
     from zoo import card, pictures
     from zoo.loading import artifacts
-    from zoo.report import figures, gallery
+    from zoo.report import figures, gallery, seeds
 
     folder: Path = options.folder
     single = (folder / MANIFEST_FILE).is_file()
@@ -50,6 +53,10 @@ def report(options: argparse.Namespace) -> int:
         raise UsageError(f"--into: needs a folder of models for its tables; {folder} is one model")
     if not found:
         raise UsageError(f"{folder}: there is no exported model in it; `zoo build dcgan` makes one")
+    if options.seeds:
+        if not single:
+            raise UsageError(f"--seeds: goes with one model; {folder} holds several")
+        print(seeds.gather(folder, options.seeds))
     for path in found:
         if not options.text:
             figures.draw(path)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 
 from zoo import manifest, scores
-from zoo.card import numbers
+from zoo.card import numbers, seeds
 from zoo.card.published import aim, published
 from zoo.errors import UsageError
 from zoo.loading import artifacts
@@ -54,7 +55,15 @@ def _paper(entry: Entry) -> str:
 
 
 def _fid(entry: Entry) -> str:
-    return f"**{numbers.written(FID, entry.measured[FID].value)}**" if FID in entry.measured else ""
+    """Of the file; of all seeds too where several were tried."""
+    if FID not in entry.measured:
+        return ""
+    tried = [trial.scores[FID] for trial in seeds.read(entry.path) if FID in trial.scores]
+    spread = ""
+    if len(tried) > 1:
+        mean, sd = (numbers.written(FID, x) for x in (fmean(tried), stdev(tried)))
+        spread = f" ({mean} +- {sd} over {len(tried)} seeds)"
+    return f"**{numbers.written(FID, entry.measured[FID].value)}**{spread}"
 
 
 def _published(entry: Entry) -> str:
