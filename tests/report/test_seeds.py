@@ -14,8 +14,8 @@ from zoo.report.seeds import gather
 from zoo.scores import Score
 
 ROOT = Path(__file__).parents[2]
-PROTOCOL = {"n_fake": 10_000, "n_real": 10_000, "split": "test", "seed": 0, "network": "eye", "network_sha256": "e" * 64,
-            "resize": "none", "step": 5661}  # fmt: skip
+PROTOCOL = {"n_fake": 10_000, "n_real": 10_000, "split": "test", "seed": 0, "step": 5661, "resize": "none",
+            "network": "eye", "network_sha256": "e" * 64}  # fmt: skip
 
 
 def artifact(folder, seed, fid, *, change=("", ""), **protocol):
