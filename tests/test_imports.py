@@ -105,7 +105,8 @@ ROOMS: dict[str, set[str]] = {
         "card", "errors", "evaluation", "guards", "loading", "manifest", "pictures", "scores", "spec", "zoo",
     },
     "building": {
-        "describe", "errors", "export", "exportable", "guards", "manifest", "spec", "training", "variants", "watching",
+        "describe", "errors", "export", "exportable", "flags", "guards", "manifest", "spec", "training", "variants",
+        "watching",
     },
     "commands": {
         "bench", "claims", "data", "errors", "guards", "manifest", "serve", "spec", "starter", "zoo",

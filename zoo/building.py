@@ -17,12 +17,45 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import guards
+from zoo import flags, guards
 from zoo.errors import UsageError
+from zoo.manifest import PRECISIONS
 
 if TYPE_CHECKING:
     from zoo.export import Exported
     from zoo.manifest import Manifest
+
+
+EXAMPLES = """\
+  zoo build specs/dcgan.yaml --budget 5m            train for five minutes at most, then export
+  zoo build specs/dcgan.yaml --resume               go on where the last run ended
+  zoo build specs/dcgan.yaml --dry-run              show networks, phases and memory, train nothing
+  zoo build specs/dcgan.yaml --set data.source=digits --steps 200"""
+
+
+def add_flags(p: argparse.ArgumentParser) -> None:
+    """The flags of `zoo build`."""
+    p.add_argument("spec", help="a YAML file, or the name of a spec that ships with the zoo")
+    p.add_argument("--out", type=Path, default=Path("exported"), help="folder for artifacts (default: exported)")
+    p.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="folder for checkpoints, pictures, curves (default: runs)"
+    )
+    p.add_argument("--steps", type=flags.steps, help="stop after this step (default: the spec's)")
+    p.add_argument(
+        "--budget", type=flags.budget, help="stop after this time, such as 90s, 5m, 2h (default: the spec's)"
+    )
+    p.add_argument("--seed", type=int, help="the same as --set training.seed=N")
+    flags.add_set(p)
+    p.add_argument(
+        "--resume", action="store_true", help="continue the run in --runs; without it an earlier run is set aside"
+    )
+    p.add_argument("--export", choices=("last", "best"), default="last",
+                   help="weights: of the last step, or of the best evaluation (spec: training.evaluate)")  # fmt: skip
+    p.add_argument("--precision", choices=PRECISIONS, help="also write this variant of the exported file")
+    p.add_argument("--dry-run", action="store_true", help="build the networks and describe them")
+    p.add_argument("--json", action="store_true", help="with --dry-run: one JSON object on stdout")
+    p.add_argument("--verbose", action="store_true", help="let the frameworks write their own messages too")
+    p.set_defaults(run=build)
 
 
 def build(options: argparse.Namespace) -> int:

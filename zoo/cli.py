@@ -84,37 +84,8 @@ def _command(group: argparse._SubParsersAction, name: str, text: str, examples: 
 
 
 def _add_build(group: argparse._SubParsersAction) -> None:
-    p = _command(group, "build", "train a spec and export its generator as a checked ONNX file", """\
-  zoo build specs/dcgan.yaml --budget 5m            train for five minutes at most, then export
-  zoo build specs/dcgan.yaml --resume               go on where the last run ended
-  zoo build specs/dcgan.yaml --dry-run              show networks, phases and memory, train nothing
-  zoo build specs/dcgan.yaml --set data.source=digits --steps 200""")  # fmt: skip
-    p.add_argument("spec", help="a YAML file, or the name of a spec that ships with the zoo")
-    p.add_argument("--out", type=Path, default=Path("exported"), help="folder for artifacts (default: exported)")
-    p.add_argument(
-        "--runs", type=Path, default=Path("runs"), help="folder for checkpoints, pictures, curves (default: runs)"
-    )
-    p.add_argument("--steps", type=flags.steps, help="stop after this step (default: the spec's)")
-    p.add_argument(
-        "--budget", type=flags.budget, help="stop after this time, such as 90s, 5m, 2h (default: the spec's)"
-    )
-    p.add_argument("--seed", type=int, help="the same as --set training.seed=N")
-    _add_set(p)
-    p.add_argument(
-        "--resume", action="store_true", help="continue the run in --runs; without it an earlier run is set aside"
-    )
-    p.add_argument("--export", choices=("last", "best"), default="last",
-                   help="weights: of the last step, or of the best evaluation (spec: training.evaluate)")  # fmt: skip
-    p.add_argument("--precision", choices=PRECISIONS, help="also write this variant of the exported file")
-    p.add_argument("--dry-run", action="store_true", help="build the networks and describe them")
-    p.add_argument("--json", action="store_true", help="with --dry-run: one JSON object on stdout")
-    p.add_argument("--verbose", action="store_true", help="let the frameworks write their own messages too")
-    p.set_defaults(run=building.build)
-
-
-def _add_set(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--set", dest="overrides", metavar="a.b.c=value", action="append", default=[],
-                   help="change values of the spec, such as training.batch_size=64 data.source=digits")  # fmt: skip
+    text = "train a spec and export its generator as a checked ONNX file"
+    building.add_flags(_command(group, "build", text, building.EXAMPLES))
 
 
 def _add_sample(group: argparse._SubParsersAction) -> None:
@@ -201,7 +172,7 @@ def _add_check(group: argparse._SubParsersAction) -> None:
   zoo check specs/*.yaml
   zoo check my_specs/              all .yaml files of a folder""")  # fmt: skip
     p.add_argument("specs", nargs="*", help="files or folders (default: all specs that ship with the zoo)")
-    _add_set(p)
+    flags.add_set(p)
     p.set_defaults(run=commands.check)
 
 
@@ -245,7 +216,7 @@ def _add_bench(group: argparse._SubParsersAction) -> None:
     p.add_argument("--clients", type=flags.steps, default=200, help="with --serve: at a time (default: 200)")
     p.add_argument("--images", type=flags.steps, default=16, help="with --serve: in each request (default: 16)")
     p.add_argument("--artifact", type=Path, help="also compare ONNX Runtime with Keras on this export of the spec")
-    _add_set(p)
+    flags.add_set(p)
     p.set_defaults(run=commands.bench)
 
 

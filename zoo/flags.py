@@ -1,4 +1,4 @@
-"""What the values of flags must be: functions for argparse, which puts their message behind the flag's name."""
+"""Flags that commands share, and what the values of flags must be: argparse puts a message behind the flag's name."""
 
 from __future__ import annotations
 
@@ -25,3 +25,9 @@ def budget(text: str) -> float:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", text) or not float(text[:-1]):
         raise argparse.ArgumentTypeError(f"expected a time such as 90s, 5m or 2h, received '{text}'")
     return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
+
+
+def add_set(p: argparse.ArgumentParser) -> None:
+    """`--set a.b.c=value`, of every command that reads a spec."""
+    p.add_argument("--set", dest="overrides", metavar="a.b.c=value", action="append", default=[],
+                   help="change values of the spec, such as training.batch_size=64 data.source=digits")  # fmt: skip
