@@ -58,6 +58,8 @@ def _cell(image: np.ndarray[Any, Any]) -> Image.Image:
 
 
 def _cells(sheet: pictures.Image) -> np.ndarray[Any, Any]:
-    """The pairs of a translator's picture: cells of equal size, 2 pixels of white between them, 8 a row."""
-    side = (sheet.shape[1] + 2) // 8 - 2
-    return np.stack([sheet[:side, i * (side + 2) : i * (side + 2) + side] for i in range(8)])
+    """Some of the 16 pairs at the top of a translator's picture: cells of equal size, 2 pixels apart, 8 a row."""
+    step = (sheet.shape[1] + 2) // 8
+    chosen = [2 * pair + side for pair in range(0, 16, 3) for side in (0, 1)]
+    corners = [(i // 8 * step, i % 8 * step) for i in chosen]
+    return np.stack([sheet[y : y + step - 2, x : x + step - 2] for y, x in corners])
