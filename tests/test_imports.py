@@ -62,10 +62,11 @@ ROOMS: dict[str, set[str]] = {
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors", "spec"},
     "latents": {"priors", "spec"},
+    "fold": {"networks", "spec"},
     "film": {"algorithms", "arrays", "data", "errors", "latents", "pictures", "spec"},
     "watching": {
-        "algorithms", "arrays", "data", "errors", "judge", "latents", "manifest", "metrics", "pictures", "priors",
-        "spec",
+        "algorithms", "arrays", "data", "errors", "fold", "judge", "latents", "manifest", "metrics", "networks",
+        "pictures", "priors", "spec",
     },
     "training": {
         "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "film", "initializers", "latents",
@@ -75,7 +76,6 @@ ROOMS: dict[str, set[str]] = {
     "probes": {
         "arrays", "data", "errors", "exportable", "latents", "pictures", "priors", "runtime", "spec", "training",
     },
-    "fold": {"networks", "spec"},
     "onnx_graph": {"errors"},
     "convert": {"layers", "manifest", "networks", "onnx_graph", "sizes", "spec", "zoo"},
     "claims.result": {"errors"},

@@ -20,7 +20,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo import judge, latents, pictures, priors
+from zoo import fold, judge, latents, networks, pictures, priors
 from zoo.algorithms import Algorithm
 from zoo.arrays import Array, to_uint8
 from zoo.data import Dataset, Domains
@@ -62,17 +62,31 @@ class Metric:
 
     def __call__(self, algorithm: Algorithm) -> float:
         """Raises TrainingError for numbers that are not finite."""
-        network = algorithm.exported(self.plan.name)
-        parts = [self._made(network, slice(first, first + BATCH)) for first in range(0, self.count, BATCH)]
-        return frechet.distance(self.judge(np.concatenate(parts)).features, self.truth)
+        feeds = [
+            {tap: self.given[tap][first : first + BATCH] for tap in self.plan.inputs}
+            for first in range(0, self.count, BATCH)
+        ]
+        network = _as_exported(algorithm, self.plan.name, feeds)
+        made = np.concatenate([self._made(network, feed) for feed in feeds])
+        return frechet.distance(self.judge(made).features, self.truth)
 
-    def _made(self, network: keras.Model, rows: slice) -> Array:
+    def _made(self, network: keras.Model, feed: dict[str, Array]) -> Array:
         """uint8 images of the spec's size: a network that grows makes smaller ones at first."""
-        feed = {tap: self.given[tap][rows] for tap in self.plan.inputs}
         raw = keras.ops.convert_to_numpy(network(feed, training=False)[self.plan.output_name]).astype("float32")
         if not np.isfinite(raw).all():
             raise TrainingError(f"{self.plan.name} makes numbers that are not finite")
         return pictures.scale(to_uint8(raw, self.range), at_least=min(self.plan.output_shape[:2]))
+
+
+def _as_exported(algorithm: Algorithm, name: str, feeds: list[dict[str, Array]]) -> keras.Model:
+    """The network as it would leave: a copy, where batch norm must first be measured for averaged weights."""
+    network = algorithm.exported(name)
+    if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers):
+        return network
+    copy = networks.build(algorithm.exported_plan(name))
+    copy.set_weights(network.get_weights())
+    fold.averaged_statistics(copy, feeds)
+    return copy
 
 
 @dataclass(frozen=True)
