@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-from zoo import autodiff, checkpoint, optimizers, spec, training
+from zoo import autodiff, checkpoint, examples, optimizers, spec, training
 
 
 def losses(algorithm, batches, steps):
@@ -79,7 +79,7 @@ if __name__ == "__main__":
         read = spec.read(path)
         algorithm = training.make(read)
         checkpoint.load(path.with_suffix(".npz"), algorithm, read.document)
-        played[path.stem] = losses(algorithm, training.make_batches(read, algorithm, training.load_data(read)), steps)
+        played[path.stem] = losses(algorithm, training.make_batches(read, algorithm, examples.load(read)), steps)
         progress = checkpoint.Progress(steps, 1.0, training.machine())
         end = path.with_suffix(f".{keras.backend.backend()}.npz")
         checkpoint.save(end, algorithm, progress, read.document)

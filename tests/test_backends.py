@@ -15,7 +15,7 @@ import pytest
 import tiny
 from backend_steps import derivatives, losses
 
-from zoo import algorithms, checkpoint, export, spec, training
+from zoo import algorithms, checkpoint, examples, export, spec, training
 
 STEPS = 10
 PLAYER = "optimizer: {Adam: {learning_rate: 1e-3, beta_1: 0.5}}"
@@ -68,7 +68,7 @@ def reference(tmp_path_factory):
         algorithm = training.make(read)
         algorithm.begin(0)
         checkpoint.save(folder / f"{name}.npz", algorithm, checkpoint.Progress(0, 0.0, ""), read.document)
-        played[name] = losses(algorithm, training.make_batches(read, algorithm, training.load_data(read)), STEPS)
+        played[name] = losses(algorithm, training.make_batches(read, algorithm, examples.load(read)), STEPS)
     return folder, played
 
 

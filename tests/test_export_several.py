@@ -9,7 +9,20 @@ import pytest
 import tiny
 
 import zoo
-from zoo import card, cases, export, exportable, history, manifest, onnx_graph, parity, pictures, probes, training
+from zoo import (
+    card,
+    cases,
+    examples,
+    export,
+    exportable,
+    history,
+    manifest,
+    onnx_graph,
+    parity,
+    pictures,
+    probes,
+    training,
+)
 from zoo.card import making
 from zoo.errors import ExportError, ServeError, UsageError
 from zoo.runtime import to_uint8
@@ -85,7 +98,7 @@ def test_golden_vectors_are_images_of_the_data(made, run):
     for name, tap, output in (("a_to_b", "a", "b"), ("b_to_a", "b", "a")):
         with np.load(made.folder / f"golden_{name}.npz") as golden:
             given, expected = golden[tap], golden[output]
-        images = training.load_data(run.spec).parts[tap].items[:4]
+        images = examples.load(run.spec).parts[tap].items[:4]
         np.testing.assert_array_equal(to_uint8(given, (-1.0, 1.0)), images)
         np.testing.assert_allclose(zoo.load(made.folder, network=name)(**{tap: given}), expected, rtol=0, atol=1e-4)
 
@@ -95,7 +108,7 @@ def test_the_picture_shows_images_beside_their_translations(made, run):
     rows = 3  # of four pairs each: ten images
     height = rows * 66 - 2
     assert picture.shape == (2 * height + 10, 8 * 66 - 2, 3)
-    images = training.load_data(run.spec).parts
+    images = examples.load(run.spec).parts
     for top, (name, tap) in ((0, ("a_to_b", "a")), (height + 10, ("b_to_a", "b"))):
         first = images[tap].items[0]
         np.testing.assert_array_equal(picture[top : top + 64 : 8, :64:8], first)

@@ -62,6 +62,7 @@ ROOMS: dict[str, set[str]] = {
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors", "spec"},
     "latents": {"priors", "spec"},
+    "examples": {"data", "spec"},
     "fold": {"networks", "spec"},
     "film": {"algorithms", "arrays", "data", "errors", "latents", "pictures", "spec"},
     "watching": {
@@ -69,12 +70,13 @@ ROOMS: dict[str, set[str]] = {
         "pictures", "priors", "spec",
     },
     "training": {
-        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "film", "initializers", "latents",
-        "priors", "spec", "watching",
+        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "examples", "film", "initializers",
+        "latents", "priors", "spec", "watching",
     },
     "exportable": {"errors", "spec", "training"},
     "probes": {
-        "arrays", "data", "errors", "exportable", "latents", "pictures", "priors", "runtime", "spec", "training",
+        "arrays", "data", "errors", "examples", "exportable", "latents", "pictures", "priors", "runtime", "spec",
+        "training",
     },
     "onnx_graph": {"errors"},
     "convert": {"layers", "manifest", "networks", "onnx_graph", "sizes", "spec", "zoo"},
@@ -89,17 +91,17 @@ ROOMS: dict[str, set[str]] = {
         "networks", "parity", "pictures", "priors", "probes", "runtime", "sizes", "spec", "tensor", "training", "zoo",
     },
     "describe": {"errors", "networks", "spec", "training"},
-    "bench": {"algorithms", "errors", "networks", "spec", "training", "zoo"},
+    "bench": {"algorithms", "errors", "examples", "networks", "spec", "training", "zoo"},
     "starter": {"errors", "registry", "spec"},
     "claims": {
-        "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "judge", "latents",
-        "losses", "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
+        "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "examples", "judge",
+        "latents", "losses", "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
     },
     "flags": set(),
     "guards": {"errors"},
     "evaluation": {
-        "card", "data", "errors", "features", "guards", "judge", "manifest", "metrics", "registry", "runtime", "scores",
-        "spec", "zoo",
+        "card", "data", "errors", "examples", "features", "guards", "judge", "manifest", "metrics", "registry",
+        "runtime", "scores", "spec", "zoo",
     },
     "report": {
         "card", "errors", "evaluation", "guards", "loading", "manifest", "pictures", "scores", "spec", "zoo",

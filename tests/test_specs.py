@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from games import images
 
-from zoo import export, manifest, spec, training
+from zoo import examples, export, manifest, spec, training
 from zoo.data import Domains
 
 SPECS = sorted((Path(__file__).parents[1] / "specs").glob("[!_]*.yaml"))
@@ -28,7 +28,7 @@ def test_it_trains_exports_and_agrees(path, tmp_path, monkeypatch):
     read = spec.read(path, SMALL)
     assert read.name == path.stem
     if "image" in read.fields or "a" in read.fields:
-        monkeypatch.setattr(training, "load_data", noise)
+        monkeypatch.setattr(examples, "load", noise)
     run = training.train(read, runs=tmp_path / "runs", steps=2)
     assert run.step == 2
     made = export.export(run, out=tmp_path / "out")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
-from zoo import checkpoint, pictures, training
+from zoo import checkpoint, examples, pictures, training
 from zoo.errors import DataError, TrainingError, UsageError
 from zoo.film import PAIRS, SAMPLES, PictureOf, shown
 from zoo.runtime import to_uint8
@@ -24,7 +24,7 @@ def weights(algorithm, name="generator"):
 
 def picture_of(run, folder):
     """The film of a run, begun once more in `folder`."""
-    return PictureOf(run.spec, run.algorithm, folder, shown(run.spec, training.load_data(run.spec)))
+    return PictureOf(run.spec, run.algorithm, folder, shown(run.spec, examples.load(run.spec)))
 
 
 def same(a, b):
@@ -242,7 +242,7 @@ def test_pictures_of_translators_show_originals_beside_translations(tmp_path):
     assert picture_of(run, tmp_path).shown["a"].shape == (min(PAIRS, 10), height, width, 3)
     for name, field in (("a_to_b", "a"), ("b_to_a", "b")):
         made = pictures.read_png(run.folder / f"{name}-{run.step:07d}.png")
-        first = training.load_data(run.spec).parts[field].items[:1, :height, :width]
+        first = examples.load(run.spec).parts[field].items[:1, :height, :width]
         shown = pictures.scale(first)[0]  # enlarged until a person can see it
         np.testing.assert_array_equal(made[: len(shown), : shown.shape[1]], shown)
 
@@ -260,7 +260,7 @@ def test_labels_meet_the_images_that_were_made_with_them(tmp_path):
     """D is asked about a fake with the label that G was given, in every draw."""
     spec = tiny.read(tmp_path, tiny.LABELLED, "algorithm.alternating.generator.updates=3")
     algorithm = training.make(spec)
-    batches = training.make_batches(spec, algorithm, training.load_data(spec))
+    batches = training.make_batches(spec, algorithm, examples.load(spec))
     asked = []
 
     def listen(name):
@@ -295,7 +295,7 @@ def test_weights_are_a_function_of_the_seed(tmp_path):
 def test_latents_are_a_function_of_seed_name_and_step(tmp_path):
     def batches(*overrides):
         spec = tiny.read(tmp_path, tiny.GAN, *overrides)
-        return training.make_batches(spec, training.make(spec), training.load_data(spec))
+        return training.make_batches(spec, training.make(spec), examples.load(spec))
 
     def batch(step, *overrides):
         return batches(*overrides)[step]
@@ -341,7 +341,7 @@ def test_biases_start_at_the_pixel_marginals(tmp_path, monkeypatch):
     spec = tiny.read(tmp_path, tiny.DENSE, *overrides)
     training.train(spec, runs=tmp_path / "runs")
     (algorithm,) = seen
-    mean = training.load_data(spec).images.mean(axis=0).reshape(-1) / 255
+    mean = examples.load(spec).images.mean(axis=0).reshape(-1) / 255
     expected = np.log(np.clip(mean, 1e-4, 1 - 1e-4) / (1 - np.clip(mean, 1e-4, 1 - 1e-4)))
     for network in (algorithm.players["generator"], algorithm.averages["generator"]):
         np.testing.assert_allclose(network.layers[1].bias.value, expected, rtol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 import zoo
-from zoo import checkpoint, export, fold, guards, judge, latents, manifest, networks, training, watching
+from zoo import checkpoint, examples, export, fold, guards, judge, latents, manifest, networks, training, watching
 from zoo import spec as language
 from zoo.data import Dataset
 from zoo.errors import SpecError, TrainingError, UsageError
@@ -90,7 +90,7 @@ def expert(monkeypatch):
     data = Dataset("fashion_mnist", images=real(), labels=labels, classes=tuple("0123456789"))
     monkeypatch.setattr(guards, "silence", lambda: None)
     monkeypatch.setattr(judge, "load", load)
-    monkeypatch.setattr(training, "load_data", lambda spec, split=None: data)
+    monkeypatch.setattr(examples, "load", lambda spec, split=None: data)
     return found
 
 
@@ -125,7 +125,7 @@ def test_the_number_is_the_distance_to_real_training_images(tmp_path, expert, mo
     monkeypatch.setattr(watching, "BATCH", 30)  # the last one is smaller
     read = tiny.read(tmp_path, WATCHED)
     algorithm = training.make(read)
-    metric = watching.of(read, training.load_data(read))
+    metric = watching.of(read, examples.load(read))
     assert metric.name == NAME
     assert expert.shown == []  # a short training never asks
     value = metric(algorithm)
@@ -141,7 +141,7 @@ def test_the_number_is_the_distance_to_real_training_images(tmp_path, expert, mo
     raw = keras.ops.convert_to_numpy(leaves(given, training=False)["image"])
     expected = frechet.distance(expert(to_uint8(raw, (-1.0, 1.0))).features, expert(truth).features)
     assert value == pytest.approx(expected, rel=1e-5) and value == metric(algorithm)
-    again = watching.of(read, training.load_data(read))
+    again = watching.of(read, examples.load(read))
     assert again(algorithm) == value
     algorithm.averages["generator"].layers[-2].bias.assign(np.full(784, 0.5))
     assert metric(algorithm) != value
@@ -204,7 +204,7 @@ def test_a_resumption_forgets_what_came_after_it(tmp_path, scripted):
     run, _ = trained(tmp_path)
 
     def at(first):
-        keep = watching.of(run.spec, training.load_data(run.spec))
+        keep = watching.of(run.spec, examples.load(run.spec))
         return watching.Watch(
             run.spec, run.algorithm, keep, run.folder, first=first, save=None, tell=None, plot=None
         ).best  # fmt: skip
@@ -408,7 +408,7 @@ def test_what_can_be_watched(tmp_path):
 def test_it_is_watched_unless_told_otherwise_where_there_is_a_judge(tmp_path):
     said_nothing = WATCHED.replace("  evaluate: {every: 1, samples: 80}\n", "")
     read = tiny.read(tmp_path, said_nothing)
-    metric = watching.of(read, training.load_data(read))
+    metric = watching.of(read, examples.load(read))
     assert metric.name == "judge_frechet_2000" and watching.why_not(read) == ""
     off = tiny.read(tmp_path, said_nothing, OFF)
     assert watching.of(off, None) is None and watching.why_not(off) == "training.evaluate is null"

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import zoo
-from zoo import networks, training
+from zoo import examples, networks, training
 from zoo.algorithms import Algorithm
 from zoo.spec import Plan, Spec
 
@@ -38,7 +38,7 @@ class Result:
 def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -> Iterator[Result]:
     """Steps of `fit` on the spec's own data: float32, with XLA, bfloat16. Raises UsageError for untrainable specs."""
     config = training.recipe(spec)
-    dataset = training.load_data(spec)
+    dataset = examples.load(spec)
     variants: dict[str, Callable[[], None]] = {}
     for name, changes in {
         "float32": {"xla": False, "precision": "float32"},

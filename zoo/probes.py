@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo import latents, pictures, priors, training
+from zoo import examples, latents, pictures, priors
 from zoo.arrays import Array, from_uint8
 from zoo.data import Dataset, Domains
 from zoo.errors import DataError
@@ -33,7 +33,7 @@ class Images:
 
     def _load(self, split: str) -> Dataset | Domains:
         if split not in self._splits:
-            self._splits[split] = training.load_data(self.spec, split=split)
+            self._splits[split] = examples.load(self.spec, split=split)
         return self._splits[split]
 
     @property

@@ -13,12 +13,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from zoo import algorithms, autodiff, callbacks, checkpoint, data, film, latents, watching
+from zoo import algorithms, autodiff, callbacks, checkpoint, examples, film, latents, watching
 from zoo.algorithms import Algorithm
 from zoo.data import Batches, Dataset, Domains
 from zoo.errors import TrainingError, UsageError
@@ -86,7 +85,7 @@ def train(
     """
     training = recipe(spec)
     folder = runs / spec.name
-    dataset = load_data(spec)
+    dataset = examples.load(spec)
     metric = watching.of(spec, dataset)
     algorithm = make(spec)
     batches = make_batches(spec, algorithm, dataset)
@@ -211,20 +210,6 @@ def recipe(spec: Spec) -> Training:
     if training is None or spec.sections.algorithm is None or spec.sections.data is None:
         raise UsageError(f"{spec.path}: describes networks without saying how to train them. Try --dry-run")
     return training
-
-
-def load_data(spec: Spec, *, split: Any = None) -> Dataset | Domains:
-    """The data of a spec: with images of the spec's size if `split` is stated, else as they are held for training."""
-    section = spec.sections.data
-    assert section is not None
-    return data.load(
-        section.source.name,
-        section.source.args,
-        size=section.size if split else section.jitter_from or section.size,
-        channels=section.channels,
-        fit=section.fit,
-        split=split,
-    )
 
 
 def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -> Batches:

@@ -6,7 +6,7 @@ import pytest
 import tiny
 from keras import ops
 
-from zoo import autodiff, training
+from zoo import autodiff, examples, training
 from zoo.algorithms.cyclegan import ImagePool
 from zoo.errors import SpecError
 from zoo.losses import Adversarial
@@ -22,7 +22,7 @@ def game(tmp_path):
     def make(*overrides):
         spec = tiny.read(tmp_path, text, *(f"algorithm.cyclegan.{change}" for change in overrides))
         algorithm = training.make(spec)
-        drawn = training.make_batches(spec, algorithm, training.load_data(spec))[0]
+        drawn = training.make_batches(spec, algorithm, examples.load(spec))[0]
         return algorithm, {name: ops.convert_to_tensor(array) for name, array in drawn.items()}
 
     return make
@@ -232,7 +232,7 @@ def test_pools_are_tracked_and_never_trained(game):
 
 def test_training_sees_windows_of_what_it_holds_and_judges_see_whole_images(tmp_path):
     spec = tiny.read(tmp_path, tiny.cycle(tmp_path), "data.jitter_from=10", "data.fit=resize")
-    held, whole = training.load_data(spec), training.load_data(spec, split="train")
+    held, whole = examples.load(spec), examples.load(spec, split="train")
     assert held.a.images.shape == held.b.images.shape == (10, 10, 10, 3) and whole.a.images.shape == (10, 8, 8, 3)
     batches = training.make_batches(spec, training.make(spec), held)
     assert batches[0]["a"].shape == batches[0]["b"].shape == (1, 2, 8, 8, 3)

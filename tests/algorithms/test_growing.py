@@ -16,7 +16,7 @@ from games import batch, values
 from growing import GROWING
 from keras import ops
 
-from zoo import checkpoint, export, film, pictures, training
+from zoo import checkpoint, examples, export, film, pictures, training
 from zoo.algorithms.progressive import Stage, schedule
 
 FIRSTS = [0, 2, 4, 6, 8]  # of the five stages of GROWING
@@ -177,7 +177,7 @@ def test_small_images_are_shown_at_the_size_of_the_final_ones(tmp_path):
     large = large.replace("units: 64", "units: 16384").replace("[8, 8, 1]", "[128, 128, 1]")
     early = SimpleNamespace(exported=lambda name: lambda z, training: {"image": np.zeros((64, 4, 4, 1), "float32")})
     read = tiny.read(tmp_path, large)
-    film.PictureOf(read, early, tmp_path, film.shown(read, training.load_data(read)))(0)
+    film.PictureOf(read, early, tmp_path, film.shown(read, examples.load(read)))(0)
     assert pictures.read_png(tmp_path / "generator-0000000.png").shape == (8 * 130 - 2, 8 * 130 - 2, 1)
 
 

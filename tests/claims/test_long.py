@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import data, judge, training
+from zoo import data, examples, judge
 from zoo.algorithms.progressive import schedule
 from zoo.claims import catalogue as claims
 from zoo.claims import critic_loss, growing, ring
@@ -138,7 +138,7 @@ def street(tmp_path, monkeypatch):
     def walk(a_to_b, b_to_a, test=test):
         ways = {"a_to_b": Translator(a_to_b), "b_to_a": Translator(b_to_a)}
         monkeypatch.setattr(spec, "read", lambda path: None)
-        monkeypatch.setattr(training, "load_data", lambda spec, split: test)
+        monkeypatch.setattr(examples, "load", lambda spec, split: test)
         monkeypatch.setattr(zoo, "load", lambda path, network: ways[network])
         return claims.reproduce("translation", claims.Options(folder=tmp_path, artifact=tmp_path))
 

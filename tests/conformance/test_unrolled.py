@@ -9,8 +9,8 @@ import pytest
 from games import watch
 from keras import ops
 
+from zoo import examples, training
 from zoo import spec as specs
-from zoo import training
 from zoo.optimizers import Unrolled
 
 
@@ -27,7 +27,7 @@ def play():
 
 def first(spec, algorithm):
     """The batch of step 0, as `fit` hands it over."""
-    data = training.make_batches(spec, algorithm, training.load_data(spec))[0]
+    data = training.make_batches(spec, algorithm, examples.load(spec))[0]
     return {name: ops.convert_to_tensor(value) for name, value in data.items()}
 
 
@@ -40,7 +40,7 @@ def layers(algorithm, role):
 
 def test_the_ring_has_8_modes_of_which_no_two_are_one(spec):
     """The authors' demo lays 8 angles over the whole circle with both ends: 7 modes, one of them doubled."""
-    points = training.load_data(spec).items  # [N, 2]
+    points = examples.load(spec).items  # [N, 2]
     angles = np.arctan2(points[:, 1], points[:, 0])
     near = np.round(angles / (np.pi / 4)).astype(int) % 8
     counts = np.bincount(near, minlength=8)
@@ -53,7 +53,7 @@ def test_the_ring_has_8_modes_of_which_no_two_are_one(spec):
 
 
 def test_the_latents_are_256_normal_numbers(spec, algorithm):
-    z = training.make_batches(spec, algorithm, training.load_data(spec))[0]["z"]
+    z = training.make_batches(spec, algorithm, examples.load(spec))[0]["z"]
     assert z.shape == (2, 512, 256) and abs(z.mean()) < 0.01 and z.std() == pytest.approx(1, abs=0.01)
 
 

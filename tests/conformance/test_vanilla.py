@@ -8,7 +8,7 @@ import pytest
 from games import images, layers, moved, names, numpy, reader, step, values, watch, watch_flags
 from keras import ops
 
-from zoo import training
+from zoo import examples, training
 from zoo.data.sources import SOURCES
 from zoo.errors import SpecError
 
@@ -113,7 +113,7 @@ def test_the_output_bias_starts_at_the_pixel_marginals(tmp_path, monkeypatch):
     spec = read("training.batch_size=4", "training.steps=1")
     dataset, seen = images(spec), {}
     dataset.images[:, 0, 0] = 0  # a pixel that is always black has no logit
-    monkeypatch.setattr(training, "load_data", lambda spec, **_: dataset)
+    monkeypatch.setattr(examples, "load", lambda spec, **_: dataset)
     monkeypatch.setattr(training.checkpoint, "save", lambda *args: None)
     monkeypatch.setattr(training.film, "PictureOf", lambda *args: lambda step: None)
 

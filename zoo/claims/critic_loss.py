@@ -68,15 +68,15 @@ def critic_loss(options: Options) -> Outcome:
 
 
 def _film(options: Options, name: str, seed: int, at: Sequence[int], expert: judge.Judge) -> Film:
+    from zoo import examples
     from zoo import spec as language
-    from zoo import training
     from zoo.arrays import from_uint8, to_uint8
     from zoo.losses import LOSSES
 
     overrides = [*OVERRIDES[name], f"training.seed={seed}"]
     spec: Spec = language.read(language.find(SPEC), overrides)
     assert spec.sections.data is not None
-    images = training.load_data(spec, split="test").images  # type: ignore[union-attr]
+    images = examples.load(spec, split="test").images  # type: ignore[union-attr]
     limits, inputs = spec.sections.data.range, latents(spec, FAKES)
     held_out = from_uint8(images[:HELD_OUT], limits)  # type: ignore[index]
     truth = expert(images).features  # type: ignore[arg-type]

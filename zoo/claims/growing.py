@@ -94,14 +94,14 @@ def _kimg(spec: object, knob: str) -> float:
 def _film(
     options: Options, name: str, overrides: Sequence[str], at: Sequence[int], expert: judge.Judge, size: int
 ) -> Film:
+    from zoo import examples
     from zoo import spec as language
-    from zoo import training
     from zoo.arrays import to_uint8
 
     spec = language.read(language.find(SPEC), overrides)
     assert spec.sections.data is not None
     limits, inputs = spec.sections.data.range, latents(spec, FAKES)
-    truth = expert(training.load_data(spec, split="test").images).features  # type: ignore[union-attr, arg-type]
+    truth = expert(examples.load(spec, split="test").images).features  # type: ignore[union-attr, arg-type]
 
     def take(algorithm: Algorithm) -> dict[str, Array]:
         images = to_uint8(forward(algorithm.exported("generator"), inputs, "image"), limits)
@@ -119,11 +119,11 @@ def _film(
 
 def _paces(options: Options, specs: Mapping[str, Spec]) -> tuple[dict[str, list[Stage]], dict[str, float]]:
     """The stages of each training, and images per second in every stage that there is."""
-    from zoo import training
+    from zoo import examples, training
 
     stages, steppers = {}, {}
     for name, spec in specs.items():
-        stages[name], dataset = training.make(spec).stages, training.load_data(spec)
+        stages[name], dataset = training.make(spec).stages, examples.load(spec)
         for stage in stages[name]:
             if str(stage) not in steppers:  # the last stage of both is the same
                 options.say(f"growing: preparing to measure the pace of {stage}")

@@ -51,9 +51,9 @@ def ring(options: Options) -> Outcome:
 
 def _data() -> tuple[Array, float]:
     """Centres [8, 2] and standard deviation of the committed spec."""
-    from zoo import spec, training
+    from zoo import examples, spec
 
-    data = training.load_data(spec.read(spec.find(SPEC)), split="test")
+    data = examples.load(spec.read(spec.find(SPEC)), split="test")
     return data.centres, data.std  # type: ignore[union-attr, return-value]
 
 

@@ -27,10 +27,10 @@ SHOWN = 8
 def translation(options: Options) -> Outcome:
     """The exported networks alone, through the runtime."""
     import zoo
-    from zoo import spec, training
+    from zoo import examples, spec
 
     artifact = artifact_of(options, "cyclegan")
-    test = training.load_data(spec.read(artifact / "spec.yaml"), split="test")
+    test = examples.load(spec.read(artifact / "spec.yaml"), split="test")
     if not getattr(test, "paired", False):
         raise UsageError(f"{artifact}: its data '{test.name}' has no pairs to hold a translation against")
     images: dict[str, Array] = {name: part.images for name, part in test.parts.items()}  # type: ignore[misc]

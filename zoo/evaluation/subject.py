@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import zoo
-from zoo import data, manifest, spec
+from zoo import examples, manifest, spec
 from zoo.data import CARDS, Dataset
 from zoo.errors import UsageError
 from zoo.evaluation.progress import progress
@@ -78,13 +78,11 @@ class Subject:
 
     def real(self, split: Any = "test") -> Any:
         """The real data as its spec prepares them. Raises UsageError where there is none to hold it against."""
-        section = spec.read(self.folder / "spec.yaml").sections.data
+        stated = spec.read(self.folder / "spec.yaml")
+        section = stated.sections.data
         if section is None or section.source.name in ("folder", "folders"):
             raise UsageError(f"{self.folder}: its data are folders of the trainer's own; there is no test split")
-        return data.load(
-            section.source.name, section.source.args, size=section.size, channels=section.channels, fit=section.fit,
-            split=split,
-        )  # fmt: skip
+        return examples.load(stated, split=split)
 
     @cached_property
     def test(self) -> Dataset:
