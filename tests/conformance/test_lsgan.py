@@ -59,5 +59,5 @@ def test_each_player_is_updated_once_with_adam(algorithm):
     for phase in algorithm.phases():
         adam = phase.optimizer
         assert type(adam) is keras.optimizers.Adam and (adam.beta_1, adam.epsilon) == (0.5, 1e-8)
-        assert float(adam.learning_rate) == pytest.approx(2e-4, rel=1e-6)
+        assert float(adam.learning_rate) == pytest.approx(1e-3, rel=1e-6)
     assert algorithm.penalties == [] and not algorithm.game.zero_sum
