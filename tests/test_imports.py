@@ -17,6 +17,7 @@ PACKAGE = ROOT / "zoo"
 # module that stands here by its own name (spec.generate) is a room apart. `zoo` itself holds the version and `load`.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "machine": set(),
     "registry": set(),
     "tensor": {"errors"},
     "manifest": {"errors", "registry", "tensor"},
@@ -36,11 +37,11 @@ ROOMS: dict[str, set[str]] = {
     "data": {"arrays", "data.catalogue", "errors", "registry"},
     "draw": {"arrays", "data", "errors", "manifest", "pictures", "runtime", "tensor", "zoo"},
     "serve": {
-        "arrays", "data", "data.catalogue", "errors", "loading", "manifest", "pictures", "priors", "registry",
-        "runtime", "tensor", "zoo",
+        "arrays", "data", "data.catalogue", "errors", "loading", "machine", "manifest", "pictures", "priors",
+        "registry", "runtime", "tensor", "zoo",
     },
     "deploy": {"errors", "loading", "manifest", "serve", "session", "tensor"},
-    "spec": {"data.catalogue", "errors", "registry"},
+    "spec": {"data.catalogue", "errors", "machine", "registry"},
     "sizes": {"spec", "tensor"},
     "metrics": {"errors", "registry"},
     "judge": {"errors", "session"},
@@ -71,7 +72,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "training": {
         "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "examples", "film", "initializers",
-        "latents", "priors", "spec", "watching",
+        "latents", "machine", "priors", "spec", "watching",
     },
     "exportable": {"errors", "spec", "training"},
     "probes": {
@@ -95,13 +96,13 @@ ROOMS: dict[str, set[str]] = {
     "starter": {"errors", "registry", "spec"},
     "claims": {
         "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "examples", "judge",
-        "latents", "losses", "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
+        "latents", "losses", "machine", "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
     },
     "flags": set(),
     "guards": {"errors"},
     "evaluation": {
-        "card", "data", "errors", "examples", "features", "guards", "judge", "manifest", "metrics", "registry",
-        "runtime", "scores", "spec", "zoo",
+        "card", "data", "errors", "examples", "features", "guards", "judge", "machine", "manifest", "metrics",
+        "registry", "runtime", "scores", "spec", "zoo",
     },
     "report": {
         "card", "errors", "evaluation", "guards", "loading", "manifest", "pictures", "scores", "spec", "zoo",

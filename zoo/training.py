@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from zoo.algorithms import Algorithm
 from zoo.data import Batches, Dataset, Domains
 from zoo.errors import TrainingError, UsageError
 from zoo.initializers import apply_data
+from zoo.machine import cores
 from zoo.spec import Spec, Training
 from zoo.spec.types import seconds
 
@@ -239,9 +239,8 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -
 def machine() -> str:
     """What trains here, in words: cores, accelerators, backend."""
     devices = autodiff.accelerators()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     what = f"{len(devices)} x {devices[0].split(':')[0].upper()}" if devices else "no GPU"
-    return f"{cores} CPU cores, {what}, Keras on {keras.backend.backend()}"
+    return f"{cores()} CPU cores, {what}, Keras on {keras.backend.backend()}"
 
 
 def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset | Domains) -> None:

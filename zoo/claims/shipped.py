@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from zoo.claims.base import Options
 from zoo.errors import UsageError
+from zoo.machine import cores
 
 
 def artifact_of(options: Options, name: str) -> Path:
@@ -28,5 +28,4 @@ def provenance(facts: Any) -> str:
 
 def machine() -> str:
     """What runs an exported model here."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} CPU cores, ONNX Runtime"
+    return f"{cores()} CPU cores, ONNX Runtime"

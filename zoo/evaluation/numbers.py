@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from zoo import machine
 from zoo.errors import UsageError
 from zoo.evaluation import speed
 from zoo.evaluation.measures import MEASURES, Measure
@@ -42,8 +43,8 @@ def measured(subject: Subject, measures: Sequence[Measure]) -> Iterator[tuple[st
             name = f"{stem}_{counted(subject.n)}" if one.counted else stem
             yield name, Score(value, {**_common(subject), **about})
     for name, batch, threads in SPEED:
-        took = speed.seconds(subject, batch=batch, threads=threads or speed.cores())
-        about = {"batch": batch, **speed.machine(threads or speed.cores())}
+        took = speed.seconds(subject, batch=batch, threads=threads or machine.cores())
+        about = {"batch": batch, **speed.provenance(threads or machine.cores())}
         yield name, Score(1e3 * took / batch, {**_file(subject), **about})
 
 

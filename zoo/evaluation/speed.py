@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import time
 from importlib import metadata
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import zoo
+from zoo import machine
 from zoo.evaluation.subject import Subject
 
 CALLS = 50
@@ -35,27 +34,13 @@ def seconds(subject: Subject, *, batch: int, threads: int) -> float:
     return statistics.median(times)
 
 
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def machine(threads: int) -> dict[str, Any]:
+def provenance(threads: int) -> dict[str, Any]:
     """What it was measured on."""
     packages = ("onnxruntime", "onnxruntime-gpu")
     versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"] in packages}
     return {
-        "machine": f"{cores()} CPU cores, {_processor()}",
+        "machine": f"{machine.cores()} CPU cores, {machine.processor()}",
         "threads": threads,
         "provider": "CPU",
         **versions,
     }
-
-
-def _processor() -> str:
-    """What the processor calls itself."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

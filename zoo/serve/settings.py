@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from zoo import machine
 from zoo.errors import UsageError
 from zoo.registry import suggest
 
@@ -37,7 +37,7 @@ class Settings:
     max_batch: int = 64
     max_delay_seconds: float = 0.002  # that a request waits for company while another batch runs
     slice_seconds: float = 0.1  # that one call of ONNX Runtime may take: larger requests are cut, others go between
-    workers: int = field(default_factory=lambda: _cores())
+    workers: int = field(default_factory=machine.cores)
     threads: int = 1
     provider: str = "cpu"
     precision: str = "float32"
@@ -75,8 +75,3 @@ def _parsed(changes: Iterable[str]) -> Mapping[str, Any]:
             kind = {"int": "a whole number", "float": "a number"}[str(kinds[name])]
             raise UsageError(f"--set {name}: expected {kind}, received '{text}'") from error
     return parsed
-
-
-def _cores() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from zoo import machine
 from zoo.data.catalogue import describe, final_shape, window_shape
 from zoo.errors import DataError
 from zoo.spec import checks
@@ -119,7 +120,7 @@ def read(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Spec:
         problems.add(entry.place, "latent", f"'{name}' is a field of the data already; choose another name")
     plans = _plans(tree, {**fields, **latents}, problems)
     if tree.get("networks") is not None:
-        checks.whole(tree, plans, fields, checks.physical_memory(), problems)
+        checks.whole(tree, plans, fields, machine.memory(), problems)
     problems.raise_if_any()
     known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
     document_ = tree.plain()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -250,14 +249,6 @@ def training_bytes(plans: Mapping[str, Plan], batch_size: int) -> int:
     (a discriminator sees real and fake examples, a generator's results are kept for the pass back)."""
     weights = sum(plan.parameters for plan in plans.values()) * BYTES_PER_WEIGHT
     return weights + 2 * 4 * batch_size * sum(plan.activations for plan in plans.values())
-
-
-def physical_memory() -> int:
-    """Bytes of memory in this machine; 16 GB where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 16 * 2**30
 
 
 def gigabytes(size: int) -> str:
