@@ -14,7 +14,6 @@ from keras import ops
 
 from zoo import algorithms, autodiff, training
 from zoo.algorithms import unrolled
-from zoo.errors import UsageError
 from zoo.spec.types import Part
 
 SMOOTH = """
@@ -293,23 +292,7 @@ def test_labels_of_the_look_ahead_are_those_that_g_was_told(spec_of, monkeypatch
             np.testing.assert_array_equal(inputs["image"], data["image"][draw])
 
 
-# --- optimizers that cannot be unrolled
-
-
-@pytest.mark.parametrize(
-    "changes, told",
-    [
-        (["discriminator.optimizer=RMSprop"], "discriminator.optimizer: only SGD .* received RMSprop. An inner"),
-        (["discriminator.optimizer=AdamW"], "discriminator.optimizer: .* received AdamW"),  # a subclass that decays
-        (["discriminator.optimizer={Adam: {amsgrad: true}}"], "discriminator.optimizer: .* received Adam with amsgrad"),
-        (["inner_optimizer=RMSprop"], "inner_optimizer: only SGD and Adam can be unrolled, received RMSprop$"),
-    ],
-)  # fmt: skip
-def test_an_optimizer_that_cannot_be_unrolled_is_refused_in_one_line(spec_of, changes, told):
-    spec = spec_of(GAME, UNROLLED, *(f"algorithm.unrolled.{change}" for change in changes))
-    with pytest.raises(UsageError, match=f"^algorithm.unrolled.{told}") as caught:
-        training.make(spec)
-    assert "\n" not in str(caught.value)
+# --- optimizers
 
 
 def test_d_may_learn_by_another_optimizer_than_the_one_that_looks_ahead(spec_of):

@@ -16,7 +16,6 @@ from keras import ops
 from zoo import autodiff, optimizers
 from zoo.algorithms.alternating import alternating
 from zoo.algorithms.base import ALGORITHMS, Batch, Tensor, seeds
-from zoo.errors import UsageError
 from zoo.spec.types import NonNegativeInt, Optimizer
 
 
@@ -38,12 +37,6 @@ class unrolled(alternating):  # noqa: N801 - the name is a word of the spec lang
         self.inner = discriminator.optimizer if inner_optimizer is None else optimizers.make(inner_optimizer)
         if inner_optimizer is not None:
             self.inner.build(discriminator.variables)  # its zeros are only ever read
-        try:
-            optimizers.Unrolled(self.inner)
-        except UsageError as error:
-            knob = "inner_optimizer" if inner_optimizer else "discriminator.optimizer"
-            hint = "" if inner_optimizer else ". An inner_optimizer of its own may look ahead instead"
-            raise UsageError(f"algorithm.unrolled.{knob}: {error}{hint}") from error
 
     def generator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
         if not self.unrolled_updates:

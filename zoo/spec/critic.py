@@ -1,4 +1,4 @@
-"""What must be true of a critic: penalties and the burn-in of Wasserstein GANs fit the networks and the step."""
+"""What must be true of D: penalties, the burn-in of Wasserstein GANs and unrolled updates fit networks and step."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from zoo.spec.problems import Problems
 from zoo.spec.schema import below, names_of
 
 _OF_SLOPES = ("gradient_penalty", "r1")
+_UNROLLED = ("SGD", "Adam")  # whose updates zoo.optimizers.Unrolled knows as functions of tensors
 
 
 def critic(tree: Node, plans: Mapping[str, Plan], problems: Problems) -> None:
@@ -18,6 +19,8 @@ def critic(tree: Node, plans: Mapping[str, Plan], problems: Problems) -> None:
     for name, entry in algorithm.entries() if algorithm is not None else ():
         _slopes(entry.node, plans, problems)
         _burn_in(name, entry.node, problems)
+        if name == "unrolled":
+            _look_ahead(entry.node, problems)
 
 
 def _slopes(args: Node, plans: Mapping[str, Plan], problems: Problems) -> None:
@@ -47,3 +50,21 @@ def _burn_in(name: str, args: Node, problems: Problems) -> None:
     if long % each:
         text = f"expected a multiple of discriminator.updates ({each}), received {long}: a step has {each} of them"
         problems.add(place, f"algorithm.{name}.burn_in.updates", text)
+
+
+def _look_ahead(args: Node, problems: Problems) -> None:
+    """G's gradient passes through D's updates, so these must be written out as functions."""
+    inner, player = args.get("inner_optimizer"), args.get("discriminator")
+    stated = inner is not None and inner.value is not None
+    node = inner if stated else player.get("optimizer") if player is not None else None
+    key = "inner_optimizer" if stated else "discriminator.optimizer"
+    if node is None or problems.at(node.place):
+        return
+    kind = next(iter(node.value), None) if node.is_map else node.value
+    arguments = node.get(kind) if isinstance(kind, str) else None
+    amsgrad = arguments.get("amsgrad") if arguments is not None else None
+    if kind in _UNROLLED and (amsgrad is None or amsgrad.value is not True):
+        return
+    what = f"{kind} with amsgrad" if kind in _UNROLLED else kind
+    hint = "" if stated else ". An inner_optimizer of its own may look ahead instead"
+    problems.add(node.place, f"algorithm.unrolled.{key}", f"only SGD and Adam can be unrolled, received {what}{hint}")
