@@ -64,8 +64,8 @@ ROOMS: dict[str, set[str]] = {
     "checkpoint": {"algorithms", "errors", "spec"},
     "latents": {"priors", "spec"},
     "examples": {"data", "spec"},
-    "fold": {"networks", "spec"},
-    "film": {"algorithms", "arrays", "data", "errors", "latents", "pictures", "spec"},
+    "fold": {"algorithms", "networks", "spec"},
+    "film": {"algorithms", "arrays", "data", "errors", "fold", "latents", "pictures", "priors", "spec"},
     "watching": {
         "algorithms", "arrays", "data", "errors", "fold", "judge", "latents", "manifest", "metrics", "networks",
         "pictures", "priors", "spec",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
-from zoo import checkpoint, examples, pictures, training
+from zoo import checkpoint, examples, fold, pictures, training
 from zoo.errors import DataError, TrainingError, UsageError
 from zoo.film import PAIRS, SAMPLES, PictureOf, shown
 from zoo.runtime import to_uint8
@@ -228,12 +228,19 @@ def test_pictures_show_the_same_latents_again(tiny_run, tmp_path):
     assert pictures.read_png(tmp_path / "a/generator-0000001.png").shape == (8 * 66 - 2, 8 * 66 - 2, 1)
 
 
-def test_pictures_show_the_average(tiny_run, tmp_path):
+def test_pictures_show_the_average_with_batch_norm_measured(tiny_run, tmp_path):
     run = tiny_run
-    z = picture_of(run, tmp_path).shown["z"]
-    expected = keras.ops.convert_to_numpy(run.algorithm.averages["generator"]({"z": z}, training=False)["image"])
+    film = picture_of(run, tmp_path)
+    z, average = film.shown["z"], run.algorithm.averages["generator"]
+    leaves = fold.as_exported(run.algorithm, "generator", [{"z": film.measuring["z"]}])
+    expected = keras.ops.convert_to_numpy(leaves({"z": z}, training=False)["image"])
     shown = pictures.read_png(run.folder / "generator-0000004.png")[:64:8, :64:8, 0]  # the first image, enlarged by 8
     np.testing.assert_array_equal(shown, to_uint8(expected, (-1.0, 1.0))[0, :, :, 0])
+    assert leaves is not average and same(
+        *([v for v in network.weights if "moving" not in v.path] for network in (leaves, average))
+    )
+    moving = keras.ops.convert_to_numpy(average({"z": z}, training=False)["image"])
+    assert np.abs(moving - expected).max() > 0.01  # its statistics are those of other weights
 
 
 def test_pictures_of_translators_show_originals_beside_translations(tmp_path):

@@ -8,14 +8,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo import latents, pictures
+from zoo import fold, latents, pictures, priors
 from zoo.algorithms import Algorithm
 from zoo.arrays import from_uint8, to_uint8
 from zoo.data import Dataset, Domains
 from zoo.errors import TrainingError
 from zoo.spec import Plan, Spec
 
-SAMPLES, PAIRS = 64, 16
+SAMPLES, PAIRS, MEASURED = 64, 16, 512
 
 
 def shown(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
@@ -30,10 +30,12 @@ def shown(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
 
 class PictureOf:
     """Writes <folder>/<network>-<step>.png for every network that makes examples of the data from what is `shown`:
-    latents, class ids, or uint8 images, beside which their translations then stand."""
+    latents, class ids, or uint8 images, beside which their translations then stand. It is drawn as it would leave, with
+    the statistics of batch norm measured."""
 
     def __init__(self, spec: Spec, algorithm: Algorithm, folder: Path, shown: Mapping[str, np.ndarray]) -> None:
         self.spec, self.algorithm, self.folder, self.shown = spec, algorithm, folder, shown
+        self.measuring = latents.drawn(spec, MEASURED, seed=priors.MAX_SEED)
 
     def __call__(self, step: int) -> None:
         """Raises TrainingError for a network that makes NaN or infinity."""
@@ -52,8 +54,11 @@ class PictureOf:
         feed = {
             key: from_uint8(x, self.spec.sections.data.range) if x.dtype == np.uint8 else x for key, x in feed.items()
         }
-        made = self.algorithm.exported(name)(feed, training=False)[plan.output_name]
-        return keras.ops.convert_to_numpy(made).astype("float32")
+        drawn = plan.inputs.keys() <= self.measuring.keys()
+        network = fold.as_exported(
+            self.algorithm, name, [{key: self.measuring[key] for key in plan.inputs} if drawn else feed]
+        )
+        return keras.ops.convert_to_numpy(network(feed, training=False)[plan.output_name]).astype("float32")
 
     def _picture(self, plan: Plan, raw: np.ndarray) -> pictures.Image:
         assert self.spec.sections.data is not None

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 
 from zoo import networks
+from zoo.algorithms import Algorithm
+from zoo.algorithms.base import seeds
 from zoo.spec.plan import Plan, Step
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -47,6 +49,19 @@ def averaged_statistics(network: keras.Model, batches: list[dict[str, Array]]) -
     for norm, (mean, variance) in zip(norms, totals, strict=True):
         norm.moving_mean.assign(mean / len(batches))
         norm.moving_variance.assign(variance / len(batches))
+
+
+def as_exported(algorithm: Algorithm, name: str, batches: list[dict[str, Array]]) -> keras.Model:
+    """A network as it would leave now: a copy, where there is batch norm, whose statistics `batches` measure."""
+    network = algorithm.exported(name)
+    if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers):
+        return network
+    copy = networks.build(algorithm.exported_plan(name))
+    copy.set_weights(network.get_weights())
+    for seed in seeds(copy):  # dropout, the same for the same weights
+        seed.assign(keras.ops.zeros_like(seed))
+    averaged_statistics(copy, batches)
+    return copy
 
 
 def folded(plan: Plan, network: keras.Model, layers: dict[str, keras.layers.Layer] | None = None) -> keras.Model:

@@ -20,7 +20,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo import fold, judge, latents, networks, pictures, priors
+from zoo import fold, judge, latents, pictures, priors
 from zoo.algorithms import Algorithm
 from zoo.arrays import Array, to_uint8
 from zoo.data import Dataset, Domains
@@ -66,7 +66,7 @@ class Metric:
             {tap: self.given[tap][first : first + BATCH] for tap in self.plan.inputs}
             for first in range(0, self.count, BATCH)
         ]
-        network = _as_exported(algorithm, self.plan.name, feeds)
+        network = fold.as_exported(algorithm, self.plan.name, feeds)
         made = np.concatenate([self._made(network, feed) for feed in feeds])
         return frechet.distance(self.judge(made).features, self.truth)
 
@@ -76,17 +76,6 @@ class Metric:
         if not np.isfinite(raw).all():
             raise TrainingError(f"{self.plan.name} makes numbers that are not finite")
         return pictures.scale(to_uint8(raw, self.range), at_least=min(self.plan.output_shape[:2]))
-
-
-def _as_exported(algorithm: Algorithm, name: str, feeds: list[dict[str, Array]]) -> keras.Model:
-    """The network as it would leave: a copy, where batch norm must first be measured for averaged weights."""
-    network = algorithm.exported(name)
-    if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers):
-        return network
-    copy = networks.build(algorithm.exported_plan(name))
-    copy.set_weights(network.get_weights())
-    fold.averaged_statistics(copy, feeds)
-    return copy
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import tiny
@@ -175,8 +176,9 @@ def test_small_images_are_shown_at_the_size_of_the_final_ones(tmp_path):
     """Also where those are larger than what a person can see without being enlarged."""
     large = tiny.DENSE.replace("{source: digits}", "{source: digits, size: 128}")
     large = large.replace("units: 64", "units: 16384").replace("[8, 8, 1]", "[128, 128, 1]")
-    early = SimpleNamespace(exported=lambda name: lambda z, training: {"image": np.zeros((64, 4, 4, 1), "float32")})
-    read = tiny.read(tmp_path, large)
+    read, z = tiny.read(tmp_path, large), keras.Input([3])
+    small = keras.Model({"z": z}, {"image": keras.layers.Reshape([4, 4, 1])(keras.layers.Dense(16)(z))})
+    early = SimpleNamespace(exported=lambda name: small)
     film.PictureOf(read, early, tmp_path, film.shown(read, examples.load(read)))(0)
     assert pictures.read_png(tmp_path / "generator-0000000.png").shape == (8 * 130 - 2, 8 * 130 - 2, 1)
 
