@@ -176,7 +176,7 @@ def test_small_images_are_shown_at_the_size_of_the_final_ones(tmp_path):
     """Also where those are larger than what a person can see without being enlarged."""
     large = tiny.DENSE.replace("{source: digits}", "{source: digits, size: 128}")
     large = large.replace("units: 64", "units: 16384").replace("[8, 8, 1]", "[128, 128, 1]")
-    read, z = tiny.read(tmp_path, large), keras.Input([3])
+    read, z = tiny.read(tmp_path, large), keras.Input([3], name="z")
     small = keras.Model({"z": z}, {"image": keras.layers.Reshape([4, 4, 1])(keras.layers.Dense(16)(z))})
     early = SimpleNamespace(exported=lambda name: small)
     film.PictureOf(read, early, tmp_path, film.shown(read, examples.load(read)))(0)
