@@ -10,7 +10,7 @@ import numpy as np
 from zoo import judge
 from zoo.claims import figures
 from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.film import SECONDS, Array, cost, film, forward, latents, machine_of
+from zoo.claims.film import SECONDS, Array, cost, film, forward, machine_of
 from zoo.claims.result import Row
 from zoo.metrics import frechet
 from zoo.metrics.ranks import spearman
@@ -68,7 +68,7 @@ def critic_loss(options: Options) -> Outcome:
 
 
 def _film(options: Options, name: str, seed: int, at: Sequence[int], expert: judge.Judge) -> Film:
-    from zoo import examples
+    from zoo import examples, latents
     from zoo import spec as language
     from zoo.arrays import from_uint8, to_uint8
     from zoo.losses import LOSSES
@@ -77,7 +77,7 @@ def _film(options: Options, name: str, seed: int, at: Sequence[int], expert: jud
     spec: Spec = language.read(language.find(SPEC), overrides)
     assert spec.sections.data is not None
     images = examples.load(spec, split="test").images  # type: ignore[union-attr]
-    limits, inputs = spec.sections.data.range, latents(spec, FAKES)
+    limits, inputs = spec.sections.data.range, {"z": latents.drawn(spec, FAKES, seed=0)["z"]}
     held_out = from_uint8(images[:HELD_OUT], limits)  # type: ignore[index]
     truth = expert(images).features  # type: ignore[arg-type]
     game = LOSSES.get("wasserstein" if name == CRITIC else "non_saturating")()

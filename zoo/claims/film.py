@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import priors
 from zoo.claims.base import Options
 from zoo.manifest import write_whole
 
 if TYPE_CHECKING:
     from zoo.algorithms import Algorithm
-    from zoo.spec import Spec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Take = Callable[["Algorithm"], Mapping[str, Array]]
@@ -110,16 +108,6 @@ def cost(film: Mapping[int, Mapping[str, Array]]) -> float:
 def machine_of(films: Sequence[Mapping[int, Mapping[str, Array]]]) -> str:
     """Where they were trained; all places, if that was in several."""
     return " and ".join(dict.fromkeys(str(snapshot[MACHINE]) for film in films for snapshot in film.values()))
-
-
-def latents(spec: Spec, count: int, *, stream: int = 0) -> dict[str, Array]:
-    """The same draws of every latent for every snapshot."""
-    from zoo import latents as latents_of
-
-    return {
-        name: latents_of.prior(part).draw(priors.stream(stream, name), count)
-        for name, part in spec.sections.latent.items()
-    }
 
 
 def forward(network: Any, inputs: Mapping[str, Array], output: str, *, batch_size: int = 500) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from zoo import bench, judge
 from zoo.claims import figures
 from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.film import Array, cost, film, forward, latents, machine_of
+from zoo.claims.film import Array, cost, film, forward, machine_of
 from zoo.claims.result import Row
 from zoo.metrics import frechet
 
@@ -94,13 +94,13 @@ def _kimg(spec: object, knob: str) -> float:
 def _film(
     options: Options, name: str, overrides: Sequence[str], at: Sequence[int], expert: judge.Judge, size: int
 ) -> Film:
-    from zoo import examples
+    from zoo import examples, latents
     from zoo import spec as language
     from zoo.arrays import to_uint8
 
     spec = language.read(language.find(SPEC), overrides)
     assert spec.sections.data is not None
-    limits, inputs = spec.sections.data.range, latents(spec, FAKES)
+    limits, inputs = spec.sections.data.range, {"z": latents.drawn(spec, FAKES, seed=0)["z"]}
     truth = expert(examples.load(spec, split="test").images).features  # type: ignore[union-attr, arg-type]
 
     def take(algorithm: Algorithm) -> dict[str, Array]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.claims import figures
 from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.film import Array, cost, film, forward, latents, machine_of
+from zoo.claims.film import Array, cost, film, forward, machine_of
 from zoo.claims.result import Row
 from zoo.metrics.modes import SAMPLES, Modes, coverage
 
@@ -58,9 +58,9 @@ def _data() -> tuple[Array, float]:
 
 
 def _film(options: Options, k: int, seed: int, steps: Sequence[int]) -> dict[int, dict[str, Array]]:
-    from zoo import spec
+    from zoo import latents, spec
 
-    inputs = latents(spec.read(spec.find(SPEC)), SAMPLES)
+    inputs = {"z": latents.drawn(spec.read(spec.find(SPEC)), SAMPLES, seed=0)["z"]}
 
     def take(algorithm: Algorithm) -> dict[str, Array]:
         return {"point": forward(algorithm.exported("generator"), inputs, "point", batch_size=SAMPLES)}
