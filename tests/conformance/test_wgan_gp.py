@@ -145,9 +145,8 @@ def test_nothing_is_clipped(play):
     assert algorithm.weight_clip is None and algorithm.burn_in is None
     before = values(algorithm)
     step(spec, algorithm)
-    assert (
-        max(np.abs(v - before[n]).max() for n, v in values(algorithm).items() if n.startswith("discrim")) < 8e-3
-    )  # 5 updates of 4e-4
+    # 5 updates of 4e-4
+    assert max(np.abs(v - before[n]).max() for n, v in values(algorithm).items() if n.startswith("discrim")) < 8e-3
 
 
 # --- the step and the optimizers

@@ -284,3 +284,10 @@ def test_no_value_of_any_argument_crashes_the_reader(tmp_path: Path) -> None:
             except SpecError:
                 outcomes["broken"] += 1
     assert min(outcomes.values()) >= 3
+
+
+def test_another_optimizer_is_offered_only_where_it_would_help():
+    """What looks ahead already is the one that does not fit."""
+    hint = ". An inner_optimizer of its own may look ahead instead"
+    offered, stated = (mistakes(BROKEN / f"unrolled_{name}.yaml")[0] for name in ("rmsprop", "inner"))
+    assert offered.endswith(f"received RMSprop{hint}") and stated.endswith("received RMSprop")

@@ -13,7 +13,7 @@ from zoo.manifest import MANIFEST_FILE, write_whole
 EXAMPLES = """\
   zoo report                       all of exported/, and its gallery
   zoo report exported/dcgan        one card
-  zoo report exported/dcgan --seeds /tmp/seed1/dcgan /tmp/seed2/dcgan
+  zoo report exported/dcgan --seeds seed1/dcgan seed2/dcgan
   zoo report --text                the words and tables alone, which needs no data
   zoo report --into README.md      also the tables that stand there between <!-- zoo: scores --> and <!-- zoo -->"""
 COMPARE_EXAMPLES = """\
