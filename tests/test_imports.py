@@ -17,6 +17,7 @@ PACKAGE = ROOT / "zoo"
 # module that stands here by its own name (spec.generate) is a room apart. `zoo` itself holds the version and `load`.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "lock": {"errors"},
     "machine": set(),
     "registry": set(),
     "tensor": {"errors"},
@@ -72,7 +73,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "training": {
         "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "examples", "film", "initializers",
-        "latents", "machine", "priors", "spec", "watching",
+        "latents", "lock", "machine", "priors", "spec", "watching",
     },
     "exportable": {"errors", "spec", "training"},
     "probes": {

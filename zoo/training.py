@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo import algorithms, autodiff, callbacks, checkpoint, examples, film, latents, watching
+from zoo import algorithms, autodiff, callbacks, checkpoint, examples, film, latents, lock, watching
 from zoo.algorithms import Algorithm
 from zoo.data import Batches, Dataset, Domains
 from zoo.errors import TrainingError, UsageError
@@ -80,8 +80,8 @@ def train(
     `steps` and `budget` (seconds, of this part) replace the spec's own limits; what came of them stands in `Run`.
     `watch(n, algorithm)` is called after each step, when n steps are made; it must not change anything.
 
-    Raises UsageError for a spec that only describes networks, DataError, and TrainingError when a number stops being
-    finite; the last good checkpoint then stays as it is.
+    Raises UsageError for a spec that only describes networks and for a run that another process trains, DataError, and
+    TrainingError when a number stops being finite; the last good checkpoint then stays as it is.
     """
     training = recipe(spec)
     folder = runs / spec.name
@@ -89,16 +89,17 @@ def train(
     metric = watching.of(spec, dataset)
     algorithm = make(spec)
     batches = make_batches(spec, algorithm, dataset)
-    start = _start(spec, algorithm, dataset, folder, resume)
     if budget is None and training.budget:
         budget = seconds(training.budget)
-    clock = callbacks.Clock(
-        step=start.step, steps=max(steps or training.steps, start.step), budget_seconds=budget,
-        batch_size=training.batch_size * algorithm.data_draws,
-    )  # fmt: skip
-    if clock.step >= clock.steps:
-        return Run(spec, algorithm, start.step, start.seconds, start.ended, start.machine, folder)
-    reason, took = _fit(spec, algorithm, batches, clock, start, folder, watch, metric)
+    with lock.held(folder):
+        start = _start(spec, algorithm, dataset, folder, resume)
+        clock = callbacks.Clock(
+            step=start.step, steps=max(steps or training.steps, start.step), budget_seconds=budget,
+            batch_size=training.batch_size * algorithm.data_draws,
+        )  # fmt: skip
+        if clock.step >= clock.steps:
+            return Run(spec, algorithm, start.step, start.seconds, start.ended, start.machine, folder)
+        reason, took = _fit(spec, algorithm, batches, clock, start, folder, watch, metric)
     return Run(spec, algorithm, clock.step, start.seconds + took, reason, machine(), folder)
 
 
