@@ -12,9 +12,15 @@ from zoo import machine
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
 def test_cores_are_those_that_the_process_may_use():
     first = min(os.sched_getaffinity(0))
-    code = f"import os; os.sched_setaffinity(0, [{first}]); from zoo import machine; print(machine.cores())"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "1\n"
+    code = f"import os; os.sched_setaffinity(0, [{first}]); from zoo.machine import cores, cpu; print(cores(), cpu())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "1 1 CPU core\n"
     assert machine.cores() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("cores, words", [(1, "1 CPU core"), (2, "2 CPU cores"), (64, "64 CPU cores")])
+def test_cores_in_words(monkeypatch, cores, words):
+    monkeypatch.setattr(machine, "cores", lambda: cores)
+    assert machine.cpu() == words
 
 
 def test_the_processor_has_a_name():

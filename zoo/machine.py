@@ -11,6 +11,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def cpu() -> str:
+    """Those cores in words, as manifests and cards say them."""
+    return "1 CPU core" if cores() == 1 else f"{cores()} CPU cores"
+
+
 def processor() -> str:
     """What the processor calls itself."""
     try:

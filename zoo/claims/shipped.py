@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.claims.base import Options
 from zoo.errors import UsageError
-from zoo.machine import cores
+from zoo.machine import cpu
 
 
 def artifact_of(options: Options, name: str) -> Path:
@@ -28,4 +28,4 @@ def provenance(facts: Any) -> str:
 
 def machine() -> str:
     """What runs an exported model here."""
-    return f"{cores()} CPU cores, ONNX Runtime"
+    return f"{cpu()}, ONNX Runtime"
