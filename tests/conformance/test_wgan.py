@@ -126,7 +126,7 @@ def test_statistics_of_the_generator_are_not_clipped(play):
 
 def test_rmsprop_is_torchs(algorithm):
     """No momentum and no Adam, with which the critic becomes unstable. Keras's rho is 0.9."""
-    for phase, rate in zip(algorithm.phases(), (5e-5, 2e-4), strict=True):  # the critic's is the paper's
+    for phase, rate in zip(algorithm.phases(), (2e-5, 8e-4), strict=True):
         found = phase.optimizer
         assert type(found) is keras.optimizers.RMSprop and found.momentum == 0 and not found.centered
         assert found.rho == 0.99 and float(found.learning_rate) == pytest.approx(rate, rel=1e-6)
@@ -140,7 +140,7 @@ def test_small_gradients_move_as_far_as_large_ones(spec, gradient):
     optimizer = optimizers.make(part)
     optimizer.build([w])
     optimizer.apply([ops.convert_to_tensor(np.full(1, gradient, "float32"))], [w])
-    assert float(w[0]) == pytest.approx(-2e-4 * gradient / (0.1 * gradient + 1e-8), rel=0.1)
+    assert float(w[0]) == pytest.approx(-8e-4 * gradient / (0.1 * gradient + 1e-8), rel=0.1)
 
 
 # --- the step
