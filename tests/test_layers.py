@@ -1,6 +1,5 @@
 """Every layer of the zoo: values by hand, a config that survives, weights that learn, an ONNX graph that agrees."""
 
-import inspect
 import math
 
 import keras
@@ -21,6 +20,7 @@ from zoo.layers import (
     SpectralConv2D,
     SpectralDense,
 )
+from zoo.registry import signature_of
 from zoo.spec.schema import names_of
 from zoo.spec.shapes import RULES, ShapeError
 
@@ -33,7 +33,7 @@ def example(name):
     if name in SPECIAL:
         args, x = SPECIAL[name]
         return LAYERS.get(name)(**args), x
-    parameters = inspect.signature(LAYERS.get(name)).parameters.values()
+    parameters = signature_of(LAYERS.get(name)).parameters.values()
     needed = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     assert set(needed) <= set(ARGUMENTS), f"say in ARGUMENTS or SPECIAL what '{name}' is made with"
     args = {key: ARGUMENTS[key] for key in needed}

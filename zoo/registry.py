@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
@@ -16,6 +17,13 @@ def suggest(name: object, names: Iterable[str]) -> str:
     folded = {choice.lower(): choice for choice in choices}
     near = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.6)
     return f" Did you mean '{folded[near[0]]}'?" if near else ""
+
+
+def signature_of(part: Callable[..., Any]) -> inspect.Signature:
+    """How a function, or the `__init__` of a class, is called. Of a class alone, Python 3.11.2 reads an inherited
+    `__new__` first, and Keras's layers have one that takes anything."""
+    begin = getattr(part, "__init__", None) if isinstance(part, type) else None
+    return inspect.signature(functools.partial(begin, None) if inspect.isfunction(begin) else part)
 
 
 class Registry(Generic[T]):
@@ -41,7 +49,7 @@ class Registry(Generic[T]):
 
     def bind(self, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
         """`args` completed with the part's own defaults. Raises TypeError for unknown arguments."""
-        signature = inspect.signature(self.get(name))
+        signature = signature_of(self.get(name))
         keyword = {p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
         for arg in args:
             if arg not in keyword:
