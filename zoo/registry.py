@@ -22,7 +22,7 @@ def suggest(name: object, names: Iterable[str]) -> str:
 def signature_of(part: Callable[..., Any]) -> inspect.Signature:
     """How a function, or the `__init__` of a class, is called. Of a class alone, Python 3.11.2 reads an inherited
     `__new__` first, and Keras's layers have one that takes anything."""
-    begin = getattr(part, "__init__", None) if isinstance(part, type) else None
+    begin = part.__init__ if isinstance(part, type) else None  # type: ignore[misc]
     return inspect.signature(functools.partial(begin, None) if inspect.isfunction(begin) else part)
 
 
