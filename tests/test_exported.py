@@ -202,7 +202,7 @@ def test_scores_are_those_of_the_file_beside_them(folder):
     measured = scores.read(folder)
     assert measured
     for score in measured.values():
-        assert score.protocol["file_sha256"] == files[manifest.read_all(folder)[0].file]
+        assert score.protocol["file_sha256"] == files[score.protocol["file"]]
 
 
 def test_trials_of_other_seeds_state_the_scores_of_the_file_for_its_own(folder):

@@ -59,6 +59,12 @@ def written(name: str, value: float) -> str:
     return format(value, kind.form if kind else ".4g")
 
 
+def rounding(name: str) -> float:
+    """Half a unit of the last digit that tables show: what rounding may hide."""
+    form = KINDS[stem(name)].form if stem(name) in KINDS else ".4f"
+    return 0.5 * 10.0 ** -int(form[1]) * (0.01 if form.endswith("%") else 1.0)
+
+
 def chapter(name: str, scores: Mapping[str, Score], reached: str = "") -> str:
     """The scores of artifact `name`, whose training `reached` so far; empty where nothing was measured."""
     if not ordered(scores):

@@ -5,5 +5,6 @@ measures   every number by name, with what it needs and its protocol
 speed      how long the file takes on this machine
 numbers    from measures to scores
 progress   how far it is
+check      what was measured, measured once more
 command    `zoo evaluate`: chooses, shows progress, writes metrics.json and the card
 """

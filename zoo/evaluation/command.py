@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ EXAMPLES = """\
   zoo evaluate exported/dcgan --quick                 without Inception, which takes 20 minutes on two cores
   zoo evaluate exported/dcgan --metrics fid kid
   zoo evaluate exported/dcgan --n 5000 --seed 1 --dry-run
+  zoo evaluate exported/dcgan --check                 measure again, and compare with metrics.json
 Ctrl-C loses nothing: what the networks saw is kept, and the next run goes on from there."""
 IMAGES = 10_000  # as many as published numbers of Fashion-MNIST rest on
 POINTS = 2500  # VEEGAN's number of samples in the plane
@@ -24,31 +26,46 @@ def add_flags(p: argparse.ArgumentParser) -> None:
     p.add_argument("artifact", type=Path, help="a folder such as exported/dcgan")
     p.add_argument("--metrics", nargs="+", metavar="NAME", help="such as fid or kid (default: all that apply)")
     p.add_argument("--n", type=int, help="samples (default: 10000; points: 2500)")
-    p.add_argument("--seed", type=int, default=0, help="of the samples (default: 0)")
+    p.add_argument("--seed", type=int, help="of the samples (default: 0)")
     p.add_argument("--threads", type=int, help="cores for ONNX Runtime (default: all)")
     p.add_argument("--quick", action="store_true", help="only what needs no network that is fetched (Inception, LPIPS)")
     p.add_argument("--dry-run", action="store_true", help="print the numbers without writing them into the artifact")
+    p.add_argument(
+        "--check", action="store_true", help="measure again what metrics.json says; exit code 1 when a number differs"
+    )
     p.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, say, write."""
+    """Measure, say, write; or hold what was written against what is measured now."""
     folder: Path = options.artifact
     if not (folder / "manifest.json").is_file():
         raise UsageError(f"{folder}: is not an exported model: it has no manifest.json")
     guards.need("evaluate", ("yaml",), extra="evaluate")
+    wanted = [name for part in options.metrics for name in part.split(",") if name] if options.metrics else None
+    if not options.check:
+        return _evaluate(folder, wanted, options)
+    if options.n is not None or options.seed is not None or options.dry_run:
+        raise UsageError("--check: writes nothing, and takes samples and seed from metrics.json; leave out "
+                         "--dry-run, --n and --seed")  # fmt: skip
+    from zoo.evaluation.check import check
+
+    return check(folder, wanted, quick=options.quick, threads=options.threads)
+
+
+def _evaluate(folder: Path, wanted: list[str] | None, options: argparse.Namespace) -> int:
     from zoo import card
-    from zoo.evaluation.numbers import chosen, measured
+    from zoo.evaluation.numbers import chosen, measured, timed
     from zoo.evaluation.subject import Subject
 
-    subject = Subject(folder, IMAGES if options.n is None else options.n, options.seed, options.threads)
+    subject = Subject(folder, IMAGES if options.n is None else options.n, options.seed or 0, options.threads)
     if options.n is None and subject.kind == "points":
         subject.n = POINTS
     if subject.n < 1:
         raise UsageError(f"--n: expected at least 1 sample, received {options.n}")
     found: dict[str, scores.Score] = {}
-    wanted = [name for part in options.metrics for name in part.split(",") if name] if options.metrics else None
-    for name, score in measured(subject, chosen(subject, wanted, quick=options.quick)):
+    measures = chosen(subject, wanted, quick=options.quick)
+    for name, score in itertools.chain(measured(subject, measures), timed(subject)):
         found[name] = score
         print(f"{name:24} {score.value:.5g}", flush=True)
         if not options.dry_run:  # at once: a later Ctrl-C leaves what is measured

@@ -37,25 +37,29 @@ def chosen(subject: Subject, asked: Sequence[str] | None, *, quick: bool = False
 
 
 def measured(subject: Subject, measures: Sequence[Measure]) -> Iterator[tuple[str, Score]]:
-    """Names and scores, each as soon as it is there; and how long the file takes on this machine."""
+    """Names and scores, each as soon as it is there."""
     for one in measures:
         for stem, (value, about) in one.run(subject).items():
             name = f"{stem}_{counted(subject.n)}" if one.counted else stem
-            yield name, Score(value, {**_common(subject), **about})
+            yield name, Score(value, {**_common(subject, about.get("file")), **about})
+
+
+def timed(subject: Subject) -> Iterator[tuple[str, Score]]:
+    """How long the file takes on this machine."""
     for name, batch, threads in SPEED:
         took = speed.seconds(subject, batch=batch, threads=threads or machine.cores())
         about = {"batch": batch, **speed.provenance(threads or machine.cores())}
         yield name, Score(1e3 * took / batch, {**_file(subject), **about})
 
 
-def _common(subject: Subject) -> dict[str, object]:
+def _common(subject: Subject, file: str | None) -> dict[str, object]:
     drawn = {} if subject.kind == "translations" else {"n_fake": subject.n, "seed": subject.seed}
-    return {**_file(subject), **drawn}
+    return {**_file(subject, file), **drawn}
 
 
-def _file(subject: Subject) -> dict[str, object]:
-    """Which weights: the file, and the step of the training that it comes from."""
-    facts = subject.facts
+def _file(subject: Subject, file: str | None = None) -> dict[str, object]:
+    """Which weights: the file (its first, unless a measure names another), and the step of the training it is of."""
+    facts = next((facts for facts in subject.networks if facts.file == file), subject.facts)
     return {
         "file": facts.file,
         "file_sha256": facts.files[facts.file],
