@@ -83,6 +83,22 @@ def test_fid_and_kid_are_of_the_file_and_of_the_test_images(eye, artifact):
     assert both >= {"precision_1200", "recall_1200", "density_1200", "coverage_1200"}
 
 
+def test_fid_says_what_real_images_get(eye, artifact):
+    """A distance has no scale of its own, and for so many samples its floor is not 0."""
+    real = look(data.load("digits", split="test").images)
+    (_, score), *_ = numbers.measured(Subject(artifact, n=60, seed=0), [measures.MEASURES["fid"]])
+    half = len(real) // 2
+    floor = frechet.distance(real[:half], real[half:])
+    assert score.protocol["of_two_halves_of_the_real"] == pytest.approx(floor, rel=1e-6) and 0 < floor < score.value
+
+
+def test_who_asks_for_one_score_is_not_timed(zoo_says, tmp_path):
+    folder = Path(shutil.copytree(RING, tmp_path / "ring"))
+    before = scores.read(folder)["ms_per_image"]
+    code, out, _ = zoo_says("evaluate", folder, "--metrics", "modes")
+    assert code == 0 and "ms_per_image" not in out and scores.read(folder)["ms_per_image"] == before
+
+
 def test_the_padded_border_is_cut_off():
     """Fashion-MNIST has 28 x 28 pixels, and FID is published for these."""
     one = Subject(ROOT / "exported" / "dcgan", n=3, seed=0)

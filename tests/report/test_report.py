@@ -74,6 +74,13 @@ def test_aims_and_the_numbers_of_others():
     assert numbers.chapter("dcgan", {}) == ""
 
 
+def test_a_distance_stands_beside_what_real_images_get():
+    protocol = {**PROTOCOL, "of_two_halves_of_the_real": 5.155}
+    text = numbers.chapter("dcgan", {"fid_10k": Score(16.14, protocol)})
+    others = "26.5 +- 1.6 (non-saturating loss); 5.2 for one half of the real images against the other"
+    assert f"| `fid_10k` | FID | lower | 16.1 | {others} |" in text
+
+
 def test_two_side_by_side(zoo_says, folder, tmp_path):
     scores.write(folder / "tiny", {"swd": Score(7.25, PROTOCOL), "fid_10k": Score(3.5, PROTOCOL)})
     shutil.copytree(folder / "tiny", folder / "other")

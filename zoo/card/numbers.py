@@ -39,6 +39,11 @@ KINDS: Mapping[str, Kind] = {  # by stem, in the order of the table
     "lpips": Kind("LPIPS to the unseen partner", "lower", ".3f"),
     "cycle_l1": Kind("L1 of there and back", "lower", ".3f"),
 }
+REFERENCES = {  # in a protocol: what gives the number its scale
+    "of_the_input": "for the input itself",
+    "of_the_real": "for real images",
+    "of_two_halves_of_the_real": "for one half of the real images against the other",
+}
 SPEED = ("ms_per_image", "ms_per_image_of_64")
 
 
@@ -76,15 +81,14 @@ def chapter(name: str, scores: Mapping[str, Score], reached: str = "") -> str:
 
 
 def _row(name: str, metric: str, score: Score) -> str:
-    kind, other = KINDS.get(stem(metric)), published(metric, score.protocol.get("data", ""), name)
+    kind = KINDS.get(stem(metric))
     title, better = (kind.title, kind.better) if kind else ("", "")
-    idle = score.protocol.get("of_the_input", score.protocol.get("of_the_real"))
-    beside = other.text if other else f"{written(metric, idle)} {_of(score)}" if idle is not None else ""
-    return f"| `{metric}` | {title} | {better} | {written(metric, score.value)} | {beside} |"
-
-
-def _of(score: Score) -> str:
-    return "for the input itself" if "of_the_input" in score.protocol else "for real images"
+    other = published(metric, score.protocol.get("data", ""), name)
+    beside = [other.text] if other else []
+    beside += [
+        f"{written(metric, score.protocol[key])} {of}" for key, of in REFERENCES.items() if key in score.protocol
+    ]
+    return f"| `{metric}` | {title} | {better} | {written(metric, score.value)} | {'; '.join(beside)} |"
 
 
 def _aims(name: str, scores: Mapping[str, Score], reached: str) -> list[str]:

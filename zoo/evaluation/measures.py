@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.evaluation.subject import Subject, Views, halves, see
+from zoo.evaluation.subject import Array, Subject, Views, halves, see
 from zoo.metrics import frechet, kernel, labels, modes, neighbours, pairs, patches, scores, walks
 
 Numbers = Mapping[str, tuple[float, Mapping[str, Any]]]
@@ -58,11 +58,17 @@ def _seen(views: Views, **more: Any) -> dict[str, Any]:
     return {"n_real": len(views.real), "split": "test", **views.network.protocol, **more}
 
 
+def _halves(real: Array) -> dict[str, float]:
+    """The Frechet distance that real images have from others of their kind; above 0, for there are only so many."""
+    half, width = len(real) // 2, real.shape[1]
+    return {"of_two_halves_of_the_real": frechet.distance(real[:half], real[half:])} if half > width else {}
+
+
 @measure("fid", applies=_images, looks="inception")
 def fid(subject: Subject) -> Numbers:
     """Heusel et al. 2017."""
     views = subject.inception
-    return {"fid": (frechet.distance(views.real, views.fake), _seen(views))}
+    return {"fid": (frechet.distance(views.real, views.fake), _seen(views, **_halves(views.real)))}
 
 
 @measure("kid", applies=_images, looks="inception")
@@ -94,12 +100,8 @@ def judge_scores(subject: Subject) -> Numbers:
     (real, real_logits), (fake, logits) = halves(views.real), halves(views.fake)
     score, std = scores.inception_score(logits)
     best, _ = scores.inception_score(real_logits)
-    half = len(real) // 2
     return {
-        "judge_frechet": (
-            frechet.distance(real, fake),
-            _seen(views, of_two_halves_of_the_real=frechet.distance(real[:half], real[half:])),
-        ),
+        "judge_frechet": (frechet.distance(real, fake), _seen(views, **_halves(real))),
         "judge_score": (score, {**views.network.protocol, "splits": 10, "std": std, "of_the_real": best}),
     }
 
