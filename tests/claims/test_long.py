@@ -7,6 +7,7 @@ import pytest
 
 import zoo
 from zoo import data, examples, judge
+from zoo import spec as language
 from zoo.algorithms.progressive import schedule
 from zoo.claims import catalogue as claims
 from zoo.claims import critic_loss, growing, ring
@@ -56,6 +57,12 @@ def test_seconds_are_steps_times_the_pace_of_their_stage():
     shots = {step: {"frechet": np.array(100.0 - step)} for step in (5, 12, 20)}
     seconds, distances = growing.curve(shots, stages, rates, 16)
     assert seconds == pytest.approx([0.5, 1.0 + 0.4, 1.0 + 1.0 + 2.0]) and distances == [95.0, 88.0, 80.0]
+
+
+def test_the_last_stage_is_as_long_as_the_others():
+    spec = language.read(language.find("progressive"))
+    assert growing.length(spec) == 7 * 40_000 // 16  # 4, 8, 16, 32 pixels, and three fades
+    assert growing.length(language.read(language.find("progressive"), ["algorithm.progressive.fade_kimg=20"])) == 13_750
 
 
 # labels

@@ -41,7 +41,7 @@ def growing(options: Options) -> Outcome:
 
     expert, seed = judge.load(), options.seeds[0] if options.seeds else 0
     spec = language.read(language.find(SPEC))
-    size, steps = spec.plans["generator"].output_shape[0], spec.sections.training.steps  # type: ignore[union-attr]
+    size, steps = spec.plans["generator"].output_shape[0], length(spec)
     shrink = [f"algorithm.progressive.{knob}_kimg={_kimg(spec, knob) / 10}" for knob in ("stabilise", "fade")]
     steps, scale = (steps // 10, shrink) if options.quick else (steps, [])
     recipes = {
@@ -84,6 +84,17 @@ def growing(options: Options) -> Outcome:
 def moments(until: int) -> list[int]:
     """Steps at which to look, evenly up to the last."""
     return sorted({round(step) for step in np.linspace(0, until, SHOTS + 1)[1:]})
+
+
+def length(spec: Spec) -> int:
+    """Steps of a run whose last stage is as long as the others; the recipe itself goes on there for longer."""
+    from zoo.spec import growth
+
+    assert spec.sections.algorithm is not None and spec.sections.training is not None
+    networks = (spec.plans["generator"], spec.plans["discriminator"])
+    sizes = len(growth.sizes(*networks, spec.sections.algorithm.args["start"]))
+    images = 1000 * (sizes * _kimg(spec, "stabilise") + (sizes - 1) * _kimg(spec, "fade"))
+    return round(images / spec.sections.training.batch_size)
 
 
 def _kimg(spec: object, knob: str) -> float:
