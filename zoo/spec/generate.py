@@ -24,6 +24,7 @@ from zoo.losses import LOSSES
 from zoo.optimizers import KERAS_OPTIMIZERS, SCHEDULES
 from zoo.penalties import PENALTIES
 from zoo.priors import PRIORS
+from zoo.registry import signature_of
 from zoo.spec import keras_schema
 from zoo.spec.model import Network, Sections
 from zoo.spec.shapes import RULES
@@ -151,8 +152,8 @@ def of_signature(function: Callable[..., Any], *, leave: Iterable[str] = (), nar
     target = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
     hints = typing.get_type_hints(target, include_extras=True)
     properties, required = {}, []
-    for name, parameter in inspect.signature(target).parameters.items():
-        if name == "self" or name in leave or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+    for name, parameter in signature_of(function).parameters.items():
+        if name in leave or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         schema = {"$ref": "#/$defs/initializer"} if name.endswith("_initializer") else of(hints[name])
         schema = (narrow or {}).get(name, schema)
@@ -194,7 +195,7 @@ def _initializers() -> dict[str, Json]:
 def _keras(owner: str, cls: type) -> Json:
     """The arguments of a Keras class that a spec may set."""
     properties, required = {}, []
-    for name, parameter in inspect.signature(cls.__init__).parameters.items():  # type: ignore[misc]
+    for name, parameter in signature_of(cls).parameters.items():
         if (
             name in keras_schema.LEFT_OUT
             or name.endswith(("_regularizer", "_constraint"))

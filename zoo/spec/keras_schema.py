@@ -15,7 +15,7 @@ INITIALIZERS = (
 )  # fmt: skip
 ACTIVATIONS = ("elu", "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "tanh")
 LEFT_OUT = {
-    "self", "kwargs", "name", "dtype", "seed", "data_format", "activity_regularizer", "noise_shape", "synchronized",
+    "kwargs", "name", "dtype", "seed", "data_format", "activity_regularizer", "noise_shape", "synchronized",
     "weights", "mask_zero", "lora_rank", "lora_alpha", "unroll", "stateful", "return_state", "go_backwards",
     "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency",
     "renorm", "renorm_clipping", "renorm_momentum", "args", "input_axes", "output_axes", "use_cudnn",
