@@ -51,7 +51,7 @@ def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -
         algorithm.compile(xla=bool(changes["xla"]))
         batches = training.make_batches(variant, algorithm, dataset)
         variants[name] = stepper(algorithm, [batches[i] for i in range(8)])
-    yield from race("training", variants, rounds, round_seconds, per_call=config.batch_size)
+    yield from race("training", variants, rounds, round_seconds, per_call=config.batch_size * algorithm.data_draws)
 
 
 def sampling(plan: Plan, artifact: Path, *, rounds: int = 5, round_seconds: float = 1.0) -> Iterator[Result]:

@@ -65,8 +65,10 @@ def test_it_makes_the_golden_images(browser, site, artifact):
     browser.get(f"{site}/clients/web/index.html?artifact=/{artifact.name}")
     result = browser.find_element("id", "result")
     WebDriverWait(browser, 60).until(lambda _: result.text != "drawing ...")
-    lines = [line.rpartition(": largest difference to golden.npz ") for line in result.text.splitlines()]
-    assert [name for name, _, _ in lines] == [facts.model for facts, _, _ in goldens.networks(artifact)]
+    lines = [line.rpartition(", largest difference to golden.npz ") for line in result.text.splitlines()]
+    assert [name for name, _, _ in lines] == [
+        f"{facts.model}: {facts.outputs[0].name} {list(raw.shape)}" for facts, _, raw in goldens.networks(artifact)
+    ]
     assert all(float(difference) <= 1e-4 for _, _, difference in lines)
     drawn = [np.reshape(data, (height, width, 4)) for height, width, *data in browser.execute_script(PIXELS)]
     wanted = [image for images in goldens.pictures(artifact).values() for image in images]

@@ -41,7 +41,10 @@ def test_ray(place, capsys):
     assert application["args"] == {"folder": str(place / "exported"), "cpus": 3, "provider": "cpu"}
     (deployment,) = application["deployments"]
     assert deployment["autoscaling_config"]["min_replicas"] == 2 and deployment["ray_actor_options"] == {"num_cpus": 3}
-    assert "serve run ray.yaml" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "serve run ray.yaml" in told and "pip install 'gan-zoo[cpu,serve,ray]'" in told
+    assert "gan-zoo[cpu,serve,ray]" in (place / "ray.yaml").read_text().splitlines()[0]
+    assert main(["deploy", "ray", "exported", "--gpu"]) == 0 and "[gpu,serve,ray]" in capsys.readouterr().out
 
 
 MISTAKES = [

@@ -106,6 +106,16 @@ def test_the_padded_border_is_cut_off():
     np.testing.assert_array_equal(one.cropped(one.fakes), one.fakes[:, 2:30, 2:30])
     other = Subject(ROOT / "exported" / "vanilla", n=3, seed=0)
     assert other.crop is None and other.cropped(other.fakes).shape == (3, 28, 28, 1)
+    assert one.seen_as == other.seen_as == {"input": "28 x 28 pixels, grey repeated to RGB"}
+
+
+def test_a_walk_states_the_images_that_it_is_made_of():
+    one = Subject(ROOT / "exported" / "vanilla", n=10, seed=0)
+    ((name, score),) = numbers.measured(one, [measures.MEASURES["walk_jump"]])
+    about = {key: score.protocol[key] for key in ("walks", "frames", "n_fake", "seed")}
+    assert name == "walk_jump" and about == {"walks": 16, "frames": 33, "n_fake": 528, "seed": 0}
+    shipped = scores.read(one.folder)[name]
+    assert score.protocol == shipped.protocol and score.value == pytest.approx(shipped.value, rel=1e-4)
 
 
 def test_what_applies_to_what():

@@ -55,6 +55,25 @@ def test_a_server_that_goes_away_is_an_error(folder):
     assert tally.errors == 4 and tally.images == 0
 
 
+def test_a_wait_counts_that_is_longer_than_the_turn():
+    """Else only the short waits of the beginning, when nobody stands in line yet, would be told."""
+    tally = bench.Tally()
+
+    async def main():
+        async def slow(reader, writer):
+            while await reader.read(100):
+                await asyncio.sleep(0.3)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+
+        async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            await bench._ask(port, b"ask", tally, clients=3, images=2, seconds=0.4)
+
+    asyncio.run(main())
+    assert tally.images == 6 and tally.errors == 0  # the answers after 0.3 s; those after 0.6 s are too late
+    assert len(tally.latencies) == 3 and min(tally.latencies) >= 0.29  # asked at 0.3 s; what began at 0 is not counted
+
+
 @pytest.mark.parametrize("arguments", [[], ["dcgan", "--serve", "exported/dcgan"]])
 def test_a_spec_or_an_artifact(arguments, capsys):
     assert main(["bench", *arguments]) == 2

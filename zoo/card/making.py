@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,9 @@ def chapter(networks: Sequence[Manifest], folder: Path) -> str:
         sizes = ", ".join(f"{one.weights['parameters']:,} parameters in {one.file}" for one in networks)
     text = f"""## How it was made
 
-`zoo build spec.yaml`, the recipe in this folder: {steps:,} steps, {images:,} images shown,
-{_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} images/s), seed {weights["seed"]}.
+`zoo build spec.yaml --steps {steps} --budget {_hours(run["seconds"])}` makes it from the recipe in this folder:
+{steps:,} steps, {images:,} images shown, {_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} images/s),
+seed {weights["seed"]}.
 Exported: the {kind}{statistics}. {sizes}.
 SHA-256 of the recipe's content: `{facts.spec_sha256[:16]}...`."""
     curves = ["![losses during the training](curves.png)"] if (folder / "curves.png").is_file() else []
@@ -57,6 +59,11 @@ def _films(networks: Sequence[Manifest]) -> list[str]:
             what = f"what {facts.network or 'the generator'} made of the same {given}, step after step of its training"
             lines.append(f"![{what}]({film(facts)})")
     return lines
+
+
+def _hours(seconds: float) -> str:
+    """Enough to make as many steps again, on a machine of half the speed too."""
+    return f"{math.ceil(2 * seconds / 3600)}h"
 
 
 def _time(seconds: float) -> str:

@@ -115,8 +115,12 @@ def _protocols(scores: Mapping[str, Score]) -> list[str]:
 
 def _sentence(about: Mapping[str, Any]) -> str:
     parts = [f"{about['n_fake']:,} samples of seed {about['seed']}"] if "seed" in about else []
+    if "walks" in about:
+        parts = [f"{about['walks']} walks of {about['frames']} frames, from seed {about['seed']} on"]
     if "n_real" in about:
         parts.append(f"{about['n_real']:,} real images of the {about['split']} split")
+    if "input" in about:
+        parts.append(about["input"])
     if "network" in about:
         parts.append(f"features of {about['network']} (SHA-256 {about['network_sha256'][:12]}...), resized: "
                      f"{about['resize']}")  # fmt: skip

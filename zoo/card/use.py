@@ -98,7 +98,7 @@ def _javascript(facts: Manifest) -> str:
     if output.range:
         low, high = output.range
         lines.append(
-            f"const pixels = {output.name}.data.map((x) => Math.round((x - ({low:g})) / {high - low:g} * 255));"
+            f"const pixels = Uint8ClampedArray.from({output.name}.data, (x) => (x - ({low:g})) / {high - low:g} * 255);"
         )
     return "\n".join(lines)
 

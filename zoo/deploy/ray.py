@@ -37,7 +37,8 @@ def text(folder: str | os.PathLike[str], options: Options) -> str:
     """The config file, YAML. `folder` must be at the same path on every machine. Raises ServeError."""
     artifacts.find(folder)
     place = str(Path(folder).resolve())
-    head = f"# serve run THIS_FILE; every machine of the cluster needs gan-zoo[ray,serve] and {place}\n"
+    runtime = "gpu" if options.gpu else "cpu"
+    head = f"# serve run THIS_FILE; every machine of the cluster needs gan-zoo[{runtime},serve,ray] and {place}\n"
     return head + yaml(_config(place, options))
 
 

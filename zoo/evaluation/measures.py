@@ -68,7 +68,7 @@ def _halves(real: Array) -> dict[str, float]:
 def fid(subject: Subject) -> Numbers:
     """Heusel et al. 2017."""
     views = subject.inception
-    return {"fid": (frechet.distance(views.real, views.fake), _seen(views, **_halves(views.real)))}
+    return {"fid": (frechet.distance(views.real, views.fake), _seen(views, **subject.seen_as, **_halves(views.real)))}
 
 
 @measure("kid", applies=_images, looks="inception")
@@ -76,7 +76,8 @@ def kid(subject: Subject) -> Numbers:
     """Binkowski et al. 2018, as it is (their tables show 1,000 times that)."""
     views = subject.inception
     found = kernel.kid(views.real, views.fake, subsets=100, size=1000)
-    return {"kid": (found.value, _seen(views, subsets=100, subset_size=1000, std=found.std))}
+    about = _seen(views, **subject.seen_as, subsets=100, subset_size=1000, std=found.std)
+    return {"kid": (found.value, about)}
 
 
 @measure("precision", "recall", "density", "coverage", applies=_images, looks="inception")
@@ -84,7 +85,7 @@ def manifolds(subject: Subject) -> Numbers:
     """Kynkaanniemi et al. 2019 and Naeem et al. 2020, with Inception's features in the place of VGG16's."""
     views = subject.inception
     first, second = neighbours.both(views.real, views.fake, k=3, k_density=5)
-    near, dense = _seen(views, k=3), _seen(views, k=5)
+    near, dense = (_seen(views, **subject.seen_as, k=k) for k in (3, 5))
     return {
         "precision": (first.precision, near),
         "recall": (first.recall, near),
@@ -136,10 +137,12 @@ def _patchable(subject: Subject) -> bool:
 
 @measure("swd", applies=_patchable, counted=False)
 def swd(subject: Subject) -> Numbers:
-    """Karras et al. 2018, mean over the levels; images as they are made, with their border."""
+    """Karras et al. 2018, mean over the levels, for an eighth of their 16,384 images; with the border, if padded."""
     count = min(PATCHED, subject.n, len(subject.test))
     found = patches.sliced_wasserstein(subject.test.items[:count], subject.fakes[:count])
-    about = {"n_real": count, "n_fake": count, "split": "test", "levels": {str(k): v for k, v in found.items()}}
+    height, width = subject.fakes.shape[1:3]
+    about = {"n_real": count, "n_fake": count, "split": "test", "input": f"{height} x {width} pixels as they are made",
+             "levels": {str(k): v for k, v in found.items()}}  # fmt: skip
     return {"swd": (float(np.mean(list(found.values()))), about)}
 
 
@@ -150,7 +153,8 @@ def walk_jump(subject: Subject) -> Numbers:
     frames = [generator.interpolate(STEPS, seed=subject.seed + i) for i in range(WALKS)]
     seen = subject.expert(subject.cropped(np.concatenate(frames)))
     features = halves(seen)[0].reshape(WALKS, STEPS, -1)
-    return {"walk_jump": (walks.jump(features), {**subject.expert.protocol, "walks": WALKS, "frames": STEPS})}
+    about = {**subject.expert.protocol, "n_fake": WALKS * STEPS, "walks": WALKS, "frames": STEPS}
+    return {"walk_jump": (walks.jump(features), about)}
 
 
 @measure("modes", "high_quality", "reverse_kl", applies=lambda s: s.kind == "points")

@@ -119,6 +119,12 @@ class Subject:
         section = spec.read(self.folder / "spec.yaml").sections.data
         return (native[0], native[1]) if smaller and section and section.fit in (None, "pad") else None
 
+    @property
+    def seen_as(self) -> dict[str, str]:
+        """What Inception is given, for the protocol."""
+        height, width, channels = self.cropped(self.fakes[:1]).shape[1:]
+        return {"input": f"{height} x {width} pixels{', grey repeated to RGB' if channels == 1 else ''}"}
+
     def cropped(self, images: Array) -> Array:
         """Without the border."""
         if self.crop is None:

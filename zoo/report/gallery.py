@@ -20,7 +20,7 @@ COLUMNS, SIDE, LABEL = 12, 64, 150  # samples of a row, their size, the width of
 def markdown(folder: Path) -> str:
     """The text of the gallery, from the manifests and scores alone."""
     return "\n\n".join([
-        "# The zoo", f"![a row of samples of every model]({PICTURE})",
+        "# The zoo", f"![samples of every model that makes images, and translations of test images]({PICTURE})",
         "Every folder here is one model: an ONNX file that any program can run, its manifest, its recipe, its scores "
         "and its card. Scores are measured on the very files (`zoo evaluate`); each card has all, with their protocol.",
         tables.table(folder, "gallery"),
