@@ -131,6 +131,10 @@ def _bench_serve(options: argparse.Namespace) -> int:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Try a claim, or list them. Returns 0 when it holds, 3 when it does not."""
+    guards.need("reproduce", (*guards.TRAIN_MODULES, *guards.EXPORT_MODULES))
+    if find_spec("matplotlib") is None:
+        raise UsageError("`zoo reproduce` draws with matplotlib: pip install 'gan-zoo[claims]'")
+    guards.silence()
     from zoo.claims import catalogue as claims
 
     if not options.name:
@@ -139,14 +143,10 @@ def reproduce(options: argparse.Namespace) -> int:
         print(claims.listing())
         return 0
     chosen = claims.get(options.name)
-    guards.need("reproduce", (*guards.TRAIN_MODULES, *guards.EXPORT_MODULES))
-    if find_spec("matplotlib") is None:
-        raise UsageError("`zoo reproduce` draws with matplotlib: pip install 'gan-zoo[claims]'")
     artifact = options.artifact or Path("exported") / chosen.spec
     if options.artifact and not (artifact / "manifest.json").is_file():
         raise UsageError(f"--artifact: {artifact} is not an exported model: it has no manifest.json")
     guards.can_hold("--out", options.out)
-    guards.silence()
     seeds = tuple(options.seeds) if options.seeds else None
     how = claims.Options(quick=options.quick, seeds=seeds, folder=options.out, artifact=artifact)
     result = claims.reproduce(chosen.name, how)

@@ -122,6 +122,14 @@ def test_matplotlib_is_asked_for_kindly(zoo_says, monkeypatch):
     assert code == 2 and err == "`zoo reproduce` draws with matplotlib: pip install 'gan-zoo[claims]'\n"
 
 
+def test_the_list_says_what_is_not_installed(zoo_says, monkeypatch):
+    """Before the claims are imported, which need it."""
+    there = guards.find_spec
+    monkeypatch.setattr(guards, "find_spec", lambda name: None if name == "tensorflow" else there(name))
+    code, _, err = zoo_says("reproduce")
+    assert code == 2 and err.startswith("`zoo reproduce` needs tensorflow: pip install 'gan-zoo[train]'")
+
+
 def test_a_claim_is_registered_once(answer):
     answer(1.0)
     with pytest.raises(ValueError, match="'answer' is registered twice"):
