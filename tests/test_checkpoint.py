@@ -147,23 +147,6 @@ def test_another_spec_is_named(algorithm, saved):
         checkpoint.load(saved, algorithm, other)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "changed"),
-    [
-        ({"title": "a"}, {"title": "b", "about": "c", "export": {"opset": 18}}, []),
-        ({"training": {"steps": 1}}, {"training": {"steps": 9, "budget": "5m", "xla": True}}, []),
-        ({"training": {"seed": 1}}, {"training": {}}, ["training.seed"]),
-        ({"training": {"seed": 0, "precision": "float32"}}, {"training": {}}, []),  # the defaults, spelled out
-        ({"training": {"precision": "mixed_bfloat16"}}, {}, ["training.precision"]),
-        ({"networks": {"g": 1}}, {"networks": {"g": 2}}, ["networks"]),
-        ({"data": {}}, {"algorithm": {}}, ["algorithm", "data"]),
-    ],
-)
-def test_differences(old, new, changed):
-    assert checkpoint.differences(old, new) == changed
-    assert checkpoint.differences(new, old) == changed
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_never_written(algorithm, saved, value):
     before = saved.read_bytes()

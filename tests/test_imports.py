@@ -59,7 +59,7 @@ ROOMS: dict[str, set[str]] = {
         "autodiff", "errors", "layers", "losses", "networks", "optimizers", "penalties", "registry", "spec",
     },
     "spec.generate": {
-        "algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "spec",
+        "algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "registry", "spec",
     },
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors", "spec"},

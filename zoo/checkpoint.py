@@ -19,16 +19,10 @@ import numpy as np
 
 from zoo.algorithms import Algorithm
 from zoo.errors import TrainingError
-from zoo.spec import Training
+from zoo.spec.changes import differences
 
 FILE = "checkpoint.npz"
 META = "meta"
-# what may change when a run goes on: how long it is, what is shown, and how it leaves
-FREE = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "evaluate", "xla")
-FREE_SECTIONS = ("title", "about", "paper", "deviations", "training", "export", "spec_version")
-
-# a knob that is left out and one that states its default are the same run
-TRAINING_DEFAULTS = {f.name: f.default for f in dataclasses.fields(Training) if f.default is not dataclasses.MISSING}
 
 
 @dataclass(frozen=True)
@@ -81,16 +75,6 @@ def load(path: Path, algorithm: Algorithm, document: Mapping[str, Any]) -> Progr
     for name, variable in state.items():
         variable.assign(arrays[name])
     return progress
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The sections and training knobs that make two specs different runs."""
-    sections = [
-        key for key in sorted(old.keys() | new.keys()) if key not in FREE_SECTIONS and old.get(key) != new.get(key)
-    ]
-    a, b = ({**TRAINING_DEFAULTS, **(document.get("training") or {})} for document in (old, new))
-    knobs = [f"training.{k}" for k in sorted(a.keys() | b.keys()) if k not in FREE and a.get(k) != b.get(k)]
-    return sections + knobs
 
 
 def _misfit(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> str:

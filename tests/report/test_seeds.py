@@ -63,7 +63,7 @@ def test_what_cannot_be_compared(three, tmp_path):
     bare = artifact(tmp_path / "bare", 7, 17.0)
     scores.write(bare, {})
     for others, told in (
-        ([more], "was trained by another recipe than"),
+        ([more], "was trained by another recipe than .*, not just another seed: algorithm changed"),
         ([fewer], "fid_10k was measured by other protocols"),
         ([bare], "no score that all of them have: run `zoo evaluate` on"),
         ([three[1], three[1]], "a seed twice: 0, 2, 2"),
@@ -72,6 +72,12 @@ def test_what_cannot_be_compared(three, tmp_path):
         with pytest.raises(UsageError, match=told):
             gather(first, others)
     assert not (first / seeds.FILE).exists()
+
+
+def test_other_words_are_the_same_recipe(three, tmp_path):
+    told = artifact(tmp_path / "told", 5, 17.0, change=("deviations:", "deviations:\n- A typo less."))
+    assert "A typo less" in (told / "spec.yaml").read_text()
+    assert [trial.seed for trial in seeds.read(gather(three[0], [told]).parent)] == [0, 5]
 
 
 def test_seeds_go_with_one_model(three, zoo_says):

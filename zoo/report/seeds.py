@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from zoo import manifest, scores, spec
 from zoo.card import numbers, seeds
 from zoo.card.seeds import Trial
 from zoo.errors import UsageError
 from zoo.manifest import MANIFEST_FILE, write_whole
+from zoo.spec.changes import differences
 
+SEED = "training.seed"
 SAME = ("n_fake", "n_real", "split", "seed", "network_sha256", "resize")  # of protocols that can be compared
 
 
@@ -21,10 +22,14 @@ def gather(folder: Path, others: Sequence[Path]) -> Path:
     for place in places:
         if not (place / MANIFEST_FILE).is_file():
             raise UsageError(f"--seeds: {place} is not an exported model: it has no {MANIFEST_FILE}")
-    recipe = _recipe(folder)
+    recipe = spec.read(folder / "spec.yaml").document
     for place in others:
-        if _recipe(place) != recipe:
-            raise UsageError(f"--seeds: {place} was trained by another recipe than {folder}, not just another seed")
+        changed = [name for name in differences(recipe, spec.read(place / "spec.yaml").document) if name != SEED]
+        if changed:
+            raise UsageError(
+                f"--seeds: {place} was trained by another recipe than {folder}, not just another seed: "
+                f"{', '.join(changed)} changed"
+            )
     measured = [scores.read(place) for place in places]
     common = [name for name in numbers.ordered(measured[0]) if all(name in found for found in measured)]
     if not common:
@@ -46,11 +51,3 @@ def gather(folder: Path, others: Sequence[Path]) -> Path:
 def _trial(folder: Path, values: Mapping[str, float]) -> Trial:
     facts = manifest.read_all(folder)[0]
     return Trial(facts.weights["seed"], facts.weights["step"], facts.files[facts.file], values)
-
-
-def _recipe(folder: Path) -> dict[str, Any]:
-    """The spec of an artifact without its seed, and without what changes no weight."""
-    document = dict(spec.read(folder / "spec.yaml").document)
-    training = document.get("training", {})
-    document["training"] = {key: value for key, value in training.items() if key not in ("seed", "evaluate")}
-    return document
