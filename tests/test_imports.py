@@ -59,7 +59,8 @@ ROOMS: dict[str, set[str]] = {
         "autodiff", "errors", "layers", "losses", "networks", "optimizers", "penalties", "registry", "spec",
     },
     "spec.generate": {
-        "algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "registry", "spec",
+        "algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "registry",
+        "spec",
     },
     "callbacks": {"errors"},
     "checkpoint": {"algorithms", "errors", "spec"},

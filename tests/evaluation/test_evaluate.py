@@ -13,7 +13,7 @@ from zoo.errors import UsageError
 from zoo.evaluation import measures, numbers, subject
 from zoo.evaluation.subject import Subject
 from zoo.features.network import FeatureNetwork
-from zoo.metrics import frechet, modes
+from zoo.metrics import frechet, modes, neighbours, patches
 
 ROOT = Path(__file__).parents[2]
 RING = ROOT / "exported" / "unrolled"
@@ -90,6 +90,24 @@ def test_fid_says_what_real_images_get(eye, artifact):
     half = len(real) // 2
     floor = frechet.distance(real[:half], real[half:])
     assert score.protocol["of_two_halves_of_the_real"] == pytest.approx(floor, rel=1e-6) and 0 < floor < score.value
+
+
+def test_neighbours_and_patches_say_it_too(eye, artifact, monkeypatch):
+    real = look(data.load("digits", split="test").images)
+    half = len(real) // 2
+    first, second = neighbours.both(real[:half], real[half:], k=3, k_density=5)
+    found = dict(numbers.measured(Subject(artifact, n=60, seed=0), [measures.MEASURES["precision"]]))
+    floors = {name: score.protocol[measures.HALVES] for name, score in found.items()}
+    assert floors == {
+        "precision_60": first.precision, "recall_60": first.recall,
+        "density_60": second.density, "coverage_60": second.coverage,
+    }  # fmt: skip
+    one = Subject(ROOT / "exported" / "dcgan", n=8, seed=0)
+    monkeypatch.setattr(patches, "sliced_wasserstein", lambda a, b: {32: float(np.abs(a.astype(int) - b).mean())})
+    ((_, score),) = numbers.measured(one, [measures.MEASURES["swd"]])
+    test = one.test.items.astype(int)
+    assert score.protocol[measures.HALVES] == pytest.approx(np.abs(test[:8] - test[8:16]).mean())
+    assert score.value == pytest.approx(np.abs(test[:8] - one.fakes).mean())
 
 
 def test_who_asks_for_one_score_is_not_timed(zoo_says, tmp_path):

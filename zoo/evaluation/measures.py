@@ -18,6 +18,9 @@ from zoo.metrics import frechet, kernel, labels, modes, neighbours, pairs, patch
 Numbers = Mapping[str, tuple[float, Mapping[str, Any]]]
 PATCHED = 2048  # images of each set for SWD: its sorting takes a minute for so many
 WALKS, STEPS = 16, 33
+HALVES = (
+    "of_two_halves_of_the_real"  # in a protocol: the number of real images against as many others of the test split
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def _seen(views: Views, **more: Any) -> dict[str, Any]:
 def _halves(real: Array) -> dict[str, float]:
     """The Frechet distance that real images have from others of their kind; above 0, for there are only so many."""
     half, width = len(real) // 2, real.shape[1]
-    return {"of_two_halves_of_the_real": frechet.distance(real[:half], real[half:])} if half > width else {}
+    return {HALVES: frechet.distance(real[:half], real[half:])} if half > width else {}
 
 
 @measure("fid", applies=_images, looks="inception")
@@ -84,13 +87,17 @@ def kid(subject: Subject) -> Numbers:
 def manifolds(subject: Subject) -> Numbers:
     """Kynkaanniemi et al. 2019 and Naeem et al. 2020, with Inception's features in the place of VGG16's."""
     views = subject.inception
-    first, second = neighbours.both(views.real, views.fake, k=3, k_density=5)
+    half = len(views.real) // 2
+    (first, second), (best, densest) = (
+        neighbours.both(real, fake, k=3, k_density=5)
+        for real, fake in ((views.real, views.fake), (views.real[:half], views.real[half:]))
+    )
     near, dense = (_seen(views, **subject.seen_as, k=k) for k in (3, 5))
     return {
-        "precision": (first.precision, near),
-        "recall": (first.recall, near),
-        "density": (second.density, dense),
-        "coverage": (second.coverage, dense),
+        "precision": (first.precision, {**near, HALVES: best.precision}),
+        "recall": (first.recall, {**near, HALVES: best.recall}),
+        "density": (second.density, {**dense, HALVES: densest.density}),
+        "coverage": (second.coverage, {**dense, HALVES: densest.coverage}),
     }
 
 
@@ -143,6 +150,9 @@ def swd(subject: Subject) -> Numbers:
     height, width = subject.fakes.shape[1:3]
     about = {"n_real": count, "n_fake": count, "split": "test", "input": f"{height} x {width} pixels as they are made",
              "levels": {str(k): v for k, v in found.items()}}  # fmt: skip
+    if len(others := subject.test.items[count : 2 * count]) == count:
+        best = patches.sliced_wasserstein(subject.test.items[:count], others)
+        about[HALVES] = float(np.mean(list(best.values())))
     return {"swd": (float(np.mean(list(found.values()))), about)}
 
 
