@@ -20,7 +20,7 @@ PROTOCOL = {"n_fake": 10_000, "n_real": 10_000, "split": "test", "seed": 0, "ste
 
 def artifact(folder, seed, fid, *, change=("", ""), **protocol):
     """dcgan as if it had been trained with another seed."""
-    shutil.copytree(ROOT / "exported" / "dcgan", folder)
+    shutil.copytree(ROOT / "exported" / "dcgan", folder, ignore=shutil.ignore_patterns(seeds.FILE))
     spec, facts = folder / "spec.yaml", json.loads((folder / "manifest.json").read_text())
     text = spec.read_text().replace(*change)
     spec.write_text(text.replace("training:\n", f"training:\n  seed: {seed}\n"))

@@ -20,7 +20,7 @@ MARKED = "before\n<!-- zoo: scores -->\n{}<!-- zoo -->\nbetween\n<!-- zoo: model
 def folder(tmp_path):
     """dcgan and the ring, with no scores but those that a test gives."""
     for name in ("dcgan", "unrolled"):
-        shutil.copytree(ROOT / "exported" / name, tmp_path / "zoo" / name)
+        shutil.copytree(ROOT / "exported" / name, tmp_path / "zoo" / name, ignore=shutil.ignore_patterns("seeds.json"))
         (tmp_path / "zoo" / name / scores.FILE).unlink()
     return tmp_path / "zoo"
 
