@@ -98,7 +98,7 @@ def _ray(options: argparse.Namespace) -> int:
         host=options.host, port=options.port,
     )  # fmt: skip
     _write(options.out, ray.text(options.artifacts, chosen))
-    extras = f"[{'gpu' if options.gpu else 'cpu'},serve,ray]"
+    extras = ray.extras(chosen)
     print(f"{options.out}\nnext:\n  pip install 'gan-zoo{extras}' (in a checkout: pip install '.{extras}')\n"
           f"  serve run {options.out}")  # fmt: skip
     return 0

@@ -37,9 +37,13 @@ def text(folder: str | os.PathLike[str], options: Options) -> str:
     """The config file, YAML. `folder` must be at the same path on every machine. Raises ServeError."""
     artifacts.find(folder)
     place = str(Path(folder).resolve())
-    runtime = "gpu" if options.gpu else "cpu"
-    head = f"# serve run THIS_FILE; every machine of the cluster needs gan-zoo[{runtime},serve,ray] and {place}\n"
+    head = f"# serve run THIS_FILE; every machine of the cluster needs gan-zoo{extras(options)} and {place}\n"
     return head + yaml(_config(place, options))
+
+
+def extras(options: Options) -> str:
+    """What pip installs beside gan-zoo itself, on every machine of the cluster."""
+    return f"[{'gpu' if options.gpu else 'cpu'},serve,ray]"
 
 
 def _config(place: str, options: Options) -> dict[str, Any]:

@@ -146,14 +146,18 @@ def _patchable(subject: Subject) -> bool:
 def swd(subject: Subject) -> Numbers:
     """Karras et al. 2018, mean over the levels, for an eighth of their 16,384 images; with the border, if padded."""
     count = min(PATCHED, subject.n, len(subject.test))
-    found = patches.sliced_wasserstein(subject.test.items[:count], subject.fakes[:count])
+    real, others = subject.test.items[:count], subject.test.items[count : 2 * count]
+    levels = patches.sliced_wasserstein(real, subject.fakes[:count])
     height, width = subject.fakes.shape[1:3]
     about = {"n_real": count, "n_fake": count, "split": "test", "input": f"{height} x {width} pixels as they are made",
-             "levels": {str(k): v for k, v in found.items()}}  # fmt: skip
-    if len(others := subject.test.items[count : 2 * count]) == count:
-        best = patches.sliced_wasserstein(subject.test.items[:count], others)
-        about[HALVES] = float(np.mean(list(best.values())))
-    return {"swd": (float(np.mean(list(found.values()))), about)}
+             "levels": {str(k): v for k, v in levels.items()}}  # fmt: skip
+    if len(others) == count:
+        about[HALVES] = _mean(patches.sliced_wasserstein(real, others))
+    return {"swd": (_mean(levels), about)}
+
+
+def _mean(levels: dict[int, float]) -> float:
+    return float(np.mean(list(levels.values())))
 
 
 @measure("walk_jump", applies=_judged, counted=False, looks="judge")
