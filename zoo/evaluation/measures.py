@@ -18,9 +18,8 @@ from zoo.metrics import frechet, kernel, labels, modes, neighbours, pairs, patch
 Numbers = Mapping[str, tuple[float, Mapping[str, Any]]]
 PATCHED = 2048  # images of each set for SWD: its sorting takes a minute for so many
 WALKS, STEPS = 16, 33
-HALVES = (
-    "of_two_halves_of_the_real"  # in a protocol: the number of real images against as many others of the test split
-)
+# in a protocol: the number of real images against as many others of the test split
+HALVES = "of_two_halves_of_the_real"
 
 
 @dataclass(frozen=True)
