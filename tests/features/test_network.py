@@ -1,5 +1,8 @@
 """What a network made of images is kept, row by row, and never confused with that of other images."""
 
+import contextlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +46,26 @@ def test_one_that_was_stopped_goes_on(cache):
     part.write_bytes(part.read_bytes() + b"xy")  # a row that was cut off
     np.testing.assert_array_equal(network(calls)(IMAGES, told.append), IMAGES.reshape(7, -1)[:, :3])
     assert calls == [2, 2, 2, 1] and told[0] == 4
+
+
+@pytest.mark.parametrize("fail_at", [None, 6])
+def test_two_that_look_at_the_same_images_do_not_mix_their_rows(cache, fail_at):
+    """The second comes when the first has two of seven rows, and ends, or is stopped, before the first goes on."""
+    calls = []
+    first = network([])
+
+    def run(images):
+        if len(calls) == 1:
+            calls.append(0)
+            with contextlib.suppress(KeyboardInterrupt):
+                network(calls, fail_at=fail_at)(IMAGES)
+        calls.append(len(images))
+        return first.run(images)
+
+    expected = IMAGES.reshape(7, -1)[:, :3]
+    np.testing.assert_array_equal(replace(first, run=run)(IMAGES), expected)
+    np.testing.assert_array_equal(network([])(IMAGES), expected)
+    assert [path.suffix for path in cache.iterdir()] == [".f32"]
 
 
 def test_other_pixels_shapes_and_networks_are_apart(cache):

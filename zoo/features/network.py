@@ -6,6 +6,7 @@ stopped goes on where it was, and a second metric on the same images does not ru
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -59,26 +60,34 @@ class FeatureNetwork:
         return np.fromfile(place, np.float32).reshape(len(images), self.width)
 
     def _fill(self, place: Path, images: Array, advance: Advance) -> None:
-        """Write the rows that are not there yet, then give the file its name."""
+        """Write the rows that are not there yet, each where it belongs, then give the file its name.
+
+        A second process that looks at the same images writes the same rows in the same places.
+        """
         place.parent.mkdir(parents=True, exist_ok=True)
         aside = place.with_suffix(".part")
         row = 4 * self.width
-        with open(aside, "ab") as file:
-            done = file.tell() // row
-            file.truncate(done * row)  # a row that was cut off
+        with open(aside, "r+b", opener=_made_if_missing) as file:
+            done = file.seek(0, os.SEEK_END) // row  # without a row that was cut off
             advance(done)
             for start in range(done, len(images), self.batch):
                 found = self.run(images[start : start + self.batch])
+                file.seek(start * row)
                 file.write(np.ascontiguousarray(found, "<f4").tobytes())
                 file.flush()
                 advance(len(found))
-        os.replace(aside, place)
+        with contextlib.suppress(FileNotFoundError):  # the other process has named it
+            os.replace(aside, place)
 
     def _key(self, images: Array) -> str:
         """Of the network and of every pixel: other images, other features."""
         digest = hashlib.sha256(f"{self.sha256} {images.shape}".encode())
         digest.update(np.ascontiguousarray(images).data)
         return digest.hexdigest()
+
+
+def _made_if_missing(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o666)
 
 
 def inception(threads: int | None = None) -> FeatureNetwork:
