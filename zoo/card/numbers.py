@@ -98,8 +98,10 @@ def _aims(name: str, scores: Mapping[str, Score], reached: str) -> list[str]:
         wanted, other = (find(metric, score.protocol.get("data", ""), name) for find in (aim, published))
         if isinstance(wanted, float):
             off = score.value - wanted
-            missed = ", ".join(filter(None, (f"missed by {written(metric, off)}", reached, TRIED.get(name))))
+            missed = ", ".join(filter(None, (f"missed by {written(metric, off)}", reached)))
             lines.append(f"Aim of this zoo: `{metric}` of at most {wanted:g}; {'reached' if off <= 0 else missed}.")
+            if name in TRIED:
+                lines[-1] += f" Tried on the way: {TRIED[name]}."
         if other is not None and not isinstance(other, float):
             lines.append(f"Others: {other.source}: {other.how}.")
     return lines
