@@ -43,9 +43,9 @@ AIMS: Mapping[tuple[str, str], Mapping[str, float]] = {
 # spec -> what was tried on the way to an aim, for its card
 TRIED: Mapping[str, str] = {
     "wgan": (
-        "distance of the judge's features after 1,000 steps with learning rates of G and of the critic of 8e-4 and 2e-5 "
-        "(182, the recipe), 2e-4 and 5e-5 (260; 250 with twice the filters in the critic), both 2e-4 (295; 450 without "
-        "batch norm in the critic)"
+        "distance of the judge's features after 1,000 steps with learning rates of G and of the critic of 8e-4 and "
+        "2e-5 (182, the recipe), 2e-4 and 5e-5 (260; 250 with twice the filters in the critic), both 2e-4 (295; 450 "
+        "without batch norm in the critic)"
     ),
     "progressive": "a last stage of 40 thousand images (51.4)",
 }
