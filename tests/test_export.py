@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +16,8 @@ import pytest
 import tiny
 
 import zoo
-from zoo import checkpoint, export, fold, manifest, networks, onnx_graph, parity, pictures, probes, training
+from zoo import checkpoint, export, fold, manifest, networks, onnx_graph, pictures, probes, training
 from zoo import spec as language
-from zoo.errors import ExportError, UsageError
 
 FILES = {"generator.onnx", "manifest.json", "spec.yaml", "samples.png", "golden.npz", "README.md", "film.png"}
 ROOT = Path(__file__).parents[1]
@@ -211,39 +209,6 @@ def test_the_same_bytes_in_another_process_without_noise(exported, tiny_run, tmp
         assert again[name] == before[name], name
 
 
-@pytest.mark.parametrize("broken", ["parity.check", "card.markdown", "pictures.write_png"])
-def test_a_failure_leaves_what_was_there(exported, tiny_run, tmp_path, monkeypatch, broken):
-    shutil.copytree(exported.folder, tmp_path / "tiny")
-    before = contents(tmp_path / "tiny")
-
-    def fail(*args, **kwargs):
-        raise ExportError("no")
-
-    monkeypatch.setattr(f"zoo.{broken}", fail)
-    with pytest.raises(ExportError, match=r"^no$"):
-        export.export(tiny_run, out=tmp_path)
-    assert contents(tmp_path / "tiny") == before and [p.name for p in tmp_path.iterdir()] == ["tiny"]
-
-
-@pytest.mark.parametrize("error", [OSError(18, "no"), KeyboardInterrupt()], ids=["OSError", "Ctrl-C"])
-def test_the_old_artifact_returns_when_the_new_one_cannot_move(tmp_path, monkeypatch, error):
-    new, target = tmp_path / "aside" / "tiny", tmp_path / "tiny"
-    for folder in (new, target):
-        folder.mkdir(parents=True)
-        (folder / "generator.onnx").write_text(str(folder))
-    rename = Path.rename
-
-    def fail(self, other):
-        if self == new:
-            raise error
-        return rename(self, other)
-
-    monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(type(error)):
-        export._swap(new, target)
-    assert (target / "generator.onnx").read_text() == str(target)
-
-
 def test_a_new_artifact_replaces_the_old_one_whole(tmp_path):
     new, target = tmp_path / "aside" / "tiny", tmp_path / "tiny"
     for folder in (new, target):
@@ -251,38 +216,6 @@ def test_a_new_artifact_replaces_the_old_one_whole(tmp_path):
         (folder / folder.parent.name).write_text("x")
     export._swap(new, target)
     assert [p.name for p in target.iterdir()] == ["aside"] and list(new.parent.iterdir()) == []
-
-
-def test_ctrl_c_while_exporting(exported, tiny_run, tmp_path, monkeypatch):
-    shutil.copytree(exported.folder, tmp_path / "tiny")
-    before = contents(tmp_path / "tiny")
-    monkeypatch.setattr(parity, "check", lambda *args: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        export.export(tiny_run, out=tmp_path)
-    assert contents(tmp_path / "tiny") == before and [p.name for p in tmp_path.iterdir()] == ["tiny"]
-
-
-def test_a_difference_to_keras_is_told_in_figures(tiny_run, tmp_path, monkeypatch):
-    folded = fold.folded
-
-    def wrong(plan, network, layers):
-        result = folded(plan, network, layers)
-        result.set_weights([w * 1.01 for w in result.get_weights()])
-        return result
-
-    monkeypatch.setattr(fold, "folded", wrong)
-    figures = r"batch_1 [0-9.]+e-0[1-3], batch_3 .*, all_-10 .*e"
-    told = rf"^tiny: the ONNX file differs from Keras by more than 0\.0001: {figures}"
-    with pytest.raises(ExportError, match=told) as caught:
-        export.export(tiny_run, out=tmp_path)
-    assert caught.value.exit_code == 1 and list(tmp_path.iterdir()) == []
-
-
-def test_a_parity_check_that_saw_tensorflow_does_not_count(tiny_run, tmp_path, monkeypatch):
-    figures = {"max_abs_difference": 0.0, "cases": {}, "tensorflow_loaded": True, "onnxruntime": "1"}
-    monkeypatch.setattr(parity, "check", lambda *args: figures)
-    with pytest.raises(ExportError, match="had loaded TensorFlow"):
-        export.export(tiny_run, out=tmp_path)
 
 
 def test_labels_are_an_int64_input(labelled):
@@ -341,31 +274,6 @@ def test_opset_18(tiny_run, tmp_path):
         training.Run(spec, tiny_run.algorithm, 4, 1.0, "", "two cores", tmp_path), out=tmp_path / "out"
     )
     assert onnx.load(made.folder / "generator.onnx").opset_import[0].version == 18
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("export.networks=[generator,generator]", "one or more of the networks generator, discriminator, each once"),
-        ("export.networks=[]", r"received export\.networks \[\]"),
-        (
-            "export.networks=[discriminator]",
-            "input 'image' of 'discriminator', .* is neither a latent nor a label, nor",
-        ),
-    ],
-)
-def test_what_cannot_be_exported(tiny_run, tmp_path, override, message):
-    spec = tiny.read(tmp_path, tiny.GAN, override)
-    run = training.Run(spec, tiny_run.algorithm, 4, 1.0, "", "two cores", tmp_path)
-    with pytest.raises(UsageError, match=message):
-        export.export(run, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_another_backend_is_refused(tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    with pytest.raises(UsageError, match="export runs on the TensorFlow backend, received KERAS_BACKEND=torch"):
-        export.export(tiny_run, out=tmp_path / "out")
 
 
 def test_a_checkpoint_is_enough(exported, tiny_run, tmp_path):

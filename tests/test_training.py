@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import tiny
 
-from zoo import checkpoint, examples, fold, pictures, training
+from zoo import checkpoint, training
 from zoo.errors import DataError, TrainingError, UsageError
-from zoo.film import PAIRS, SAMPLES, PictureOf, shown
-from zoo.runtime import to_uint8
+from zoo.film import PictureOf
 
 RATE = "algorithm.alternating.{}.optimizer.SGD.learning_rate=1e5"
 DIVERGING = (RATE.format("generator"), RATE.format("discriminator"))
@@ -20,11 +19,6 @@ DIVERGING = (RATE.format("generator"), RATE.format("discriminator"))
 
 def weights(algorithm, name="generator"):
     return [keras.ops.convert_to_numpy(v.value).copy() for v in algorithm.players[name].weights]
-
-
-def picture_of(run, folder):
-    """The film of a run, begun once more in `folder`."""
-    return PictureOf(run.spec, run.algorithm, folder, shown(run.spec, examples.load(run.spec)))
 
 
 def same(a, b):
@@ -214,168 +208,11 @@ def test_weights_that_overflow_do_not_replace_a_good_checkpoint(tmp_path, at_ste
     assert (run.folder / checkpoint.FILE).read_bytes() == before
 
 
-def test_pictures_show_the_same_latents_again(tiny_run, tmp_path):
-    first, second = (picture_of(tiny_run, tmp_path / n) for n in "ab")
-    np.random.seed(7)
-    first(1)
-    second(1)
-    second(2)
-    made = [(tmp_path / path).read_bytes() for path in ("a/generator-0000001.png", "b/generator-0000001.png")]
-    assert made[0] == made[1] == (tmp_path / "b/generator-0000002.png").read_bytes()
-    assert made[0] == (tiny_run.folder / "generator-0000004.png").read_bytes()
-    assert made[0] != (tiny_run.folder / "generator-0000000.png").read_bytes()
-    assert [p.name for p in (tmp_path / "a").iterdir()] == ["generator-0000001.png"]  # and none of the discriminator
-    assert pictures.read_png(tmp_path / "a/generator-0000001.png").shape == (8 * 66 - 2, 8 * 66 - 2, 1)
-
-
-def test_pictures_show_the_average_with_batch_norm_measured(tiny_run, tmp_path):
-    run = tiny_run
-    film = picture_of(run, tmp_path)
-    z, average = film.shown["z"], run.algorithm.averages["generator"]
-    leaves = fold.as_exported(run.algorithm, "generator", [{"z": film.measuring["z"]}])
-    expected = keras.ops.convert_to_numpy(leaves({"z": z}, training=False)["image"])
-    shown = pictures.read_png(run.folder / "generator-0000004.png")[:64:8, :64:8, 0]  # the first image, enlarged by 8
-    np.testing.assert_array_equal(shown, to_uint8(expected, (-1.0, 1.0))[0, :, :, 0])
-    assert leaves is not average and same(
-        *([v for v in network.weights if "moving" not in v.path] for network in (leaves, average))
-    )
-    moving = keras.ops.convert_to_numpy(average({"z": z}, training=False)["image"])
-    assert np.abs(moving - expected).max() > 0.01  # its statistics are those of other weights
-
-
-def test_pictures_of_translators_show_originals_beside_translations(tmp_path):
-    run = tiny.train(tmp_path, tiny.cycle(tmp_path))
-    height, width, _ = run.spec.fields["a"]
-    assert picture_of(run, tmp_path).shown["a"].shape == (min(PAIRS, 10), height, width, 3)
-    for name, field in (("a_to_b", "a"), ("b_to_a", "b")):
-        made = pictures.read_png(run.folder / f"{name}-{run.step:07d}.png")
-        first = examples.load(run.spec).parts[field].items[:1, :height, :width]
-        shown = pictures.scale(first)[0]  # enlarged until a person can see it
-        np.testing.assert_array_equal(made[: len(shown), : shown.shape[1]], shown)
-
-
-def test_pictures_of_classes_and_points(tmp_path):
-    run = tiny.train(tmp_path, tiny.LABELLED)
-    assert len(list(run.folder.glob("generator-000000[012].png"))) == 3
-    labels = picture_of(run, tmp_path).shown["label"]
-    assert labels.shape == (SAMPLES,) and set(labels[:10]) == set(range(10))
-    run = tiny.train(tmp_path, tiny.POINTS)
-    assert pictures.read_png(run.folder / "generator-0000002.png").shape == (384, 384, 1)
-
-
-def test_labels_meet_the_images_that_were_made_with_them(tmp_path):
-    """D is asked about a fake with the label that G was given, in every draw."""
-    spec = tiny.read(tmp_path, tiny.LABELLED, "algorithm.alternating.generator.updates=3")
-    algorithm = training.make(spec)
-    batches = training.make_batches(spec, algorithm, examples.load(spec))
-    asked = []
-
-    def listen(name):
-        player = algorithm.players[name]
-        call = player.call
-        player.call = lambda inputs, **options: asked.append((name, inputs["label"])) or call(inputs, **options)
-
-    listen("generator")
-    listen("discriminator")
-    algorithm.train_step(({name: keras.ops.convert_to_tensor(array) for name, array in batches[0].items()},))
-    names = [name for name, _ in asked]
-    assert names == ["generator", "discriminator", "discriminator"] + ["generator", "discriminator"] * 3
-    for made, judged in ((0, 2), (3, 4), (5, 6), (7, 8)):
-        np.testing.assert_array_equal(asked[made][1], asked[judged][1])
-
-
-def test_a_latent_cannot_have_the_name_of_what_the_algorithm_draws(tmp_path):
-    text = tiny.DENSE.replace("{z:", "{share:").replace("inputs: z", "inputs: share")
-    text = text.replace("loss: non_saturating", "loss: non_saturating\n    penalties: [gradient_penalty]")
-    with pytest.raises(UsageError, match=r"latent\.share: the algorithm draws something of that name"):
-        tiny.train(tmp_path, text)
-
-
-def test_weights_are_a_function_of_the_seed(tmp_path):
-    np.random.seed(1)
-    first = weights(training.make(tiny.read(tmp_path)))
-    np.random.seed(2)
-    assert same(first, weights(training.make(tiny.read(tmp_path))))
-    assert not same(first, weights(training.make(tiny.read(tmp_path, tiny.GAN, "training.seed=1"))))
-
-
-def test_latents_are_a_function_of_seed_name_and_step(tmp_path):
-    def batches(*overrides):
-        spec = tiny.read(tmp_path, tiny.GAN, *overrides)
-        return training.make_batches(spec, training.make(spec), examples.load(spec))
-
-    def batch(step, *overrides):
-        return batches(*overrides)[step]
-
-    first = batch(3)
-    assert first["z"].shape == (2, 8, 4) and first["z"].dtype == np.float32  # D's draw and G's
-    assert first["image"].shape == (1, 8, 8, 8, 1)
-    assert not np.array_equal(first["z"][0], first["z"][1])
-    assert np.array_equal(first["z"], batch(3)["z"]) and np.array_equal(first["image"], batch(3)["image"])
-    run = batches()
-    assert len({run[step]["z"].tobytes() for step in range(20)}) == 20  # no step sees the noise of another
-    assert not np.array_equal(first["z"], batch(3, "training.seed=1")["z"])
-    several = batch(0, "algorithm.alternating.discriminator.updates=3")
-    assert several["z"].shape == (4, 8, 4) and several["image"].shape == (3, 8, 8, 8, 1)
-
-
-def test_the_average_forgets_by_half_life(tmp_path):
-    assert float(training.make(tiny.read(tmp_path)).ema_beta(1e6)) == pytest.approx(0.5 ** (8 / 20))
-    none = training.make(tiny.read(tmp_path, tiny.DENSE))
-    assert (
-        none.ema_half_life_images is None
-        and none.averages == {}
-        and none.exported("generator") is none.players["generator"]
-    )
-
-
-def test_bfloat16_keeps_float32_weights(tmp_path):
-    before = keras.config.dtype_policy().name
-    run = tiny.train(tmp_path, tiny.GAN, "training.precision=mixed_bfloat16")
-    assert keras.config.dtype_policy().name == before
-    generator = run.algorithm.players["generator"]
-    assert {v.dtype for v in generator.weights} == {"float32"}
-    assert {layer.compute_dtype for layer in generator.layers[1:]} == {"bfloat16"}
-
-
-def test_biases_start_at_the_pixel_marginals(tmp_path, monkeypatch):
-    overrides = (
-        "networks.generator.layers.0.Dense.activation=sigmoid", "data.range=[0,1]", "training.ema_half_life_images=9",
-        "networks.generator.layers.0.Dense.bias_initializer=PixelMarginals",
-    )  # fmt: skip
-    seen = []
-    monkeypatch.setattr(training, "_fit", lambda spec, algorithm, *rest: seen.append(algorithm) or ("", 0.0))
-    spec = tiny.read(tmp_path, tiny.DENSE, *overrides)
-    training.train(spec, runs=tmp_path / "runs")
-    (algorithm,) = seen
-    mean = examples.load(spec).images.mean(axis=0).reshape(-1) / 255
-    expected = np.log(np.clip(mean, 1e-4, 1 - 1e-4) / (1 - np.clip(mean, 1e-4, 1 - 1e-4)))
-    for network in (algorithm.players["generator"], algorithm.averages["generator"]):
-        np.testing.assert_allclose(network.layers[1].bias.value, expected, rtol=1e-5)
-
-
 def test_networks_alone_cannot_be_trained(tmp_path):
     text = tiny.DENSE[: tiny.DENSE.index("algorithm:")]
     with pytest.raises(UsageError, match=r"tested\.yaml: describes networks without saying how to train them"):
         tiny.train(tmp_path, text)
     assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.slow
-def test_xla_trains_the_same(tmp_path):
-    plain = tiny.train(tmp_path / "plain", tiny.DENSE)
-    compiled = tiny.train(tmp_path / "xla", tiny.DENSE, "training.xla=true")
-    for a, b in zip(weights(plain.algorithm), weights(compiled.algorithm), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
-
-
-def test_half_lives_count_the_images_that_the_manifest_counts(tmp_path):
-    """Two batches a step for D: half as many steps to half of the average."""
-    once, twice = (
-        training.make(tiny.read(tmp_path, tiny.GAN, f"algorithm.alternating.discriminator.updates={updates}"))
-        for updates in (1, 2)
-    )
-    assert (float(once.ema_beta(1e6)), float(twice.ema_beta(1e6))) == pytest.approx((0.5 ** (8 / 20), 0.5 ** (16 / 20)))
 
 
 def test_a_run_that_is_only_exported_again_says_how_it_ended(tmp_path):

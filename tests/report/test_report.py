@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from zoo import card, manifest, pictures, scores, spec
-from zoo.card import numbers
 from zoo.report import figures, gallery
 from zoo.scores import Score
 
@@ -63,29 +62,6 @@ def test_curves_are_drawn_or_refused(folder):
     (folder / "tiny" / "curves.json").write_text("{}")
     with pytest.raises(Exception, match=r"curves\.json: not the curves of a training"):
         figures.curves(folder / "tiny")
-
-
-def test_aims_and_the_numbers_of_others():
-    text = numbers.chapter("dcgan", {"fid_10k": Score(20.25, PROTOCOL)}, "after 5 of the 9 steps of the recipe")
-    assert "| `fid_10k` | FID | lower | 20.2 | 26.5 +- 1.6 (non-saturating loss) |" in text
-    assert "Aim of this zoo: `fid_10k` of at most 18; missed by 2.2, after 5 of the 9 steps of the recipe." in text
-    assert "Others: Lucic et al. 2018 (arXiv 1711.10337), table 2: best of a wide search" in text
-    assert "of at most 18; reached." in numbers.chapter("dcgan", {"fid_10k": Score(17.9, PROTOCOL)})
-    assert "Tried" not in text
-    assert numbers.chapter("dcgan", {}) == ""
-
-
-@pytest.mark.parametrize(("value", "verdict"), [(20.8, "reached"), (22.6, "missed by 1.1")])
-def test_what_was_tried_stands_there_whether_the_aim_is_reached_or_not(value, verdict):
-    text = numbers.chapter("wgan", {"fid_10k": Score(value, PROTOCOL)})
-    assert f"of at most 21.5; {verdict}. Tried on the way: distance of the judge's features after 1,000 steps" in text
-
-
-def test_a_distance_stands_beside_what_real_images_get():
-    protocol = {**PROTOCOL, "of_two_halves_of_the_real": 5.155}
-    text = numbers.chapter("dcgan", {"fid_10k": Score(16.14, protocol)})
-    others = "26.5 +- 1.6 (non-saturating loss); 5.2 for one half of the real images against the other"
-    assert f"| `fid_10k` | FID | lower | 16.1 | {others} |" in text
 
 
 def test_two_side_by_side(zoo_says, folder, tmp_path):
