@@ -123,8 +123,8 @@ def test_a_foreign_checkpoint_is_code_1(zoo_says, dense):
 
 def test_a_second_ctrl_c_is_code_130(zoo_says, dense, monkeypatch):
     def twice(self, batch, logs=None):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("zoo.callbacks.Finite.on_train_batch_end", twice)
     code, out, err = zoo_says("build", dense)

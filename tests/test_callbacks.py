@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import signal
 import sys
 import threading
@@ -87,7 +86,7 @@ def test_a_signal_ends_the_run_after_the_step_at_hand(which, reason):
     try:
         stop.on_train_batch_end(0)
         assert not stop.model.stop_training and stop.reason == "all steps are done"
-        os.kill(os.getpid(), which)
+        signal.raise_signal(which)
         assert not stop.model.stop_training  # the step goes on to its end
         stop.on_train_batch_end(1)
         assert stop.model.stop_training and stop.reason == reason
@@ -100,9 +99,9 @@ def test_the_second_ctrl_c_is_the_last_word():
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it from the start
     stop = stopping(make_clock())
     try:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             time.sleep(1)
     finally:
         stop.close()

@@ -1,6 +1,5 @@
 """An export that fails: what is told, and that the artifact that stood there still stands."""
 
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -55,7 +54,7 @@ def test_the_old_artifact_returns_when_the_new_one_cannot_move(tmp_path, monkeyp
 def test_ctrl_c_while_exporting(exported, tiny_run, tmp_path, monkeypatch):
     shutil.copytree(exported.folder, tmp_path / "tiny")
     before = contents(tmp_path / "tiny")
-    monkeypatch.setattr(parity, "check", lambda *args: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(parity, "check", lambda *args: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         export.export(tiny_run, out=tmp_path)
     assert contents(tmp_path / "tiny") == before and [p.name for p in tmp_path.iterdir()] == ["tiny"]

@@ -1,6 +1,5 @@
 """Training: how it begins, goes on and stops; what it leaves in its folder; what is refused."""
 
-import os
 import re
 import signal
 
@@ -65,7 +64,7 @@ def test_progress_is_on_stderr(tmp_path, capsys):
 @pytest.mark.parametrize(("which", "reason"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
 def test_signals_stop_cleanly(tmp_path, at_step, which, reason):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    at_step(2, lambda: os.kill(os.getpid(), which))
+    at_step(2, lambda: signal.raise_signal(which))
     run = tiny.train(tmp_path, tiny.DENSE, "training.picture_every_steps=2", steps=50)
     assert (run.step, run.reason) == (2, reason)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
@@ -78,7 +77,7 @@ def test_a_signal_while_the_last_checkpoint_is_written(tmp_path, monkeypatch):
     save = checkpoint.save
 
     def interrupted(*args):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         save(*args)
 
     monkeypatch.setattr(checkpoint, "save", interrupted)
@@ -88,8 +87,8 @@ def test_a_signal_while_the_last_checkpoint_is_written(tmp_path, monkeypatch):
 
 def test_the_second_ctrl_c_stops_at_once(tmp_path, at_step):
     def twice():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     at_step(2, twice)
     with pytest.raises(KeyboardInterrupt):
