@@ -11,8 +11,6 @@ import tiny
 from zoo import export, fold, parity, training
 from zoo.errors import ExportError, UsageError
 
-FILES = {"generator.onnx", "manifest.json", "spec.yaml", "samples.png", "golden.npz", "README.md", "film.png"}
-
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}

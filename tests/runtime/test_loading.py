@@ -14,16 +14,6 @@ from zoo import manifest as manifests
 from zoo.manifest import MANIFEST_FILE, MODEL_FILE, Tensor
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return nets.save(tmp_path_factory.mktemp("artifact") / "tiny", nets.images(), nets.describe())
-
-
-@pytest.fixture(scope="module")
-def generator(folder):
-    return zoo.load(folder)
-
-
 def test_what_a_generator_tells(generator, folder):
     assert (generator.name, generator.title) == ("tiny", "Tiny GAN")
     assert generator.outputs["image"].range == (-1, 1) and list(generator.inputs) == ["z"]

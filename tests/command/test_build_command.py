@@ -9,25 +9,11 @@ import sys
 import threading
 from pathlib import Path
 
-import pytest
 import tiny
 
 import zoo
-from zoo import guards
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(autouse=True)
-def loud(monkeypatch, tmp_path):
-    """stderr stays pytest's own, and every relative path is in a folder of the test."""
-    monkeypatch.setattr(guards, "silence", lambda: None)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def dense(tmp_path):
-    return str(tiny.read(tmp_path / "specs", tiny.DENSE).path)
+ROOT = Path(__file__).parents[2]
 
 
 def test_build_trains_exports_and_says_what_is_next(zoo_says, dense):

@@ -15,19 +15,7 @@ import zoo
 from zoo import cli, commands, guards, pictures
 from zoo.spec.schema import specs_folder
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(autouse=True)
-def loud(monkeypatch, tmp_path):
-    """stderr stays pytest's own, and every relative path is in a folder of the test."""
-    monkeypatch.setattr(guards, "silence", lambda: None)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def dense(tmp_path):
-    return str(tiny.read(tmp_path / "specs", tiny.DENSE).path)
+ROOT = Path(__file__).parents[2]
 
 
 BROKEN = tiny.DENSE.replace("activation: tanh", "activatoin: tanh")
