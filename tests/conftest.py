@@ -1,8 +1,9 @@
-"""For every test: one backend, quiet logs, the same random numbers."""
+"""For every test: one backend, quiet logs, the same random numbers, a Ctrl-C that interrupts."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import textwrap
 
@@ -12,6 +13,14 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums in the same order on every run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """Interrupts, as in a terminal: what a shell puts in the background begins with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
