@@ -98,7 +98,7 @@ def test_golden_vectors_are_images_of_the_data(made, run):
     for name, tap, output in (("a_to_b", "a", "b"), ("b_to_a", "b", "a")):
         with np.load(made.folder / f"golden_{name}.npz") as golden:
             given, expected = golden[tap], golden[output]
-        images = examples.load(run.spec).parts[tap].items[:4]
+        images = examples.load(run.spec).parts[tap].items[[0, 3, 6, 9]]
         np.testing.assert_array_equal(to_uint8(given, (-1.0, 1.0)), images)
         np.testing.assert_allclose(zoo.load(made.folder, network=name)(**{tap: given}), expected, rtol=0, atol=1e-4)
 

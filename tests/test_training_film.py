@@ -5,6 +5,7 @@ import numpy as np
 import tiny
 
 from zoo import examples, fold, pictures
+from zoo.data import Dataset, Domains
 from zoo.film import PAIRS, SAMPLES, PictureOf, shown
 from zoo.runtime import to_uint8
 
@@ -52,6 +53,14 @@ def test_pictures_of_translators_show_originals_beside_translations(tmp_path):
         first = examples.load(run.spec).parts[field].items[:1, :height, :width]
         shown = pictures.scale(first)[0]  # enlarged until a person can see it
         np.testing.assert_array_equal(made[: len(shown), : shown.shape[1]], shown)
+
+
+def test_images_to_translate_come_from_all_of_the_data_each_from_its_middle(tmp_path):
+    many = np.random.RandomState(0).randint(256, size=(31, 10, 12, 3)).astype(np.uint8)
+    domains = Domains("two", a=Dataset("a", images=many), b=Dataset("b", images=many[:3]))
+    found = shown(tiny.read(tmp_path, tiny.cycle(tmp_path)), domains)
+    np.testing.assert_array_equal(found["a"], many[::2, 1:9, 2:10])
+    np.testing.assert_array_equal(found["b"], many[:3, 1:9, 2:10])
 
 
 def test_pictures_of_classes_and_points(tmp_path):

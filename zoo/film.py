@@ -24,7 +24,8 @@ def shown(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
     if isinstance(dataset, Domains):
         for name, part in dataset.parts.items():
             height, width, _ = spec.fields[name]
-            given[name] = part.items[:PAIRS, :height, :width]
+            top, left = ((size - side) // 2 for size, side in zip(part.items.shape[1:3], (height, width), strict=True))
+            given[name] = pictures.spread(part.items, PAIRS)[:, top : top + height, left : left + width]
     return given
 
 

@@ -46,8 +46,8 @@ class Images:
         return "test"
 
     def held_out(self, field: str, n: int) -> Array:
-        """At most `n` images that the networks have not seen, as far as there are any."""
-        return self.of(field, self.shown)[:n]
+        """At most `n` images that the networks have not seen, as far as there are any: from all over the split."""
+        return pictures.spread(self.of(field, self.shown), n)
 
 
 def batches(spec: Spec, plan: Plan, count: int, images: Images) -> list[dict[str, Array]]:
