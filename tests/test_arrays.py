@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zoo.arrays import check_images, check_input, from_uint8, near, nearest, row_shape, to_uint8
+from zoo.arrays import check_images, check_input, from_uint8, near, nearest, row_shape, spread, to_uint8
 from zoo.data import Batches, Dataset
 from zoo.errors import ServeError
 from zoo.tensor import Tensor
@@ -93,3 +93,9 @@ def test_near():
 
 def test_row_shape_takes_named_axes_from_what_is_fed():
     assert row_shape(ANY, {"height": 8, "width": 12}) == (8, 12, 3) and row_shape(FIXED) == (16, 24, 1)
+
+
+@pytest.mark.parametrize(("n", "places"), [(4, [0, 3, 6, 9]), (1, [0]), (10, list(range(10))), (64, list(range(10)))])
+def test_a_spread_reaches_from_the_first_to_the_last(n, places):
+    rows = np.arange(20).reshape(10, 2)
+    np.testing.assert_array_equal(spread(rows, n), rows[places])

@@ -17,7 +17,6 @@ from zoo.pictures import (
     points_picture,
     read_png,
     scale,
-    spread,
     stack,
     text,
     write_animation,
@@ -47,12 +46,6 @@ def test_pairs_stand_beside_each_other():
     assert picture.shape == (64 + 2 + 64, 4 * 64 + 3 * 2, 1)
     np.testing.assert_array_equal(picture[0, 32::66, 0], [10, 11, 20, 21])
     np.testing.assert_array_equal(picture[66, 32::66, 0], [30, 31, 255, 255])
-
-
-@pytest.mark.parametrize(("n", "places"), [(4, [0, 3, 6, 9]), (1, [0]), (10, list(range(10))), (64, list(range(10)))])
-def test_a_spread_reaches_from_the_first_to_the_last(n, places):
-    rows = np.arange(20).reshape(10, 2)
-    np.testing.assert_array_equal(spread(rows, n), rows[places])
 
 
 def test_stack_on_white():

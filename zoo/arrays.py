@@ -31,6 +31,11 @@ def from_uint8(images: Array, range: tuple[float, float]) -> Array:
     return np.linspace(*range, 256).astype(np.float32)[images]
 
 
+def spread(rows: Array, n: int) -> Array:
+    """At most `n` of the rows, evenly from the first to the last: neighbours in a data set are often alike."""
+    return rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).round().astype(int)]
+
+
 def row_shape(tensor: Tensor, axes: Mapping[str, int] | None = None) -> tuple[int, ...]:
     """The shape of one row, with the sizes of its named axes from `axes`."""
     return tuple((axes or {})[size] if isinstance(size, str) else size for size in tensor.shape[1:])

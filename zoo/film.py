@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo import fold, latents, pictures, priors
 from zoo.algorithms import Algorithm
-from zoo.arrays import from_uint8, to_uint8
+from zoo.arrays import from_uint8, spread, to_uint8
 from zoo.data import Dataset, Domains
 from zoo.errors import TrainingError
 from zoo.spec import Plan, Spec
@@ -25,7 +25,7 @@ def shown(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
         for name, part in dataset.parts.items():
             height, width, _ = spec.fields[name]
             top, left = ((size - side) // 2 for size, side in zip(part.items.shape[1:3], (height, width), strict=True))
-            given[name] = pictures.spread(part.items, PAIRS)[:, top : top + height, left : left + width]
+            given[name] = spread(part.items, PAIRS)[:, top : top + height, left : left + width]
     return given
 
 

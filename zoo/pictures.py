@@ -66,11 +66,6 @@ def cells(picture: Image, *, height: int, width: int, columns: int, gap: int = 2
     return parts.reshape(-1, step_h, step_w, c)[:, : step_h - gap : factor, : step_w - gap : factor]
 
 
-def spread(images: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
-    """At most `n` of the rows, evenly from the first to the last: neighbours in a data set are often alike."""
-    return images[np.linspace(0, len(images) - 1, min(n, len(images))).round().astype(int)]
-
-
 def pairs(left: Image, right: Image, *, columns: int = 4) -> Image:
     """Images uint8 [N, H, W, C], each with what became of it at its right: one [H', W', C], `columns` pairs a row."""
     both = np.stack([left, right], axis=1)  # [N, 2, H, W, C]

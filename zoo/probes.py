@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo import examples, latents, pictures, priors
-from zoo.arrays import Array, from_uint8
+from zoo.arrays import Array, from_uint8, spread
 from zoo.data import Dataset, Domains
 from zoo.errors import DataError
 from zoo.exportable import image_fields
@@ -47,7 +47,7 @@ class Images:
 
     def held_out(self, field: str, n: int) -> Array:
         """At most `n` images that the networks have not seen, as far as there are any: from all over the split."""
-        return pictures.spread(self.of(field, self.shown), n)
+        return spread(self.of(field, self.shown), n)
 
 
 def batches(spec: Spec, plan: Plan, count: int, images: Images) -> list[dict[str, Array]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from zoo.arrays import spread
 from zoo.claims import figures
 from zoo.claims.base import Options, Outcome, claim
 from zoo.claims.play import Array
@@ -72,8 +73,7 @@ def _picture(images: dict[str, Array], there: dict[str, Array], back: dict[str, 
     sheet, axes = figures.new(1, 2, width=3.2, height=5.2)
     for panel, (way, (source, target)) in zip(axes.flat, WAYS.items(), strict=True):
         columns = [images[source], there[way], images[target], back[way]]
-        chosen = np.unique(np.linspace(0, len(columns[0]) - 1, SHOWN).round().astype(int))  # from the first to the last
-        rows = [np.concatenate([column[i] for column in columns], axis=1) for i in chosen]
+        rows = np.concatenate([spread(column, SHOWN) for column in columns], axis=2)
         panel.imshow(np.concatenate(rows, axis=0))
         width = columns[0].shape[2]
         panel.set(title=way, yticks=[], xticks=width * (np.arange(4) + 0.5))
