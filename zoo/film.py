@@ -12,6 +12,7 @@ from zoo import fold, latents, pictures, priors
 from zoo.algorithms import Algorithm
 from zoo.arrays import from_uint8, spread, to_uint8
 from zoo.data import Dataset, Domains
+from zoo.data.prepare import middle
 from zoo.errors import TrainingError
 from zoo.spec import Plan, Spec
 
@@ -24,8 +25,7 @@ def shown(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
     if isinstance(dataset, Domains):
         for name, part in dataset.parts.items():
             height, width, _ = spec.fields[name]
-            top, left = ((size - side) // 2 for size, side in zip(part.items.shape[1:3], (height, width), strict=True))
-            given[name] = spread(part.items, PAIRS)[:, top : top + height, left : left + width]
+            given[name] = middle(spread(part.items, PAIRS), height, width)
     return given
 
 

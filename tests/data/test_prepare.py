@@ -4,7 +4,7 @@ from PIL import Image
 
 from zoo.arrays import from_uint8 as scale
 from zoo.data.dataset import Dataset
-from zoo.data.prepare import fitted, grey, prepare
+from zoo.data.prepare import fitted, grey, middle, prepare
 from zoo.errors import DataError
 
 RANDOM = np.random.RandomState(0).randint(0, 256, (5, 8, 8, 3)).astype(np.uint8)
@@ -14,6 +14,11 @@ def test_pad_enlarges_by_the_largest_whole_factor():
     four = fitted(RANDOM, 32, 32, "pad")
     np.testing.assert_array_equal(four[:, ::4, ::4], RANDOM)
     np.testing.assert_array_equal(four[:, 3::4, 3::4], RANDOM)
+
+
+def test_the_middle_is_as_far_from_either_edge_and_nothing_is_resized():
+    np.testing.assert_array_equal(middle(RANDOM, 4, 6), RANDOM[:, 2:6, 1:7])
+    np.testing.assert_array_equal(middle(RANDOM, 7, 8), RANDOM[:, :7])  # of an odd border, the smaller half above
 
 
 def test_pad_centres_on_black():

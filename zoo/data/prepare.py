@@ -77,6 +77,12 @@ def fitted(images: np.ndarray, height: int, width: int, fit: Fit) -> np.ndarray:
     return images if images.shape[1:3] == (height, width) else FITS[fit](images, height, width)
 
 
+def middle(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    """[N, H, W, C] -> [N, height, width, C], the same distance from either edge: the window itself, not resized."""
+    top, left = ((have - want) // 2 for have, want in zip(images.shape[1:3], (height, width), strict=True))
+    return images[:, top : top + height, left : left + width]
+
+
 def _pad(images: np.ndarray, height: int, width: int) -> np.ndarray:
     shrink = min(height / images.shape[1], width / images.shape[2])
     if shrink < 1:

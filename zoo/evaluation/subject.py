@@ -13,6 +13,7 @@ import numpy as np
 import zoo
 from zoo import examples, manifest, spec
 from zoo.data import CARDS, Dataset
+from zoo.data.prepare import middle
 from zoo.errors import UsageError
 from zoo.evaluation.progress import progress
 from zoo.features.network import FeatureNetwork, inception, judge
@@ -127,10 +128,7 @@ class Subject:
 
     def cropped(self, images: Array) -> Array:
         """Without the border."""
-        if self.crop is None:
-            return images
-        top, left = ((have - want) // 2 for have, want in zip(images.shape[1:3], self.crop, strict=True))
-        return images[:, top : top + self.crop[0], left : left + self.crop[1]]
+        return images if self.crop is None else middle(images, *self.crop)
 
     @cached_property
     def inception(self) -> Views:
