@@ -120,7 +120,7 @@ def shoot(folder, step, *, count=64, network="generator"):
     pictures.write_png(folder / f"{network}-{step:07d}.png", pictures.picture(images))
 
 
-def cells_of(film, rows, *, top=0):
+def cells_of(film, rows):
     """The cells of a film's table, reduced to 8 x 8: from its right end, where they stand."""
     inner = film[6:-6, 6:-6]
     table = inner[:, inner.shape[1] - (8 * 66 - 2) :]
@@ -141,7 +141,8 @@ def test_a_film_shows_the_first_samples_moment_by_moment(tmp_path):
     for step, row in zip((0, 30, 500), cells_of(film, 3), strict=True):
         for number, cell in enumerate(row):
             np.testing.assert_array_equal(cell, sample(step, number), err_msg=f"{step} {number}")
-    assert film.shape[0] == 6 + (film.shape[0] - 12 - 3 * 66 + 2) + 3 * 66 - 2 + 6  # a line of words, three rows
+    words = pictures.text("step", size=history.LETTERS).shape[0]
+    assert film.shape[0] == 6 + words + 2 + (3 * 66 - 2) + 6  # a line of words, three rows
     words = film[:, : film.shape[1] - 8 * 66 - 6]
     assert [
         (words[row : row + 64] < 100).any() for row in range(film.shape[0] - 3 * 66 - 4, film.shape[0] - 6, 66)

@@ -103,11 +103,11 @@ ROOMS: dict[str, set[str]] = {
     "flags": set(),
     "guards": {"errors"},
     "evaluation": {
-        "card", "data", "errors", "examples", "features", "guards", "judge", "machine", "manifest", "metrics",
-        "registry", "runtime", "scores", "spec", "zoo",
+        "card", "data", "errors", "examples", "features", "guards", "inputs", "judge", "machine", "manifest",
+        "metrics", "registry", "runtime", "scores", "spec", "zoo",
     },
     "report": {
-        "card", "errors", "evaluation", "guards", "loading", "manifest", "pictures", "scores", "spec", "zoo",
+        "card", "errors", "evaluation", "guards", "inputs", "loading", "manifest", "pictures", "scores", "spec", "zoo",
     },
     "building": {
         "describe", "errors", "export", "exportable", "flags", "guards", "manifest", "spec", "training", "variants",

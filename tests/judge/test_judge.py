@@ -26,10 +26,17 @@ def test_the_border_that_the_zoo_pads_on_is_cut_off(expert):
 
 
 @pytest.mark.parametrize(
-    "wrong", [images(2, 26), images(2, 29), images(2)[..., 0], images(2) / 255, images(0), images(2).repeat(3, axis=3)]
+    "wrong",
+    [
+        *(images(2, side) for side in (26, 29, 56)),
+        images(2)[..., 0],
+        images(2) / 255,
+        images(0),
+        images(2).repeat(3, 3),
+    ],
 )
 def test_what_it_cannot_judge(expert, wrong):
-    with pytest.raises(DataError, match=r"the judge takes uint8 \[N, S, S, 1\], received"):
+    with pytest.raises(DataError, match=r"the judge takes uint8 \[N, S, S, 1\] with an even S from 28 to 54, received"):
         expert(wrong)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,30 @@ def test_cards_and_gallery_are_written_anew(zoo_says, folder):
     height, width, _ = pictures.read_png(folder / "gallery.png").shape
     assert (height, width) == (gallery.SIDE + 4, gallery.LABEL + gallery.COLUMNS * (gallery.SIDE + 2))  # one has images
     assert not (folder / "unrolled" / "walk.webp").exists() and (tiny / "walk.webp").read_bytes()[8:12] == b"WEBP"
+
+
+def test_a_folder_of_points_has_no_picture(zoo_says, folder):
+    shutil.rmtree(folder / "tiny")
+    assert zoo_says("report", folder)[0] == 0 and not (folder / "gallery.png").exists()
+    assert "gallery.png" not in (folder / "README.md").read_text("utf-8")
+
+
+def test_the_gallery_cuts_pairs_of_any_shape_and_number(folder):
+    """Five pairs of 16 x 48 pixels, those of the other way below them: six places show those of the first."""
+    numbers = np.arange(10, dtype=np.uint8)
+    cells = np.broadcast_to(numbers[:, None, None, None], (10, 16, 48, 3))
+    sheet = pictures.stack([pictures.pairs(cells[::2], cells[1::2]), pictures.pairs(255 - cells[::2], cells[1::2])])
+    shutil.copytree(ROOT / "exported" / "cyclegan", folder / "both")
+    pictures.write_png(folder / "both" / "samples.png", sheet)
+
+    def small(tensor):
+        trained = dict(zip(tensor.sizes, (16, 48), strict=True))
+        return replace(tensor, sizes={axis: {**size, "trained": trained[axis]} for axis, size in tensor.sizes.items()})
+
+    networks = [replace(one, inputs=tuple(map(small, one.inputs))) for one in manifest.read_all(folder / "both")]
+    shown = gallery._translations(sheet, networks)
+    assert shown.shape == (12, 16, 48, 3)
+    assert shown[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_the_nearest_training_images_are_the_nearest(folder, monkeypatch):
@@ -83,9 +108,13 @@ def test_two_side_by_side(zoo_says, folder, tmp_path):
     [
         (["report", "nowhere"], "nowhere: there is no exported model in it"),
         (["compare", "nowhere", "there"], "nowhere: is not an exported model"),
-        (["compare", ROOT / "exported/dcgan", ROOT / "exported/vanilla", "--out", "x.jpg"], ""),
+        (
+            ["compare", ROOT / "exported/dcgan", ROOT / "exported/vanilla", "--out", "x.jpg"],
+            "--out: the picture is a PNG file",
+        ),
+        (["report", ROOT / "exported", "--text", "--into", "nowhere.md"], "--into: there is no file nowhere.md"),
     ],
 )
 def test_mistakes_are_told_in_a_line(zoo_says, arguments, told):
-    code, _, err = zoo_says(*arguments)
-    assert code == 2 and err.count("\n") == 1 and told in err
+    code, out, err = zoo_says(*arguments)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and told in err

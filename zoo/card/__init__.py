@@ -1,5 +1,5 @@
-"""The model card: README.md of an artifact, with the front matter of model hubs. Every number in it stands in a file
-beside it: the manifest, metrics.json, the results of claims.
+"""The model card: README.md of an artifact, with the front matter of model hubs. Every number of ours in it stands in
+a file beside it: the manifest, metrics.json, the results of claims; those of others and our aims in `published`.
 
     write(folder)       from all that stands in the folder
     markdown(...)       the text alone

@@ -19,7 +19,8 @@ Split = Literal["train", "test"]
 class Card:
     """One data set. `shape` is that of a native item: (H, W, C), (2,) for points, None if the user's files decide.
 
-    `domains` names the fields of a source of two sets of images (for translation); `splits` then count the smaller one.
+    `domains` names the fields of a source of two sets of images (for translation); `splits` then count the smaller one,
+    and `paired` says that item i of both shows the same thing in its test split.
     `sha256` is taken over the decoded uint8 arrays, one after the other: train images [N, H, W, C], train labels,
     test images, test labels. It does not depend on the container that the data came in.
     """
@@ -35,6 +36,7 @@ class Card:
     range: Literal["uint8", "points"] = "uint8"
     sha256: str | None = None
     domains: tuple[str, ...] = ()
+    paired: bool = False
 
 
 DIGITS = tuple("0123456789")
@@ -178,6 +180,7 @@ _CARDS = (
         homepage="",
         citation="",
         domains=("a", "b"),
+        paired=True,
     ),
     Card(
         name="cifar10_pair",

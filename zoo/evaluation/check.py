@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zoo import manifest, scores
-from zoo.card.numbers import SPEED, ordered, rounding, stem
+from zoo.card.numbers import KINDS, SPEED, ordered, rounding, stem
 from zoo.errors import UsageError
 from zoo.evaluation.numbers import FETCHED, chosen, measured
 from zoo.evaluation.subject import Subject
@@ -44,7 +44,7 @@ def check(folder: Path, asked: Sequence[str] | None, *, quick: bool, threads: in
 
 def _kept(folder: Path, asked: Sequence[str] | None) -> Mapping[str, Score]:
     """The numbers to check, by name."""
-    kept = {name: score for name, score in scores.read(folder).items() if name not in SPEED}
+    kept = {name: score for name, score in scores.read(folder).items() if stem(name) in KINDS}
     if not kept:
         raise UsageError(f"{folder}: nothing to check: it has no scores yet. Drop --check to measure them")
     hashes = {facts.file: facts.files[facts.file] for facts in manifest.read_all(folder)}
@@ -52,6 +52,8 @@ def _kept(folder: Path, asked: Sequence[str] | None) -> Mapping[str, Score]:
         if score.protocol.get("file_sha256") != hashes.get(score.protocol.get("file", "")):
             raise UsageError(f"{folder / scores.FILE}: {name} was measured on another file. Drop --check to replace it")
     for one in asked or ():
+        if one in SPEED:
+            raise UsageError(f"--metrics: {one} is a time, which no second run repeats; --check compares scores")
         if one not in {*kept, *map(stem, kept)}:
             raise UsageError(f"--metrics: '{one}' is not in {folder / scores.FILE}.{suggest(one, map(stem, kept))}")
     return {name: score for name, score in kept.items() if not asked or {name, stem(name)} & set(asked)}

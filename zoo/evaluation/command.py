@@ -64,14 +64,17 @@ def _evaluate(folder: Path, wanted: list[str] | None, options: argparse.Namespac
     if subject.n < 1:
         raise UsageError(f"--n: expected at least 1 sample, received {options.n}")
     found: dict[str, scores.Score] = {}
-    measures = chosen(subject, wanted, quick=options.quick)
+    measures = chosen(subject, wanted, quick=options.quick, tell=lambda text: print(text, file=sys.stderr))
     speed = () if wanted else timed(subject)  # who asks for a score may have other work beside it
-    for name, score in itertools.chain(measured(subject, measures), speed):
-        found[name] = score
-        print(f"{name:24} {score.value:.5g}", flush=True)
-        if not options.dry_run:  # at once: a later Ctrl-C leaves what is measured
-            scores.write(folder, {**scores.read(folder), **found})
+    try:
+        for name, score in itertools.chain(measured(subject, measures), speed):
+            found[name] = score
+            print(f"{name:24} {score.value:.5g}", flush=True)
+            if not options.dry_run:
+                scores.write(folder, {**scores.read(folder), **found})
+    finally:  # a Ctrl-C leaves what is measured, and a card that agrees with it
+        if found and not options.dry_run:
+            print(f"\n{folder / scores.FILE}\n{card.write(folder)}", file=sys.stderr)
     if not options.dry_run:
-        written = card.write(folder)
-        print(f"\n{folder / scores.FILE}\n{written}\n\nnext:\n  zoo report {folder}", file=sys.stderr)
+        print(f"\nnext:\n  zoo report {folder}", file=sys.stderr)
     return 0

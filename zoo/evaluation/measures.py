@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.evaluation.subject import Array, Subject, Views, halves, see
+from zoo.evaluation.subject import Array, Subject, Views, halves, see, way
+from zoo.judge import CLASSES, FEATURES
 from zoo.metrics import frechet, kernel, labels, modes, neighbours, pairs, patches, scores, walks
 
 Numbers = Mapping[str, tuple[float, Mapping[str, Any]]]
@@ -24,32 +25,43 @@ HALVES = "of_two_halves_of_the_real"
 
 @dataclass(frozen=True)
 class Measure:
-    """`names` of its numbers; `counted` if they end with the number of samples; `looks` through that network."""
+    """`names` of its numbers; `counted` if they end with the number of samples; `looks` through that network.
+
+    It needs `least` samples, and as many test images.
+    """
 
     names: tuple[str, ...]
     applies: Callable[[Subject], bool]
     run: Callable[[Subject], Numbers]
     counted: bool = True
     looks: str = ""
+    least: int = 1
+
+    def lacks(self, subject: Subject) -> str:
+        """What there is too little of; nothing where there is enough."""
+        if not self.counted or min(subject.n, subject.unseen) >= self.least:
+            return ""
+        there = f"there are {subject.n:,} and {subject.unseen:,}"
+        return f"{', '.join(self.names)}: needs {self.least:,} samples and as many test images; {there}"
 
 
 MEASURES: dict[str, Measure] = {}  # by the first of its names
 
 
 def measure(
-    *names: str, applies: Callable[[Subject], bool], counted: bool = True, looks: str = ""
+    *names: str, applies: Callable[[Subject], bool], counted: bool = True, looks: str = "", least: int = 1
 ) -> Callable[[Callable[[Subject], Numbers]], Callable[[Subject], Numbers]]:
     """Register a function under the stems of the numbers that it returns."""
 
     def register(run: Callable[[Subject], Numbers]) -> Callable[[Subject], Numbers]:
-        MEASURES[names[0]] = Measure(names, applies, run, counted, looks)
+        MEASURES[names[0]] = Measure(names, applies, run, counted, looks, least)
         return run
 
     return register
 
 
 def _images(subject: Subject) -> bool:
-    return subject.kind == "images"
+    return subject.kind == "images" and not subject.unheld
 
 
 def _judged(subject: Subject) -> bool:
@@ -66,14 +78,14 @@ def _halves(real: Array) -> dict[str, float]:
     return {HALVES: frechet.distance(real[:half], real[half:])} if half > width else {}
 
 
-@measure("fid", applies=_images, looks="inception")
+@measure("fid", applies=_images, looks="inception", least=2049)  # features, and one more
 def fid(subject: Subject) -> Numbers:
     """Heusel et al. 2017."""
     views = subject.inception
     return {"fid": (frechet.distance(views.real, views.fake), _seen(views, **subject.seen_as, **_halves(views.real)))}
 
 
-@measure("kid", applies=_images, looks="inception")
+@measure("kid", applies=_images, looks="inception", least=1000)
 def kid(subject: Subject) -> Numbers:
     """Binkowski et al. 2018, as it is (their tables show 1,000 times that)."""
     views = subject.inception
@@ -82,7 +94,7 @@ def kid(subject: Subject) -> Numbers:
     return {"kid": (found.value, about)}
 
 
-@measure("precision", "recall", "density", "coverage", applies=_images, looks="inception")
+@measure("precision", "recall", "density", "coverage", applies=_images, looks="inception", least=12)
 def manifolds(subject: Subject) -> Numbers:
     """Kynkaanniemi et al. 2019 and Naeem et al. 2020, with Inception's features in the place of VGG16's."""
     views = subject.inception
@@ -100,7 +112,7 @@ def manifolds(subject: Subject) -> Numbers:
     }
 
 
-@measure("judge_frechet", "judge_score", applies=_judged, looks="judge")
+@measure("judge_frechet", "judge_score", applies=_judged, looks="judge", least=FEATURES + 1)
 def judge_scores(subject: Subject) -> Numbers:
     """Frechet distance of the judge's 64 features, and the formula of the Inception score on its 10 classes."""
     views = subject.judge
@@ -123,7 +135,7 @@ def memorisation(subject: Subject) -> Numbers:
     return {"memorisation": (found.ratio, about), "copies": (found.share_nearer, about)}
 
 
-@measure("conditional_accuracy", applies=lambda s: s.judged and s.labelled, looks="judge")
+@measure("conditional_accuracy", applies=lambda s: s.judged and s.labelled, looks="judge", least=CLASSES)
 def conditional_accuracy(subject: Subject) -> Numbers:
     """The share of images in which the judge sees the class that was asked for; as many of each class."""
     classes = subject.expert.width - halves(subject.judge.real)[0].shape[1]
@@ -136,7 +148,7 @@ def conditional_accuracy(subject: Subject) -> Numbers:
 
 
 def _patchable(subject: Subject) -> bool:
-    sides = subject.facts.outputs[0].shape[1:3] if subject.kind == "images" else (0, 1)
+    sides = subject.facts.outputs[0].shape[1:3] if _images(subject) else (0, 1)
     side = sides[0] if isinstance(sides[0], int) and sides[0] == sides[1] else 0
     return side >= patches.SMALLEST and not side & (side - 1)
 
@@ -185,21 +197,22 @@ def mode_coverage(subject: Subject) -> Numbers:
 
 
 def _translates(subject: Subject) -> bool:
-    return subject.kind == "translations"
+    return subject.kind == "translations" and not subject.unheld
 
 
 @measure("l1", "ssim", "cycle_l1", applies=_translates, counted=False)
 def translations(subject: Subject) -> Numbers:
     """Against the partners that training never saw, and there and back; `of_the_input` is what doing nothing gets."""
     made: dict[str, tuple[float, Mapping[str, Any]]] = {}
-    for way, given, truth, there in subject.translations():
-        about = {"n_real": len(truth), "split": "test", "file": f"{way}.onnx"}
+    for facts, given, truth, there in subject.translations():
+        about = {"n_real": len(truth), "split": "test", "file": facts.file}
         for name, compare in (("l1", pairs.l1), ("ssim", pairs.ssim)):
             idle = float(compare(given, truth).mean())
-            made[f"{name}_{way}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
-        if (back := "_to_".join(reversed(way.split("_to_")))) in {facts.network for facts in subject.networks}:
-            again = subject.generator(back).translate(there)
-            made[f"cycle_l1_{way}"] = (float(pairs.l1(again, given).mean()), about)
+            made[f"{name}_{way(facts)}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
+        for back in subject.networks:
+            if back.inputs[0].name == facts.outputs[0].name:
+                again = subject.generator(back.network).translate(there)
+                made[f"cycle_l1_{way(facts)}"] = (float(pairs.l1(again, given).mean()), about)
     return made
 
 
@@ -209,8 +222,8 @@ def perceptual(subject: Subject) -> Numbers:
     from zoo.features import lpips
 
     compare, made = lpips.load(subject.threads), {}
-    for way, given, truth, there in subject.translations():
-        about = {"n_real": len(truth), "split": "test", "file": f"{way}.onnx", **compare.protocol}
+    for facts, given, truth, there in subject.translations():
+        about = {"n_real": len(truth), "split": "test", "file": facts.file, **compare.protocol}
         idle = float(compare(given, truth).mean())
-        made[f"lpips_{way}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
+        made[f"lpips_{way(facts)}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
     return made

@@ -16,8 +16,10 @@ EVERY_SECONDS = 30.0  # in a log
 def progress(what: str, total: int) -> Iterator[Advance]:
     """Yields `advance(rows)`. Rows that were there already (the first call) do not count for the speed."""
     line = _Line(what, total)
-    yield line.advance
-    line.end()
+    try:
+        yield line.advance
+    finally:
+        line.end()
 
 
 class _Line:

@@ -7,24 +7,19 @@ import time
 from importlib import metadata
 from typing import Any
 
-import numpy as np
-
 import zoo
 from zoo import machine
 from zoo.evaluation.subject import Subject
+from zoo.inputs import Inputs
 
 CALLS = 50
 
 
 def seconds(subject: Subject, *, batch: int, threads: int) -> float:
     """The median time of a call with `batch` images on `threads` cores."""
-    network = subject.facts.network
-    generator = zoo.load(subject.folder, network=network or None, threads=threads)
-    feed: dict[str, Any] = {}
-    for tensor in generator.inputs.values():
-        if tensor.is_image:  # a translator: an image of the size that it was trained with
-            feed[tensor.name] = np.zeros((batch, *subject.real().parts["a"].items.shape[1:]), np.float32)
-    feed = feed or dict(generator.latents(batch, subject.seed))
+    generator = zoo.load(subject.folder, network=subject.facts.network or None, threads=threads)
+    translates = subject.kind == "translations"
+    feed = Inputs(subject.facts).zeros(batch) if translates else generator.latents(batch, subject.seed)
     generator(**feed)
     times = []
     for _ in range(CALLS):

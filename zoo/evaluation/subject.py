@@ -13,13 +13,15 @@ import numpy as np
 import zoo
 from zoo import examples, manifest, spec
 from zoo.data import CARDS, Dataset
-from zoo.data.prepare import middle
+from zoo.data.prepare import middle, padded
 from zoo.errors import UsageError
 from zoo.evaluation.progress import progress
 from zoo.features.network import FeatureNetwork, inception, judge
-from zoo.judge import CLASSES, FEATURES, SOURCE
+from zoo.judge import CLASSES, FEATURES
 from zoo.manifest import Manifest
 from zoo.runtime import Generator
+from zoo.spec import Spec
+from zoo.spec.evaluation import unwatchable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -72,18 +74,44 @@ class Subject:
         """Whether it takes class ids."""
         return any(tensor.classes for tensor in self.facts.inputs)
 
+    @cached_property
+    def recipe(self) -> Spec:
+        """The spec that it was trained by."""
+        return spec.read(self.folder / "spec.yaml")
+
+    @property
+    def grown(self) -> bool:
+        """Whether its images are as large as its data: a training that grows may have ended before."""
+        return self.kind != "images" or tuple(self.facts.outputs[0].shape[1:]) == tuple(self.recipe.fields["image"])
+
     @property
     def judged(self) -> bool:
-        """Whether there is a judge for its data."""
-        return self.kind == "images" and self.source == SOURCE
+        """Whether there is a judge for its images."""
+        return self.kind == "images" and self.grown and not unwatchable(self.recipe.document, self.recipe.plans)
+
+    @property
+    def unheld(self) -> str:
+        """Why there is nothing real to hold it against; nothing if there is."""
+        card = CARDS[self.source]
+        if "test" not in card.splits:
+            return "its data are folders of the trainer's own; there is no test split"
+        if self.kind == "translations" and not card.paired:
+            return f"its data '{self.source}' has no pairs to hold a translation against"
+        if not self.grown:
+            made, whole = self.facts.outputs[0].shape[1:3], self.recipe.fields["image"][:2]
+            return f"it makes {made[0]} x {made[1]} pixels of {whole[0]} x {whole[1]}: it has not grown so far"
+        return ""
+
+    @property
+    def unseen(self) -> int:
+        """How many real items of the test split there are."""
+        return CARDS[self.source].splits.get("test", 0)
 
     def real(self, split: Any = "test") -> Any:
         """The real data as its spec prepares them. Raises UsageError where there is none to hold it against."""
-        stated = spec.read(self.folder / "spec.yaml")
-        section = stated.sections.data
-        if section is None or section.source.name in ("folder", "folders"):
-            raise UsageError(f"{self.folder}: its data are folders of the trainer's own; there is no test split")
-        return examples.load(stated, split=split)
+        if split == "test" and self.unheld:
+            raise UsageError(f"{self.folder}: {self.unheld}")
+        return examples.load(self.recipe, split=split)
 
     @cached_property
     def test(self) -> Dataset:
@@ -97,28 +125,26 @@ class Subject:
         """`n` samples, as users of the file get them."""
         return self.generator().sample(self.n, self.seed)
 
-    def translations(self) -> Iterator[tuple[str, Array, Array, Array]]:
-        """Of each way: its name, the test images given, their true partners, and what the file makes of them.
+    def translations(self) -> Iterator[tuple[Manifest, Array, Array, Array]]:
+        """Of each way: its network, the test images given, their true partners, and what the file makes of them.
 
         Raises UsageError for data without pairs.
         """
         test = self.real()
-        if not getattr(test, "paired", False):
-            raise UsageError(f"{self.folder}: its data '{test.name}' has no pairs to hold a translation against")
         for facts in self.networks:
-            source, target = facts.network.split("_to_")
+            source, target = facts.inputs[0].name, facts.outputs[0].name
             given, truth = test.parts[source].items, test.parts[target].items
-            yield facts.network, given, truth, self.generator(facts.network).translate(given)
+            yield facts, given, truth, self.generator(facts.network).translate(given)
 
     @property
     def crop(self) -> tuple[int, int] | None:
         """The size of the images without the border that was padded on; None where there is none."""
-        native, made = CARDS[self.source].shape, self.facts.outputs[0].shape
-        if native is None or len(native) != 3 or native[:2] == tuple(made[1:3]):
+        native, section = CARDS[self.source].shape, self.recipe.sections.data
+        if native is None or len(native) != 3 or section is None or section.fit not in (None, "pad"):
             return None
-        smaller = all(n <= int(m) for n, m in zip(native, made[1:3], strict=False))
-        section = spec.read(self.folder / "spec.yaml").sections.data
-        return (native[0], native[1]) if smaller and section and section.fit in (None, "pad") else None
+        height, width = map(int, self.facts.outputs[0].shape[1:3])
+        inside = padded(native[:2], height, width)
+        return None if inside == (height, width) else inside
 
     @property
     def seen_as(self) -> dict[str, str]:
@@ -148,6 +174,11 @@ class Subject:
     def _views(self, network: FeatureNetwork) -> Views:
         real, fake = self.cropped(self.test.items), self.cropped(self.fakes)
         return Views(network, see(network, real, "real"), see(network, fake, "generated"))
+
+
+def way(facts: Manifest) -> str:
+    """What a translator does, as names of its numbers end: a_to_b."""
+    return f"{facts.inputs[0].name}_to_{facts.outputs[0].name}"
 
 
 def see(network: FeatureNetwork, images: Array, which: str) -> Array:

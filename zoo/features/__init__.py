@@ -1,4 +1,4 @@
-"""What metrics look at: feature networks, run by ONNX Runtime alone, and the statistics of real data under them.
+"""What metrics look at: feature networks, run by ONNX Runtime alone.
 
 packages      the Python packages that carry weights, opened as archives
 torchscript   the weights in a TorchScript archive, read without PyTorch

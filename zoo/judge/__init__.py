@@ -48,12 +48,15 @@ class Judge:
         return f"a CNN that recognises {self.test_accuracy:.2%} of the real test images (SHA-256 {self.sha256[:12]}...)"
 
     def __call__(self, images: Array, *, batch_size: int = 500) -> Verdict:
-        """uint8 [N, S, S, 1], S at least 28; what is around the 28 x 28 pixels in the middle is cut off, as the zoo's
-        data pads it on. Raises DataError.
+        """uint8 [N, S, S, 1], S even, from 28 to 54; what is around the 28 x 28 pixels in the middle is cut off, as the
+        zoo's data pads it on (from 56 on they are enlarged). Raises DataError.
         """
         good = images.ndim == 4 and images.shape[3] == 1 and images.dtype == np.uint8 and len(images) > 0
-        if not good or images.shape[1] != images.shape[2] or images.shape[1] < SIZE or images.shape[1] % 2:
-            raise DataError(f"the judge takes uint8 [N, S, S, 1], received {images.dtype} {list(images.shape)}")
+        if not good or images.shape[1] != images.shape[2] or images.shape[1] not in range(SIZE, 2 * SIZE, 2):
+            raise DataError(
+                f"the judge takes uint8 [N, S, S, 1] with an even S from {SIZE} to {2 * SIZE - 2}, received "
+                f"{images.dtype} {list(images.shape)}"
+            )
         border = (images.shape[1] - SIZE) // 2
         middle = images[:, border : border + SIZE, border : border + SIZE]
         parts = [

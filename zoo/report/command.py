@@ -51,6 +51,8 @@ def report(options: argparse.Namespace) -> int:
     found = [folder] if single else artifacts(folder) if folder.is_dir() else []
     if options.into and single:
         raise UsageError(f"--into: needs a folder of models for its tables; {folder} is one model")
+    if options.into and not options.into.is_file():
+        raise UsageError(f"--into: there is no file {options.into}")
     if not found:
         raise UsageError(f"{folder}: there is no exported model in it; `zoo build dcgan` makes one")
     if options.seeds:
@@ -62,8 +64,8 @@ def report(options: argparse.Namespace) -> int:
             figures.draw(path)
         print(card.write(path))
     if not single:
-        if not options.text:
-            pictures.write_png(folder / gallery.PICTURE, gallery.picture(folder))
+        if not options.text and (drawn := gallery.picture(folder)) is not None:
+            pictures.write_png(folder / gallery.PICTURE, drawn)
         print(write_whole(folder / gallery.FILE, gallery.markdown(folder).encode()))
         if options.into:
             print(_renew(options.into, folder))
@@ -93,9 +95,9 @@ def compare(options: argparse.Namespace) -> int:
     for folder in (options.a, options.b):
         if not (folder / MANIFEST_FILE).is_file():
             raise UsageError(f"{folder}: is not an exported model: it has no {MANIFEST_FILE}")
+    if options.out and options.out.suffix.lower() != ".png":
+        raise UsageError(f"--out: the picture is a PNG file, received {options.out}")
     print(two.table(options.a, options.b))
     if options.out:
-        if options.out.suffix.lower() != ".png":
-            raise UsageError(f"--out: the picture is a PNG file, received {options.out}")
         print(pictures.write_png(options.out, two.picture(options.a, options.b)))
     return 0

@@ -27,7 +27,8 @@ def draw(folder: Path) -> list[Path]:
         made.append(manifest.write_whole(folder / "curves.png", curves(folder)))
     if subject.kind == "images":
         made.append(manifest.write_whole(folder / "walk.webp", walk(subject)))
-        made.append(pictures.write_png(folder / "neighbours.png", nearest(subject)))
+        if subject.grown:
+            made.append(pictures.write_png(folder / "neighbours.png", nearest(subject)))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 import zoo
 from zoo import manifest, pictures
+from zoo.inputs import Inputs
 from zoo.loading import artifacts
+from zoo.manifest import Manifest
 from zoo.report import tables
 
 PICTURE, FILE = "gallery.png", "README.md"
@@ -19,8 +22,9 @@ COLUMNS, SIDE, LABEL = 12, 64, 150  # samples of a row, their size, the width of
 
 def markdown(folder: Path) -> str:
     """The text of the gallery, from the manifests and scores alone."""
+    shown = [f"![samples of every model that makes images, and translations of test images]({PICTURE})"]
     return "\n\n".join([
-        "# The zoo", f"![samples of every model that makes images, and translations of test images]({PICTURE})",
+        "# The zoo", *(shown if any(map(_pictured, artifacts(folder))) else []),
         "Every folder here is one model: an ONNX file that any program can run, its manifest, its recipe, its scores "
         "and its card. Scores are measured on the very files (`zoo evaluate`); each card has all, with their protocol.",
         tables.table(folder, "gallery"),
@@ -28,22 +32,24 @@ def markdown(folder: Path) -> str:
     ]) + "\n"  # fmt: skip
 
 
-def picture(folder: Path) -> pictures.Image:
-    """uint8 [H, W, 3]: the name of each model, and samples of seed 0 beside it."""
-    rows = [_samples(path) for path in artifacts(folder)]
-    return np.concatenate([row for row in rows if row is not None])
+def picture(folder: Path) -> pictures.Image | None:
+    """uint8 [H, W, 3]: the name of each model that makes images, and samples of seed 0 beside it; None without any."""
+    rows = [_samples(path) for path in artifacts(folder) if _pictured(path)]
+    return np.concatenate(rows) if rows else None
 
 
-def _samples(path: Path) -> pictures.Image | None:
-    facts = manifest.read_all(path)[0]
-    if any(tensor.is_image for tensor in facts.inputs):
-        images = _cells(pictures.read_png(path / "samples.png"))
-    elif not facts.outputs[0].is_image:
-        return None
+def _pictured(path: Path) -> bool:
+    return manifest.read_all(path)[0].outputs[0].is_image
+
+
+def _samples(path: Path) -> pictures.Image:
+    networks = manifest.read_all(path)
+    if any(tensor.is_image for tensor in networks[0].inputs):
+        images = _translations(pictures.read_png(path / "samples.png"), networks)
     else:
-        generator = zoo.load(path)
-        label = np.arange(COLUMNS) % 10 if any(tensor.classes for tensor in facts.inputs) else None
-        images = generator.sample(COLUMNS, seed=0, label=label)
+        classes = next((len(tensor.classes) for tensor in networks[0].inputs if tensor.classes), 0)
+        label = np.arange(COLUMNS) % classes if classes else None
+        images = zoo.load(path).sample(COLUMNS, seed=0, label=label)
     strip = Image.new("RGB", (LABEL + COLUMNS * (SIDE + 2), SIDE + 4), "white")
     ImageDraw.Draw(strip).text((4, SIDE // 2 - 7), path.name, fill="black", font=ImageFont.load_default(15))
     for i, image in enumerate(images[:COLUMNS]):
@@ -52,14 +58,20 @@ def _samples(path: Path) -> pictures.Image | None:
 
 
 def _cell(image: np.ndarray[Any, Any]) -> Image.Image:
-    return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).resize(
-        (SIDE, SIDE), Image.Resampling.NEAREST
-    )
+    """A square of white with the image in its middle, as large as it fits."""
+    height, width = (max(1, round(SIDE * side / max(image.shape[:2]))) for side in image.shape[:2])
+    drawn = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    square = Image.new("RGB", (SIDE, SIDE), "white")
+    square.paste(drawn.resize((width, height), Image.Resampling.NEAREST), ((SIDE - width) // 2, (SIDE - height) // 2))
+    return square
 
 
-def _cells(sheet: pictures.Image) -> np.ndarray[Any, Any]:
-    """Some of the 16 pairs at the top of a translator's picture: cells of equal size, 2 pixels apart, 8 a row."""
-    step = (sheet.shape[1] + 2) // 8
-    chosen = [2 * pair + side for pair in range(0, 16, 3) for side in (0, 1)]
-    corners = [(i // 8 * step, i % 8 * step) for i in chosen]
-    return np.stack([sheet[y : y + step - 2, x : x + step - 2] for y, x in corners])
+def _translations(sheet: pictures.Image, networks: Sequence[Manifest]) -> np.ndarray[Any, Any]:
+    """Some of the pairs of the first network, from the picture in which those of all stand below each other."""
+    first = sheet[: (sheet.shape[0] + 10) // len(networks) - 10]
+    (given,) = Inputs(networks[0]).zeros(1).values()
+    cells = pictures.cells(first, height=given.shape[1], width=given.shape[2], columns=8)
+    pairs = cells.reshape(-1, 2, *cells.shape[1:])
+    pairs = pairs[(pairs != pictures.WHITE).any(axis=(1, 2, 3, 4))]  # without places that the grid left empty
+    some = np.linspace(0, len(pairs) - 1, COLUMNS // 2).astype(int)
+    return pairs[some].reshape(-1, *cells.shape[1:])

@@ -37,8 +37,8 @@ def _foreign(data: Mapping[str, Any]) -> str:
     sides = size if isinstance(size, list) else [size, size]
     if data.get("fit") not in (None, "pad") or data.get("channels") == 3 or data.get("jitter_from") is not None:
         return "the judge knows grey clothes with a black border: no `fit` but pad, no `channels: 3`, no `jitter_from`"
-    if len(set(sides)) > 1 or any(isinstance(side, int) and (side < SIZE or side % 2) for side in sides):
-        return f"the judge takes square images of an even size of at least {SIZE}, received {sides}"
+    if len(set(sides)) > 1 or any(isinstance(side, int) and side not in range(SIZE, 2 * SIZE, 2) for side in sides):
+        return f"the judge takes square images of an even size from {SIZE} to {2 * SIZE - 2}, received {sides}"
     return ""
 
 
