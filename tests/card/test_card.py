@@ -46,11 +46,15 @@ def test_numbers_are_those_of_the_manifest(text, exported):
         assert len(found) == 1, (pattern, found)
         return float(found[0].replace(",", ""))
 
-    assert number(r"([\d,]+) steps,") == weights["step"] == number(r"`zoo build spec.yaml --steps (\d+) --budget 1h`")
-    assert number(r"([\d,]+) images shown") == weights["images"]
+    assert (
+        number(r"([\d,]+) steps,")
+        == weights["step"]
+        == number(r"`zoo build exported/tiny/spec.yaml --steps (\d+) --budget 1h --out mine`")
+    )
+    assert number(r"([\d,]+) real\nimages shown") == weights["images"]
     assert number(r", (\d+) seconds on") == round(run["seconds"])
     assert number(r"\(([\d,]+) images/s\)") == round(weights["images"] / max(run["seconds"], 1))
-    assert number(r"\nseed (\d+)\.") == weights["seed"]
+    assert number(r" seed (\d+)\.") == weights["seed"]
     assert number(r"half-life ([\d,]+) images") == weights["ema_half_life_images"]
     assert number(r"([\d,]+) parameters") == weights["parameters"]
     assert number(r"absolute difference ([\d.e-]+) over") == pytest.approx(parity["max_abs_difference"], rel=0.06)
@@ -62,13 +66,13 @@ def test_numbers_are_those_of_the_manifest(text, exported):
 @pytest.mark.parametrize(("seconds", "hours"), [(1711.1, "1h"), (1801, "2h"), (7891.5, "5h")])
 def test_the_command_leaves_twice_the_time(exported, tiny_run, seconds, hours):
     facts = dataclasses.replace(exported.manifest, training=exported.manifest.training | {"seconds": seconds})
-    assert f" --budget {hours}` makes it " in card.markdown(facts, tiny_run.spec, exported.folder)
+    assert f" --budget {hours} --out mine` makes " in card.markdown(facts, tiny_run.spec, exported.folder)
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(119.4, "119 seconds"), (120, "2 minutes"), (1680, "28 minutes")])
 def test_how_long_it_took(exported, tiny_run, seconds, told):
     facts = dataclasses.replace(exported.manifest, training=exported.manifest.training | {"seconds": seconds})
-    assert f" images shown, {told} on " in card.markdown(facts, tiny_run.spec, exported.folder)
+    assert f"\nimages shown, {told} on " in card.markdown(facts, tiny_run.spec, exported.folder)
 
 
 def test_the_batches_it_speaks_of_are_those_that_were_compared(text, exported):

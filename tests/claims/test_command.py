@@ -64,7 +64,7 @@ def test_a_claim_that_holds_is_code_0_and_one_that_does_not_is_code_3(zoo_says, 
     del base.CLAIMS["answer"]
     answer(41.0)
     code, out, _ = zoo_says("reproduce", "answer", "--out", "elsewhere")
-    assert code == 3 and "FAIL: 1 of 1 numbers do not hold: answer" in out and "NO: 1 too low" in out
+    assert code == 3 and "FAIL: 1 of 1 numbers does not hold: answer" in out and "NO: 1 too low" in out
     assert json.loads(Path("elsewhere/answer.json").read_text())["holds"] is False
 
 

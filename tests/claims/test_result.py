@@ -56,7 +56,7 @@ def test_a_number_that_is_none_is_no_measurement(ours):
 
 
 def test_one_row_that_misses_is_a_claim_that_does_not_hold(result):
-    assert not result.holds and result.verdict == "FAIL: 1 of 2 numbers do not hold: radius"
+    assert not result.holds and result.verdict == "FAIL: 1 of 2 numbers does not hold: radius"
     held = dataclasses.replace(result, rows=result.rows[::2])
     assert held.holds and held.verdict == "PASS: 1 of 1 numbers hold"
 

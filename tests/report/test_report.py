@@ -35,7 +35,7 @@ def test_cards_and_gallery_are_written_anew(zoo_says, folder):
     assert text == card.markdown(manifest.read_all(tiny), spec.read(tiny / "spec.yaml"), tiny)
     assert "| `swd` | sliced Wasserstein distance x 1000 | lower | 7.2 |" in text
     assert "10,000 samples of seed 0; 10,000 real images of the test split; features of eye" in text
-    assert "![Left a sample, beside it the training images nearest to it](neighbours.png)" in text
+    assert "![On the left a sample, beside it the training images that are nearest to it](neighbours.png)" in text
     page = (folder / "README.md").read_text("utf-8")
     assert page == gallery.markdown(folder) and "| [unrolled](unrolled/README.md) | Metz et al. 2016 |" in page
     height, width, _ = pictures.read_png(folder / "gallery.png").shape

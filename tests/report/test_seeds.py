@@ -50,9 +50,9 @@ def test_three_seeds(three, zoo_says):
 
 
 def test_no_other_seed_no_chapter(three):
-    assert seeds.read(three[0]) == [] and seeds.chapter([]) == ""
+    assert seeds.read(three[0]) == [] and seeds.chapter("dcgan", []) == ""
     gather(three[0], [])
-    assert len(seeds.read(three[0])) == 1 and seeds.chapter(seeds.read(three[0])) == ""
+    assert len(seeds.read(three[0])) == 1 and seeds.chapter("dcgan", seeds.read(three[0])) == ""
     assert "**16.0** |" in tables.table(three[0].parent, "scores")
 
 

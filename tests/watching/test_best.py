@@ -107,7 +107,7 @@ def test_the_best_leaves_and_says_so(tmp_path, scripted):
     assert stated.items() <= facts.training.items()
     assert facts.weights["batch_norm"] == "mean over 2 batches of 4 latents"
     text = (made.folder / "README.md").read_text()
-    assert "3 steps, 12 images shown," in text
+    assert "3 steps, 12 real\nimages shown," in text
     told = f"as they were after step 2: the {kept} (1.25; {PROTOCOL});"
     assert f"Exported: the average of the weights (half-life 20 images), {told}" in text
     z = {"z": np.ones((2, 3), np.float32), "label": np.array([0, 7])}

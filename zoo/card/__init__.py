@@ -40,7 +40,7 @@ def markdown(facts: Manifest | Sequence[Manifest], spec: Spec, folder: Path) -> 
         _front(first, measured),
         _what(first, spec),
         numbers.chapter(first.name, measured, making.reached(first, spec)),
-        seeds.chapter(seeds.read(folder)),
+        seeds.chapter(first.name, seeds.read(folder)),
         use.chapter(networks),
         contract.chapter(networks),
         _seen(folder),
@@ -63,8 +63,10 @@ def _front(facts: Manifest, measured: Mapping[str, Score]) -> str:
         "datasets": [facts.data["name"]],
     }
     if image:
-        task = "image-to-image" if translates else "unconditional-image-generation"
-        matter |= {"pipeline_tag": task} | ({"model-index": [_index(facts, measured, task)]} if measured else {})
+        asked = any(tensor.classes for tensor in facts.inputs)
+        task = "image-to-image" if translates else "image-generation" if asked else "unconditional-image-generation"
+        matter |= {} if asked else {"pipeline_tag": task}  # hubs have no task for images of a class
+        matter |= {"model-index": [_index(facts, measured, task)]} if measured else {}
     return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in matter.items()), "---"])
 
 
@@ -94,7 +96,7 @@ def _seen(folder: Path) -> str:
     """What a person wants to see beside samples."""
     shown = {
         "walk.webp": "A walk through the latents and back, the same for all columns",
-        "neighbours.png": "Left a sample, beside it the training images nearest to it",
+        "neighbours.png": "On the left a sample, beside it the training images that are nearest to it",
     }
     found = [f"{text}:\n\n![{text}]({name})" for name, text in shown.items() if (folder / name).is_file()]
     return "\n\n".join(["## Look closer", *found]) if found else ""
@@ -112,7 +114,7 @@ def _purpose(facts: Manifest, measured: Mapping[str, Score]) -> str:
             "## What it is for",
             "Teaching, research baselines, placeholder pictures, tests of programs that load generators. It makes "
             f"{kind}, learnt from {what} alone: what is rare there is rarer here, and nothing else can come out. Do "
-            "not take its output for data about the world, and do not train judgements about people on it.",
+            "not treat its output as data about the world, and do not use it to judge people.",
             numbers.speed(measured),
         )
         if line

@@ -29,11 +29,12 @@ def chapter(networks: Sequence[Manifest], folder: Path) -> str:
     sizes = f"{weights['parameters']:,} parameters"
     if len(networks) > 1:
         sizes = ", ".join(f"{one.weights['parameters']:,} parameters in {one.file}" for one in networks)
+    items = "images" if facts.outputs[0].is_image else "points"
     text = f"""## How it was made
 
-`zoo build spec.yaml --steps {steps} --budget {_hours(run["seconds"])}` makes it from the recipe in this folder:
-{steps:,} steps, {images:,} images shown, {_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} images/s),
-seed {weights["seed"]}.
+`zoo build exported/{facts.name}/spec.yaml --steps {steps} --budget {_hours(run["seconds"])} --out mine` makes one like
+it (the same seed gives the same draws, but processors round differently): {steps:,} steps, {images:,} real
+{items} shown, {_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} {items}/s), seed {weights["seed"]}.
 Exported: the {kind}{statistics}. {sizes}.
 SHA-256 of the recipe's content: `{facts.spec_sha256[:16]}...`."""
     curves = ["![losses during the training](curves.png)"] if (folder / "curves.png").is_file() else []

@@ -28,8 +28,8 @@ KINDS: Mapping[str, Kind] = {  # by stem, in the order of the table
     "judge_frechet": Kind("Frechet distance of the judge's features", "lower", ".2f"),
     "judge_score": Kind("Inception score's formula on the judge's classes", "higher", ".2f"),
     "swd": Kind("sliced Wasserstein distance x 1000", "lower", ".1f"),
-    "memorisation": Kind("distance to the nearest training image, of unseen real images: 1", "1", ".2f"),
-    "copies": Kind("nearer to a training image than 99 % of unseen real images are", "0.01", ".3f"),
+    "memorisation": Kind("distance to the nearest training image (unseen real images: 1)", "1", ".2f"),
+    "copies": Kind("share that is nearer to a training image than 99 % of unseen real images", "0.01", ".3f"),
     "walk_jump": Kind("largest step of a latent walk over its mean step", "1", ".1f"),
     "modes": Kind("modes found", "higher", ".0f"),
     "high_quality": Kind("samples within 3 standard deviations of a mode", "0.989", ".1%"),
@@ -135,6 +135,6 @@ def speed(scores: Mapping[str, Score]) -> str:
         return ""
     one, many = (scores[name] for name in SPEED)
     return (
-        f"On {one.protocol['machine']}: {one.value:.3g} ms for an image on one core, {many.value:.3g} ms each in "
+        f"On {one.protocol['machine']}: {one.value:.3g} ms for one sample on one core, {many.value:.3g} ms each in "
         f"batches of {many.protocol['batch']} on {many.protocol['threads']}."
     )

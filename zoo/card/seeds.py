@@ -42,15 +42,20 @@ def dumps(trials: Sequence[Trial]) -> str:
     return json.dumps([trial._asdict() for trial in trials], indent=2, allow_nan=False) + "\n"
 
 
-def chapter(trials: Sequence[Trial]) -> str:
-    """Mean and standard deviation (of the sample) of every score; empty for a single seed."""
+def chapter(name: str, trials: Sequence[Trial]) -> str:
+    """Mean and standard deviation (of the sample) of every score of artifact `name`; empty for a single seed."""
     if len(trials) < 2:
         return ""
     head = ["metric", "mean", "sd", *(f"seed {trial.seed}" for trial in trials)]
     lines = [head, ["---"] * len(head)]
-    for name in numbers.ordered(trials[0].scores):
-        values = [trial.scores[name] for trial in trials]
-        lines.append([f"`{name}`", *(numbers.written(name, x) for x in (fmean(values), stdev(values), *values))])
+    for metric in numbers.ordered(trials[0].scores):
+        values = [trial.scores[metric] for trial in trials]
+        lines.append([f"`{metric}`", *(numbers.written(metric, x) for x in (fmean(values), stdev(values), *values))])
     steps = ", ".join(f"{trial.step:,}" for trial in trials)
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"## Other seeds\n\nThe same recipe, trained once for each seed (steps: {steps}):\n\n{table}"
+    build = f"zoo build exported/{name}/spec.yaml --seed 1 --steps {trials[-1].step} --out seed1"
+    gather = f"zoo report exported/{name} --seeds seed1/{name}"
+    return (
+        f"## Other seeds\n\nThe same recipe, trained once for each seed (steps: {steps}), as with `{build}`, "
+        f"`zoo evaluate seed1/{name}` and `{gather}`:\n\n{table}"
+    )

@@ -28,7 +28,10 @@ def _call(facts: Manifest) -> str:
     network = f', network="{facts.network}"' if facts.network else ""
     source = next((tensor for tensor in facts.inputs if tensor.is_image), None)
     if source is None:
-        return f'images = zoo.load("exported/{facts.name}"{network}).sample(16, seed=0)'
+        items = "images" if facts.outputs[0].is_image else "points"
+        classes = next((tensor.classes for tensor in facts.inputs if tensor.classes), ())
+        label = f', label="{classes[-1]}"' if classes else ""
+        return f'{items} = zoo.load("exported/{facts.name}"{network}).sample(16, seed=0{label})'
     name = facts.outputs[0].name
     kind = f"uint8 [n, {', '.join(map(str, source.shape[1:]))}]{source.rule()}"
     return f'{name} = zoo.load("exported/{facts.name}"{network}).translate({source.name})  # {kind}'

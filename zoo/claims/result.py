@@ -78,7 +78,8 @@ class Result:
         missed = [row for row in judged if row.off]
         if not missed:
             return f"PASS: {len(judged)} of {len(judged)} numbers hold"
-        return f"FAIL: {len(missed)} of {len(judged)} numbers do not hold: {', '.join(r.quantity for r in missed)}"
+        verb = "does" if len(missed) == 1 else "do"
+        return f"FAIL: {len(missed)} of {len(judged)} numbers {verb} not hold: {', '.join(r.quantity for r in missed)}"
 
     @property
     def circumstances(self) -> str:

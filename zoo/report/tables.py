@@ -17,7 +17,7 @@ from zoo.manifest import Manifest
 from zoo.scores import Score
 
 FID = "fid_10k"
-BESIDES = (("conditional_accuracy",), ("high_quality", "modes"), ("ssim",), ("precision", "recall"))
+BESIDES = (("high_quality", "modes"), ("ssim",), ("conditional_accuracy", "precision", "recall"))
 SHORT = {  # where the title of a metric is too long for a table
     "conditional_accuracy": "right class", "high_quality": "high quality", "ssim": "SSIM to the unseen partner",
 }  # fmt: skip
@@ -87,9 +87,15 @@ def _besides(entry: Entry) -> str:
             values: dict[str, list[str]] = {}
             for name in found:
                 title = SHORT.get(numbers.stem(name), numbers.KINDS[numbers.stem(name)].title)
-                values.setdefault(title, []).append(numbers.written(name, entry.measured[name].value))
+                values.setdefault(title, []).append(_with_reference(name, entry.measured[name]))
             return ", ".join(f"{title} {' and '.join(several)}" for title, several in values.items())
     return ""
+
+
+def _with_reference(name: str, score: Score) -> str:
+    """A translation is worth what it gains over doing nothing."""
+    idle = score.protocol.get("of_the_input")
+    return numbers.written(name, score.value) + (f" (doing nothing: {numbers.written(name, idle)})" if idle else "")
 
 
 def _trained(entry: Entry) -> str:
