@@ -178,11 +178,6 @@ def write_png(path: str | os.PathLike[str], image: Image) -> Path:
     return write_whole(path, png(image))
 
 
-def write_animation(path: str | os.PathLike[str], frames: Image, fps: float = 20) -> Path:
-    """Write [N, H, W, C] as `animation`, .gif or .webp as `path` ends, whole or not at all. Returns the path."""
-    return write_whole(path, animation(frames, fps, Path(path).suffix.lower()))
-
-
 def read_png(path: str | os.PathLike[str]) -> Image:
     """uint8 [H, W, C]: C = 1 for a grey file, 3 for all others. Raises DataError."""
     from PIL import Image as Pillow

@@ -1,14 +1,16 @@
 """What each measure hands to its arithmetic: which set is real, which is made, which was asked for."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import zoo
-from zoo import data, judge
+from zoo import card, data, judge
+from zoo import scores as scores_file
 from zoo.data import Dataset, Domains
-from zoo.evaluation import measures, subject
+from zoo.evaluation import measures, numbers, subject
 from zoo.evaluation.subject import Subject
 from zoo.features import lpips, network
 from zoo.features.network import FeatureNetwork
@@ -127,3 +129,14 @@ def test_lpips(emoji, monkeypatch):
     assert value == pytest.approx(made.mean() + 2 * emoji["b"].mean())
     assert about["of_the_input"] == pytest.approx(emoji["a"].mean() + 2 * emoji["b"].mean())
     assert (about["network"], about["file"]) == ("uneven", "a_to_b.onnx")
+
+
+def test_a_protocol_says_that_weights_were_chosen():
+    one = Subject(ROOT / "exported" / "unrolled", n=50, seed=0)
+    (facts,) = one.networks
+    chosen = {**facts.training, "kept": "lowest judge_frechet_2000 of 12"}
+    one.networks = (dataclasses.replace(facts, training=chosen),)
+    found = dict(numbers.measured(one, [measures.MEASURES["modes"]]))
+    assert {score.protocol["weights"] for score in found.values()} == {"lowest judge_frechet_2000 of 12"}
+    assert "weights of step 25,000, the lowest judge_frechet_2000 of 12." in card.numbers.chapter("ring", found)
+    assert "weights" not in scores_file.read(one.folder)["modes_2500"].protocol

@@ -126,7 +126,8 @@ def _sentence(about: Mapping[str, Any]) -> str:
     if "network" in about:
         parts.append(f"features of {about['network']} (SHA-256 {about['network_sha256'][:12]}...), resized: "
                      f"{about['resize']}")  # fmt: skip
-    return "; ".join([*parts, f"weights of step {about['step']:,}"])
+    chosen = f", the {about['weights']}" if "weights" in about else ""
+    return "; ".join([*parts, f"weights of step {about['step']:,}{chosen}"])
 
 
 def speed(scores: Mapping[str, Score]) -> str:

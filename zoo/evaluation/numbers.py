@@ -80,11 +80,13 @@ def _common(subject: Subject, file: str | None) -> dict[str, object]:
 
 
 def _file(subject: Subject, file: str | None = None) -> dict[str, object]:
-    """Which weights: the file (its first, unless a measure names another), and the step of the training it is of."""
+    """Which weights: the file (its first, unless a measure names another), the step of the training it is of, and
+    by what they were chosen where they are not the last ones: such numbers flatter."""
     facts = next((facts for facts in subject.networks if facts.file == file), subject.facts)
     return {
         "file": facts.file,
         "file_sha256": facts.files[facts.file],
         "step": facts.weights["step"],
         "data": facts.data["title"],
+        **({"weights": facts.training["kept"]} if "kept" in facts.training else {}),
     }
