@@ -55,6 +55,7 @@ def test_numbers_are_those_of_the_manifest(text, exported):
     assert number(r", (\d+) seconds on") == round(run["seconds"])
     assert number(r"\(([\d,]+) images/s\)") == round(weights["images"] / max(run["seconds"], 1))
     assert number(r" seed (\d+)\.") == weights["seed"]
+    assert f"\nMade with gan-zoo {facts.versions['gan-zoo']}, keras {facts.versions['keras']}, " in text
     assert number(r"half-life ([\d,]+) images") == weights["ema_half_life_images"]
     assert number(r"([\d,]+) parameters") == weights["parameters"]
     assert number(r"absolute difference ([\d.e-]+) over") == pytest.approx(parity["max_abs_difference"], rel=0.06)

@@ -36,6 +36,7 @@ def chapter(networks: Sequence[Manifest], folder: Path) -> str:
 it (the same seed gives the same draws, but processors round differently): {steps:,} steps, {images:,} real
 {items} shown, {_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} {items}/s), seed {weights["seed"]}.
 Exported: the {kind}{statistics}. {sizes}.
+Made with {", ".join(f"{name} {version}" for name, version in facts.versions.items())}.
 SHA-256 of the recipe's content: `{facts.spec_sha256[:16]}...`."""
     curves = ["![losses during the training](curves.png)"] if (folder / "curves.png").is_file() else []
     return "\n\n".join([text, *_films(networks), *curves])

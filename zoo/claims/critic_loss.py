@@ -33,7 +33,7 @@ Film = dict[int, dict[str, Array]]
     states="The critic's estimate of the Wasserstein distance falls as the samples get better; the estimate of the "
     "Jensen-Shannon divergence by an ordinary discriminator stays or rises. Quality is measured here, not looked at.",
     spec=SPEC,
-    takes=("an hour", "10 minutes"),
+    takes=("half an hour", "10 minutes"),
 )
 def critic_loss(options: Options) -> Outcome:
     """Rank correlation of the held-out loss with a Frechet distance, over the snapshots of a training."""
