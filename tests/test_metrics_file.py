@@ -37,3 +37,17 @@ def test_a_score_is_a_number(value):
 
 def test_the_end_of_a_name():
     assert [scores.counted(n) for n in (10_000, 2_500, 1_000, 999)] == ["10k", "2500", "1k", "999"]
+
+
+@pytest.mark.parametrize(
+    ("other", "alike"),
+    [
+        ({"file_sha256": "ff", "step": 7, "std": 0.3, "of_two_halves_of_the_real": 5.2}, True),
+        ({"seed": 1}, False),
+        ({"n_real": 5}, False),
+        ({"weights": "lowest fid of 9"}, False),
+    ],
+)
+def test_numbers_are_compared_where_the_rules_are_the_same(other, alike):
+    rules = {"file_sha256": "00", "step": 5, "std": 0.1, "of_two_halves_of_the_real": 5.1, "seed": 0, "n_real": 9}
+    assert scores.alike(Score(1, rules), Score(2, rules | other)) is alike

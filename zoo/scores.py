@@ -33,6 +33,17 @@ class Score:
             raise ServeError(f"a score must be a finite number, received {self.value!r}")
 
 
+# in a protocol: what is the model's own, and what was found beside its number; the rest are rules of the measurement
+FILES = ("file", "file_sha256", "step")
+FOUND = ("of_the_input", "of_the_real", "of_two_halves_of_the_real", "weakest_class", "std", "levels")
+
+
+def alike(a: Score, b: Score) -> bool:
+    """Whether two numbers were measured in the same way."""
+    rules = [{key: value for key, value in one.protocol.items() if key not in FILES + FOUND} for one in (a, b)]
+    return rules[0] == rules[1]
+
+
 def read(folder: Path) -> dict[str, Score]:
     """The scores of an artifact by name; none where nothing was measured. Raises ServeError for another file."""
     path = folder / FILE

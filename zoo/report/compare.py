@@ -39,11 +39,7 @@ def _rows(a: Path, b: Path) -> Iterator[tuple[str, str, str]]:
 
 def _comparable(name: str, a: dict[str, scores.Score], b: dict[str, scores.Score]) -> bool:
     """Whether two scores of a name were measured in the same way; true where there is one only."""
-    if name not in a or name not in b:
-        return True
-    its_own = ("file", "file_sha256", "step", "of_the_input", "weakest_class", "std", "levels")
-    kept = [{key: value for key, value in one[name].protocol.items() if key not in its_own} for one in (a, b)]
-    return kept[0] == kept[1]
+    return name not in a or name not in b or scores.alike(a[name], b[name])
 
 
 def picture(a: Path, b: Path) -> pictures.Image:

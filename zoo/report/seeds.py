@@ -13,7 +13,6 @@ from zoo.manifest import MANIFEST_FILE, write_whole
 from zoo.spec.changes import differences
 
 SEED = "training.seed"
-SAME = ("n_fake", "n_real", "split", "seed", "network_sha256", "resize")  # of protocols that can be compared
 
 
 def gather(folder: Path, others: Sequence[Path]) -> Path:
@@ -37,8 +36,7 @@ def gather(folder: Path, others: Sequence[Path]) -> Path:
             f"--seeds: no score that all of them have: run `zoo evaluate` on {', '.join(map(str, places))}"
         )
     for name in common:
-        protocols = [{key: found[name].protocol.get(key) for key in SAME} for found in measured]
-        if any(protocol != protocols[0] for protocol in protocols):
+        if not all(scores.alike(found[name], measured[0][name]) for found in measured):
             raise UsageError(f"--seeds: {name} was measured by other protocols: run `zoo evaluate` on each alike")
     trials = [_trial(place, {name: found[name].value for name in common})
               for place, found in zip(places, measured, strict=True)]  # fmt: skip
