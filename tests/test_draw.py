@@ -63,6 +63,13 @@ def test_fit_brings_an_image_to_the_nearest_size(zoo_says, photos, tmp_path, fit
     assert made.shape == (16, 28, 3) and (corner is None or made[0, 0].tolist() != [0, 0, 0])
 
 
+def test_a_folder_may_have_a_dot_in_its_name(zoo_says, photos, tmp_path):
+    picture(tmp_path / "a.png", 16, 16)
+    (tmp_path / "made.today").mkdir()
+    code, out, _ = zoo_says("translate", photos, "a.png", "--network", "a_to_b", "--out", "made.today")
+    assert code == 0 and out == "made.today/a.png: 16 x 16 pixels from a.png\n"
+
+
 def test_another_size_is_told_with_the_nearest(zoo_says, photos, tmp_path):
     picture(tmp_path / "odd.png", 17, 32)
     code, out, err = zoo_says("translate", photos, "odd.png", "--network", "a_to_b")

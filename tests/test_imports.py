@@ -97,8 +97,9 @@ ROOMS: dict[str, set[str]] = {
     "bench": {"algorithms", "errors", "examples", "networks", "spec", "training", "zoo"},
     "starter": {"errors", "registry", "spec"},
     "claims": {
-        "algorithms", "arrays", "autodiff", "bench", "card", "claims.result", "data", "errors", "examples", "judge",
-        "latents", "losses", "machine", "manifest", "metrics", "priors", "registry", "spec", "training", "zoo",
+        "algorithms", "arrays", "autodiff", "bench", "card", "checkpoint", "claims.result", "data", "errors",
+        "examples", "judge", "latents", "losses", "machine", "manifest", "metrics", "priors", "registry", "spec",
+        "training", "zoo",
     },
     "flags": set(),
     "guards": {"errors"},

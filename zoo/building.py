@@ -62,8 +62,10 @@ def build(options: argparse.Namespace) -> int:
     """Train, export, say what to do next; or describe with --dry-run."""
     if options.json and not options.dry_run:
         raise UsageError("--json goes with --dry-run")
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    guards.need("build", (*guards.TRAIN_MODULES, *(guards.EXPORT_MODULES if backend == "tensorflow" else (backend,))))
+    backend = guards.backend()
+    guards.need("build", (*guards.TRAIN_MODULES, *(guards.EXPORT_MODULES if backend == "tensorflow" else ())))
+    if backend != "tensorflow":
+        guards.need("build", (backend,), extra=f"train,{backend}")
     from zoo import spec as language
 
     seed = [f"training.seed={options.seed}"] if options.seed is not None else []
@@ -80,7 +82,8 @@ def build(options: argparse.Namespace) -> int:
 
     exportable.exported_plans(spec)  # what cannot leave is said before it is trained, and so is where it cannot stand
     guards.can_hold("--out", options.out / spec.name)
-    if options.export == "best" and not options.resume and (reason := watching.why_not(spec)):
+    seen = options.resume and (options.runs / spec.name / watching.FILE).exists()
+    if options.export == "best" and not seen and (reason := watching.why_not(spec)):
         raise UsageError(f"--export best: nobody watches the training of {options.spec}: {reason}")
     run = training.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
     if options.export == "best":
@@ -93,7 +96,8 @@ def build(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the clean-up of half-written folders
     made = export.export(run, out=options.out)
-    print(_ending(made, options))
+    complete = spec.sections.training is not None and run.step >= spec.sections.training.steps
+    print(_ending(made, options, complete=complete))
     if options.precision:
         print("\n" + _converted(made.folder, options.precision, None))
     return 0
@@ -135,8 +139,8 @@ def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
     return subprocess.run([sys.executable, "-m", "zoo.cli", *command], env=environment, check=False).returncode
 
 
-def _ending(made: Exported, options: argparse.Namespace) -> str:
-    """What was made, how good it is, and what a user would type next."""
+def _ending(made: Exported, options: argparse.Namespace, *, complete: bool) -> str:
+    """What was made, how good it is, and what a user would type next: to train on, unless the recipe is `complete`."""
     first = made.manifest
     artifact = shlex.quote(str(made.folder))
     network = f" --network {first.network}" if first.network else ""
@@ -146,6 +150,7 @@ def _ending(made: Exported, options: argparse.Namespace) -> str:
         use = f"translate {artifact} photo.jpg{network} --fit crop --out photo.png"
     chosen = f", network='{first.network}'" if first.network else ""
     lines = "\n".join(_result(facts, made.folder) for facts in made.manifests)
+    further = "" if complete else f"\n  {shlex.join(['zoo', 'build', options.spec, '--resume', *_again(options)])}"
     return f"""
 {lines}
 {what}: {made.folder / "samples.png"}
@@ -153,8 +158,7 @@ def _ending(made: Exported, options: argparse.Namespace) -> str:
 next:
   zoo {use}
   zoo evaluate {artifact} --quick
-  python -c "import zoo; print(zoo.load('{made.folder}'{chosen}).{call})"
-  {shlex.join(["zoo", "build", options.spec, "--resume", *_again(options)])}"""
+  python -c "import zoo; print(zoo.load('{made.folder}'{chosen}).{call})"{further}"""
 
 
 def _result(facts: Manifest, folder: Path) -> str:

@@ -77,6 +77,15 @@ def load(path: Path, algorithm: Algorithm, document: Mapping[str, Any]) -> Progr
     return progress
 
 
+def reached(path: Path) -> int:
+    """The step of a checkpoint; 0 where there is none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return int(json.loads(str(file[META]))["step"])
+    except Exception:  # decoders of broken files raise almost anything; `load` says which
+        return 0
+
+
 def _misfit(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> str:
     """The first thing in which a checkpoint's arrays and the networks at hand differ, or an empty string."""
     for name, shape in shapes.items():

@@ -34,6 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError:
+        print(
+            "there is not enough memory for this: a smaller data.size or training.batch_size takes less",
+            file=sys.stderr,
+        )
+        return 2
     except OSError as error:  # a folder that is a file, a full disk, no permission
         print(f"{error.filename or 'zoo'}: {error.strerror or error}", file=sys.stderr)
         return 2
@@ -229,7 +235,7 @@ def _add_reproduce(group: argparse._SubParsersAction) -> None:
 exit code: 0 when the claim holds, 3 when it does not""")  # fmt: skip
     p.add_argument("name", nargs="?", help="a claim; without a name they are listed")
     p.add_argument("--quick", action="store_true", help="a smaller scale, where there is one")
-    p.add_argument("--seeds", type=int, nargs="+", help="seeds of the trainings (default: the claim's own)")
+    p.add_argument("--seeds", type=flags.seed, nargs="+", help="seeds of the trainings (default: the claim's own)")
     p.add_argument(
         "--out", type=Path, default=Path("runs/claims"),
         help="folder for NAME.json, NAME.png and trainings (default: runs/claims)",

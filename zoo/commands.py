@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Container
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,7 +25,10 @@ def serve(options: argparse.Namespace) -> int:
 
     key = os.environ.get("ZOO_API_KEY", "")
     if options.api_key_file:
-        key = options.api_key_file.read_text().strip()
+        try:
+            key = options.api_key_file.read_text("utf-8").strip()
+        except UnicodeDecodeError:
+            raise UsageError(f"--api-key-file: {options.api_key_file} holds bytes that are no text") from None
         if not key:
             raise UsageError(f"--api-key-file: {options.api_key_file} is empty")
     settings = Settings(api_key=key).changed(options.overrides)
@@ -108,6 +112,8 @@ def bench(options: argparse.Namespace) -> int:
     from zoo import spec as language
 
     spec = language.read(language.find(options.spec), options.overrides)
+    if options.artifact:
+        _draws(options.artifact, spec.plans)
     guards.silence()
     from zoo import bench as race
 
@@ -117,6 +123,16 @@ def bench(options: argparse.Namespace) -> int:
         for result in race.sampling(spec.plans["generator"], options.artifact):
             print(result, flush=True)
     return 0
+
+
+def _draws(artifact: Path, networks: Container[str]) -> None:
+    """Raises UsageError for what is no generator of samples, before minutes are spent on its training."""
+    from zoo import manifest
+
+    if not (artifact / manifest.MANIFEST_FILE).is_file():
+        raise UsageError(f"--artifact: {artifact} is not an exported model: it has no {manifest.MANIFEST_FILE}")
+    if "generator" not in networks or any(tensor.is_image for tensor in manifest.read_all(artifact)[0].inputs):
+        raise UsageError("--artifact: only the drawing of samples is measured, and here is no generator that draws any")
 
 
 def _bench_serve(options: argparse.Namespace) -> int:

@@ -96,7 +96,7 @@ def _targets(images: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Where each translation goes. Raises UsageError where files would overwrite each other, or an image itself."""
     if out.suffix == ".png" and len(images) == 1 and not out.is_dir():
         targets = {images[0]: out}
-    elif out.suffix or out.is_file():
+    elif out.is_file() or (out.suffix and not out.is_dir()):
         raise UsageError(f"--out names a folder, or for a single image a .png file; received '{out}'")
     else:
         targets = {file: out / f"{file.stem}.png" for file in images}

@@ -13,6 +13,13 @@ def steps(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """What every generator of random numbers takes."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected a whole number in 0..{2**32 - 1}, received '{text}'")
+    return int(text)
+
+
 def port(text: str) -> int:
     """0 is any that is free."""
     if not text.isdecimal() or int(text) > 65535:

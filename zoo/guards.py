@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import warnings
@@ -13,6 +14,7 @@ from zoo.errors import UsageError
 
 TRAIN_MODULES = ("keras", "yaml", "rich", "tensorboard")
 EXPORT_MODULES = ("tensorflow", "onnx", "tf2onnx")
+BACKENDS = ("tensorflow", "jax", "torch")
 SERVE_MODULES = ("fastapi", "uvicorn", "prometheus_client")
 
 
@@ -32,6 +34,20 @@ def need(command: str, modules: Sequence[str], *, extra: str = "train") -> None:
     if missing:
         how = f"pip install 'gan-zoo[{extra}]' (in a checkout: pip install -e '.[{extra}]')"
         raise UsageError(f"`zoo {command}` needs {', '.join(missing)}: {how}")
+
+
+def backend() -> str:
+    """What Keras will compute with: KERAS_BACKEND, else what its own keras.json says. Raises UsageError."""
+    chosen, where = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
+    if not chosen:
+        file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+        try:
+            chosen, where = json.loads(file.read_text("utf-8"))["backend"], f"{file}: backend"
+        except (OSError, ValueError, KeyError, TypeError):
+            chosen = BACKENDS[0]
+    if chosen not in BACKENDS:
+        raise UsageError(f"{where} must be one of {', '.join(BACKENDS)}, received '{chosen}'")
+    return chosen
 
 
 def silence() -> None:

@@ -37,7 +37,7 @@ def answer():
 
     seen = []
     claims_decorator = base.claim(
-        title="The answer", source="Adams 1979", states="It is 42.", spec="tiny", takes=("long", "short")
+        title="The answer", source="Adams 1979", states="It is 42.", spec="tiny", takes=("long", "short"), seeds=2
     )
     return register
 
@@ -75,6 +75,22 @@ def test_flags_reach_the_claim(zoo_says, answer):
     assert (seen[0].quick, seen[0].seeds, seen[0].folder) == (True, (3, 4), Path("x"))
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [
+        ("answer", [3, 3], "--seeds: a seed twice: 3, 3\n"),
+        ("answer", [3, 4, 5], "--seeds: claim 'answer' takes 2 of them at most\n"),
+        ("saddle", [3], "--seeds: claim 'saddle' takes none: nothing in it is drawn by a seed of yours\n"),
+        ("gradients", [3, 4], "--seeds: claim 'gradients' takes 1 of them at most\n"),
+        ("gradients", [-1], "argument --seeds: expected a whole number in 0..4294967295, received '-1'\n"),
+    ],
+)
+def test_seeds_are_all_used_or_refused(zoo_says, answer, name, given, told):
+    answer(42.0)
+    code, out, err = zoo_says("reproduce", name, "--seeds", *given)
+    assert (code, out) == (2, "") and err.endswith(told)
+
+
 def test_the_card_of_the_artifact_tells_of_it_and_a_quick_one_only_if_asked(zoo_says, answer, exported, monkeypatch):
     answer(42.0)
     shutil.copytree(exported.folder, "exported/tiny")
@@ -106,7 +122,7 @@ def test_the_card_of_the_artifact_tells_of_it_and_a_quick_one_only_if_asked(zoo_
         (["--quick"], "which claim? There are: "),
         (["labels"], "this claim is about an exported model: build cgan first, there is none in exported/cgan"),
         (["translation"], "this claim is about an exported model: build cyclegan first"),
-        (["saddle", "--seeds", "x"], "invalid int value: 'x'"),
+        (["saddle", "--seeds", "x"], "expected a whole number in 0..4294967295, received 'x'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -44,6 +44,15 @@ def test_a_finished_one_is_not_trained_again(options, dense, monkeypatch):
     np.testing.assert_array_equal(again[3]["w"], first[3]["w"])
 
 
+def test_a_step_that_nobody_looked_at_is_trained_again(options, dense):
+    """As at full scale after a quick run, whose steps lie elsewhere."""
+    film.film(options, "x", dense, [], at=[2, 5], take=weight)
+    again = film.film(options, "x", dense, [], at=[3, 7], take=weight)
+    whole = film.film(options, "y", dense, [], at=[3, 7], take=weight)
+    for step in (3, 7):
+        np.testing.assert_array_equal(again[step]["w"], whole[step]["w"])
+
+
 def test_another_recipe_is_another_run(options, dense):
     first = film.film(options, "x", dense, [], at=[2], take=weight)
     other = film.film(options, "x", dense, ["training.seed=1"], at=[2], take=weight)

@@ -29,10 +29,16 @@ def test_build_trains_exports_and_says_what_is_next(zoo_says, dense):
 
     code, out, err = zoo_says("build", dense, "--resume", "--steps", 3, "--out", "other", "--precision", "fp16")
     assert code == 0 and "averaged" not in out and zoo.load("other/dense").manifest.weights["step"] == 3
-    assert f"  zoo build {dense} --resume --out other --precision fp16\n" in out
+    assert "--resume" not in out  # all steps are made
     assert "other/dense/generator_fp16.onnx: 0.0 MB; generator.onnx has 0.0 MB\nagrees with it to " in out
     assert zoo.load("other/dense", precision="fp16").sample(2).shape == (2, 8, 8, 1)
     assert "`generator_fp16.onnx` is the same network" in Path("other/dense/README.md").read_text("utf-8")
+
+
+def test_the_command_that_goes_on_finds_the_run(zoo_says, dense):
+    flags = ["--out", "other", "--runs", "mine", "--seed", "3", "--precision", "fp16", "--set", "training.batch_size=5"]
+    code, out, _ = zoo_says("build", dense, "--steps", 1, *flags)
+    assert code == 0 and f"  zoo build {dense} --resume {' '.join(flags)}\n" in out
 
 
 def test_steps_and_budget_are_not_part_of_the_model_but_the_seed_is(zoo_says, dense):

@@ -16,7 +16,7 @@ from zoo import cli, commands, guards, pictures
 from zoo.spec.schema import specs_folder
 
 ROOT = Path(__file__).parents[2]
-
+TRANSLATOR = ROOT / "exported" / "cyclegan"
 
 BROKEN = tiny.DENSE.replace("activation: tanh", "activatoin: tanh")
 
@@ -188,6 +188,34 @@ def test_sample_of_a_damaged_artifact(zoo_says, exported):
     assert code == 2 and "changed or damaged: its SHA-256" in err
     Path("copy/manifest.json").write_text("{}")
     assert zoo_says("sample", "copy")[0] == 2 and zoo_says("sample", "copy/generator.onnx")[0] == 2
+
+
+def test_another_backend_is_named_with_its_own_extra(zoo_says, dense, monkeypatch, tmp_path):
+    """Keras obeys its keras.json too, where no variable is set."""
+    monkeypatch.setattr(guards, "find_spec", lambda name: None if name == "jax" else object())
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    for set_it in (
+        lambda: monkeypatch.setenv("KERAS_BACKEND", "jax"),
+        lambda: monkeypatch.delenv("KERAS_BACKEND") or (tmp_path / "keras.json").write_text('{"backend": "jax"}'),
+    ):
+        set_it()
+        code, out, err = zoo_says("build", dense)
+        assert (code, out) == (2, "") and err.startswith("`zoo build` needs jax: pip install 'gan-zoo[train,jax]'")
+    (tmp_path / "keras.json").write_text('{"backend": "foo"}')
+    code, _, err = zoo_says("build", dense)
+    assert code == 2 and err.endswith("keras.json: backend must be one of tensorflow, jax, torch, received 'foo'\n")
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    (tmp_path / "keras.json").write_text("no json")
+    assert guards.backend() == "tensorflow"
+
+
+def test_what_cannot_be_raced_is_said_before_a_training(zoo_says, dense):
+    for artifact, told in (
+        ("nowhere", "nowhere is not an exported model"),
+        (TRANSLATOR, "only the drawing of samples"),
+    ):
+        code, out, err = zoo_says("bench", dense, "--artifact", artifact)
+        assert (code, out) == (2, "") and err.startswith("--artifact: ") and told in err and err.count("\n") == 1
 
 
 def test_missing_extras(zoo_says, dense, monkeypatch):

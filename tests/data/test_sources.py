@@ -140,6 +140,13 @@ def test_folder_hands_size_and_fit_of_the_spec_to_each_file(tmp_path):
     assert load("folder", {"path": str(tmp_path)}, size=8, fit="crop").images.min() == 255
 
 
+def test_folder_leaves_out_what_is_hidden(tmp_path):
+    for name in ("good.png", ".hidden.png", ".thumbnails/x.png"):
+        paint(tmp_path / name, (1, 2, 3))
+    found = folder(path=str(tmp_path), size=4)
+    assert len(found) == 1 and found.classes == ()
+
+
 def test_folder_refuses_what_it_cannot_read(tmp_path):
     with pytest.raises(DataError, match="there is no folder"):
         folder(path=str(tmp_path / "none"), size=4)

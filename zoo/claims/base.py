@@ -45,6 +45,7 @@ class Claim:
     """A statement, and the function that tries it. `spec` names the model whose card tells of it.
 
     `takes` says roughly how long two CPU cores need: at full scale, and with --quick, or "" where there is no other.
+    `seeds` is how many one may choose.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Claim:
     states: str
     spec: str
     takes: tuple[str, str]
+    seeds: int
     run: Callable[[Options], Outcome]
 
 
@@ -60,7 +62,7 @@ CLAIMS: dict[str, Claim] = {}
 
 
 def claim(
-    *, title: str, source: str, states: str, spec: str, takes: tuple[str, str]
+    *, title: str, source: str, states: str, spec: str, takes: tuple[str, str], seeds: int = 1
 ) -> Callable[[Callable[[Options], Outcome]], Callable[[Options], Outcome]]:
     """Decorator: the function tries the claim of its own name."""
 
@@ -68,7 +70,9 @@ def claim(
         name = function.__name__
         if name in CLAIMS:
             raise ValueError(f"claim '{name}' is registered twice")
-        CLAIMS[name] = Claim(name=name, title=title, source=source, states=states, spec=spec, takes=takes, run=function)
+        CLAIMS[name] = Claim(
+            name=name, title=title, source=source, states=states, spec=spec, takes=takes, seeds=seeds, run=function
+        )
         return function
 
     return register
@@ -96,6 +100,11 @@ def reproduce(name: str, options: Options) -> Result:
     chosen = get(name)
     if options.quick and not chosen.takes[1]:
         raise UsageError(f"claim '{name}' has one scale only: leave --quick out (it takes {chosen.takes[0]})")
+    if options.seeds and len(set(options.seeds)) != len(options.seeds):
+        raise UsageError(f"--seeds: a seed twice: {', '.join(map(str, options.seeds))}")
+    if len(options.seeds or ()) > chosen.seeds:
+        most = f"{chosen.seeds} of them at most" if chosen.seeds else "none: nothing in it is drawn by a seed of yours"
+        raise UsageError(f"--seeds: claim '{name}' takes {most}")
     begun = time.monotonic()
     found = chosen.run(options)
     result = Result(

@@ -1,6 +1,7 @@
 """Trainings of a claim, watched while they run: each is a committed spec with overrides, kept under runs/claims.
 
 A training that was stopped goes on from its checkpoint, a finished one is read from its snapshots and not built again.
+One that has passed a step which is wanted now, and was not looked at then, begins again.
 """
 
 from __future__ import annotations
@@ -83,16 +84,17 @@ def film(
     Each has the seconds of training until then under "seconds", and "machine". Whatever budget the spec states, the
     training goes to that step. Ctrl-C ends it behind a checkpoint, and leaves through KeyboardInterrupt.
     """
+    from zoo import checkpoint, training
     from zoo import spec as language
-    from zoo import training
 
     spec = language.read(language.find(name), overrides)
     runs = options.folder / "runs" / f"{label}-{spec.sha256[:8]}"  # another recipe is another run
     folder = runs / "snapshots"
-    if not set(at) <= set(snapshots(folder)):
+    if missing := set(at) - set(snapshots(folder)):
         options.say(f"{label}: {name} {' '.join(overrides)}, until step {max(at):,}")
         camera = Camera(folder, frozenset(at), take, training.machine())
-        run = training.train(spec, runs=runs, resume=True, steps=max(at), budget=math.inf, watch=camera)
+        ahead = min(missing) > checkpoint.reached(runs / spec.name / checkpoint.FILE)
+        run = training.train(spec, runs=runs, resume=ahead, steps=max(at), budget=math.inf, watch=camera)
         if run.step < max(at):
             if run.reason == "SIGTERM":
                 sys.exit(143)

@@ -28,6 +28,7 @@ Films = dict[tuple[int, int], dict[int, dict[str, Array]]]  # {(K, seed): {step:
     "them and holds about one at a time. VEEGAN's protocol: 2,500 samples, of high quality within 3 deviations.",
     spec=SPEC,
     takes=("an hour", "5 minutes"),
+    seeds=100,
 )
 def ring(options: Options) -> Outcome:
     """The committed spec with K = 0, 5, 10 and five seeds each; nothing else differs."""

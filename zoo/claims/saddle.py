@@ -17,6 +17,7 @@ RATE, STEPS, LOOK_AHEAD = 0.1, 100, (0, 1, 5, 10)
     "updates of D adds the term K h x^2 to its loss, and both players converge, faster with larger K.",
     spec="unrolled",
     takes=("10 seconds", ""),
+    seeds=0,
 )
 def saddle(options: Options) -> Outcome:
     """The zoo's own `unrolled` plays: G a point x in the plane, D the line y, both SGD."""

@@ -24,6 +24,7 @@ SHOWN = 8
     "way there and back ends where it began. Held-out symbols, the same symbol drawn by both vendors.",
     spec="cyclegan",
     takes=("1 minute", ""),
+    seeds=0,
 )
 def translation(options: Options) -> Outcome:
     """The exported networks alone, through the runtime."""

@@ -113,7 +113,8 @@ def folder(*, path: str, size: int | tuple[int, int] | None = None, fit: Fit = "
     root = Path(path).expanduser()
     if not root.is_dir():
         raise DataError(f"data source 'folder': there is no folder {root}")
-    files = sorted(file for file in root.rglob("[!.]*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(root).parts)]
     owners = [file.relative_to(root).parts[0] if file.parent != root else "" for file in files]
     classes = tuple(sorted(set(owners)))
     if not files:
