@@ -131,13 +131,21 @@ def test_build_exports_the_best(tmp_path, scripted, zoo_says, monkeypatch):
     scripted(3.0, 1.0, 2.0)
     code, out, err = zoo_says("build", path, "--export", "best")
     assert code == 0, err
-    assert "averaged weights of step 2\n" in out and out.count("--resume --export best") == 1
+    assert "averaged weights of step 2\n" in out and "--resume" not in out  # all steps are made
     assert (
         f"stopped after step 3 (all steps are done); exporting the best of 3 evaluations by {NAME}, step 2 ...\n" in err
     )
     assert "averaged weights of step 3\n" in zoo_says("build", path, "--resume")[1]
     code, out, err = zoo_says("build", path, "--resume", "--export", "best", "--set", OFF)
     assert code == 0 and "averaged weights of step 2\n" in out  # it was watched before
+
+
+def test_the_command_that_goes_on_exports_the_best_too(tmp_path, scripted, zoo_says, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tiny.read(tmp_path, WATCHED).path
+    scripted(3.0, 1.0)
+    code, out, _ = zoo_says("build", path, "--steps", 2, "--export", "best")
+    assert code == 0 and out.endswith(f"\n  zoo build {path} --resume --export best\n")
 
 
 def test_build_says_at_once_that_there_will_be_no_best(tmp_path, zoo_says, monkeypatch):
