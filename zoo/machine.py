@@ -25,6 +25,11 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
+def described() -> str:
+    """Cores and processor, as measurements say them."""
+    return f"{cpu()}, {processor()}"
+
+
 def memory() -> int:
     """Bytes of memory; 16 GB where the system does not say."""
     try:

@@ -16,6 +16,8 @@ from zoo.manifest import write_whole
 
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 WHITE = 255
+PAIRS = 4  # in a row
+STACK_GAP = 10  # pixels between pictures below each other
 CELLS = 128  # along each side of a picture of points
 PALETTES = (256, 64, 16)  # colours of a PNG that must be smaller
 ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}  # suffix -> Pillow's name
@@ -66,13 +68,13 @@ def cells(picture: Image, *, height: int, width: int, columns: int, gap: int = 2
     return parts.reshape(-1, step_h, step_w, c)[:, : step_h - gap : factor, : step_w - gap : factor]
 
 
-def pairs(left: Image, right: Image, *, columns: int = 4) -> Image:
+def pairs(left: Image, right: Image, *, columns: int = PAIRS) -> Image:
     """Images uint8 [N, H, W, C], each with what became of it at its right: one [H', W', C], `columns` pairs a row."""
     both = np.stack([left, right], axis=1)  # [N, 2, H, W, C]
     return grid(scale(both.reshape(-1, *left.shape[1:])), columns=2 * columns)
 
 
-def stack(images: Sequence[Image], *, gap: int = 10) -> Image:
+def stack(images: Sequence[Image], *, gap: int = STACK_GAP) -> Image:
     """Pictures [H, W, C] below each other, on white: one [H', W', C']."""
     for image in images:
         _check(image, rank=3)

@@ -21,7 +21,7 @@ from zoo.algorithms import Algorithm
 from zoo.data import Batches, Dataset, Domains
 from zoo.errors import TrainingError, UsageError
 from zoo.initializers import apply_data
-from zoo.machine import cpu, processor
+from zoo.machine import described
 from zoo.spec import Spec, Training
 from zoo.spec.types import seconds
 
@@ -241,7 +241,7 @@ def machine() -> str:
     """What trains here, in words: cores, processor, accelerators, backend."""
     devices = autodiff.accelerators()
     what = f"{len(devices)} x {devices[0].split(':')[0].upper()}" if devices else "no GPU"
-    return f"{cpu()}, {processor()}, {what}, Keras on {keras.backend.backend()}"
+    return f"{described()}, {what}, Keras on {keras.backend.backend()}"
 
 
 def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset | Domains) -> None:

@@ -29,10 +29,14 @@ def chosen(
     if asked is None:
         if subject.unheld:
             tell(f"nothing is compared with real data: {subject.unheld}")
-        apply = [one for one in MEASURES.values() if one.applies(subject) and not (quick and one.looks in FETCHED)]
-        for lacks in filter(None, (one.lacks(subject) for one in apply)):
-            tell(f"left out: {lacks}")
-        found = [one for one in apply if not one.lacks(subject)]
+        found = []
+        for one in MEASURES.values():
+            if not one.applies(subject) or (quick and one.looks in FETCHED):
+                continue
+            if lacks := one.lacks(subject):
+                tell(f"left out: {lacks}")
+            else:
+                found.append(one)
     else:
         found = list(dict.fromkeys(_asked(subject, name) for name in asked))
     if any(one.looks in FETCHED for one in found):

@@ -34,7 +34,7 @@ def provenance(threads: int) -> dict[str, Any]:
     packages = ("onnxruntime", "onnxruntime-gpu")
     versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"] in packages}
     return {
-        "machine": f"{machine.cpu()}, {machine.processor()}",
+        "machine": machine.described(),
         "threads": threads,
         "provider": "CPU",
         **versions,

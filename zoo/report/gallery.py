@@ -68,9 +68,9 @@ def _cell(image: np.ndarray[Any, Any]) -> Image.Image:
 
 def _translations(sheet: pictures.Image, networks: Sequence[Manifest]) -> np.ndarray[Any, Any]:
     """Some of the pairs of the first network, from the picture in which those of all stand below each other."""
-    first = sheet[: (sheet.shape[0] + 10) // len(networks) - 10]
+    first = sheet[: (sheet.shape[0] + pictures.STACK_GAP) // len(networks) - pictures.STACK_GAP]
     (given,) = Inputs(networks[0]).zeros(1).values()
-    cells = pictures.cells(first, height=given.shape[1], width=given.shape[2], columns=8)
+    cells = pictures.cells(first, height=given.shape[1], width=given.shape[2], columns=2 * pictures.PAIRS)
     pairs = cells.reshape(-1, 2, *cells.shape[1:])
     pairs = pairs[(pairs != pictures.WHITE).any(axis=(1, 2, 3, 4))]  # without places that the grid left empty
     some = np.linspace(0, len(pairs) - 1, COLUMNS // 2).astype(int)
