@@ -36,11 +36,11 @@ def spec_of(tmp_path):
     """`spec_of(yaml text, *overrides)` -> the checked Spec."""
 
     def read(text, *overrides):
-        from zoo import spec
+        from zoo.spec.read import read_spec
 
         path = tmp_path / "tested.yaml"
         path.write_text(textwrap.dedent(text))
-        return spec.read(path, overrides)
+        return read_spec(path, overrides)
 
     return read
 
@@ -72,6 +72,6 @@ def tiny_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def exported(tiny_run, tmp_path_factory):
     """What `export` made of it. Shared: copy the folder before you change anything in it."""
-    from zoo import export
+    from zoo.export import exporter
 
-    return export.export(tiny_run, out=tmp_path_factory.mktemp("exported"))
+    return exporter.export(tiny_run, out=tmp_path_factory.mktemp("exported"))

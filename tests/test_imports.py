@@ -1,4 +1,4 @@
-"""Imports point downwards only: the table of rooms, held against the code and against a fresh process."""
+"""Imports point down the floors, heavy packages stay where they belong, and a fresh process is light."""
 
 import ast
 import functools
@@ -6,6 +6,7 @@ import graphlib
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,172 +14,67 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "zoo"
 
-# Room -> the rooms that it may import, every one of them further up in this table. A room is a module or a package; a
-# module that stands here by its own name (spec.generate) is a room apart. `zoo` itself holds the version and `load`.
-ROOMS: dict[str, set[str]] = {
-    "errors": set(),
-    "lock": {"errors"},
-    "machine": set(),
-    "registry": set(),
-    "tensor": {"errors"},
-    "manifest": {"errors", "registry", "tensor"},
-    "arrays": {"errors", "tensor"},
-    "priors": {"registry"},
-    "wire": set(),
-    "session": {"errors", "manifest", "tensor", "wire"},
-    "inputs": {"arrays", "errors", "manifest", "priors", "registry", "tensor"},
-    "runtime": {"arrays", "errors", "inputs", "manifest", "session"},
-    "loading": {"arrays", "errors", "manifest", "registry", "runtime", "session"},
-    "zoo": {"loading", "runtime"},
-    "parity": {"errors", "loading", "runtime", "session"},
-    "inspection": {"errors", "loading", "manifest", "tensor", "wire"},
-    "cases": {"arrays", "manifest", "priors", "tensor"},
-    "pictures": {"errors", "manifest"},
-    "data.catalogue": {"errors"},
-    "data": {"arrays", "data.catalogue", "errors", "registry"},
-    "draw": {"arrays", "data", "errors", "manifest", "pictures", "runtime", "tensor", "zoo"},
-    "serve": {
-        "arrays", "data", "data.catalogue", "errors", "loading", "machine", "manifest", "pictures", "priors",
-        "registry", "runtime", "tensor", "zoo",
-    },
-    "deploy": {"errors", "loading", "manifest", "serve", "session", "tensor"},
-    "spec": {"data.catalogue", "errors", "machine", "registry"},
-    "sizes": {"spec", "tensor"},
-    "metrics": {"errors", "registry"},
-    "judge": {"errors", "session"},
-    "judge.making": {"data", "errors", "judge", "manifest", "session"},
-    "features": {"data", "errors", "judge", "manifest", "session"},
-    "layers": {"registry", "spec"},
-    "losses": {"registry", "spec"},
-    "initializers": {"errors", "registry"},
-    "optimizers": {"errors", "registry", "spec"},
-    "networks": {"errors", "initializers", "layers", "spec"},
-    "autodiff": {"errors"},
-    "penalties": {"autodiff", "registry", "spec"},
-    "algorithms": {
-        "autodiff", "errors", "layers", "losses", "networks", "optimizers", "penalties", "registry", "spec",
-    },
-    "spec.generate": {
-        "algorithms", "data", "initializers", "layers", "losses", "optimizers", "penalties", "priors", "registry",
-        "spec",
-    },
-    "callbacks": {"errors"},
-    "checkpoint": {"algorithms", "errors", "spec"},
-    "latents": {"priors", "spec"},
-    "examples": {"data", "spec"},
-    "fold": {"algorithms", "networks", "spec"},
-    "film": {"algorithms", "arrays", "data", "errors", "fold", "latents", "pictures", "priors", "spec"},
-    "watching": {
-        "algorithms", "arrays", "data", "errors", "fold", "judge", "latents", "manifest", "metrics", "networks",
-        "pictures", "priors", "spec",
-    },
-    "training": {
-        "algorithms", "autodiff", "callbacks", "checkpoint", "data", "errors", "examples", "film", "initializers",
-        "latents", "lock", "machine", "priors", "spec", "watching",
-    },
-    "exportable": {"errors", "spec", "training"},
-    "probes": {
-        "arrays", "data", "errors", "examples", "exportable", "latents", "pictures", "priors", "runtime", "spec",
-        "training",
-    },
-    "onnx_graph": {"errors"},
-    "convert": {"layers", "manifest", "networks", "onnx_graph", "sizes", "spec", "zoo"},
-    "claims.result": {"errors"},
-    "scores": {"errors", "manifest"},
-    "card": {"claims.result", "errors", "manifest", "scores", "spec", "tensor"},
-    "history": {"data", "errors", "manifest", "pictures"},
-    "half": {"arrays", "errors", "onnx_graph", "session"},
-    "variants": {"card", "cases", "errors", "half", "manifest", "parity", "runtime", "zoo"},
-    "export": {
-        "arrays", "card", "cases", "convert", "data.catalogue", "errors", "exportable", "fold", "history", "manifest",
-        "networks", "parity", "pictures", "priors", "probes", "runtime", "sizes", "spec", "tensor", "training", "zoo",
-    },
-    "describe": {"errors", "networks", "spec", "training"},
-    "bench": {"algorithms", "errors", "examples", "networks", "spec", "training", "zoo"},
-    "starter": {"errors", "registry", "spec"},
-    "claims": {
-        "algorithms", "arrays", "autodiff", "bench", "card", "checkpoint", "claims.result", "data", "errors",
-        "examples", "judge", "latents", "losses", "machine", "manifest", "metrics", "priors", "registry", "spec",
-        "training", "zoo",
-    },
-    "flags": set(),
-    "guards": {"errors"},
-    "evaluation": {
-        "card", "data", "errors", "examples", "features", "guards", "inputs", "judge", "machine", "manifest",
-        "metrics", "registry", "runtime", "scores", "spec", "zoo",
-    },
-    "report": {
-        "card", "errors", "evaluation", "guards", "inputs", "loading", "manifest", "pictures", "scores", "spec", "zoo",
-    },
-    "building": {
-        "describe", "errors", "export", "exportable", "flags", "guards", "manifest", "spec", "training", "variants",
-        "watching",
-    },
-    "commands": {
-        "bench", "claims", "data", "errors", "guards", "manifest", "serve", "spec", "starter", "zoo",
-    },
-    "cli": {
-        "building", "commands", "deploy", "draw", "errors", "evaluation", "flags", "inspection", "manifest", "report",
-        "zoo",
-    },
-}  # fmt: skip
+# A folder with Python files is a room; `zoo` is zoo/__init__.py. A room imports from rows above its own alone.
+FLOORS = (
+    ("core",),
+    ("artifact", "data", "metrics"),
+    ("runtime",),
+    ("spec", "metrics.networks", "zoo"),
+    ("nn", "serve", "evaluate"),
+    ("train.algorithms", "report", "deploy"),
+    ("train",),
+    ("export", "claims"),
+    ("cli",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Package -> the rooms that may name it, at their top or inside a function.
-KERAS = {
-    "algorithms", "autodiff", "callbacks", "checkpoint", "claims", "convert", "export", "film", "fold",
-    "initializers", "judge.making", "layers", "losses", "networks", "optimizers", "penalties", "spec.generate",
-    "training", "watching",
-}  # fmt: skip
+KERAS = {"nn", "train", "train.algorithms", "export", "claims"}
 HEAVY: dict[str, set[str]] = {
     "keras": KERAS,
-    "tensorflow": {"autodiff", "convert", "export", "judge.making"},
-    "jax": {"autodiff"},
-    "torch": {"autodiff"},
-    "tf2onnx": {"convert", "judge.making"},
+    "tensorflow": {"nn", "export"},
+    "jax": {"nn"},
+    "torch": {"nn"},
+    "tf2onnx": {"export"},
+    "tensorboard": {"train", "export"},
     "matplotlib": {"claims", "report"},
-    "onnx": {"features", "half", "onnx_graph"},
-    "onnxruntime": {"half", "session"},
+    "onnx": {"metrics.networks", "export"},
+    "onnxruntime": {"runtime", "export"},
     "ray": {"deploy"},
-    "yaml": {"spec"},
-    **{package: {"serve"} for package in ("fastapi", "pydantic", "starlette", "uvicorn", "prometheus_client")},
+    "yaml": {"spec", "deploy"},
+    **{name: {"serve", "deploy"} for name in ("fastapi", "pydantic", "starlette", "uvicorn", "prometheus_client")},
 }
-LIGHT = {"errors", "registry", "manifest", "tensor", "wire", "data.catalogue"}  # the standard library alone
+STANDARD_LIBRARY_ALONE = {"artifact"}  # NumPy is not needed to read what an artifact says of itself
 
 
-def module_name(path):
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "zoo"
+def room_of(path):
+    return ".".join(path.relative_to(PACKAGE).parts[:-1]) or "zoo"
 
 
-FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+def dotted(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def room(name):
-    """The room of a dotted name below `zoo`: the longest entry of the table that it begins with, or None."""
-    parts = name.split(".")
-    return next((r for n in range(len(parts), 0, -1) if (r := ".".join(parts[:n])) in ROOMS), None)
+FILES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py")) if "node_modules" not in path.parts}
+ENTRANCES = {"zoo.__main__", "zoo.cli.__main__"}  # `python -m`: they stand above everything
 
 
 def walk(node, *, top_level):
     """All statements, or only those that run when the module is imported."""
     for child in ast.iter_child_nodes(node):
-        if top_level and (
-            isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or _is_type_checking(child)
-        ):
+        function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        if top_level and (function or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test))):
             continue
         yield child
         yield from walk(child, top_level=top_level)
-
-
-def _is_type_checking(node):
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
 
 
 @functools.cache
 def imports(path, *, top_level=False):
     """Absolute dotted names that a file imports; `from a import b` is a.b."""
     found = set()
-    for node in walk(ast.parse(path.read_text()), top_level=top_level):
+    for node in walk(ast.parse(path.read_text("utf-8")), top_level=top_level):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -187,76 +83,77 @@ def imports(path, *, top_level=False):
     return found
 
 
-def below_zoo(name):
-    """'zoo.spec.types.Part' -> 'spec.types.Part'; what is no module of its own belongs to `zoo` itself."""
-    rest = name.partition(".")[2]
-    return rest if rest.split(".")[0] in {module.split(".")[0] for module in FILES} else "zoo"
+def module_of(name):
+    """'zoo.spec.types.Part' -> 'zoo.spec.types'."""
+    parts = name.split(".")
+    return next(module for n in range(len(parts), 0, -1) if (module := ".".join(parts[:n])) in FILES)
 
 
-def test_the_table_points_downwards():
-    order = list(ROOMS)
-    for name, allowed in ROOMS.items():
-        for other in allowed:
-            assert other in ROOMS, f"'{name}' may import '{other}', which is no room"
-            assert order.index(other) < order.index(name), (
-                f"'{other}' stands below '{name}' and may not be imported by it"
-            )
+def targets(path, *, top_level=False):
+    names = imports(path, top_level=top_level)
+    return {module_of(name) for name in names if name.split(".")[0] == "zoo"}
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_every_module_has_a_room(module):
-    assert room(module), f"zoo/{module.replace('.', '/')}.py: say in ROOMS what it may import"
+def test_every_folder_has_a_floor():
+    assert {room_of(path) for path in FILES.values()} == set(FLOOR) and len(FLOOR) <= 20 and len(FLOORS) <= 10
+    loose = {path.name for path in PACKAGE.iterdir() if path.is_file()}
+    assert loose == {"__init__.py", "__main__.py", "py.typed"}
 
 
-@pytest.mark.parametrize("module", [m for m in FILES if room(m)])
-def test_a_module_imports_only_what_its_room_may(module):
-    own = room(module)
-    used = {room(below_zoo(name)) for name in imports(FILES[module]) if name.split(".")[0] == "zoo"} - {own}
-    assert used <= ROOMS[own], f"{module} imports {sorted(map(str, used - ROOMS[own]))}"
+@pytest.mark.parametrize("module", sorted(set(FILES) - ENTRANCES))
+def test_imports_point_down(module):
+    own = room_of(FILES[module])
+    for target in targets(FILES[module]):
+        other = room_of(FILES[target])
+        assert other == own or FLOOR[other] < FLOOR[own], f"{module} imports {target}: {own} stands below {other}"
 
 
 @pytest.mark.parametrize("package", HEAVY)
 def test_a_heavy_package_is_named_only_where_it_may(package):
-    users = {room(module) for module, path in FILES.items() if any(n.split(".")[0] == package for n in imports(path))}
-    assert users <= HEAVY[package], f"{sorted(map(str, users - HEAVY[package]))} may not import {package}"
+    users = {room_of(path) for path in FILES.values() if any(n.split(".")[0] == package for n in imports(path))}
+    assert users <= HEAVY[package], f"{sorted(users - HEAVY[package])} may not import {package}"
 
 
-@pytest.mark.parametrize("module", [m for m in FILES if room(m) in LIGHT])
-def test_a_light_module_needs_the_standard_library_alone(module):
+def test_the_table_keeps_the_law_of_what_a_user_of_a_generator_installs():
+    for room in ("core", "artifact", "runtime", "serve", "deploy"):
+        allowed = {package for package, rooms in HEAVY.items() if room in rooms}
+        assert not allowed & {"keras", "tensorflow", "jax", "torch"} and ("yaml" not in allowed or room == "deploy")
+
+
+@pytest.mark.parametrize("module", [m for m, path in FILES.items() if room_of(path) in STANDARD_LIBRARY_ALONE])
+def test_an_artifact_is_read_with_the_standard_library_alone(module):
     outside = {name.split(".")[0] for name in imports(FILES[module])} - {"zoo"}
     assert outside <= sys.stdlib_module_names
 
 
 def test_no_module_imports_itself_in_a_circle():
-    graph = {}
-    for module, path in FILES.items():
-        names = [below_zoo(n) for n in imports(path, top_level=True) if n.split(".")[0] == "zoo"]
-        longest = [
-            next(f for i in range(len(p), 0, -1) if (f := ".".join(p[:i])) in FILES)
-            for p in (n.split(".") for n in names)
-        ]
-        graph[module] = set(longest) - {module, "zoo"}
+    graph = {module: targets(path, top_level=True) - {module} for module, path in FILES.items()}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError with the circle
 
 
-def test_tools_go_through_the_command_line():
-    for path in (ROOT / "tools").glob("*.py"):
-        rooms = {room(below_zoo(name)) for name in imports(path) if name.split(".")[0] == "zoo"}
-        assert rooms <= {"cli", "judge", "judge.making", "spec", "spec.generate"}, path.name
+def test_a_file_name_says_which_file_it_is():
+    names = Counter(path.name for path in FILES.values() if room_of(path) != "cli")
+    shared = {name for name, count in names.items() if count > 1}
+    assert shared <= {"__init__.py", "__main__.py", "base.py", "errors.py"}
+
+
+def test_setup_lists_every_folder():
+    listed = (ROOT / "setup.cfg").read_text("utf-8").partition("packages =")[2].partition("package_dir")[0].split()
+    assert sorted(listed) == sorted({*(dotted(p) for p in FILES.values() if p.name == "__init__.py"), "zoo.specs"})
 
 
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 FRESH = {
     "zoo": (*FRAMEWORKS, "yaml", "numpy", "onnxruntime"),
-    "zoo.loading": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data", "onnxruntime"),
-    "zoo.parity": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data"),
-    "zoo.manifest": (*FRAMEWORKS, "yaml", "numpy"),
-    "zoo.variants": (*FRAMEWORKS, "yaml", "zoo.spec"),
-    "zoo.judge": (*FRAMEWORKS, "yaml", "zoo.data"),
-    "zoo.spec": (*FRAMEWORKS, "numpy", "onnxruntime"),
-    "zoo.data": (*FRAMEWORKS, "yaml", "numpy"),
+    "zoo.runtime.load": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data", "onnxruntime"),
+    "zoo.runtime.parity": (*FRAMEWORKS, "yaml", "zoo.spec", "zoo.data"),
+    "zoo.artifact.manifest": (*FRAMEWORKS, "yaml", "numpy"),
+    "zoo.export.precision": (*FRAMEWORKS,),
+    "zoo.metrics.networks.judge": (*FRAMEWORKS, "yaml", "zoo.data"),
+    "zoo.spec.read": (*FRAMEWORKS, "numpy", "onnxruntime"),
+    "zoo.data.catalogue": (*FRAMEWORKS, "yaml", "numpy"),
     "zoo.cli": (*FRAMEWORKS, "fastapi"),
-    "zoo.serve.run": (*FRAMEWORKS, "yaml", "zoo.spec", "onnxruntime"),
+    "zoo.serve.server": (*FRAMEWORKS, "yaml", "zoo.spec", "onnxruntime"),
 }
 
 
@@ -268,3 +165,11 @@ def test_a_fresh_process_stays_light(module):
     )
     assert done.returncode == 0, done.stderr
     assert not set(FRESH[module]) & set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("way", ["zoo", "zoo.cli"])
+def test_python_m_is_the_command_line(way):
+    done = subprocess.run(
+        [sys.executable, "-m", way, "--version"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0 and done.stdout.startswith("gan-zoo ")

@@ -1,11 +1,330 @@
-"""Write specs/schema.json anew from the signatures of layers, losses, optimizers, sources and algorithms."""
+"""Signatures -> specs/schema.json. Run by tools/schema.py; a test fails when the file is stale.
+
+The zoo's own parts and the sections of a spec state their types. Keras's signatures state names and defaults; what they
+do not say stands in `zoo.spec.keras_schema`.
+
+What Keras's signatures do not say: which values its arguments take. Tables and JSON Schema, without Keras itself.
+
+The type of an argument comes from its default, or from its name where Keras uses one name for one meaning everywhere.
+"""
 
 from __future__ import annotations
 
-from zoo.spec.generate import dumps, generate
-from zoo.spec.schema import specs_folder
+import dataclasses
+import inspect
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, Union
 
-if __name__ == "__main__":
+import keras
+
+from zoo.core.registry import signature_of
+from zoo.data.sources import SOURCES
+from zoo.nn.layers import INITIALIZERS, LAYERS
+from zoo.nn.losses import LOSSES, PENALTIES
+from zoo.nn.optimizers import KERAS_OPTIMIZERS, SCHEDULES
+from zoo.runtime.priors import PRIORS
+from zoo.spec.sections import Network, Sections
+from zoo.spec.shapes import RULES
+from zoo.spec.types import Limits, PartOf
+from zoo.spec.validate import specs_folder
+from zoo.train.algorithms.base import ALGORITHMS, Algorithm
+
+Json = dict[str, Any]
+KERAS_INITIALIZERS = (
+    "Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling",
+    "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "Orthogonal",
+)  # fmt: skip
+ACTIVATIONS = ("elu", "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "tanh")
+LEFT_OUT = {
+    "kwargs", "name", "dtype", "seed", "data_format", "activity_regularizer", "noise_shape", "synchronized",
+    "weights", "mask_zero", "lora_rank", "lora_alpha", "unroll", "stateful", "return_state", "go_backwards",
+    "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency",
+    "renorm", "renorm_clipping", "renorm_momentum", "args", "input_axes", "output_axes", "use_cudnn",
+    "loss_scale_factor", "gradient_accumulation_steps", "quantization_config", "input_length",
+}  # fmt: skip
+WHOLE: Json = {"type": "integer", "minimum": 1}
+_PAIR: Json = {"anyOf": [WHOLE, {"type": "array", "items": WHOLE, "minItems": 2, "maxItems": 2}]}
+_SIDE: Json = {"type": "integer", "minimum": 0}
+_TWO_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}
+_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _TWO_SIDES, "minItems": 2, "maxItems": 2}]}
+_RATE: Json = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": "#/$defs/schedule"}]}
+
+_AT_LEAST_0 = ("stddev", "scale_value", "alpha", "max_value", "threshold", "l1", "l2")
+
+BY_NAME: dict[str, Json] = {
+    **{name: WHOLE for name in ("units", "filters", "input_dim", "output_dim", "depth_multiplier", "n")},
+    **{name: _PAIR for name in ("kernel_size", "strides", "pool_size", "size", "dilation_rate")},
+    "groups": {"anyOf": [WHOLE, {"const": -1}]},
+    "cropping": _SIDES,
+    "output_padding": _TWO_SIDES,
+    "activation": {"enum": list(ACTIVATIONS)},
+    "recurrent_activation": {"enum": list(ACTIVATIONS)},
+    "interpolation": {"enum": ["nearest", "bilinear"]},
+    "axis": {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]},
+    "shared_axes": {"type": "array", "items": WHOLE},
+    "target_shape": {"type": "array", "items": {"anyOf": [WHOLE, {"const": -1}]}, "minItems": 1},
+    "dims": {"type": "array", "items": WHOLE, "minItems": 1},
+    "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    "learning_rate": _RATE,
+    "momentum": {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"$ref": "#/$defs/schedule"}]},
+    "epsilon": {"type": "number", "exclusiveMinimum": 0},
+    "negative_slope": {"type": "number", "minimum": 0},
+    **{name: {"type": "number", "minimum": 0, "exclusiveMaximum": 1} for name in ("beta_1", "beta_2", "rho")},
+    **{name: {"type": "number", "minimum": 0} for name in _AT_LEAST_0},
+}
+BY_OWNER: dict[tuple[str, str], Json] = {
+    ("BatchNormalization", "momentum"): {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    ("ZeroPadding2D", "padding"): _SIDES,
+    ("EqualizedConv2D", "kernel_size"): _PAIR,
+    ("EqualizedConv2D", "strides"): _PAIR,
+    ("EqualizedConv2D", "padding"): {"enum": ["valid", "same"]},
+    ("ReflectionPadding2D", "padding"): _TWO_SIDES,
+    ("VarianceScaling", "scale"): {"type": "number", "exclusiveMinimum": 0},
+    **{key: {"type": "number"} for key in (("Rescaling", "scale"), ("Constant", "value"))},
+    **{(layer, "axis"): {"type": "integer"} for layer in ("Concatenate", "GroupNormalization")},
+    ("GaussianNoise", "stddev"): {"type": "number", "minimum": 0, "maximum": 1},
+}
+
+_PRIOR: Json = {"shape": {"type": "array", "items": WHOLE, "minItems": 1}}
+_SOURCE: Json = {
+    "modes": {"type": "integer", "minimum": 1, "maximum": 10_000},
+    "side": {"type": "integer", "minimum": 1, "maximum": 100},
+    "samples": {"type": "integer", "minimum": 1, "maximum": 10**8},
+    "std": {"type": "number", "minimum": 0},
+    "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
+    "path": {"type": "string", "pattern": r"^[^\0]+$", "description": "a folder"},
+}
+
+
+def generate() -> Json:
+    """The whole schema as one JSON document."""
+    defs: Json = {
+        "layer": _kind("layer", {name: _layer(name) for name in RULES}),
+        "initializer": _kind("initializer", _initializers()),
+        "optimizer": _kind("optimizer", {n: _keras(n, getattr(keras.optimizers, n)) for n in KERAS_OPTIMIZERS}),
+        "schedule": _kind("schedule", _own(SCHEDULES)),
+        "loss": _kind("loss", _own(LOSSES)),
+        "penalty": _kind("penalty", _own(PENALTIES)),
+        "prior": _kind("prior", _own(PRIORS, narrow=_PRIOR)),
+        "source": _kind("source", _own(SOURCES, leave=("size", "fit", "split"), narrow=_SOURCE)),  # data says the rest
+        "algorithm": _kind("algorithm", _algorithms()),
+        "layer_item": _layer_item(),
+    }
+    top = of_dataclass(Sections)
+    required = top.pop("required")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A gan-zoo spec",
+        **top,
+        "x-required": required,
+        "anyOf": [{"required": ["extends"]}, {"required": required}],
+        "$defs": defs,
+    }
+
+
+def dumps(document: Json) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def of(annotation: Any) -> Json:
+    """The schema of one annotation."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _annotated(arguments[0], arguments[1:])
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [of(a) for a in arguments]}
+    if origin is Literal:
+        return {"enum": list(arguments)} if len(arguments) > 1 else {"const": arguments[0]}
+    if origin is tuple:
+        count = {} if arguments[-1] is Ellipsis else {"minItems": len(arguments), "maxItems": len(arguments)}
+        return {"type": "array", "items": of(arguments[0]), **count}
+    if origin in (dict, Mapping):
+        name = of(arguments[0])
+        names = {"propertyNames": {"pattern": name["pattern"]}} if "pattern" in name else {}
+        return {"type": "object", **names, "additionalProperties": of(arguments[1])}
+    if dataclasses.is_dataclass(annotation):
+        return of_dataclass(annotation)  # type: ignore[arg-type]
+    simple = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
+    return {"type": simple[annotation]} if annotation in simple else {}
+
+
+def of_dataclass(cls: type) -> Json:
+    """A mapping whose keys are the fields; the docstring becomes the editor's help text."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    properties, required = {}, []
+    for field in dataclasses.fields(cls):
+        properties[field.name] = of(hints[field.name])
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            required.append(field.name)
+        elif field.default is not dataclasses.MISSING:
+            properties[field.name]["default"] = _plain(field.default)
+    if cls is Network:
+        properties["layers"] = {"type": "array", "items": {"$ref": "#/$defs/layer_item"}, "x-layers": True}
+    if "defaults" in properties:
+        layers = {name: {"$ref": f"#/$defs/layer/x-parts/{name}"} for name in RULES}
+        properties["defaults"] = {"type": "object", "properties": {name: {"type": "object"} for name in layers}}
+    help_text = " ".join((cls.__doc__ or "").split())
+    return _mapping(help_text, properties, required)
+
+
+def _mapping(description: str, properties: Json, required: list[str]) -> Json:
+    known = {"properties": properties, "required": required, "additionalProperties": False}
+    return {"type": "object", "description": description, **known}
+
+
+def _annotated(base: Any, metadata: Iterable[Any]) -> Json:
+    for extra in metadata:
+        if isinstance(extra, PartOf):
+            return {"$ref": f"#/$defs/{extra.name}"}
+        if isinstance(extra, Limits):
+            limits = {key: value for key, value in dataclasses.asdict(extra).items() if value is not None}
+            anchored = {"pattern": f"^{extra.pattern}$"} if extra.pattern else {}  # JSON Schema would search for it
+            return {**of(base), **limits, **anchored}
+    return of(base)
+
+
+def _kind(kind: str, parts: dict[str, Json]) -> Json:
+    """A part of one kind: by its bare name where it needs no arguments, or as a mapping from its name to them."""
+    bare = [name for name, schema in parts.items() if not schema.get("required")]
+    mapping = {
+        "type": "object",
+        "properties": parts,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    return {"x-kind": kind, "x-parts": parts, "anyOf": [{"enum": bare}, mapping]}
+
+
+def _own(registry: Any, *, leave: Iterable[str] = (), narrow: Json | None = None) -> dict[str, Json]:
+    return {name: of_signature(function, leave=leave, narrow=narrow) for name, function in registry.items()}
+
+
+def of_signature(function: Callable[..., Any], *, leave: Iterable[str] = (), narrow: Json | None = None) -> Json:
+    """The keyword arguments of a function or class of ours, from its annotations or, by name, from `narrow`."""
+    target = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
+    hints = typing.get_type_hints(target, include_extras=True)
+    properties, required = {}, []
+    for name, parameter in signature_of(function).parameters.items():
+        if name in leave or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        schema = {"$ref": "#/$defs/initializer"} if name.endswith("_initializer") else of(hints[name])
+        schema = (narrow or {}).get(name, schema)
+        if parameter.default is parameter.empty:
+            required.append(name)
+        else:
+            schema = {**schema, "default": _plain(parameter.default)}
+        properties[name] = schema
+    return _mapping(_help(function), properties, required)
+
+
+def _algorithms() -> dict[str, Json]:
+    return {name: {**_with_inherited(cls), "x-networks": list(cls.roles)} for name, cls in ALGORITHMS.items()}
+
+
+def _with_inherited(cls: type[Algorithm]) -> Json:
+    """The arguments of an algorithm, and of the algorithms that it is a kind of."""
+    schema = of_signature(cls, leave=("plans",))
+    for base in cls.__mro__[1 : cls.__mro__.index(Algorithm)]:
+        inherited = of_signature(base, leave=("plans",))
+        schema["properties"] = {**inherited["properties"], **schema["properties"]}
+        own = [name for name in schema["required"] if name not in inherited["required"]]
+        schema["required"] = inherited["required"] + own
+    return schema
+
+
+def _layer(name: str) -> Json:
+    narrow = {key: schema for (owner, key), schema in BY_OWNER.items() if owner == name}
+    layer = _layer_class(name)
+    own = name in LAYERS and "__init__" in vars(layer)  # without one it has the arguments of Keras's layer
+    return of_signature(layer, narrow=narrow) if own else _keras(name, layer)
+
+
+def _initializers() -> dict[str, Json]:
+    own = {name: of_signature(cls) for name, cls in INITIALIZERS.items()}
+    return {name: _keras(name, getattr(keras.initializers, name)) for name in KERAS_INITIALIZERS} | own
+
+
+def _keras(owner: str, cls: type) -> Json:
+    """The arguments of a Keras class that a spec may set."""
+    properties, required = {}, []
+    for name, parameter in signature_of(cls).parameters.items():
+        if (
+            name in LEFT_OUT
+            or name.endswith(("_regularizer", "_constraint"))
+            or parameter.kind is parameter.VAR_KEYWORD
+        ):
+            continue
+        default = parameter.default
+        schema = argument(owner, name, default)
+        if default is parameter.empty:
+            required.append(name)
+        else:
+            if default is None and schema:
+                schema = {"anyOf": [*schema.get("anyOf", [schema]), {"type": "null"}]}
+            schema = {**schema, "default": _plain(default)}
+        properties[name] = schema
+    return _mapping(_help(cls), properties, required)
+
+
+def _layer_item() -> Json:
+    """What editors know of an item of `layers`; the places where `$variables` may stand are left open."""
+    layers = {name: {"description": _help(_layer_class(name)), "type": ["object", "null"]} for name in RULES}
+    name = {"type": "string", "description": "a lower-case word"}
+    control = {
+        "as": name,
+        "from": {"anyOf": [name, {"type": "array", "items": name}]},
+        "repeat": {"description": "a number of times, or names with a list of values each"},
+        "layers": {"type": "array", "items": {"$ref": "#/$defs/layer_item"}},
+    }
+    return {
+        "anyOf": [
+            {"enum": list(RULES)},
+            {"type": "object", "properties": {**layers, **control}, "additionalProperties": False},
+        ]
+    }
+
+
+def _layer_class(name: str) -> type:
+    return LAYERS.get(name) if name in LAYERS else getattr(keras.layers, name)
+
+
+def _help(part: Any) -> str:
+    """The first sentence of a docstring."""
+    return " ".join((inspect.getdoc(part) or "").split("\n\n")[0].split())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value.__name__ if callable(value) else value
+
+
+def argument(owner: str, name: str, default: Any) -> Json:
+    """The schema of argument `name` of the Keras class `owner`, whose default is this."""
+    if (owner, name) in BY_OWNER:
+        return BY_OWNER[owner, name]
+    if name.endswith("_initializer"):
+        return {"$ref": "#/$defs/initializer"}
+    if name == "padding":
+        return {"enum": ["valid", "same"]}
+    if name in BY_NAME:
+        return BY_NAME[name]
+    simple = {bool: "boolean", int: "number", float: "number", str: "string"}
+    return {"type": simple[type(default)]} if type(default) in simple else {}
+
+
+def main() -> None:
+    """Write specs/schema.json."""
     path = specs_folder() / "schema.json"
     path.write_text(dumps(generate()), "utf-8")
     print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import tiny
 
-from zoo import spec as language
-from zoo import training
-from zoo.claims import catalogue as claims
-from zoo.claims import film
+from zoo.claims.base import Options
+from zoo.claims.trainings import SnapshotRecorder, cost, machine_of, read_snapshots, train_with_snapshots
+from zoo.spec.read import read_spec
+from zoo.train import loop
 
 
 @pytest.fixture
 def options(tmp_path):
-    return claims.Options(folder=tmp_path / "claims")
+    return Options(folder=tmp_path / "claims")
 
 
 @pytest.fixture
@@ -29,39 +29,39 @@ def weight(algorithm):
 
 
 def test_snapshots_are_of_the_steps_asked_for(options, dense):
-    shots = film.film(options, "x", dense, [], at=[4, 1, 6], take=weight)
+    shots = train_with_snapshots(options, "x", dense, [], at=[4, 1, 6], take=weight)
     assert list(shots) == [1, 4, 6]
-    assert 0 < shots[1]["seconds"] < shots[4]["seconds"] < shots[6]["seconds"] == film.cost(shots)
-    assert film.machine_of([shots, shots]) == training.machine()
-    short = training.train(language.read(dense), runs=options.folder, steps=4)
+    assert 0 < shots[1]["seconds"] < shots[4]["seconds"] < shots[6]["seconds"] == cost(shots)
+    assert machine_of([shots, shots]) == loop.machine()
+    short = loop.train(read_spec(dense), runs=options.folder, steps=4)
     np.testing.assert_array_equal(shots[4]["w"], weight(short.algorithm)["w"])  # watching changes nothing
 
 
 def test_a_finished_one_is_not_trained_again(options, dense, monkeypatch):
-    first = film.film(options, "x", dense, [], at=[2, 3], take=weight)
-    monkeypatch.setattr(training, "train", None)
-    again = film.film(options, "x", dense, [], at=[3], take=weight)
+    first = train_with_snapshots(options, "x", dense, [], at=[2, 3], take=weight)
+    monkeypatch.setattr(loop, "train", None)
+    again = train_with_snapshots(options, "x", dense, [], at=[3], take=weight)
     np.testing.assert_array_equal(again[3]["w"], first[3]["w"])
 
 
 def test_a_step_that_nobody_looked_at_is_trained_again(options, dense):
     """As at full scale after a quick run, whose steps lie elsewhere."""
-    film.film(options, "x", dense, [], at=[2, 5], take=weight)
-    again = film.film(options, "x", dense, [], at=[3, 7], take=weight)
-    whole = film.film(options, "y", dense, [], at=[3, 7], take=weight)
+    train_with_snapshots(options, "x", dense, [], at=[2, 5], take=weight)
+    again = train_with_snapshots(options, "x", dense, [], at=[3, 7], take=weight)
+    whole = train_with_snapshots(options, "y", dense, [], at=[3, 7], take=weight)
     for step in (3, 7):
         np.testing.assert_array_equal(again[step]["w"], whole[step]["w"])
 
 
 def test_another_recipe_is_another_run(options, dense):
-    first = film.film(options, "x", dense, [], at=[2], take=weight)
-    other = film.film(options, "x", dense, ["training.seed=1"], at=[2], take=weight)
+    first = train_with_snapshots(options, "x", dense, [], at=[2], take=weight)
+    other = train_with_snapshots(options, "x", dense, ["training.seed=1"], at=[2], take=weight)
     assert np.abs(first[2]["w"] - other[2]["w"]).max() > 0.01
     assert len(list((options.folder / "runs").iterdir())) == 2
 
 
 def test_ctrl_c_leaves_and_the_next_call_goes_on(options, dense, tmp_path):
-    whole = film.film(claims.Options(folder=tmp_path / "whole"), "x", dense, [], at=[3, 8], take=weight)
+    whole = train_with_snapshots(Options(folder=tmp_path / "whole"), "x", dense, [], at=[3, 8], take=weight)
     taken = []
 
     def stopping(algorithm):
@@ -71,15 +71,17 @@ def test_ctrl_c_leaves_and_the_next_call_goes_on(options, dense, tmp_path):
         return weight(algorithm)
 
     with pytest.raises(KeyboardInterrupt):
-        film.film(options, "x", dense, [], at=[3, 8], take=stopping)
-    shots = film.film(options, "x", dense, [], at=[3, 8], take=stopping)
+        train_with_snapshots(options, "x", dense, [], at=[3, 8], take=stopping)
+    shots = train_with_snapshots(options, "x", dense, [], at=[3, 8], take=stopping)
     assert len(taken) == 2  # step 3 before, step 8 after
     np.testing.assert_array_equal(shots[8]["w"], whole[8]["w"])
     assert shots[8]["seconds"] > shots[3]["seconds"]
 
 
 def test_the_budget_of_the_spec_does_not_end_it(options, dense):
-    shots = film.film(options, "x", dense, ["training.budget=1s", "training.steps=10"], at=[400], take=weight)
+    shots = train_with_snapshots(
+        options, "x", dense, ["training.budget=1s", "training.steps=10"], at=[400], take=weight
+    )
     assert list(shots) == [400]
 
 
@@ -90,13 +92,13 @@ def test_watching_is_not_training_time(options, dense, monkeypatch):
         time.sleep(0.5)
         return weight(algorithm)
 
-    shots = film.film(options, "x", dense, [], at=[1, 2, 3], take=slow)
+    shots = train_with_snapshots(options, "x", dense, [], at=[1, 2, 3], take=slow)
     assert shots[3]["seconds"] - shots[1]["seconds"] < 0.4
 
 
 def test_a_resumed_camera_counts_on_at_the_pace_so_far(tmp_path):
     (tmp_path / "s").mkdir()
     np.savez(tmp_path / "s" / "10.npz", seconds=np.array(20.0))
-    camera = film.Camera(tmp_path / "s", frozenset({16}), lambda algorithm: {}, "here")
+    camera = SnapshotRecorder(tmp_path / "s", frozenset({16}), lambda algorithm: {}, "here")
     camera(16, None)  # the first step after a checkpoint of step 15
-    assert float(film.read(tmp_path / "s", 16)["seconds"]) == pytest.approx(30.0, abs=0.5)
+    assert float(read_snapshots(tmp_path / "s", 16)["seconds"]) == pytest.approx(30.0, abs=0.5)

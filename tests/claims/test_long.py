@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import data, examples, judge
-from zoo import spec as language
-from zoo.algorithms.progressive import schedule
-from zoo.claims import catalogue as claims
 from zoo.claims import critic_loss, growing, ring
-from zoo.data import Dataset
-from zoo.errors import UsageError
+from zoo.claims.base import Options, reproduce
+from zoo.core.errors import UsageError
+from zoo.data import dataset, sources
+from zoo.data.dataset import Dataset
 from zoo.metrics.modes import Modes
+from zoo.metrics.networks import judge
+from zoo.metrics.networks.judge import Prediction
+from zoo.spec import feeds
+from zoo.spec.read import read_spec, spec_file
+from zoo.train.algorithms.progressive import schedule
 
 pytest.importorskip("matplotlib")
 CLASSES = ("coat", "bag", "boot")
@@ -60,9 +63,9 @@ def test_seconds_are_steps_times_the_pace_of_their_stage():
 
 
 def test_the_last_stage_is_as_long_as_the_others():
-    spec = language.read(language.find("progressive"))
+    spec = read_spec(spec_file("progressive"))
     assert growing.length(spec) == 7 * 40_000 // 16  # 4, 8, 16, 32 pixels, and three fades
-    assert growing.length(language.read(language.find("progressive"), ["algorithm.progressive.fade_kimg=20"])) == 13_750
+    assert growing.length(read_spec(spec_file("progressive"), ["algorithm.progressive.fade_kimg=20"])) == 13_750
 
 
 # labels
@@ -89,13 +92,15 @@ def gallery(tmp_path, monkeypatch):
             asked = images[:, 0, 0, 0].astype(int)
             seen = np.array([eye(k, i) for i, k in enumerate(asked)])
             features = np.random.RandomState(len(images)).standard_normal((len(images), 4))
-            return judge.Verdict(features, np.eye(len(CLASSES))[seen])
+            return Prediction(features, np.eye(len(CLASSES))[seen])
 
         made = type("Expert", (), {"__call__": lambda self, x: expert(x), "test_accuracy": 0.92})()
         monkeypatch.setattr(zoo, "load", lambda path: generator or Artist())
-        monkeypatch.setattr(judge, "load", lambda: made)
-        monkeypatch.setattr(data, "load", lambda *a, **k: Dataset("x", images=np.zeros((20, 28, 28, 1), "uint8")))
-        return claims.reproduce("labels", claims.Options(folder=tmp_path, artifact=tmp_path))
+        monkeypatch.setattr(judge, "load_judge", lambda: made)
+        monkeypatch.setattr(
+            sources, "load_dataset", lambda *a, **k: Dataset("x", images=np.zeros((20, 28, 28, 1), "uint8"))
+        )
+        return reproduce("labels", Options(folder=tmp_path, artifact=tmp_path))
 
     return visit
 
@@ -134,20 +139,20 @@ class Translator:
 @pytest.fixture
 def street(tmp_path, monkeypatch):
     """`street(a_to_b, b_to_a)`: the claim `translation` where b is a, 60 levels brighter."""
-    from zoo import spec
+    from zoo.spec import read
 
     (tmp_path / "manifest.json").write_text("{}")
     for way in ("a_to_b", "b_to_a"):
         (tmp_path / f"{way}.onnx").write_bytes(way.encode())
     a = np.random.RandomState(0).randint(0, 180, (10, 16, 16, 3)).astype("uint8")
-    test = data.Domains("pairs", Dataset("a", images=a), Dataset("b", images=a + np.uint8(60)), paired=True)
+    test = dataset.Domains("pairs", Dataset("a", images=a), Dataset("b", images=a + np.uint8(60)), paired=True)
 
     def walk(a_to_b, b_to_a, test=test):
         ways = {"a_to_b": Translator(a_to_b), "b_to_a": Translator(b_to_a)}
-        monkeypatch.setattr(spec, "read", lambda path: None)
-        monkeypatch.setattr(examples, "load", lambda spec, split: test)
+        monkeypatch.setattr(read, "read_spec", lambda path: None)
+        monkeypatch.setattr(feeds, "load_data", lambda spec, split: test)
         monkeypatch.setattr(zoo, "load", lambda path, network: ways[network])
-        return claims.reproduce("translation", claims.Options(folder=tmp_path, artifact=tmp_path))
+        return reproduce("translation", Options(folder=tmp_path, artifact=tmp_path))
 
     walk.test = test
     return walk
@@ -188,18 +193,18 @@ def test_translation_needs_pairs(street):
 @pytest.mark.parametrize("name", ["ring", "critic_loss", "growing"])
 def test_a_quick_run(name, tmp_path):
     """Whatever it finds at this scale: all numbers are there, the picture too, and it goes on where it was."""
-    options = claims.Options(folder=tmp_path, quick=True)
-    result = claims.reproduce(name, options)
+    options = Options(folder=tmp_path, quick=True)
+    result = reproduce(name, options)
     assert result.scale == "quick" and result.rows and (tmp_path / f"{name}.png").stat().st_size > 5000
-    again = claims.reproduce(name, options)
+    again = reproduce(name, options)
     assert [row.ours for row in again.rows] == [row.ours for row in result.rows] and again.seconds == result.seconds
 
 
 def test_the_two_games_of_critic_loss_are_what_they_say():
     """The ordinary GAN has the same networks and optimizers, another loss, no penalty."""
-    from zoo import spec
+    from zoo.spec.read import read_spec, spec_file
 
-    found = {name: spec.read(spec.find(critic_loss.SPEC), changes) for name, changes in critic_loss.OVERRIDES.items()}
+    found = {name: read_spec(spec_file(critic_loss.SPEC), changes) for name, changes in critic_loss.OVERRIDES.items()}
     critic, ordinary = found[critic_loss.CRITIC], found[critic_loss.ORDINARY]
     args = [dict(one.sections.algorithm.args) for one in (critic, ordinary)]
     assert (args[0].pop("loss"), args[1].pop("loss")) == ("wasserstein", {"non_saturating": {}})

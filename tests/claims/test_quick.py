@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from zoo.claims import catalogue as claims
-from zoo.claims import gradients, parallel_lines, saddle
+from zoo.claims import base, gradients, parallel_lines, saddle
+from zoo.claims.base import Options
 
 pytest.importorskip("matplotlib")
 
@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib")
 @pytest.fixture
 def run(tmp_path):
     def reproduce(name):
-        result = claims.reproduce(name, claims.Options(folder=tmp_path))
+        result = base.reproduce(name, Options(folder=tmp_path))
         assert (tmp_path / f"{name}.png").stat().st_size > 5000
         return result
 
@@ -35,7 +35,7 @@ def test_saddle_misses_when_the_way_back_is_cut(monkeypatch):
     """theta_D^K as a constant gives G half of the term: x' = x - h (y + K h x). The radius says so."""
     from keras import ops
 
-    from zoo.algorithms import unrolled
+    from zoo.train.algorithms.unrolled import unrolled
 
     original = unrolled.look_ahead
     monkeypatch.setattr(unrolled, "look_ahead", lambda *args: [ops.stop_gradient(v) for v in original(*args)])
@@ -58,7 +58,7 @@ def test_a_look_ahead_without_the_way_back_is_seen(monkeypatch, k):
     """The mistake of a well-known re-implementation: theta_D^K as a constant. It is what `without` foretells."""
     from keras import ops
 
-    from zoo.algorithms import unrolled
+    from zoo.train.algorithms.unrolled import unrolled
 
     original = unrolled.look_ahead
     monkeypatch.setattr(unrolled, "look_ahead", lambda *args: [ops.stop_gradient(v) for v in original(*args)])
@@ -70,10 +70,10 @@ def test_a_look_ahead_without_the_way_back_is_seen(monkeypatch, k):
 def test_a_penalty_without_its_second_derivative_is_seen(monkeypatch):
     from keras import ops
 
-    from zoo import penalties
+    from zoo.nn import losses
 
-    original = penalties.slopes
-    monkeypatch.setattr(penalties, "slopes", lambda *args: ops.stop_gradient(original(*args)))
+    original = losses.slopes
+    monkeypatch.setattr(losses, "slopes", lambda *args: ops.stop_gradient(original(*args)))
     found = gradients.penalty()
     assert found.error(found.ours) > 0.1
     np.testing.assert_allclose(found.ours, found.without, atol=1e-5)

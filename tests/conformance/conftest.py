@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo import training
+from zoo.train import loop
 
 
 @pytest.fixture(scope="module")
@@ -13,4 +13,4 @@ def spec(request):
 @pytest.fixture(scope="module")
 def algorithm(spec):
     """For looking at only: tests that take a step make their own."""
-    return training.make(spec)
+    return loop.make(spec)

@@ -8,10 +8,11 @@ import pytest
 from games import images, layers, numpy, reader, watch
 from keras import ops
 
-from zoo import latents, training
-from zoo import spec as specs
+from zoo.core.errors import SpecError
 from zoo.data.sources import SOURCES
-from zoo.errors import SpecError
+from zoo.spec.feeds import prior_of
+from zoo.spec.read import read_spec, spec_file
+from zoo.train import loop
 
 read = reader("cgan")
 
@@ -19,20 +20,20 @@ read = reader("cgan")
 @pytest.fixture(scope="module")
 def paper():
     """The algorithm of the paper's own optimizer; specs/cgan.yaml deviates from it."""
-    return training.make(specs.read(specs.find("paper/cgan_mnist")))
+    return loop.make(read_spec(spec_file("paper/cgan_mnist")))
 
 
 @pytest.fixture(scope="module")
 def first(spec, algorithm):
-    return training.make_batches(spec, algorithm, images(spec))[0]
+    return loop.make_batches(spec, algorithm, images(spec))[0]
 
 
 @pytest.fixture
 def play():
     """(spec, algorithm, batch of 4 with labels)."""
     spec = read("training.batch_size=4")
-    algorithm = training.make(spec)
-    data = training.make_batches(spec, algorithm, images(spec))[0]
+    algorithm = loop.make(spec)
+    data = loop.make_batches(spec, algorithm, images(spec))[0]
     return spec, algorithm, {name: ops.convert_to_tensor(value) for name, value in data.items()}
 
 
@@ -119,9 +120,7 @@ def test_there_is_no_batch_norm(algorithm):
 
 
 def test_the_papers_noise_fills_the_unit_hypercube(spec):
-    z = latents.prior(specs.read(specs.find("paper/cgan_mnist")).sections.latent["z"]).draw(
-        np.random.RandomState(0), 200
-    )
+    z = prior_of(read_spec(spec_file("paper/cgan_mnist")).sections.latent["z"]).draw(np.random.RandomState(0), 200)
     assert z.shape == (200, 100) and z.min() >= 0 and z.max() < 1
     assert spec.sections.latent["z"].name == "normal" and any(
         "Normal noise" in text for text in spec.sections.deviations
@@ -217,7 +216,7 @@ def test_rate_falls_by_1_00004_with_every_update(paper, phase, updates, rate, mo
 def test_the_paper_has_sgd_in_batches_of_100_until_the_rate_is_at_its_floor(paper):
     for phase in paper.phases():
         assert isinstance(phase.optimizer, keras.optimizers.SGD) and not phase.optimizer.nesterov
-    training_section = specs.read(specs.find("paper/cgan_mnist")).sections.training
+    training_section = read_spec(spec_file("paper/cgan_mnist")).sections.training
     assert training_section.batch_size == 100 and training_section.steps >= 287_800
 
 
@@ -242,7 +241,7 @@ def test_one_update_of_each_player_a_step(play):
 
 
 def test_the_networks_and_the_game_are_those_of_the_paper():
-    ours, paper = read(), specs.read(specs.find("paper/cgan_mnist"))
+    ours, paper = read(), read_spec(spec_file("paper/cgan_mnist"))
     theirs, mine = paper.document["networks"], ours.document["networks"]
     mine["generator"]["defaults"]["Dropout"] = theirs["generator"]["defaults"]["Dropout"]  # the one deviation
     assert mine == theirs and ours.latents == paper.latents  # shapes; the prior deviates

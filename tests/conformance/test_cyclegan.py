@@ -8,10 +8,10 @@ import pytest
 from games import reader
 from keras import ops
 
-from zoo import networks
-from zoo import spec as specs
-from zoo.layers import LAYERS
-from zoo.spec.schema import specs_folder
+from zoo.nn import networks
+from zoo.nn.layers import LAYERS
+from zoo.spec.read import read_spec
+from zoo.spec.validate import specs_folder
 
 MAKERS, JUDGES = ("a_to_b", "b_to_a"), ("discriminator_a", "discriminator_b")
 PAPER = {name: specs_folder() / "paper" / f"{name}.yaml" for name in ("cyclegan_6", "cyclegan_9")}
@@ -22,7 +22,7 @@ read = reader("cyclegan")
 
 @pytest.fixture(scope="module", params=["cyclegan", *PAPER])
 def plans(request, spec):
-    return spec.plans if request.param == "cyclegan" else specs.read(PAPER[request.param]).plans
+    return spec.plans if request.param == "cyclegan" else read_spec(PAPER[request.param]).plans
 
 
 def kinds(plan):
@@ -120,7 +120,7 @@ def receptive_field(plan):
 ])  # fmt: skip
 def test_patches_have_the_stated_size(name, patch, strides, spec):
     """The last hidden layer has stride 1: with 2, 70 pixels would be 94, and 34 would be 46."""
-    known = spec if name == "cyclegan" else specs.read(PAPER[name])
+    known = spec if name == "cyclegan" else read_spec(PAPER[name])
     for role in JUDGES:
         convs = [step for step in known.plans[role].steps if step.layer == "Conv2D"]
         assert [step.args.get("strides", 1) for step in convs] == strides
@@ -180,7 +180,7 @@ def test_weights_begin_small_and_different(algorithm):
 
 
 def test_knobs_are_those_of_the_paper(spec):
-    for known in (spec, *map(specs.read, PAPER.values())):
+    for known in (spec, *map(read_spec, PAPER.values())):
         args = known.sections.algorithm.args
         assert (args["cycle_a"], args["cycle_b"], args["identity"], args["pool_size"]) == (10, 10, 5, 50)
         assert args["discriminator_weight"] == 0.5 and args["loss"] == {"lsgan": {"weight": 1}}
@@ -209,7 +209,7 @@ def test_the_rate_is_constant_for_half_of_the_run_and_then_falls_to_zero(algorit
         np.testing.assert_allclose(found, [2e-4, 2e-4, 2e-4, 1e-4, 0], atol=1e-9)
         assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.5, 0.999, 1e-8)
     for path in PAPER.values():
-        known = specs.read(path)
+        known = read_spec(path)
         args = known.sections.algorithm.args["generators"]["optimizer"]["Adam"]["learning_rate"]["linear"]
         assert args["start"] == args["updates"] == known.sections.training.steps / 2
 
@@ -221,7 +221,7 @@ def test_the_pools_hold_fifty_images_of_each_domain(algorithm):
 
 def test_a_network_of_the_paper_is_built_as_planned():
     """Reflection, strides and crops of 128 x 128 lead back to 128 x 128, in Keras as in the plan."""
-    plan = specs.read(PAPER["cyclegan_6"]).plans["a_to_b"]
+    plan = read_spec(PAPER["cyclegan_6"]).plans["a_to_b"]
     network = networks.build(plan)
     assert network.output[plan.output_name].shape == (None, 128, 128, 3)
     assert network.count_params() == 7_837_699

@@ -6,8 +6,8 @@ import pytest
 from games import images, kinds, layers, moved, names, numpy, reader, step, values, watch, watch_flags
 from keras import ops
 
-from zoo import training
-from zoo.errors import SpecError
+from zoo.core.errors import SpecError
+from zoo.train import loop
 
 SHAPES = {
     "generator": [(4096,), (4, 4, 256), (8, 8, 128), (16, 16, 64), (32, 32, 1)],
@@ -22,7 +22,7 @@ read = reader("dcgan")
 def play():
     """(spec, algorithm) in batches of 3."""
     spec = read("training.batch_size=3")
-    return spec, training.make(spec)
+    return spec, loop.make(spec)
 
 
 # --- the networks
@@ -128,7 +128,7 @@ def test_gains_of_batch_norm_are_normal_around_1(algorithm):
 
 @pytest.fixture(scope="module")
 def first(spec, algorithm):
-    return training.make_batches(spec, algorithm, images(spec))[0]
+    return loop.make_batches(spec, algorithm, images(spec))[0]
 
 
 def test_images_fill_the_range_of_tanh(spec, first):
@@ -156,7 +156,7 @@ def test_the_prior_is_uniform_on_a_box_of_100_dimensions(first):
 
 
 def test_noise_is_fresh_for_each_player_and_step(spec, algorithm, first):
-    second = training.make_batches(spec, algorithm, images(spec))[1]
+    second = loop.make_batches(spec, algorithm, images(spec))[1]
     assert len({draw.tobytes() for draw in (*first["z"], *second["z"])}) == 4
 
 
@@ -183,7 +183,7 @@ def test_real_and_fake_pass_the_discriminator_apart(play, monkeypatch):
 
 
 def test_the_generator_meets_the_discriminator_that_has_just_learned(spec):
-    assert not training.make(spec).simultaneous
+    assert not loop.make(spec).simultaneous
 
 
 @pytest.mark.parametrize("owner, other", [("discriminator", "generator"), ("generator", "discriminator")])

@@ -5,9 +5,9 @@ import pytest
 from games import reader
 from keras import ops
 
-from zoo import spec as specs
-from zoo import training
-from zoo.errors import SpecError
+from zoo.core.errors import SpecError
+from zoo.spec.read import read_spec, spec_file
+from zoo.train import loop
 
 read = reader("lsgan")
 
@@ -44,12 +44,12 @@ def test_the_discriminator_is_linear_at_its_end(algorithm):
 
 
 def test_the_other_targets_of_the_paper():
-    algorithm = training.make(read("algorithm.alternating.loss={lsgan: {a: -1, b: 1, c: 0}}"))
+    algorithm = loop.make(read("algorithm.alternating.loss={lsgan: {a: -1, b: 1, c: 0}}"))
     assert losses(algorithm, [1.0], [-1.0]) == (0.0, 0.5) and losses(algorithm, [1.0], [0.0]) == (0.5, 0.0)
 
 
 def test_the_networks_are_dcgans_to_the_last_argument():
-    ours, theirs = (specs.read(specs.find(name)).plans for name in ("lsgan", "dcgan"))
+    ours, theirs = (read_spec(spec_file(name)).plans for name in ("lsgan", "dcgan"))
     for role in ("generator", "discriminator"):
         assert [(s.layer, s.args) for s in ours[role].steps] == [(s.layer, s.args) for s in theirs[role].steps]
 

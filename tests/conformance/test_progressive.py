@@ -8,7 +8,7 @@ import pytest
 from games import images, kinds, layers, numpy, reader, watch
 from keras import ops
 
-from zoo import training
+from zoo.train import loop
 
 SHORT = (  # stages of two steps with batches of 4, so that step 2 begins the first fade, and step 4 ends it
     "training.batch_size=4",
@@ -24,8 +24,8 @@ read = reader("progressive")
 def play():
     """(spec, algorithm, batches) with short stages."""
     spec = read(*SHORT)
-    algorithm = training.make(spec)
-    return spec, algorithm, training.make_batches(spec, algorithm, images(spec))
+    algorithm = loop.make(spec)
+    return spec, algorithm, loop.make_batches(spec, algorithm, images(spec))
 
 
 def step(algorithm, batches, number):
@@ -73,7 +73,7 @@ def test_the_output_is_linear_and_of_the_data_s_range(spec, algorithm):
     """No tanh: an image of any brightness must be possible."""
     assert algorithm.plans["generator"].last_activation == "linear"
     assert spec.sections.data.range == (-1.0, 1.0)
-    first = training.make_batches(spec, algorithm, images(spec))[0]["image"]
+    first = loop.make_batches(spec, algorithm, images(spec))[0]["image"]
     assert first.min() == -1 and first.max() == 1
 
 
@@ -178,7 +178,7 @@ def test_stages(spec, algorithm):
     found = [(stage.size, stage.fading, stage.first) for stage in algorithm.stages]
     order = [(4, False), (8, True), (8, False), (16, True), (16, False), (32, True), (32, False)]
     assert found == [(*stage, math.ceil(number * per_stage)) for number, stage in enumerate(order)]
-    doubled = training.make(read("training.batch_size=32")).stages
+    doubled = loop.make(read("training.batch_size=32")).stages
     assert [stage.first for stage in doubled] == [math.ceil(number * per_stage / 2) for number in range(7)]
     assert spec.sections.training.steps > algorithm.stages[-1].first
 
@@ -268,9 +268,9 @@ def test_the_average_does_not_start_over_with_the_optimizers(spec, algorithm):
 def losses_of_d(play, *overrides):
     """D's loss in the first step, and what it says of the real and the fake images."""
     spec = read(*SHORT, *overrides)
-    algorithm = training.make(spec)
+    algorithm = loop.make(spec)
     algorithm.begin(0)
-    batches = training.make_batches(spec, algorithm, images(spec))
+    batches = loop.make_batches(spec, algorithm, images(spec))
     data = {name: ops.convert_to_tensor(value) for name, value in batches[0].items()}
     fake = algorithm.players["generator"]({"z": data["z"][0]})["image"]
     real = algorithm.shown(data["image"], 1.0)[0]

@@ -6,7 +6,7 @@ import pytest
 from games import images, kinds, moved, names, numpy, reader, step, values, watch
 from keras import ops
 
-from zoo import training
+from zoo.train import loop
 
 read = reader("sngan")
 
@@ -15,7 +15,7 @@ read = reader("sngan")
 def play():
     """(spec, algorithm) in batches of 2."""
     spec = read("training.batch_size=2")
-    return spec, training.make(spec)
+    return spec, loop.make(spec)
 
 
 def spectral(algorithm):
@@ -139,6 +139,6 @@ def test_adam_is_the_papers_setting_c(algorithm):
 
 
 def test_images_fill_the_range_of_tanh_and_noise_is_normal(spec, algorithm):
-    first = training.make_batches(spec, algorithm, images(spec))[0]
+    first = loop.make_batches(spec, algorithm, images(spec))[0]
     assert first["image"].shape == (1, 64, 32, 32, 1) and (first["image"].min(), first["image"].max()) == (-1, 1)
     assert first["z"].shape == (2, 64, 128) and abs(first["z"].std() - 1) < 0.03 and first["z"].max() > 3

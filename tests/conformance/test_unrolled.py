@@ -9,25 +9,26 @@ import pytest
 from games import watch
 from keras import ops
 
-from zoo import examples, training
-from zoo import spec as specs
-from zoo.optimizers import Unrolled
+from zoo.nn.optimizers import Unrolled
+from zoo.spec.feeds import load_data
+from zoo.spec.read import read_spec, spec_file
+from zoo.train import loop
 
 
 def read(*overrides, name="unrolled"):
-    return specs.read(specs.find(name), overrides)
+    return read_spec(spec_file(name), overrides)
 
 
 @pytest.fixture
 def play():
     """(spec, algorithm) in batches of 4, with K = 2."""
     spec = read("training.batch_size=4", "algorithm.unrolled.unrolled_updates=2")
-    return spec, training.make(spec)
+    return spec, loop.make(spec)
 
 
 def first(spec, algorithm):
     """The batch of step 0, as `fit` hands it over."""
-    data = training.make_batches(spec, algorithm, examples.load(spec))[0]
+    data = loop.make_batches(spec, algorithm, load_data(spec))[0]
     return {name: ops.convert_to_tensor(value) for name, value in data.items()}
 
 
@@ -40,7 +41,7 @@ def layers(algorithm, role):
 
 def test_the_ring_has_8_modes_of_which_no_two_are_one(spec):
     """The authors' demo lays 8 angles over the whole circle with both ends: 7 modes, one of them doubled."""
-    points = examples.load(spec).items  # [N, 2]
+    points = load_data(spec).items  # [N, 2]
     angles = np.arctan2(points[:, 1], points[:, 0])
     near = np.round(angles / (np.pi / 4)).astype(int) % 8
     counts = np.bincount(near, minlength=8)
@@ -53,7 +54,7 @@ def test_the_ring_has_8_modes_of_which_no_two_are_one(spec):
 
 
 def test_the_latents_are_256_normal_numbers(spec, algorithm):
-    z = training.make_batches(spec, algorithm, examples.load(spec))[0]["z"]
+    z = loop.make_batches(spec, algorithm, load_data(spec))[0]["z"]
     assert z.shape == (2, 512, 256) and abs(z.mean()) < 0.01 and z.std() == pytest.approx(1, abs=0.01)
 
 
@@ -93,7 +94,7 @@ def test_there_is_nothing_whose_statistics_a_look_ahead_could_move(algorithm):
 
 @pytest.mark.parametrize("name, k", [("unrolled", 10), ("unrolled_fashion", 5)])
 def test_k(name, k):
-    assert training.make(read(name=name)).unrolled_updates == k
+    assert loop.make(read(name=name)).unrolled_updates == k
 
 
 def test_the_adam_of_d_is_what_is_unrolled(algorithm):
@@ -110,7 +111,7 @@ def test_the_adam_of_d_is_what_is_unrolled(algorithm):
 
 @pytest.mark.parametrize("name, rate", [("unrolled", 1e-4), ("unrolled_fashion", 2e-4)])
 def test_adam(name, rate):
-    for phase in training.make(read(name=name)).phases():
+    for phase in loop.make(read(name=name)).phases():
         adam = phase.optimizer
         assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.5, 0.999, 1e-8)
         assert float(adam.learning_rate) == pytest.approx(rate, rel=1e-6)
@@ -119,7 +120,7 @@ def test_adam(name, rate):
 @pytest.mark.parametrize("name", ["unrolled", "unrolled_fashion"])
 def test_both_play_for_the_same_stakes(name):
     """f_K is the saddle point problem itself: the non-saturating loss would be another game for G."""
-    game = training.make(read(name=name)).game
+    game = loop.make(read(name=name)).game
     assert game.zero_sum
     real, fake = ops.convert_to_tensor([[0.5], [2.0]]), ops.convert_to_tensor([[1.0], [-3.0]])
     expected = np.log1p(np.exp([-0.5, -2.0])).mean() + np.log1p(np.exp([1.0, -3.0])).mean()

@@ -8,9 +8,10 @@ import pytest
 from games import images, layers, moved, names, numpy, reader, step, values, watch, watch_flags
 from keras import ops
 
-from zoo import examples, training
+from zoo.core.errors import SpecError
 from zoo.data.sources import SOURCES
-from zoo.errors import SpecError
+from zoo.spec import feeds
+from zoo.train import checkpoint, loop, monitor
 
 read = reader("vanilla")
 
@@ -19,7 +20,7 @@ read = reader("vanilla")
 def play():
     """(spec, algorithm) in batches of 4."""
     spec = read("training.batch_size=4")
-    return spec, training.make(spec)
+    return spec, loop.make(spec)
 
 
 # --- the networks
@@ -113,15 +114,15 @@ def test_the_output_bias_starts_at_the_pixel_marginals(tmp_path, monkeypatch):
     spec = read("training.batch_size=4", "training.steps=1")
     dataset, seen = images(spec), {}
     dataset.images[:, 0, 0] = 0  # a pixel that is always black has no logit
-    monkeypatch.setattr(examples, "load", lambda spec, **_: dataset)
-    monkeypatch.setattr(training.checkpoint, "save", lambda *args: None)
-    monkeypatch.setattr(training.film, "PictureOf", lambda *args: lambda step: None)
+    monkeypatch.setattr(feeds, "load_data", lambda spec, **_: dataset)
+    monkeypatch.setattr(checkpoint, "save", lambda *args: None)
+    monkeypatch.setattr(monitor, "SampleSheets", lambda *args: lambda step: None)
 
     def fit(self, *args, **kwargs):
         seen["bias"] = numpy(layers(self, "Dense", role="generator")[-1].bias.value)
 
     monkeypatch.setattr(keras.Model, "fit", fit)
-    training.train(spec, runs=tmp_path)
+    loop.train(spec, runs=tmp_path)
     p = dataset.images.astype("float64").mean(0).ravel() / 255
     np.testing.assert_allclose(seen["bias"][1:], np.log(p[1:] / (1 - p[1:])), rtol=0, atol=1e-5)
     np.testing.assert_allclose(1 / (1 + np.exp(-seen["bias"].astype("float64"))), p, rtol=0, atol=2e-4)
@@ -133,7 +134,7 @@ def test_the_output_bias_starts_at_the_pixel_marginals(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def first(spec, algorithm):
-    return training.make_batches(spec, algorithm, images(spec))[0]
+    return loop.make_batches(spec, algorithm, images(spec))[0]
 
 
 def test_pixels_are_real_numbers_from_0_to_1(spec, first):
@@ -156,7 +157,7 @@ def test_the_prior_is_a_standard_normal_of_100_numbers(first):
 
 
 def test_noise_is_fresh_for_each_player_and_step(spec, algorithm, first):
-    second = training.make_batches(spec, algorithm, images(spec))[1]
+    second = loop.make_batches(spec, algorithm, images(spec))[1]
     draws = [*first["z"], *second["z"]]
     assert len({draw.tobytes() for draw in draws}) == 4
 
@@ -222,7 +223,7 @@ def test_both_gradients_are_taken_at_the_same_weights():
     results = []
     for overrides in ((), (faster,)):
         changed = read("training.batch_size=4", *overrides)
-        algorithm = training.make(changed)
+        algorithm = loop.make(changed)
         step(changed, algorithm)
         results.append([numpy(v.value) for v in algorithm.players["generator"].trainable_variables])
     assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))  # however far D went

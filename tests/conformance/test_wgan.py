@@ -6,9 +6,10 @@ import pytest
 from games import images, layers, moved, names, numpy, reader, step, values, watch, watch_weights
 from keras import ops
 
-from zoo import optimizers, training
-from zoo import spec as specs
+from zoo.nn import optimizers
+from zoo.spec.read import read_spec, spec_file
 from zoo.spec.types import Part
+from zoo.train import loop
 
 NO_BURN_IN = "algorithm.alternating.burn_in=null"
 
@@ -20,7 +21,7 @@ read = reader("wgan")
 def play():
     """(spec, algorithm) in batches of 2, G playing in every step."""
     spec = read("training.batch_size=2", NO_BURN_IN)
-    return spec, training.make(spec)
+    return spec, loop.make(spec)
 
 
 # --- the critic
@@ -61,7 +62,7 @@ def test_the_critics_batch_norm_is_clipped_too(play):
 
 
 def test_the_generator_is_dcgans(algorithm):
-    dcgan = specs.read(specs.find("dcgan")).plans["generator"]
+    dcgan = read_spec(spec_file("dcgan")).plans["generator"]
     assert [s.layer for s in algorithm.plans["generator"].steps] == [s.layer for s in dcgan.steps]
     assert algorithm.plans["generator"].parameters == dcgan.parameters
     assert len(layers(algorithm, "BatchNormalization", role="generator")) == 3
@@ -82,7 +83,7 @@ def test_weights_are_normal_with_deviation_0_02(algorithm):
 
 
 def test_noise_is_normal(spec, algorithm):
-    first = training.make_batches(spec, algorithm, images(spec, 400))[0]
+    first = loop.make_batches(spec, algorithm, images(spec, 400))[0]
     assert first["z"].shape == (6, 64, 100) and first["image"].shape == (5, 64, 32, 32, 1)
     assert abs(first["z"].mean()) < 0.03 and abs(first["z"].std() - 1) < 0.03 and first["z"].max() > 3
     assert first["image"].min() == -1 and first["image"].max() == 1
@@ -169,7 +170,7 @@ def test_the_critic_trains_long_at_first_and_now_and_then(spec, algorithm):
 
 def test_while_g_sits_out_the_critic_alone_learns():
     spec = read("training.batch_size=2")
-    algorithm = training.make(spec)
+    algorithm = loop.make(spec)
     before = values(algorithm)
     step(spec, algorithm)
     now = {name for name in moved(before, algorithm) if not name.startswith("generator_ema/")}

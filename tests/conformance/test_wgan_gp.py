@@ -6,9 +6,10 @@ import pytest
 from games import batch, images, kinds, moved, names, numpy, reader, step, values, watch
 from keras import ops
 
-from zoo import autodiff, training
-from zoo.errors import SpecError
-from zoo.penalties import Meeting, slopes
+from zoo.core.errors import SpecError
+from zoo.nn import autodiff
+from zoo.nn.losses import CriticBatch, slopes
+from zoo.train import loop
 
 read = reader("wgan_gp")
 
@@ -17,7 +18,7 @@ read = reader("wgan_gp")
 def play():
     """(spec, algorithm) in batches of 3."""
     spec = read("training.batch_size=3")
-    return spec, training.make(spec)
+    return spec, loop.make(spec)
 
 
 def tensor(x):
@@ -62,7 +63,7 @@ def test_the_critic_is_linear_at_its_end_and_the_loss_is_wassersteins(algorithm)
 
 
 def test_images_fill_the_range_of_the_tanh(spec, algorithm):
-    first = training.make_batches(spec, algorithm, images(spec, 400))[0]
+    first = loop.make_batches(spec, algorithm, images(spec, 400))[0]
     assert first["image"].shape == (5, 64, 32, 32, 1) and (first["image"].min(), first["image"].max()) == (-1, 1)
     assert algorithm.plans["generator"].last_activation == "tanh"
     assert first["z"].shape == (6, 64, 128) and abs(first["z"].std() - 1) < 0.02
@@ -72,7 +73,7 @@ def test_images_fill_the_range_of_the_tanh(spec, algorithm):
 
 
 def met(critic, real, fake, share):
-    return Meeting(critic, tensor(real), tensor(fake), None, None, tensor(share))
+    return CriticBatch(critic, tensor(real), tensor(fake), None, None, tensor(share))
 
 
 def quadratic(x):
@@ -87,7 +88,7 @@ def test_the_penalty_is_ten_times_the_squared_excess_over_one_on_both_sides(algo
 
 
 def test_one_share_for_each_example_not_for_the_batch(spec, algorithm):
-    shares = training.make_batches(spec, algorithm, images(spec, 400))[0]["share"]
+    shares = loop.make_batches(spec, algorithm, images(spec, 400))[0]["share"]
     assert shares.shape == (6, 64, 1) and len(np.unique(shares)) == 384
     assert 0 <= shares.min() < 0.02 and 0.98 < shares.max() < 1
     (penalty,) = algorithm.penalties

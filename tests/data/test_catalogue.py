@@ -5,10 +5,9 @@ import typing
 
 import pytest
 
-from zoo.data import CARDS, describe, final_shape, window_shape
-from zoo.data.catalogue import EMOJI_HALF, EMOJI_SPLITS, THINGS, VENDORS
+from zoo.core.errors import DataError
+from zoo.data.catalogue import CARDS, EMOJI_HALF, EMOJI_SPLITS, THINGS, VENDORS, describe, final_shape, window_shape
 from zoo.data.sources import SOURCES
-from zoo.errors import DataError
 
 
 def test_every_source_has_a_card_and_every_card_a_source():

@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from test_sources import from_cache
+from toy import from_cache
 
-from zoo.data import CARDS, load
-from zoo.data.catalogue import EMOJI_HALF, EMOJI_KINDS, EMOJI_SPLITS, VENDORS
+from zoo.data.catalogue import CARDS, EMOJI_HALF, EMOJI_KINDS, EMOJI_SPLITS, VENDORS
 from zoo.data.emoji import SIDE, family, items, layout, normal, part_of
 from zoo.data.formats import gather
+from zoo.data.sources import load_dataset
 
 
 def entry(unified, category="Objects", added_in="1.0", **tones):
@@ -123,8 +123,8 @@ def test_a_vendor_is_what_its_card_says(vendor, monkeypatch):
 
 def test_domains_are_disjoint_halves_and_their_test_pairs_show_the_same(monkeypatch):
     train = from_cache(monkeypatch, "emoji", {"a": "noto", "b": "twemoji"})
-    test = load("emoji", {"a": "noto", "b": "twemoji"}, split="test", size=16)
-    noto, twemoji = load("noto"), load("twemoji")
+    test = load_dataset("emoji", {"a": "noto", "b": "twemoji"}, split="test", size=16)
+    noto, twemoji = load_dataset("noto"), load_dataset("twemoji")
     assert (len(train.a), len(train.b)) == (EMOJI_HALF, EMOJI_SPLITS["train"] - EMOJI_HALF) and not train.paired
     np.testing.assert_array_equal(train.a.images, noto.images[:EMOJI_HALF])
     np.testing.assert_array_equal(train.b.images, twemoji.images[EMOJI_HALF:])

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from toy import CARD, OTHER, TOY, same
 
-from zoo.data import CARDS, fetch
-from zoo.data.fetch import cache_folder, read
+from zoo.core.errors import DataError
+from zoo.data.catalogue import CARDS
+from zoo.data.fetch import cache_folder, fetch, read
 from zoo.data.formats import IDX, IDX_NAMES, Arrays, npz, sha256
 from zoo.data.places import LAYOUTS, PLACES, Place, apt, local, npm, web
-from zoo.errors import DataError
 
 
 def idx_files(arrays):
@@ -222,7 +222,8 @@ def test_a_cache_that_cannot_be_written_is_named(cache, tmp_path, monkeypatch):
 
 FETCH_TOY = """
 import sys
-from zoo.data import CARDS, fetch
+from zoo.data.catalogue import CARDS
+from zoo.data.fetch import fetch
 from zoo.data.formats import IDX, npz
 from zoo.data.places import LAYOUTS, PLACES, local
 from dataclasses import replace

@@ -3,10 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from zoo.data import Batches
+from zoo.core.errors import DataError
 from zoo.data.dataset import Dataset, Domains
-from zoo.data.pipeline import _permutation, batch_indices
-from zoo.errors import DataError
+from zoo.data.pipeline import Batches, _permutation, batch_indices
 
 IMAGES = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1).repeat(2, axis=1).repeat(3, axis=2)
 IMAGES[:, :, 0] += 100  # the left column is marked

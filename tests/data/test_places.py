@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from zoo.core.progress import meter
 from zoo.data import places
 
 
@@ -27,6 +28,6 @@ def test_only_one_address_of_each_family_is_tried(monkeypatch):
 
 
 def test_the_meter_is_silent_unless_a_terminal_watches(capsys):
-    with places.meter("toy", 10, True) as advance:
+    with meter("toy", 10, True) as advance:
         advance(10)
     assert capsys.readouterr() == ("", "")

@@ -3,13 +3,13 @@ from functools import partial
 import numpy as np
 import pytest
 from PIL import Image
+from toy import from_cache
 
-from zoo.data import CARDS, load
-from zoo.data.catalogue import THINGS
+from zoo.core.errors import DataError
+from zoo.data.catalogue import CARDS, THINGS
 from zoo.data.fetch import read
 from zoo.data.formats import Arrays, sha256
-from zoo.data.sources import digits, folder, grid, ring
-from zoo.errors import DataError
+from zoo.data.sources import digits, folder, grid, load_dataset, ring
 
 
 def test_ring_has_its_modes_where_they_belong():
@@ -67,7 +67,7 @@ def test_digits_are_the_ones_in_the_catalogue():
 def test_real_data_is_what_the_card_says(name, monkeypatch):
     monkeypatch.setattr("zoo.data.sources.read", partial(read, offline=True))
     try:
-        data = load(name, split="test")
+        data = load_dataset(name, split="test")
     except DataError:
         pytest.skip(f"{CARDS[name].title} is not on this machine; `zoo fetch {name}` gets it")
     card = CARDS[name]
@@ -78,7 +78,7 @@ def test_real_data_is_what_the_card_says(name, monkeypatch):
 
 
 def test_load_prepares_and_names_mistakes():
-    data = load("digits", size=32, channels=3, split="test")
+    data = load_dataset("digits", size=32, channels=3, split="test")
     assert data.images.shape == (297, 32, 32, 3)
     for source, args, message in [
         ("digit", {}, "Did you mean 'digits'"),
@@ -86,9 +86,9 @@ def test_load_prepares_and_names_mistakes():
         ("folder", {}, "path"),
     ]:
         with pytest.raises(DataError, match=message):
-            load(source, args, size=None if source == "ring" else 8)
+            load_dataset(source, args, size=None if source == "ring" else 8)
     with pytest.raises(DataError, match="points"):
-        load("ring", size=32)
+        load_dataset("ring", size=32)
 
 
 def paint(path, colour, size=(6, 4), mode="RGB", **options):
@@ -104,7 +104,7 @@ def test_folder_reads_every_kind_of_image(tmp_path):
     frames[0].save(tmp_path / "f.gif", save_all=True, append_images=frames[1:])
     (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / ".hidden.png").write_bytes(b"not an image")
-    data = load("folder", {"path": str(tmp_path)}, size=4)  # crops: no black bars
+    data = load_dataset("folder", {"path": str(tmp_path)}, size=4)  # crops: no black bars
     assert data.images.shape == (6, 4, 4, 3) and data.labels is None and data.classes == ()
     assert np.abs(data.images.astype(int) - red).max() <= 2  # JPEG and WebP lose a little
 
@@ -113,7 +113,7 @@ def test_folder_takes_sub_folders_for_classes(tmp_path):
     paint(tmp_path / "b" / "deep" / "1.png", (0, 0, 255))
     paint(tmp_path / "a" / "2.png", (255, 0, 0))
     paint(tmp_path / "a" / "1.png", (255, 0, 0))
-    data = load("folder", {"path": str(tmp_path)}, size=2)
+    data = load_dataset("folder", {"path": str(tmp_path)}, size=2)
     assert data.classes == ("a", "b")
     assert data.labels.tolist() == [0, 0, 1] and data.labels.dtype == np.int64
     assert data.images[:, 0, 0].tolist() == [[255, 0, 0], [255, 0, 0], [0, 0, 255]]
@@ -135,9 +135,9 @@ def test_folder_shows_images_as_people_see_them(tmp_path):
 
 def test_folder_hands_size_and_fit_of_the_spec_to_each_file(tmp_path):
     paint(tmp_path / "wide.png", (255, 255, 255), size=(8, 4))
-    padded = load("folder", {"path": str(tmp_path)}, size=8, channels=1, fit="pad").images[0, :, :, 0]
+    padded = load_dataset("folder", {"path": str(tmp_path)}, size=8, channels=1, fit="pad").images[0, :, :, 0]
     assert padded[2:6].min() == 255 and padded[:2].max() == 0 and padded[6:].max() == 0
-    assert load("folder", {"path": str(tmp_path)}, size=8, fit="crop").images.min() == 255
+    assert load_dataset("folder", {"path": str(tmp_path)}, size=8, fit="crop").images.min() == 255
 
 
 def test_folder_leaves_out_what_is_hidden(tmp_path):
@@ -156,7 +156,7 @@ def test_folder_refuses_what_it_cannot_read(tmp_path):
         folder(path=str(tmp_path))
     paint(tmp_path / "good.png", (1, 2, 3))
     with pytest.raises(DataError, match="no test split"):
-        load("folder", {"path": str(tmp_path)}, size=4, split="test")
+        load_dataset("folder", {"path": str(tmp_path)}, size=4, split="test")
     whole = (tmp_path / "good.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="cut.png is not a readable image"):
@@ -165,15 +165,6 @@ def test_folder_refuses_what_it_cannot_read(tmp_path):
     paint(tmp_path / "sub" / "x.png", (1, 2, 3))
     with pytest.raises(DataError, match="sub-folders"):
         folder(path=str(tmp_path), size=4)
-
-
-def from_cache(monkeypatch, name, args=None, **options):
-    """The data set as this machine has it; the test is skipped where it does not."""
-    monkeypatch.setattr("zoo.data.sources.read", partial(read, offline=True))
-    try:
-        return load(name, args, **options)
-    except DataError:
-        pytest.skip(f"{name} is not on this machine; `zoo fetch` gets it")
 
 
 def test_two_classes_of_cifar(monkeypatch):
@@ -190,13 +181,13 @@ def test_folders_are_two_domains(tmp_path):
     for name in ("1", "deep/2"):
         paint(tmp_path / "winter" / f"{name}.png", (255, 255, 255))
     where = {"a": str(tmp_path / "summer"), "b": str(tmp_path / "winter" / "deep")}
-    pair = load("folders", where, size=4, channels=1)
+    pair = load_dataset("folders", where, size=4, channels=1)
     assert len(pair.a) == len(pair.b) == len(pair) == 1 and not pair.paired
     assert pair.a.images[0, :, :, 0].tolist() == np.full((4, 4), 150).tolist()  # green, cropped: no black bars
     for args, message in [({"a": where["a"]}, "'b'"), ({**where, "b": str(tmp_path / "none")}, "there is no folder")]:
         with pytest.raises(DataError, match=message):
-            load("folders", args, size=4)
+            load_dataset("folders", args, size=4)
     with pytest.raises(DataError, match="no test split"):
-        load("folders", where, size=4, split="test")
+        load_dataset("folders", where, size=4, split="test")
     with pytest.raises(DataError, match="state one"):
-        load("folders", where)
+        load_dataset("folders", where)

@@ -4,8 +4,8 @@ import onnx_nets as nets
 import pytest
 import yaml
 
+from zoo.core.errors import ServeError
 from zoo.deploy import kserve
-from zoo.errors import ServeError
 
 
 @pytest.fixture

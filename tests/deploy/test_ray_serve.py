@@ -23,8 +23,8 @@ import pytest
 import serving
 import yaml
 
+from zoo.core.errors import ServeError
 from zoo.deploy import ray
-from zoo.errors import ServeError
 
 PATIENCE = 400  # seconds: a busy machine starts Ray and its replicas slowly
 
@@ -57,10 +57,10 @@ def test_artifacts_that_cannot_be_trusted_are_not_described(folder):
 @pytest.mark.skipif(bool(serving.why_no_zoo_server()), reason=serving.why_no_zoo_server())
 def test_a_replica_takes_part_when_its_models_are_loaded(folder):
     """No request reaches it before; one without any model does not start at all."""
-    from zoo.deploy import replica
+    from zoo.deploy import ray
 
     async def models_at_start():
-        app = replica.app(folder, workers=1, provider="cpu")
+        app = ray.replica_app(folder, workers=1, provider="cpu")
         async with app.router.lifespan_context(app):
             return [*app.state.service.repository.models], app.state.service.settings.workers
 

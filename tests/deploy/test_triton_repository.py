@@ -8,10 +8,11 @@ import numpy as np
 import onnx_nets as nets
 import pytest
 
-from zoo import manifest as manifests
+from zoo.artifact.manifest import read_manifest, read_manifests, write_manifests
+from zoo.artifact.tensor import Tensor
+from zoo.core.errors import ServeError
+from zoo.core.files import sha256_file, write_whole
 from zoo.deploy import triton
-from zoo.errors import ServeError
-from zoo.tensor import Tensor
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +45,10 @@ def test_it_holds_a_config_and_a_copy_of_every_model(folder, tmp_path):
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {f"repository/{name}/{rest}" for name in names for rest in ("config.pbtxt", "1/model.onnx")}
     for artifact in folder.iterdir():
-        for facts in manifests.read_all(artifact):
+        for facts in read_manifests(artifact):
             model = tmp_path / "repository" / facts.model / "1" / "model.onnx"
             assert not model.is_symlink() and model.stat().st_nlink == 1  # a copy: the source may go
-            assert manifests.sha256_file(model) == facts.files[facts.file]
+            assert sha256_file(model) == facts.files[facts.file]
             read = parsed((model.parents[1] / "config.pbtxt").read_text())
             assert (read.name, read.backend) == (facts.model, "onnxruntime")
 
@@ -147,11 +148,11 @@ def test_it_may_be_written_again_and_leaves_what_is_not_its_own(tmp_path):
 
 def test_a_variant_is_taken_where_it_is_asked_for(tmp_path):
     folder = nets.save(tmp_path / "exported" / "tiny", nets.images(), nets.describe())
-    half = manifests.write_whole(folder / "generator.fp16.onnx", nets.images(seed=1).SerializeToString())
-    stated = manifests.read(folder)
+    half = write_whole(folder / "generator.fp16.onnx", nets.images(seed=1).SerializeToString())
+    stated = read_manifest(folder)
     variants = {"fp16": {"file": half.name, "bytes": half.stat().st_size, "parity": {}}}
-    files = stated.files | {half.name: manifests.sha256_file(half)}
-    manifests.write(replace(stated, variants=variants, files=files), folder)
+    files = stated.files | {half.name: sha256_file(half)}
+    write_manifests(replace(stated, variants=variants, files=files), folder)
     model = tmp_path / "repository" / "tiny" / "1" / "model.onnx"
     triton.write(folder, tmp_path / "repository", triton.Options(precision="fp16"))
     assert model.read_bytes() == half.read_bytes()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from zoo.core.errors import DataError
 from zoo.data.sources import grid, ring
-from zoo.errors import DataError
 from zoo.metrics import modes
 
 CENTRES = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])

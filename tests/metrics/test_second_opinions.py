@@ -4,7 +4,9 @@ coverage (prdc, by the authors of the last two)."""
 import numpy as np
 import pytest
 
-from zoo.metrics import frechet, kernel, neighbours
+from zoo.metrics import kid
+from zoo.metrics import prdc as neighbours
+from zoo.metrics.fid import frechet_distance
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +27,14 @@ def fidelity():
 def test_frechet_as_torch_fidelity_has_it(fidelity, sets):
     stats = [{"mu": a.mean(axis=0, dtype="f8"), "sigma": np.cov(a.astype("f8"), rowvar=False)} for a in sets]
     expected = fidelity.metric_fid.fid_statistics_to_metric(*stats, False)["frechet_inception_distance"]
-    assert frechet.distance(*sets) == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(*sets) == pytest.approx(expected, rel=1e-6)
 
 
 def test_kid_as_torch_fidelity_has_it(fidelity, sets):
     """The same subsets: both draw them from one RandomState, first of the one set, then of the other."""
     import torch
 
-    found = kernel.kid(*sets, subsets=20, size=500, seed=2020)
+    found = kid.kid(*sets, subsets=20, size=500, seed=2020)
     wanted = {"kid_subsets": 20, "kid_subset_size": 500, "rng_seed": 2020, "verbose": False}
     expected = fidelity.metric_kid.kid_features_to_metric(*(torch.from_numpy(a.astype("f8")) for a in sets), **wanted)
     assert found.value == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-6)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zoo.errors import DataError
+from zoo.core.errors import DataError
 from zoo.metrics.stacked import SAMPLES, stacked_modes
 
 EVERY = np.stack(np.meshgrid(*[np.arange(10)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)  # [1000, 3]

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo import card, manifest, pictures, scores, spec
+from zoo.artifact.manifest import read_manifests
+from zoo.artifact.scores import Score, write_scores
+from zoo.core import pictures
 from zoo.report import figures, gallery
-from zoo.scores import Score
+from zoo.report.card import markdown
+from zoo.spec.read import read_spec
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = {"file": "generator.onnx", "file_sha256": "0" * 64, "step": 4, "data": "Fashion-MNIST", "n_fake": 10_000,
@@ -28,11 +31,11 @@ def folder(exported, tmp_path):
 
 def test_cards_and_gallery_are_written_anew(zoo_says, folder):
     tiny = folder / "tiny"
-    scores.write(tiny, {"swd": Score(7.25, PROTOCOL)})
+    write_scores(tiny, {"swd": Score(7.25, PROTOCOL)})
     code, out, _ = zoo_says("report", folder)
     assert code == 0 and out.splitlines()[-1] == str(folder / "README.md")
     text = (tiny / "README.md").read_text("utf-8")
-    assert text == card.markdown(manifest.read_all(tiny), spec.read(tiny / "spec.yaml"), tiny)
+    assert text == markdown(read_manifests(tiny), read_spec(tiny / "spec.yaml"), tiny)
     assert "| `swd` | sliced Wasserstein distance x 1000 | lower | 7.2 |" in text
     assert "10,000 samples of seed 0; 10,000 real images of the test split; features of eye" in text
     assert "![On the left a sample, beside it the training images that are nearest to it](neighbours.png)" in text
@@ -61,14 +64,14 @@ def test_the_gallery_cuts_pairs_of_any_shape_and_number(folder):
         trained = dict(zip(tensor.sizes, (16, 48), strict=True))
         return replace(tensor, sizes={axis: {**size, "trained": trained[axis]} for axis, size in tensor.sizes.items()})
 
-    networks = [replace(one, inputs=tuple(map(small, one.inputs))) for one in manifest.read_all(folder / "both")]
+    networks = [replace(one, inputs=tuple(map(small, one.inputs))) for one in read_manifests(folder / "both")]
     shown = gallery._translations(sheet, networks)
     assert shown.shape == (12, 16, 48, 3)
     assert shown[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_the_nearest_training_images_are_the_nearest(folder, monkeypatch):
-    from zoo.evaluation.subject import Subject
+    from zoo.evaluate.subject import Subject
 
     one = Subject(folder / "tiny", n=4, seed=0)
     train = one.real("train").items
@@ -90,9 +93,9 @@ def test_curves_are_drawn_or_refused(folder):
 
 
 def test_two_side_by_side(zoo_says, folder, tmp_path):
-    scores.write(folder / "tiny", {"swd": Score(7.25, PROTOCOL), "fid_10k": Score(3.5, PROTOCOL)})
+    write_scores(folder / "tiny", {"swd": Score(7.25, PROTOCOL), "fid_10k": Score(3.5, PROTOCOL)})
     shutil.copytree(folder / "tiny", folder / "other")
-    scores.write(folder / "other", {"swd": Score(9, {**PROTOCOL, "n_fake": 5})})
+    write_scores(folder / "other", {"swd": Score(9, {**PROTOCOL, "n_fake": 5})})
     code, out, _ = zoo_says("compare", folder / "tiny", folder / "other", "--out", tmp_path / "both.png")
     rows = {line.split("  ")[0]: line.split() for line in out.splitlines()}
     assert code == 0 and rows["fid_10k"][1:] == ["3.5", "-"]

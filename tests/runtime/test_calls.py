@@ -9,7 +9,7 @@ import pytest
 from onnx_nets import fails
 
 import zoo
-from zoo.runtime import Generator
+from zoo.runtime.generator import Generator
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from onnx import TensorProto, helper
 from onnx_nets import fails
 
 import zoo
-from zoo.manifest import Tensor
-from zoo.runtime import BATCH_SIZE, Generator, _plan, to_uint8
+from zoo.artifact.tensor import Tensor
+from zoo.core.images import to_uint8
+from zoo.runtime.generator import BATCH_SIZE, Generator, _plan
 
 
 def test_sample_is_the_network_applied_to_the_latents(generator):

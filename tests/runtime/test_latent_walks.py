@@ -8,7 +8,7 @@ import pytest
 from onnx_nets import fails
 
 import zoo
-from zoo.runtime import to_uint8
+from zoo.core.images import to_uint8
 
 
 @pytest.mark.parametrize(("n", "stops"), [(2, 2), (9, 2), (11, 3), (10, 4)])

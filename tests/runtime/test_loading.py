@@ -10,8 +10,9 @@ from onnx import helper
 from onnx_nets import fails
 
 import zoo
-from zoo import manifest as manifests
-from zoo.manifest import MANIFEST_FILE, MODEL_FILE, Tensor
+from zoo.artifact.manifest import MANIFEST_FILE, MODEL_FILE, onnx_metadata, write_manifests
+from zoo.artifact.tensor import Tensor
+from zoo.core.files import sha256_file, write_whole
 
 
 def test_what_a_generator_tells(generator, folder):
@@ -65,11 +66,11 @@ def test_a_variant_is_loaded_by_its_precision(generator, copy):
     """The file of another precision, told from the float32 one by its weights."""
     net = nets.images(seed=1)
     facts = nets.describe()
-    helper.set_model_props(net, manifests.metadata(facts) | {"gan.precision": "fp16"})
-    file = manifests.write_whole(copy / "generator_fp16.onnx", net.SerializeToString())
+    helper.set_model_props(net, onnx_metadata(facts) | {"gan.precision": "fp16"})
+    file = write_whole(copy / "generator_fp16.onnx", net.SerializeToString())
     variants = {"fp16": {"file": file.name, "bytes": file.stat().st_size, "parity": {}}}
-    files = {path.name: manifests.sha256_file(path) for path in copy.glob("*.onnx")}
-    manifests.write(replace(facts, variants=variants, files=files), copy)
+    files = {path.name: sha256_file(path) for path in copy.glob("*.onnx")}
+    write_manifests(replace(facts, variants=variants, files=files), copy)
     half = zoo.load(copy, precision="fp16")
     assert half.precision == "fp16" and (half.sample(2) != generator.sample(2)).any()
     for source in (file, file.read_bytes()):

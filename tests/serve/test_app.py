@@ -7,7 +7,7 @@ import pytest
 from cases import inference
 from live import Live
 
-from zoo.errors import ServeError
+from zoo.core.errors import ServeError
 from zoo.serve.app import create_app
 from zoo.serve.settings import Settings
 

@@ -12,8 +12,8 @@ from cases import LIMITS
 from live import Live, one_line, read_answer, status
 from refusing import GOOD, HEAD, INFER, LENGTH, goes_on, refuses
 
-from zoo.serve import bodies
-from zoo.serve.refusal import RefusedError
+from zoo.serve import middleware
+from zoo.serve.errors import RefusedError
 from zoo.serve.settings import Settings
 
 
@@ -102,7 +102,7 @@ def test_a_bomb_is_not_unpacked():
     bomb = gzip.compress(b" " * 10**8, 1)
     tracemalloc.start()
     with pytest.raises(RefusedError, match="1,000 bytes"):
-        bodies._unpacked(bomb, bodies.WINDOW_BITS[b"gzip"], 1000)
+        middleware._unpacked(bomb, middleware.WINDOW_BITS[b"gzip"], 1000)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2_000_000  # the packed body is half a megabyte

@@ -8,9 +8,9 @@ import onnx_nets as nets
 import pytest
 from cases import LIMITS, inference
 
-from zoo.errors import ServeError
+from zoo.core.errors import ServeError
 from zoo.serve import protocol
-from zoo.serve.refusal import RefusedError
+from zoo.serve.errors import RefusedError
 from zoo.serve.settings import Settings
 
 TINY, LABELLED, PHOTOS = nets.describe(), nets.describe(nets.Z, nets.LABEL), nets.describe_negative()

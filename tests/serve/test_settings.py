@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from zoo.errors import UsageError
+from zoo.core.errors import UsageError
 from zoo.serve.settings import Settings
 
 

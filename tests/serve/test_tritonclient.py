@@ -9,10 +9,10 @@ import pytest
 from live import Live, save_all
 
 import zoo
-from zoo.manifest import read_all
-from zoo.serve.probe import noise
+from zoo.artifact.manifest import read_manifests
 from zoo.serve.protocol import DATATYPES
 from zoo.serve.settings import Settings
+from zoo.serve.warm_up import noise
 
 http = pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed: pip install '.[test]'")
 
@@ -39,7 +39,7 @@ def client(server):
 
 
 def models(folder):
-    return [(path, facts) for path in sorted(folder.iterdir()) for facts in read_all(path)]
+    return [(path, facts) for path in sorted(folder.iterdir()) for facts in read_manifests(path)]
 
 
 def infer(client, facts, feed, *, binary_in, binary_out, **more):
@@ -82,7 +82,7 @@ def test_golden_inputs_give_what_keras_computed(server, client):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_merged_and_cut_requests_agree_exactly(server, client, name):
     """Many at a time, so that requests share batches, and one that is larger than any batch."""
-    for facts in read_all(EXPORTED / name):
+    for facts in read_manifests(EXPORTED / name):
         generator = zoo.load(EXPORTED / name, network=facts.network or None)
         lane = server.models[facts.model].quick
         merges = lane.least <= lane.most  # else this processor computes every size of batch in an order of its own

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo.errors import SpecError
-from zoo.spec import find, read
-from zoo.spec.schema import names_of
+from zoo.core.errors import SpecError
+from zoo.spec.read import read_spec, spec_file
+from zoo.spec.validate import names_of
 
 BROKEN = Path(__file__).parent / "broken"
 SPECS = Path(__file__).parents[2] / "specs"
@@ -25,7 +25,7 @@ FILES = sorted(path for path in BROKEN.glob("*.yaml") if path.stem not in SOUND)
 def mistakes(path: Path, *overrides: str) -> list[str]:
     """The lines of the SpecError that reading `path` raises."""
     with pytest.raises(SpecError) as caught:
-        read(path, overrides)
+        read_spec(path, overrides)
     assert caught.value.exit_code == 2
     return str(caught.value).splitlines()
 
@@ -43,7 +43,7 @@ def parts(line: str) -> tuple[str, int, int, str]:
 
 @pytest.mark.parametrize("name", SOUND)
 def test_the_specs_that_the_broken_ones_extend_are_sound(name: str) -> None:
-    assert read(BROKEN / f"{name}.yaml").name == name
+    assert read_spec(BROKEN / f"{name}.yaml").name == name
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -96,7 +96,7 @@ def test_text_that_is_no_spec(tmp_path: Path, case: str) -> None:
 
 def test_byte_order_mark_is_welcome(tmp_path: Path) -> None:
     text = (BROKEN / "valid.yaml").read_bytes()
-    assert read(written(tmp_path, b"\xef\xbb\xbf" + text)).sha256 == read(BROKEN / "valid.yaml").sha256
+    assert read_spec(written(tmp_path, b"\xef\xbb\xbf" + text)).sha256 == read_spec(BROKEN / "valid.yaml").sha256
 
 
 def test_alias_bomb(tmp_path: Path) -> None:
@@ -177,8 +177,8 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     assert "there is no such file. Did you mean 'dcgan.yaml'?" in mistakes(SPECS / "dcgn.yaml")[0]
     assert mistakes(tmp_path)  # a folder
     for name in ("a\0b", "a" * 5000, "..", "", "\udcff"):
-        assert isinstance(find(name), Path)
-        assert mistakes(find(name))
+        assert isinstance(spec_file(name), Path)
+        assert mistakes(spec_file(name))
 
 
 OVERRIDES = {
@@ -249,7 +249,7 @@ def test_no_mutation_of_a_spec_crashes_the_reader(tmp_path: Path) -> None:
     for _ in range(300):
         path = written(tmp_path, mutated(text, chance))
         try:
-            read(path)
+            read_spec(path)
         except SpecError as error:
             outcomes["broken"] += 1
             assert all(str(path) in line for line in str(error).splitlines())
@@ -279,7 +279,7 @@ def test_no_value_of_any_argument_crashes_the_reader(tmp_path: Path) -> None:
             value = values[sum(outcomes.values()) % len(values)]
             args = ", ".join(f"{key}: {text}" for key, text in {**base, argument: value}.items())
             try:
-                read(written(tmp_path, f"{head}{layer}: {{{args}}}\n"))
+                read_spec(written(tmp_path, f"{head}{layer}: {{{args}}}\n"))
                 outcomes["sound"] += 1
             except SpecError:
                 outcomes["broken"] += 1

@@ -2,8 +2,8 @@
 
 import pytest
 
-from zoo.errors import SpecError
-from zoo.spec import read
+from zoo.core.errors import SpecError
+from zoo.spec.read import read_spec
 
 TEXT = """
 name: translator
@@ -17,7 +17,7 @@ networks:
 def data(folder, section):
     path = folder / "translator.yaml"
     path.write_text(TEXT.replace("DATA", section))
-    return read(path)
+    return read_spec(path)
 
 
 @pytest.mark.parametrize(

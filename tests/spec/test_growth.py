@@ -9,9 +9,10 @@ import pytest
 from growing import GROWING
 from keras import ops
 
-from zoo import networks
-from zoo.errors import SpecError
-from zoo.spec import find, growth, read
+from zoo.core.errors import SpecError
+from zoo.nn import networks
+from zoo.spec import growth
+from zoo.spec.read import read_spec, spec_file
 
 MAPS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64, 512: 32, 1024: 16}  # the paper's table 2
 CUT = {"generator": growth.grown_generator, "discriminator": growth.grown_discriminator}
@@ -19,7 +20,10 @@ CUT = {"generator": growth.grown_generator, "discriminator": growth.grown_discri
 
 @pytest.fixture(scope="module")
 def paper():
-    return {name: read(find("dcgan").parent / "paper" / f"{name}.yaml").plans for name in ("pggan_1024", "pggan_cifar")}
+    return {
+        name: read_spec(spec_file("dcgan").parent / "paper" / f"{name}.yaml").plans
+        for name in ("pggan_1024", "pggan_cifar")
+    }
 
 
 def conv(size, before, after):

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from zoo.errors import SpecError
-from zoo.spec import Plan, Spec, find, read
-from zoo.spec.schema import names_of
+from zoo.core.errors import SpecError
+from zoo.spec.plan import Plan
+from zoo.spec.read import Spec, read_spec, spec_file
 from zoo.spec.types import Part
+from zoo.spec.validate import names_of
 
 SPECS = Path(__file__).parents[2] / "specs"
 ALL = sorted([*SPECS.glob("*.yaml"), *SPECS.glob("paper/*.yaml")])
@@ -43,7 +44,7 @@ def net(write: Write, layers: str, *, shape: str = "[8, 8, 3]", defaults: str = 
     """The plan of a network with these layers on an input `a`."""
     body = "".join(f"      {line}\n" for line in layers.strip().splitlines())
     head = f"name: a\ntitle: T\ndefaults: {above}\nnetworks:\n  net:\n    inputs: {{a: {shape}}}\n    output: y\n"
-    return read(write(f"{head}    defaults: {defaults}\n    layers:\n{body}")).plans["net"]
+    return read_spec(write(f"{head}    defaults: {defaults}\n    layers:\n{body}")).plans["net"]
 
 
 def steps(plan: Plan) -> list[tuple[str, tuple[int, ...]]]:
@@ -54,11 +55,11 @@ def steps(plan: Plan) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def test_extends_merges_mappings_and_replaces_lists(write: Write) -> None:
-    spec = read(
+    spec = read_spec(
         write("extends: base.yaml\nname: child\ntraining: {steps: 20}\ndata: {range: [-1, 1]}\nnetworks:\n"
               "  discriminator:\n    layers: [Flatten, ReLU, Dense: {units: 1}]\n")
     )  # fmt: skip
-    base = read(write(BASE, "base.yaml"))
+    base = read_spec(write(BASE, "base.yaml"))
     assert (spec.name, spec.sections.title) == ("child", base.sections.title)
     assert spec.sections.training.steps == 20 and spec.sections.training.batch_size == 10
     assert [step.layer for step in spec.plans["discriminator"].steps] == ["Flatten", "ReLU", "Dense"]
@@ -69,7 +70,7 @@ def test_extends_merges_mappings_and_replaces_lists(write: Write) -> None:
 
 def test_a_part_of_the_same_name_merges_and_another_replaces_it(write: Write) -> None:
     def prior(text: str) -> Any:
-        return read(write(f"extends: base.yaml\nlatent: {{z: {text}}}\n")).sections.latent["z"]
+        return read_spec(write(f"extends: base.yaml\nlatent: {{z: {text}}}\n")).sections.latent["z"]
 
     write(BASE.replace("normal: {shape: [8]}", "uniform: {shape: [8], low: 0, high: 3}"), "base.yaml")
     assert prior("{uniform: {high: 2}}") == Part("uniform", {"shape": [8], "low": 0, "high": 2})
@@ -80,22 +81,22 @@ def test_a_part_of_the_same_name_merges_and_another_replaces_it(write: Write) ->
 def test_extends_of_extends_and_from_below(write: Write) -> None:
     write("extends: grand.yaml\ntraining: {seed: 3, steps: 30}\n", "parts/parent.yaml")
     write(BASE, "parts/grand.yaml")
-    training = read(write("extends: parts/parent.yaml\ntraining: {steps: 5}\n")).sections.training
+    training = read_spec(write("extends: parts/parent.yaml\ntraining: {steps: 5}\n")).sections.training
     assert (training.seed, training.steps, training.batch_size) == (3, 5, 10)
 
 
 def test_a_mistake_in_the_parent_stands_in_the_parent(write: Write) -> None:
     write(BASE.replace("batch_size: 10", "batch_size: 0"), "base.yaml")
     with pytest.raises(SpecError, match=r"base\.yaml:\d+:24: training\.batch_size"):
-        read(write("extends: base.yaml\nname: child\n"))
-    assert read(write("extends: base.yaml\ntraining: {batch_size: 4}\n")).sections.training.batch_size == 4
+        read_spec(write("extends: base.yaml\nname: child\n"))
+    assert read_spec(write("extends: base.yaml\ntraining: {batch_size: 4}\n")).sections.training.batch_size == 4
 
 
 # --- --set
 
 
 def test_set_reaches_everything(write: Write) -> None:
-    spec = read(
+    spec = read_spec(
         write(BASE),
         [
             "training.batch_size=4",
@@ -120,9 +121,11 @@ def test_set_reaches_everything(write: Write) -> None:
 
 
 def test_set_changes_an_argument_of_a_part_and_the_last_one_wins(write: Write) -> None:
-    prior = read(write(BASE), ["latent.z.uniform={shape: [8], low: 0}", "latent.z.uniform.low=-2"]).sections.latent["z"]
+    prior = read_spec(
+        write(BASE), ["latent.z.uniform={shape: [8], low: 0}", "latent.z.uniform.low=-2"]
+    ).sections.latent["z"]
     assert prior == Part("uniform", {"shape": [8], "low": -2})
-    assert read(write(BASE), ["training.seed=1", "training.seed=2"]).sections.training.seed == 2
+    assert read_spec(write(BASE), ["training.seed=1", "training.seed=2"]).sections.training.seed == 2
 
 
 # --- numbers and words
@@ -130,12 +133,12 @@ def test_set_changes_an_argument_of_a_part_and_the_last_one_wins(write: Write) -
 
 @pytest.mark.parametrize(("text", "value"), [("1e-4", 1e-4), ("2E+1", 20.0), (".5", 0.5), ("1.", 1.0), ("3", 3)])
 def test_numbers(write: Write, text: str, value: float) -> None:
-    found = read(write(BASE), [f"training.checkpoint_every_seconds={text}"]).document["training"]
+    found = read_spec(write(BASE), [f"training.checkpoint_every_seconds={text}"]).document["training"]
     assert found["checkpoint_every_seconds"] == value
 
 
 def test_quotes_make_words(write: Write) -> None:
-    assert read(write(BASE), ["title='no'", "about='1:30'"]).sections.title == "no"
+    assert read_spec(write(BASE), ["title='no'", "about='1:30'"]).sections.title == "no"
 
 
 # --- repeat, defaults, taps
@@ -235,10 +238,10 @@ def test_last_activation(write: Write) -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_resolved_yaml_is_the_same_spec(tmp_path: Path, path: Path) -> None:
-    spec = read(path)
+    spec = read_spec(path)
     again = tmp_path / "again.yaml"
     again.write_text(spec.to_yaml(), "utf-8")
-    second = read(again)
+    second = read_spec(again)
     assert second.sha256 == spec.sha256 and second.document == spec.document
     assert second.to_yaml() == spec.to_yaml()
     assert {n: p.parameters for n, p in second.plans.items()} == {n: p.parameters for n, p in spec.plans.items()}
@@ -246,27 +249,27 @@ def test_resolved_yaml_is_the_same_spec(tmp_path: Path, path: Path) -> None:
 
 def test_sha256_is_that_of_the_content(write: Write) -> None:
     def sha(text: str, *overrides: str) -> str:
-        spec: Spec = read(write(text), overrides)
+        spec: Spec = read_spec(write(text), overrides)
         return spec.sha256
 
     same = sha(BASE)
     assert sha("# a comment\n\n" + BASE.replace("{source: digits}", "\n  source:   'digits'  # 8 x 8")) == same
-    assert sha(json.dumps(read(write(BASE)).document)) == same  # JSON is YAML
+    assert sha(json.dumps(read_spec(write(BASE)).document)) == same  # JSON is YAML
     assert sha(BASE, "training.steps=11") != same
     assert sha(BASE.replace("title: What", "title: That")) != same
 
 
 def test_find() -> None:
-    assert find("dcgan") == SPECS / "dcgan.yaml"
-    assert find("paper/pix2pix") == SPECS / "paper" / "pix2pix.yaml"
-    assert find("nowhere/dcgan.yaml") == Path("nowhere/dcgan.yaml")
-    assert find("no_such_model") == Path("no_such_model")
+    assert spec_file("dcgan") == SPECS / "dcgan.yaml"
+    assert spec_file("paper/pix2pix") == SPECS / "paper" / "pix2pix.yaml"
+    assert spec_file("nowhere/dcgan.yaml") == Path("nowhere/dcgan.yaml")
+    assert spec_file("no_such_model") == Path("no_such_model")
 
 
 def test_all_specs_are_read_quickly_and_without_a_framework() -> None:
     code = (
-        "import sys, time, zoo.spec; start = time.perf_counter()\n"
-        "for path in sys.argv[1:]: zoo.spec.read(path)\n"
+        "import sys, time, zoo.spec.read; start = time.perf_counter()\n"
+        "for path in sys.argv[1:]: zoo.spec.read.read_spec(path)\n"
         "print(time.perf_counter() - start)\n"
         "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'numpy', 'PIL', 'onnx', 'onnxruntime', 'sklearn'}\n"
         "print(*(heavy & set(sys.modules)))"
@@ -278,7 +281,7 @@ def test_all_specs_are_read_quickly_and_without_a_framework() -> None:
 
 
 def test_the_template_shows_the_whole_language() -> None:
-    spec = read(SPECS / "_template.yaml")
+    spec = read_spec(SPECS / "_template.yaml")
     assert spec.fields == {"image": (16, 16, 1), "label": ()} and spec.latents == {"z": (32,)}
     missing = {"extends"}
     sections = {name for name in type(spec.sections).__dataclass_fields__} - missing
@@ -296,7 +299,7 @@ def test_the_template_names_every_part_and_every_knob_of_an_algorithm() -> None:
     others = "\n".join(
         re.findall(r"^  # ((?:unrolled|progressive|cyclegan|  ).*)$", text.split("\nalgorithm:")[1], re.M)
     )
-    shown = {**read(SPECS / "_template.yaml").document["algorithm"], **yaml.safe_load(others)}
+    shown = {**read_spec(SPECS / "_template.yaml").document["algorithm"], **yaml.safe_load(others)}
     assert shown.keys() == names_of("algorithm").keys()
     for name, part in names_of("algorithm").items():
         inherited = names_of("algorithm")["alternating"]["properties"] if name in ("unrolled", "progressive") else {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.spec import read
+from zoo.spec.read import read_spec
 
 PAPER = Path(__file__).parents[2] / "specs" / "paper"
 PHOTO, MAP = (256, 256, 3), (128, 128, 3)
@@ -46,17 +46,17 @@ LARGE = 20_000_000
 
 
 def test_every_network_of_every_paper_is_counted() -> None:
-    assert {(path.stem, name) for path in PAPER.glob("*.yaml") for name in read(path).plans} == set(COUNTS)
+    assert {(path.stem, name) for path in PAPER.glob("*.yaml") for name in read_spec(path).plans} == set(COUNTS)
 
 
 @pytest.mark.parametrize(("spec", "network"), COUNTS, ids="-".join)
 def test_plan_has_the_size_of_the_paper(spec: str, network: str) -> None:
-    plan = read(PAPER / f"{spec}.yaml").plans[network]
+    plan = read_spec(PAPER / f"{spec}.yaml").plans[network]
     assert (plan.parameters, plan.output_shape) == COUNTS[spec, network]
 
 
 def test_pix2pix_without_affine_batch_norm() -> None:
-    plans = read(PAPER / "pix2pix.yaml", WITHOUT_AFFINE).plans
+    plans = read_spec(PAPER / "pix2pix.yaml", WITHOUT_AFFINE).plans
     assert plans["generator"].parameters == 54_409_603
     assert plans["discriminator"].parameters == 2_767_809
 
@@ -68,9 +68,9 @@ def test_pix2pix_without_affine_batch_norm() -> None:
 def test_keras_builds_what_was_planned(spec: str, network: str) -> None:
     import keras
 
-    from zoo.networks import build
+    from zoo.nn.networks import build
 
-    plan = read(PAPER / f"{spec}.yaml").plans[network]
+    plan = read_spec(PAPER / f"{spec}.yaml").plans[network]
     model = build(plan)
     assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == plan.parameters
     assert model.output[plan.output_name].shape == (None, *plan.output_shape)
@@ -80,7 +80,7 @@ def test_keras_builds_what_was_planned(spec: str, network: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(PAPER.glob("*.yaml")), ids=lambda path: path.stem)
 def test_papers_say_where_they_come_from(path: Path) -> None:
-    spec = read(path)
+    spec = read_spec(path)
     assert path.read_text("utf-8").splitlines()[0] == "# yaml-language-server: $schema=../schema.json"
     assert spec.name == path.stem
     assert spec.sections.paper is not None and spec.sections.paper.arxiv

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import pytest
 
-from zoo.layers import LAYERS
-from zoo.networks import _argument
-from zoo.spec.schema import completed, names_of
+from zoo.nn.layers import LAYERS
+from zoo.nn.networks import _argument
 from zoo.spec.shapes import RULES, Cost, ShapeError
+from zoo.spec.validate import completed, names_of
 
 IMAGE, ODD, WIDE, VECTOR, SEQUENCE = (8, 8, 4), (7, 7, 6), (9, 6, 4), (12,), (5, 3)
 KERNELS: list[dict[str, Any]] = [

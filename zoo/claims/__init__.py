@@ -1,6 +1,16 @@
-"""Claims of the papers, each a program that tries one and says what came of it: `zoo reproduce`.
+"""Claims of the papers, each a program that tries one and reports its numbers: `zoo reproduce`.
 
-result       what came of one: numbers, verdict, the table of a model card; standard library only
-base         what a claim is, and how one is run and kept
-catalogue    all of them; a file each stands beside it
+    base         what a claim is, how one is run and kept
+    trainings    trainings with snapshots, games of two points
+    NAME.py      one claim each, found here by itself
+
+May import: everything but zoo.cli.
 """
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,17 +1,48 @@
-"""What a claim is: a statement of a paper that a program can try, and how it is run, timed and kept."""
+"""Figures of claims: matplotlib without a window, PNG bytes that are the same for the same numbers.
+
+What a claim is: a statement of a paper that a program can try, and how it is run, timed and kept.
+
+What claims about an exported model share: the folder that they ask for, and where its weights come from.
+"""
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from zoo.claims.result import FOLDER, Result, Row
-from zoo.errors import UsageError
-from zoo.manifest import sha256_file, write_whole
-from zoo.registry import suggest
+from zoo.artifact.claim_results import CLAIMS_FOLDER, Result, Row
+from zoo.core.errors import UsageError
+from zoo.core.files import sha256_file, write_whole
+from zoo.core.host import cpu
+from zoo.core.registry import suggest
+
+Figure = Any  # matplotlib.figure.Figure
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito: for all eyes
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, *, width: float = 3.2, height: float = 2.8, **options: Any
+) -> tuple[Any, Any]:
+    """(figure, axes [rows, columns]); inches of one panel. `options` are those of `Figure.subplots`."""
+    from matplotlib.figure import Figure as Sheet
+
+    sheet = Sheet(figsize=(columns * width, rows * height), dpi=120, layout="constrained")
+    axes = sheet.subplots(rows, columns, squeeze=False, **options)
+    for panel in axes.flat:
+        panel.set_prop_cycle(color=COLOURS)
+    return sheet, axes
+
+
+def figure_png(figure: Figure) -> bytes:
+    """The finished picture."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})  # no version in it
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +109,7 @@ def claim(
     return register
 
 
-def get(name: str) -> Claim:
+def get_claim(name: str) -> Claim:
     """The claim called `name`. Raises UsageError that says which name is near."""
     if name not in CLAIMS:
         raise UsageError(f"there is no claim '{name}'.{suggest(name, CLAIMS)} There are: {', '.join(CLAIMS)}")
@@ -97,7 +128,7 @@ def listing() -> str:
 
 def reproduce(name: str, options: Options) -> Result:
     """Try a claim and keep <folder>/<name>.json and .png. Raises UsageError, and what its trainings raise."""
-    chosen = get(name)
+    chosen = get_claim(name)
     if options.quick and not chosen.takes[1]:
         raise UsageError(f"claim '{name}' has one scale only: leave --quick out (it takes {chosen.takes[0]})")
     if options.seeds and len(set(options.seeds)) != len(options.seeds):
@@ -119,11 +150,32 @@ def reproduce(name: str, options: Options) -> Result:
     return result
 
 
-def tell(result: Result, folder: Path, artifact: Path) -> None:
+def add_to_card(result: Result, folder: Path, artifact: Path) -> None:
     """Put a result that stands in `folder` into an artifact's folder and card. A new export begins without."""
-    from zoo import card
+    from zoo.report.card import write_card
 
-    (artifact / FOLDER).mkdir(exist_ok=True)
+    (artifact / CLAIMS_FOLDER).mkdir(exist_ok=True)
     for file in (f"{result.name}.png", f"{result.name}.json"):
-        write_whole(artifact / FOLDER / file, (folder / file).read_bytes())
-    card.write(artifact)
+        write_whole(artifact / CLAIMS_FOLDER / file, (folder / file).read_bytes())
+    write_card(artifact)
+
+
+def shipped_artifact(options: Options, name: str) -> Path:
+    """The folder of the exported model. Raises UsageError without one."""
+    folder = options.artifact
+    if folder is None or not (folder / "manifest.json").is_file():
+        raise UsageError(f"this claim is about an exported model: build {name} first, there is none in {folder}")
+    return folder
+
+
+def provenance(facts: Any) -> str:
+    """A manifest's weights in words: which step, seed, machine."""
+    step, seed = facts.weights["step"], facts.weights["seed"]
+    return (
+        f"Weights of step {step:,}, trained with seed {seed} on {facts.training.get('machine', 'an unknown machine')}."
+    )
+
+
+def onnx_machine() -> str:
+    """What runs an exported model here."""
+    return f"{cpu()}, ONNX Runtime"

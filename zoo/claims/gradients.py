@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo.claims import figures
-from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.play import Array, game, player, weights
-from zoo.claims.result import Row
+from zoo.artifact.claim_results import Row
+from zoo.claims.base import COLOURS, Options, Outcome, claim, figure_png, new_figure
+from zoo.claims.trainings import game, player, weights
+from zoo.core.arrays import Array
 
 if TYPE_CHECKING:
-    from zoo.algorithms import Algorithm
+    from zoo.train.algorithms.base import Algorithm
+
 
 RATE, BATCH, LAMBDA, STEP = 0.3, 6, 10.0, 1e-5
 
@@ -42,7 +43,7 @@ class Comparison(NamedTuple):
 )
 def gradients(options: Options) -> Outcome:
     """Float32 against float64: 5 digits are there. A lost term shows in the first."""
-    from zoo import training
+    from zoo.train import loop
 
     seed = options.seeds[0] if options.seeds else 0
     found = [*(unrolled(k, seed) for k in (1, 5)), penalty(seed)]
@@ -52,7 +53,7 @@ def gradients(options: Options) -> Outcome:
                         high=1e-4, form=".1e"))  # fmt: skip
         rows.append(Row(quantity=f"{one.quantity}: error if the second term were lost", paper="", form=".2f",
                         ours=one.error(one.without), low=0.01))  # fmt: skip
-    return Outcome(rows=tuple(rows), seeds=(seed,), machine=training.machine(), picture=_picture(found))
+    return Outcome(rows=tuple(rows), seeds=(seed,), machine=loop.machine(), picture=_picture(found))
 
 
 def unrolled(k: int, seed: int = 0) -> Comparison:
@@ -121,7 +122,7 @@ def _zoo_gradient(algorithm: Algorithm, phase: int, batch: dict[str, Array]) -> 
     import numpy as np
     from keras import ops
 
-    from zoo import autodiff
+    from zoo.nn import autodiff
 
     tensors: dict[str, Any] = {name: ops.convert_to_tensor(values) for name, values in batch.items()}
     turn = algorithm.phases()[phase]
@@ -192,11 +193,11 @@ def _d_slopes(theta: list[Array], real: Array, made: Array) -> list[Array]:
 
 
 def _picture(found: list[Comparison]) -> bytes:
-    sheet, axes = figures.new(1, len(found), width=3.4, height=3.2)
+    sheet, axes = new_figure(1, len(found), width=3.4, height=3.2)
     for panel, one in zip(axes.flat, found, strict=True):
         panel.axline((0, 0), slope=1, color="grey", linewidth=0.5)
-        panel.plot(one.exact, one.without, "x", label="second term lost", markersize=4, color=figures.COLOURS[1])
-        panel.plot(one.exact, one.ours, ".", label="the zoo", color=figures.COLOURS[0])
+        panel.plot(one.exact, one.without, "x", label="second term lost", markersize=4, color=COLOURS[1])
+        panel.plot(one.exact, one.ours, ".", label="the zoo", color=COLOURS[0])
         panel.set(title=one.quantity, xlabel="central differences, float64")
     axes[0, 0].legend(fontsize=7)
-    return figures.png(sheet)
+    return figure_png(sheet)

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo import bench, judge
-from zoo.claims import figures
-from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.film import Array, cost, film, forward, machine_of
-from zoo.claims.result import Row
-from zoo.metrics import frechet
+from zoo.artifact.claim_results import Row
+from zoo.claims.base import Options, Outcome, claim, figure_png, new_figure
+from zoo.claims.trainings import cost, forward, machine_of, train_with_snapshots
+from zoo.core.arrays import Array
+from zoo.metrics.fid import frechet_distance
+from zoo.metrics.networks import judge
+from zoo.metrics.networks.judge import FEATURES, Judge
+from zoo.train import speed
 
 if TYPE_CHECKING:
-    from zoo.algorithms import Algorithm
-    from zoo.algorithms.progressive import Stage
-    from zoo.spec import Spec
+    from zoo.spec.read import Spec
+    from zoo.train.algorithms.base import Algorithm
+    from zoo.train.algorithms.progressive import Stage
+
 
 SPEC = "progressive"
 GROWING, FULL = "growing", "full size from the start"
@@ -37,10 +40,10 @@ Curve = tuple[list[float], list[float]]  # seconds, Frechet distances
 def growing(options: Options) -> Outcome:
     """Full size gets half the steps, which take about as long. Seconds are steps times the pace of their stage, and
     all paces are measured at the end in one run: what else the machine did while it trained counts for neither."""
-    from zoo import spec as language
+    from zoo.spec.read import read_spec, spec_file
 
-    expert, seed = judge.load(), options.seeds[0] if options.seeds else 0
-    spec = language.read(language.find(SPEC))
+    expert, seed = judge.load_judge(), options.seeds[0] if options.seeds else 0
+    spec = read_spec(spec_file(SPEC))
     size, steps = spec.plans["generator"].output_shape[0], length(spec)
     shrink = [f"algorithm.progressive.{knob}_kimg={_kimg(spec, knob) / 10}" for knob in ("stabilise", "fade")]
     steps, scale = (steps // 10, shrink) if options.quick else (steps, [])
@@ -52,9 +55,7 @@ def growing(options: Options) -> Outcome:
         name: _film(options, name, recipes[name], moments(until), expert, size)
         for name, until in ((GROWING, steps), (FULL, steps // 2))
     }
-    stages, rates = _paces(
-        options, {name: language.read(language.find(SPEC), changes) for name, changes in recipes.items()}
-    )
+    stages, rates = _paces(options, {name: read_spec(spec_file(SPEC), changes) for name, changes in recipes.items()})
     batch = spec.sections.training.batch_size  # type: ignore[union-attr]
     curves = {name: curve(films[name], stages[name], rates, batch) for name in films}
     quality, times = equal_quality(curves)
@@ -71,7 +72,7 @@ def growing(options: Options) -> Outcome:
         machine=machine_of(list(films.values())),
         picture=_picture(films, curves, quality),
         notes=(
-            f"Equal quality: the best that both reach, a Frechet distance of {quality:.3g} ({judge.FEATURES} features "
+            f"Equal quality: the best that both reach, a Frechet distance of {quality:.3g} ({FEATURES} features "
             f"of the judge, {FAKES:,} samples of the averaged G against 10,000 test images). Growing took "
             f"{times[GROWING]:,.0f} s to it in {steps:,} steps, full size {times[FULL]:,.0f} s in {steps // 2:,}.",
             "Seconds are steps times the pace of their stage; all paces were measured in one run, in turns.",
@@ -102,49 +103,49 @@ def _kimg(spec: object, knob: str) -> float:
     return float(spec.sections.algorithm.args[f"{knob}_kimg"])  # type: ignore[attr-defined]
 
 
-def _film(
-    options: Options, name: str, overrides: Sequence[str], at: Sequence[int], expert: judge.Judge, size: int
-) -> Film:
-    from zoo import examples, latents
-    from zoo import spec as language
-    from zoo.arrays import to_uint8
+def _film(options: Options, name: str, overrides: Sequence[str], at: Sequence[int], expert: Judge, size: int) -> Film:
+    from zoo.core.images import to_uint8
+    from zoo.spec import feeds
+    from zoo.spec.feeds import draw_inputs
+    from zoo.spec.read import read_spec, spec_file
 
-    spec = language.read(language.find(SPEC), overrides)
+    spec = read_spec(spec_file(SPEC), overrides)
     assert spec.sections.data is not None
-    limits, inputs = spec.sections.data.range, {"z": latents.drawn(spec, FAKES, seed=0)["z"]}
-    truth = expert(examples.load(spec, split="test").images).features  # type: ignore[union-attr, arg-type]
+    limits, inputs = spec.sections.data.range, {"z": draw_inputs(spec, FAKES, seed=0)["z"]}
+    truth = expert(feeds.load_data(spec, split="test").images).features  # type: ignore[union-attr, arg-type]
 
     def take(algorithm: Algorithm) -> dict[str, Array]:
         images = to_uint8(forward(algorithm.exported("generator"), inputs, "image"), limits)
         factor = size // images.shape[1]
         shown = images.repeat(factor, axis=1).repeat(factor, axis=2)
         return {
-            "frechet": np.array(frechet.distance(expert(shown).features, truth)),
+            "frechet": np.array(frechet_distance(expert(shown).features, truth)),
             "stage": np.array(str(algorithm.stage)),
             "shown": shown[:8],
         }
 
     label = f"growing-{'grown' if name == GROWING else 'full'}"
-    return film(options, label, SPEC, overrides, at=at, take=take)
+    return train_with_snapshots(options, label, SPEC, overrides, at=at, take=take)
 
 
 def _paces(options: Options, specs: Mapping[str, Spec]) -> tuple[dict[str, list[Stage]], dict[str, float]]:
     """The stages of each training, and images per second in every stage that there is."""
-    from zoo import examples, training
+    from zoo.spec import feeds
+    from zoo.train import loop
 
     stages, steppers = {}, {}
     for name, spec in specs.items():
-        stages[name], dataset = training.make(spec).stages, examples.load(spec)
+        stages[name], dataset = loop.make(spec).stages, feeds.load_data(spec)
         for stage in stages[name]:
             if str(stage) not in steppers:  # the last stage of both is the same
                 options.say(f"growing: preparing to measure the pace of {stage}")
-                algorithm = training.make(spec)
+                algorithm = loop.make(spec)
                 algorithm.begin(stage.first)
-                algorithm.compile(xla=training.recipe(spec).xla)
-                batches = training.make_batches(spec, algorithm, dataset)
-                steppers[str(stage)] = bench.stepper(algorithm, [batches[stage.first + i] for i in range(8)])
-    batch = training.recipe(next(iter(specs.values()))).batch_size
-    found = bench.race("step", steppers, rounds=5, round_seconds=2.0, per_call=batch)
+                algorithm.compile(xla=loop.recipe(spec).xla)
+                batches = loop.make_batches(spec, algorithm, dataset)
+                steppers[str(stage)] = speed.stepper(algorithm, [batches[stage.first + i] for i in range(8)])
+    batch = loop.recipe(next(iter(specs.values()))).batch_size
+    found = speed.race("step", steppers, rounds=5, round_seconds=2.0, per_call=batch)
     return stages, {result.variant: result.images_per_second for result in found}
 
 
@@ -174,7 +175,7 @@ def _ten(shots: Film) -> list[int]:
 
 
 def _picture(films: dict[str, Film], curves: Mapping[str, Curve], quality: float) -> bytes:
-    sheet, axes = figures.new(2, 1, width=6.4, height=2.6)
+    sheet, axes = new_figure(2, 1, width=6.4, height=2.6)
     for name, (seconds, distances) in curves.items():
         axes[0, 0].semilogy(np.array(seconds) / 60, distances, ".-", label=name, linewidth=1)
     axes[0, 0].axhline(quality, color="grey", linewidth=0.5)
@@ -185,4 +186,4 @@ def _picture(films: dict[str, Film], curves: Mapping[str, Curve], quality: float
     axes[1, 0].imshow(np.concatenate(strips, axis=0)[..., 0], cmap="gray")
     axes[1, 0].set(xticks=[], yticks=[], title="the same two latents over the same time: growing, then full size")
     axes[1, 0].title.set_fontsize(8)
-    return figures.png(sheet)
+    return figure_png(sheet)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.claims import figures
-from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.play import Array
-from zoo.claims.result import Row
-from zoo.claims.shipped import artifact_of, machine, provenance
-from zoo.errors import UsageError
-from zoo.metrics.labels import Agreement, agreement
+from zoo.artifact.claim_results import Row
+from zoo.claims.base import Options, Outcome, claim, figure_png, new_figure, onnx_machine, provenance, shipped_artifact
+from zoo.core.arrays import Array
+from zoo.core.errors import UsageError
+from zoo.metrics.classifier import Agreement, agreement
 
 EACH = 1000  # images of each class
 SHOWN = 8
@@ -27,12 +25,14 @@ SHOWN = 8
 def labels(options: Options) -> Outcome:
     """The exported generator alone, through the runtime; the judge never saw its images."""
     import zoo
-    from zoo import data, judge
-    from zoo.manifest import MODEL_FILE
-    from zoo.metrics import frechet
+    from zoo.artifact.manifest import MODEL_FILE
+    from zoo.data import sources
+    from zoo.metrics.fid import frechet_distance
+    from zoo.metrics.networks import judge
+    from zoo.metrics.networks.judge import SOURCE
 
-    artifact = artifact_of(options, "cgan")
-    generator, expert = zoo.load(artifact), judge.load()
+    artifact = shipped_artifact(options, "cgan")
+    generator, expert = zoo.load(artifact), judge.load_judge()
     label = next((tensor for tensor in generator.inputs.values() if tensor.classes), None)
     if label is None:
         raise UsageError(f"{artifact}: {generator.name} takes no label")
@@ -40,7 +40,7 @@ def labels(options: Options) -> Outcome:
     asked = np.repeat(np.arange(len(names)), each)
     images = generator.sample(len(asked), seed, label=asked)
     seen = expert(images)
-    real = data.load(judge.SOURCE, split="test")
+    real = sources.load_dataset(SOURCE, split="test")
     features = expert(real.images).features  # type: ignore[union-attr, arg-type]
     half = len(features) // 2
     found = agreement(asked, seen.classes, classes=len(names))
@@ -51,9 +51,9 @@ def labels(options: Options) -> Outcome:
         Row(quantity=f"the same, of the weakest class ({names[weakest]})", paper="", low=0.75, form=".1%",
             ours=float(found.by_class[weakest])),
         Row(quantity="the judge on real test images", paper="", ours=expert.test_accuracy, form=".1%"),
-        Row(quantity="Frechet distance to real test images", paper="", ours=frechet.distance(seen.features, features)),
+        Row(quantity="Frechet distance to real test images", paper="", ours=frechet_distance(seen.features, features)),
         Row(quantity="the same between two halves of them", paper="",
-            ours=frechet.distance(features[:half], features[half:])),
+            ours=frechet_distance(features[:half], features[half:])),
     )  # fmt: skip
     notes = (
         f"The judge: {expert}. Frechet distances are of its {features.shape[1]} features, not of Inception's.",
@@ -61,14 +61,14 @@ def labels(options: Options) -> Outcome:
     )
     shown = np.stack([images[asked == k][:SHOWN] for k in range(len(names))])  # [classes, 8, H, W, 1]
     return Outcome(
-        rows=rows, seeds=(seed,), machine=machine(), notes=notes,
+        rows=rows, seeds=(seed,), machine=onnx_machine(), notes=notes,
         picture=_picture(found, shown, names), about=(artifact / MODEL_FILE,),
     )  # fmt: skip
 
 
 def _picture(found: Agreement, shown: Array, names: tuple[str, ...]) -> bytes:
     """Left what was drawn, a row for each class; right what the judge saw."""
-    sheet, ((left, right),) = figures.new(1, 2, width=4.6, height=4.6)
+    sheet, ((left, right),) = new_figure(1, 2, width=4.6, height=4.6)
     classes, count, height, width = shown.shape[:4]
     left.imshow(255 - shown[..., 0].swapaxes(1, 2).reshape(classes * height, count * width), cmap="gray")
     left.set(xticks=[], yticks=height * (np.arange(classes) + 0.5), yticklabels=names, title="asked for, and drawn")
@@ -82,4 +82,4 @@ def _picture(found: Agreement, shown: Array, names: tuple[str, ...]) -> bytes:
     right.set_xticklabels(names, rotation=60, ha="right")
     for panel in (left, right):
         panel.tick_params(labelsize=7)
-    return figures.png(sheet)
+    return figure_png(sheet)

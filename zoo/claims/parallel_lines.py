@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo.claims import figures
-from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.play import Array, game, memory, play, player, recall
-from zoo.claims.result import Row
+from zoo.artifact.claim_results import Row
+from zoo.claims.base import Options, Outcome, claim, figure_png, new_figure
+from zoo.claims.trainings import game, memory, play, player, recall
+from zoo.core.arrays import Array
 
 if TYPE_CHECKING:
-    from zoo.algorithms import Algorithm
+    from zoo.train.algorithms.base import Algorithm
+
 
 THETAS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 BATCH, STEPS, LOG_2 = 128, 400, 0.693147
@@ -55,7 +56,7 @@ KINDS = {
 )
 def parallel_lines(options: Options) -> Outcome:
     """For each theta a D from the same start learns to tell the lines apart, while G stays where it is."""
-    from zoo import training
+    from zoo.train import loop
 
     seed = options.seeds[0] if options.seeds else 0
     found = {name: _compare(kind, seed) for name, kind in KINDS.items()}  # {name: [thetas, (estimate, slope)]}
@@ -71,7 +72,7 @@ def parallel_lines(options: Options) -> Outcome:
         f"A penalised critic gains by a slope above 1: its optimum is |theta| (1 + |theta| / {2 * LAMBDA:g}).",
         f"The clipped critic's scale here is {scale:.3g}.",
     )
-    return Outcome(rows=tuple(rows), seeds=(seed,), machine=training.machine(), picture=_picture(found), notes=notes)
+    return Outcome(rows=tuple(rows), seeds=(seed,), machine=loop.machine(), picture=_picture(found), notes=notes)
 
 
 def _wasserstein_rows(found: Array) -> list[Row]:
@@ -127,7 +128,7 @@ def _estimate(kind: Kind, algorithm: Algorithm, batch: dict[str, Array]) -> tupl
     """The distance that D's loss stands for, and its derivative by theta with D held."""
     from keras import ops
 
-    from zoo import autodiff
+    from zoo.nn import autodiff
 
     tensors: dict[str, Any] = {name: ops.convert_to_tensor(values) for name, values in batch.items()}
     bias = algorithm.players["generator"].trainable_variables[1]
@@ -144,7 +145,7 @@ def _estimate(kind: Kind, algorithm: Algorithm, batch: dict[str, Array]) -> tupl
 
 
 def _picture(found: dict[str, Array]) -> bytes:
-    sheet, ((left, right),) = figures.new(1, 2, width=4.2, height=3.4)
+    sheet, ((left, right),) = new_figure(1, 2, width=4.2, height=3.4)
     for name, values in found.items():
         left.plot(THETAS, values[:, 0], "o-", label=name, linewidth=1, markersize=3)
         slopes = [slope if theta else float("nan") for theta, slope in zip(THETAS, values[:, 1], strict=True)]
@@ -154,4 +155,4 @@ def _picture(found: dict[str, Array]) -> bytes:
     left.set(xlabel="theta", ylabel="estimated distance")
     left.legend(fontsize=7)
     right.set(xlabel="theta", ylabel="its slope by theta")
-    return figures.png(sheet)
+    return figure_png(sheet)

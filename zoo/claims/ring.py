@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.claims import figures
-from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.film import Array, cost, film, forward, machine_of
-from zoo.claims.result import Row
+from zoo.artifact.claim_results import Row
+from zoo.claims.base import COLOURS, Options, Outcome, claim, figure_png, new_figure
+from zoo.claims.trainings import cost, forward, machine_of, train_with_snapshots
+from zoo.core.arrays import Array
 from zoo.metrics.modes import SAMPLES, Modes, coverage
 
 if TYPE_CHECKING:
-    from zoo.algorithms import Algorithm
+    from zoo.train.algorithms.base import Algorithm
+
 
 SPEC = "unrolled"
 VEEGAN = {0: ("1", "99.3 %"), 5: ("7.6", "35.6 %"), 10: ("", "")}  # their table 1: GAN, and Unrolled with K = 5
@@ -52,22 +53,24 @@ def ring(options: Options) -> Outcome:
 
 def _data() -> tuple[Array, float]:
     """Centres [8, 2] and standard deviation of the committed spec."""
-    from zoo import examples, spec
+    from zoo.spec import feeds
+    from zoo.spec.read import read_spec, spec_file
 
-    data = examples.load(spec.read(spec.find(SPEC)), split="test")
+    data = feeds.load_data(read_spec(spec_file(SPEC)), split="test")
     return data.centres, data.std  # type: ignore[union-attr, return-value]
 
 
 def _film(options: Options, k: int, seed: int, steps: Sequence[int]) -> dict[int, dict[str, Array]]:
-    from zoo import latents, spec
+    from zoo.spec.feeds import draw_inputs
+    from zoo.spec.read import read_spec, spec_file
 
-    inputs = {"z": latents.drawn(spec.read(spec.find(SPEC)), SAMPLES, seed=0)["z"]}
+    inputs = {"z": draw_inputs(read_spec(spec_file(SPEC)), SAMPLES, seed=0)["z"]}
 
     def take(algorithm: Algorithm) -> dict[str, Array]:
         return {"point": forward(algorithm.exported("generator"), inputs, "point", batch_size=SAMPLES)}
 
     overrides = [f"algorithm.unrolled.unrolled_updates={k}", f"training.seed={seed}"]
-    return film(options, f"ring-k{k}-seed{seed}", SPEC, overrides, at=steps, take=take)
+    return train_with_snapshots(options, f"ring-k{k}-seed{seed}", SPEC, overrides, at=steps, take=take)
 
 
 def _rows(k: int, found: list[Modes]) -> list[Row]:
@@ -94,16 +97,16 @@ def _picture(films: Films, seed: int, centres: Array) -> bytes:
     """Rows K, columns steps, as the paper's figure; the last column is what should be there."""
     ks = sorted({k for k, _ in films})
     steps = sorted(films[ks[0], seed])
-    sheet, axes = figures.new(len(ks), len(steps) + 1, width=1.5, height=1.55, sharex=True, sharey=True)
+    sheet, axes = new_figure(len(ks), len(steps) + 1, width=1.5, height=1.55, sharex=True, sharey=True)
     reach = float(np.abs(centres).max()) * 1.5
     for row, k in zip(axes, ks, strict=True):
         for panel, step in zip(row, steps, strict=False):
             points = films[k, seed][step]["point"]
-            panel.plot(*points.T, ".", markersize=1, alpha=0.3, color=figures.COLOURS[0])
+            panel.plot(*points.T, ".", markersize=1, alpha=0.3, color=COLOURS[0])
             panel.set_title(f"step {step:,}", fontsize=8)
         row[-1].plot(*centres.T, ".", color="black")
         row[-1].set_title("the data", fontsize=8)
         row[0].set_ylabel(f"K = {k}")
         for panel in row:
             panel.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
-    return figures.png(sheet)
+    return figure_png(sheet)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from zoo.claims import figures
-from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.play import Array, game, play, player, weights
-from zoo.claims.result import Row
+from zoo.artifact.claim_results import Row
+from zoo.claims.base import Options, Outcome, claim, figure_png, new_figure
+from zoo.claims.trainings import game, play, player, weights
+from zoo.core.arrays import Array
 
 RATE, STEPS, LOOK_AHEAD = 0.1, 100, (0, 1, 5, 10)
 
@@ -21,7 +21,7 @@ RATE, STEPS, LOOK_AHEAD = 0.1, 100, (0, 1, 5, 10)
 )
 def saddle(options: Options) -> Outcome:
     """The zoo's own `unrolled` plays: G a point x in the plane, D the line y, both SGD."""
-    from zoo import training
+    from zoo.train import loop
 
     paths = {k: path(k) for k in LOOK_AHEAD}  # {K: [101, 4]}
     radii = {k: (places**2).sum(axis=1) ** 0.5 for k, places in paths.items()}
@@ -32,7 +32,7 @@ def saddle(options: Options) -> Outcome:
         for exact in (radius(k),)
     )  # fmt: skip
     note = "No number of the paper: what stands in its place follows from x' = x - h (y + 2 K h x), y' = y + h x."
-    return Outcome(rows=rows, seeds=(0,), machine=training.machine(), picture=_picture(paths, radii), notes=(note,))
+    return Outcome(rows=rows, seeds=(0,), machine=loop.machine(), picture=_picture(paths, radii), notes=(note,))
 
 
 def radius(k: int) -> float:
@@ -65,7 +65,7 @@ def path(k: int) -> Array:
 
 
 def _picture(paths: dict[int, Array], radii: dict[int, Array]) -> bytes:
-    sheet, ((left, right),) = figures.new(1, 2, width=4.2, height=3.6)
+    sheet, ((left, right),) = new_figure(1, 2, width=4.2, height=3.6)
     for k, places in paths.items():
         x, y = places[:, :2] @ [0.6, 0.8], -places[:, 2:] @ [0.6, 0.8]
         left.plot(x, y, label=f"K = {k}", linewidth=1)
@@ -74,4 +74,4 @@ def _picture(paths: dict[int, Array], radii: dict[int, Array]) -> bytes:
     left.set(xlabel="x, which descends", ylabel="y, which climbs", aspect="equal")
     left.legend(fontsize=7)
     right.set(xlabel="step", ylabel="distance to the solution / at the start")
-    return figures.png(sheet)
+    return figure_png(sheet)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.arrays import spread
-from zoo.claims import figures
-from zoo.claims.base import Options, Outcome, claim
-from zoo.claims.play import Array
-from zoo.claims.result import Row
-from zoo.claims.shipped import artifact_of, machine, provenance
-from zoo.errors import UsageError
-from zoo.metrics import pairs
+from zoo.artifact.claim_results import Row
+from zoo.claims.base import Options, Outcome, claim, figure_png, new_figure, onnx_machine, provenance, shipped_artifact
+from zoo.core.arrays import Array, evenly_spaced
+from zoo.core.errors import UsageError
+from zoo.metrics import ssim
 
 WAYS = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}
 SHOWN = 8
@@ -29,10 +26,11 @@ SHOWN = 8
 def translation(options: Options) -> Outcome:
     """The exported networks alone, through the runtime."""
     import zoo
-    from zoo import examples, spec
+    from zoo.spec import feeds
+    from zoo.spec.read import read_spec
 
-    artifact = artifact_of(options, "cyclegan")
-    test = examples.load(spec.read(artifact / "spec.yaml"), split="test")
+    artifact = shipped_artifact(options, "cyclegan")
+    test = feeds.load_data(read_spec(artifact / "spec.yaml"), split="test")
     if not getattr(test, "paired", False):
         raise UsageError(f"{artifact}: its data '{test.name}' has no pairs to hold a translation against")
     images: dict[str, Array] = {name: part.images for name, part in test.parts.items()}  # type: ignore[misc]
@@ -42,7 +40,7 @@ def translation(options: Options) -> Outcome:
     rows = tuple(row for way in WAYS for row in _rows(way, images, there[way], back[way]))
     facts = networks["a_to_b"].manifest
     return Outcome(
-        rows=rows, seeds=(facts.weights["seed"],), machine=machine(), picture=_picture(images, there, back),
+        rows=rows, seeds=(facts.weights["seed"],), machine=onnx_machine(), picture=_picture(images, there, back),
         notes=(f"{len(images['a']):,} pairs. L1 is a share of the full range, SSIM that of Wang et al. 2004.",
                provenance(facts)),
         about=tuple(artifact / f"{way}.onnx" for way in WAYS),
@@ -51,8 +49,8 @@ def translation(options: Options) -> Outcome:
 
 def _rows(way: str, images: dict[str, Array], there: Array, back: Array) -> list[Row]:
     source, truth = (images[name] for name in WAYS[way])
-    before, after = pairs.l1(source, truth), pairs.l1(there, truth)
-    like_before, like_after = pairs.ssim(source, truth), pairs.ssim(there, truth)
+    before, after = ssim.l1(source, truth), ssim.l1(there, truth)
+    like_before, like_after = ssim.ssim(source, truth), ssim.ssim(there, truth)
     return [
         Row(quantity=f"{way}: L1 to the unseen partner of the input itself", paper="", ours=float(before.mean()),
             form=".3f"),
@@ -64,19 +62,19 @@ def _rows(way: str, images: dict[str, Array], there: Array, back: Array) -> list
             form=".3f"),
         Row(quantity=f"{way}: SSIM to it of the translation", paper="more", ours=float(like_after.mean()), form=".3f",
             low=float(like_before.mean())),
-        Row(quantity=f"{way}: L1 of there and back", paper="0", ours=float(pairs.l1(back, source).mean()), form=".3f",
+        Row(quantity=f"{way}: L1 of there and back", paper="0", ours=float(ssim.l1(back, source).mean()), form=".3f",
             high=0.05),
     ]  # fmt: skip
 
 
 def _picture(images: dict[str, Array], there: dict[str, Array], back: dict[str, Array]) -> bytes:
     """For each way: what went in, what came out, the unseen partner, and the way back."""
-    sheet, axes = figures.new(1, 2, width=3.2, height=5.2)
+    sheet, axes = new_figure(1, 2, width=3.2, height=5.2)
     for panel, (way, (source, target)) in zip(axes.flat, WAYS.items(), strict=True):
         columns = [images[source], there[way], images[target], back[way]]
-        rows = np.concatenate([spread(column, SHOWN) for column in columns], axis=2)
+        rows = np.concatenate([evenly_spaced(column, SHOWN) for column in columns], axis=2)
         panel.imshow(np.concatenate(rows, axis=0))
         width = columns[0].shape[2]
         panel.set(title=way, yticks=[], xticks=width * (np.arange(4) + 0.5))
         panel.set_xticklabels(["input", "output", "partner", "and back"], fontsize=7)
-    return figures.png(sheet)
+    return figure_png(sheet)

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from zoo.errors import DataError
+from zoo.core.errors import DataError
 
-Fit = Literal["pad", "resize", "crop"]
 Split = Literal["train", "test"]
 
 

@@ -1,11 +1,19 @@
-"""What sources return: uint8 images or float32 points, with labels where there are any; or two sets of images."""
+"""What sources return: uint8 images or float32 points, with labels where there are any; or two sets of images.
+
+Images of any size and colour -> uint8 images [N, H, W, C] of the size that a network is built for.
+
+Pixels stay uint8 until they leave in a batch: Fashion-MNIST at 32 px takes 61 MB so, 246 MB as float32.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from zoo.core.images import Fit, fitted, grey
+from zoo.data.catalogue import final_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,3 +75,24 @@ class Domains:
     def __len__(self) -> int:
         """The items of the larger set: those of one epoch."""
         return max(len(self.a), len(self.b))
+
+
+def prepare(
+    dataset: Dataset, *, size: int | tuple[int, int] | None = None, channels: int | None = None, fit: Fit = "pad"
+) -> Dataset:
+    """The data set with images of `size` and `channels`; None keeps what there is. Points pass through.
+
+    fit "pad" enlarges by the largest whole factor and centres on black, "resize" ignores the aspect ratio, "crop" fills
+    the frame and cuts the long side. Raises DataError for a size, channels or fit that cannot be.
+    """
+    height_width_channels = final_shape(dataset.items.shape[1:], size, channels)
+    if dataset.images is None:
+        return dataset
+    height, width, channels = height_width_channels
+    images = dataset.images
+    if channels < images.shape[-1]:
+        images = grey(images)  # before resizing: a third of the work
+    images = fitted(images, height, width, fit)
+    if channels > images.shape[-1]:
+        images = np.repeat(images, channels, axis=-1)  # [N, H, W, 3]
+    return replace(dataset, images=images)

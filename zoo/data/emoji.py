@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoo.core.images import center_crop
 from zoo.data.catalogue import EMOJI_KINDS
 from zoo.data.formats import Arrays, Files, Layout
-from zoo.data.prepare import middle
 
 SIDE = 64
 TEST_SHARE = 26  # of 256
@@ -94,7 +94,7 @@ def _picture(data: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(data)) as opened:
         rgba = np.asarray(opened.convert("RGBA")).astype(np.uint32)  # [H, W, 4]
     side = min(rgba.shape[:2])
-    (rgba,) = middle(rgba[np.newaxis], side, side)
+    (rgba,) = center_crop(rgba[np.newaxis], side, side)
     block, rest = divmod(side, SIDE)
     if rest or not block:
         raise ValueError(f"a picture of {side} pixels, expected a multiple of {SIDE}")

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.core.errors import DataError
+from zoo.core.registry import suggest
 from zoo.data.catalogue import CARDS, Card
-from zoo.errors import DataError
-from zoo.registry import suggest
 
-if TYPE_CHECKING:  # numpy and the network clients are imported when something is looked for
+if TYPE_CHECKING:
     from zoo.data.formats import Arrays
     from zoo.data.places import Place
 

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from zoo.arrays import from_uint8
+from zoo.core.errors import DataError
+from zoo.core.images import from_uint8
 from zoo.data.dataset import Dataset, Domains
-from zoo.errors import DataError
 
 _ORDER, _FLIP, _WINDOW, _STREAMS = range(4)  # separate streams of one seed; the second domain has the next ones
 

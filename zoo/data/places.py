@@ -5,26 +5,23 @@ A place puts files into a working folder and names them; `formats.decode` then s
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.core.progress import meter
 from zoo.data import emoji
 from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Layout, npz
 
 CONNECT_SECONDS = 5.0  # a machine without network must get past a place fast
 STALL_SECONDS = 60.0  # a slow server may pause for longer than it may take to answer
 CLIENT_SECONDS = 600.0
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -34,25 +31,6 @@ class Place:
     title: str
     bring: Callable[[Path, bool], list[Path]]
     network: bool = True
-
-
-@contextlib.contextmanager
-def meter(title: str, total: int | None, show: bool) -> Iterator[Advance]:
-    """A progress bar (bytes, speed, time left) on stderr; silent if not `show`, not a terminal, or without rich."""
-    if not (show and sys.stderr.isatty()):
-        yield lambda count: None
-        return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError:
-        print(f"fetching {title} ...", file=sys.stderr)
-        yield lambda count: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(title, total=total)
-        yield lambda count: bars.update(task, advance=count)
 
 
 def local(path: str) -> Place:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from zoo.data.catalogue import CARDS, EMOJI_HALF, THINGS, Fit, Split, describe, final_shape, mode_names
+from zoo.core.errors import DataError
+from zoo.core.images import Fit, fitted, read_image
+from zoo.core.registry import Registry
+from zoo.data.catalogue import CARDS, EMOJI_HALF, THINGS, Split, describe, final_shape, mode_names
 from zoo.data.dataset import Dataset, Domains
 from zoo.data.fetch import read
-from zoo.data.prepare import fitted, read_image
-from zoo.errors import DataError
-from zoo.registry import Registry
 
 SOURCES: Registry = Registry("data source")
 Vendor = Literal["noto", "twemoji", "fluent"]
@@ -198,3 +200,35 @@ def _is_train(split: Split) -> bool:
     if split not in ("train", "test"):
         raise DataError(f"split must be 'train' or 'test'. Received: {split!r}")
     return split == "train"
+
+
+def load_dataset(
+    source: str,
+    args: Mapping[str, Any] | None = None,
+    *,
+    size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    fit: Fit | None = None,
+    split: Split | None = None,
+) -> Dataset | Domains:
+    """The data set `source(**args)` with uint8 images of `size` and `channels`; None keeps the native ones.
+
+    `fit` is "pad" unless stated, and "crop" for a folder, where black bars would become part of what is learnt.
+    A source that itself takes `size`, `fit` or `split` (a folder, which fits each file as it reads it) is handed them,
+    unless `args` states its own. Raises DataError for an unknown source or argument, and for data that cannot be had.
+    """
+    from zoo.data.dataset import Domains, prepare
+
+    try:
+        signature = inspect.signature(SOURCES.get(source))
+        common = {"size": size, "fit": fit, "split": split}
+        given = {name: value for name, value in common.items() if name in signature.parameters and value is not None}
+        bound = SOURCES.bind(source, {**given, **(args or {})})
+        signature.bind(**bound)  # names the argument that is missing, such as a folder's path
+    except (KeyError, TypeError) as error:
+        raise DataError(f"data source '{source}': {error.args[0]}") from error
+    if split == "test" and "split" not in signature.parameters:
+        raise DataError(f"data source '{source}' has no test split: point it at other files instead")
+    made = SOURCES.get(source)(**bound)
+    parts = {name: prepare(part, size=size, channels=channels, fit=fit or "pad") for name, part in made.parts.items()}
+    return replace(made, a=parts["a"], b=parts["b"]) if isinstance(made, Domains) else parts[made.field]

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.deploy import artifacts
-from zoo.deploy.text import yaml
+from zoo.deploy.notation import yaml
+from zoo.runtime.load import find_networks
 
 CONCURRENCY = 16  # requests under way in one replica before another one is started: a full batch
 
@@ -25,7 +25,7 @@ class Options:
 
 def text(folder: str | os.PathLike[str], options: Options) -> str:
     """The YAML of one service for all networks of a folder of artifacts. Raises ServeError for what is wrong in it."""
-    paths = (f"#   /v2/models/{network.name}/infer\n" for network in artifacts.find(folder))
+    paths = (f"#   /v2/models/{network.name}/infer\n" for network in find_networks(folder))
     head = f"# {options.storage_uri} must hold what `zoo deploy triton` wrote. The service answers at\n{''.join(paths)}"
     return head + yaml(_service(options))
 

@@ -1,4 +1,6 @@
-"""The server of `zoo serve` under Ray Serve: the same app in many replicas, which Ray starts, counts and replaces.
+"""The server's app as one of many replicas: it takes part when its models are loaded, not before.
+
+The server of `zoo serve` under Ray Serve: the same app in many replicas, which Ray starts, counts and replaces.
 
 `zoo deploy ray` writes the config file that names `build`; `serve run FILE` (or `serve deploy FILE`) calls it. Ray is
 imported here and nowhere else, and only when that happens.
@@ -6,17 +8,47 @@ imported here and nowhere else, and only when that happens.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.deploy import artifacts
-from zoo.deploy.text import yaml
+from zoo.core.errors import ServeError
+from zoo.deploy.notation import yaml
+from zoo.runtime.load import find_networks
+from zoo.serve.app import create_app
+from zoo.serve.settings import Settings
 
 if TYPE_CHECKING:
     from ray.serve import Application
+
+
+def replica_app(folder: Path, *, workers: int, provider: str) -> Any:
+    """The ASGI app for `workers` cores, which are fewer than the machine has: its other replicas have the others.
+
+    Clients must send the key that the variable ZOO_API_KEY holds, where the cluster was started with one.
+    """
+    settings = Settings(workers=workers, provider=provider, api_key=os.environ.get("ZOO_API_KEY", ""))
+    made = create_app(folder, settings)
+    start = made.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def loaded(app: Any) -> AsyncIterator[None]:
+        """By itself the app answers 503 while it loads; requests shall go to other replicas meanwhile."""
+        async with start(app):
+            repository = app.state.service.repository
+            while not repository.ready:
+                await asyncio.sleep(0.05)
+            if not repository.models:
+                raise ServeError(f"{folder}: none of its generators can be served")
+            yield
+
+    made.router.lifespan_context = loaded
+    return made
+
 
 UNDER_WAY = 64  # requests that one replica works on; a full batch, so that the app's own batching has what to join
 
@@ -35,7 +67,7 @@ class Options:
 
 def text(folder: str | os.PathLike[str], options: Options) -> str:
     """The config file, YAML. `folder` must be at the same path on every machine. Raises ServeError."""
-    artifacts.find(folder)
+    find_networks(folder)
     place = str(Path(folder).resolve())
     head = f"# serve run THIS_FILE; every machine of the cluster needs gan-zoo{extras(options)} and {place}\n"
     return head + yaml(_config(place, options))
@@ -73,8 +105,7 @@ def build(args: Mapping[str, Any]) -> Application:
     from ray import serve
 
     def app() -> Any:
-        from zoo.deploy import replica
 
-        return replica.app(Path(args["folder"]), workers=args["cpus"], provider=args["provider"])
+        return replica_app(Path(args["folder"]), workers=args["cpus"], provider=args["provider"])
 
     return serve.deployment(serve.ingress(app)(), name="zoo").bind()

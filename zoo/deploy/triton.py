@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.deploy import artifacts
-from zoo.deploy.text import Word, pbtxt
-from zoo.errors import ServeError
-from zoo.manifest import Manifest, write_whole
-from zoo.tensor import AXES, Tensor
+from zoo.artifact.manifest import Manifest
+from zoo.artifact.tensor import AXES, Tensor
+from zoo.core.errors import ServeError
+from zoo.core.files import write_whole
+from zoo.deploy.notation import Word, pbtxt
+from zoo.runtime.load import find_networks, read_network
 
 TYPES = {"float32": Word("TYPE_FP32"), "int32": Word("TYPE_INT32"), "int64": Word("TYPE_INT64")}
 MAX_BATCH = {"fixed": 64, "any_size": 4}  # images of any size may be large
@@ -38,14 +39,14 @@ def write(folder: str | os.PathLike[str], out: str | os.PathLike[str], options: 
 
     A model stands before its config.pbtxt does, each whole: a server that watches the folder never sees half of one.
     """
-    networks = artifacts.find(folder, options.precision)
+    networks = find_networks(folder, options.precision)
     source, repository = Path(folder).resolve(), Path(out).resolve()
     if source == repository or source in repository.parents:
         raise ServeError(f"{out}: lies in the folder of the artifacts themselves; name another one")
     for network in networks:
         version = repository / network.name / "1"
         version.mkdir(parents=True, exist_ok=True)
-        write_whole(version / "model.onnx", artifacts.read(network))
+        write_whole(version / "model.onnx", read_network(network))
         write_whole(version.parent / "config.pbtxt", config(network.facts, options).encode())
     return [network.name for network in networks]
 

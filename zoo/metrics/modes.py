@@ -7,13 +7,13 @@ share of 1 - exp(-within^2 / 2) = 98.89 % at 3, not the 99.7 % of one dimension.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from zoo.errors import DataError
+from zoo.core.arrays import Array
+from zoo.core.errors import DataError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 SAMPLES = 2_500
 
 

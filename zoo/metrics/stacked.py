@@ -8,13 +8,13 @@ it finds all 1,000. The classifier sets a ceiling, and reads digits into rubbish
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from zoo.errors import DataError
+from zoo.core.arrays import Array
+from zoo.core.errors import DataError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 SAMPLES, CHANNELS = 25_600, 3
 
 

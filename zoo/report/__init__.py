@@ -1,9 +1,7 @@
-"""Everything that people look at, drawn anew from what stands in the artifacts.
+"""Everything that people read about an artifact, written anew from what stands in its folder.
 
-figures    pictures of an artifact: training curves, a latent walk, the training images nearest to samples
-gallery    exported/README.md: all artifacts in one table and one picture
-tables     all artifacts in a table, for the gallery and for marked places of other pages
-seeds      the same recipe with other seeds, gathered for a card
-compare    two artifacts side by side
-command    `zoo report` and `zoo compare`
+    folder -> card (score_table, usage, published) -> README.md      figures -> pictures of a card
+    folder of artifacts -> gallery                                   seeds, compare
+
+May import: zoo.evaluate and what stands below it, matplotlib. Never Keras.
 """

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import zoo
-from zoo import manifest, pictures, scores
-from zoo.card import numbers
-from zoo.errors import UsageError
+from zoo.artifact.manifest import read_manifests
+from zoo.artifact.scores import SPEED, Score, alike, format_score, ordered, read_scores
+from zoo.core import pictures
+from zoo.core.errors import UsageError
 
 SAMPLES = 64
 
@@ -22,7 +23,7 @@ def table(a: Path, b: Path) -> str:
 
 
 def _rows(a: Path, b: Path) -> Iterator[tuple[str, str, str]]:
-    first, second = (manifest.read_all(folder) for folder in (a, b))
+    first, second = (read_manifests(folder) for folder in (a, b))
     yield "title", first[0].title, second[0].title
     yield "data", first[0].data["title"], second[0].data["title"]
     left, right = (f"{sum(one.weights['parameters'] for one in facts):,}" for facts in (first, second))
@@ -30,23 +31,23 @@ def _rows(a: Path, b: Path) -> Iterator[tuple[str, str, str]]:
     left, right = (f"{sum((folder / one.file).stat().st_size for one in facts) / 1e6:.1f} MB"
                    for folder, facts in ((a, first), (b, second)))  # fmt: skip
     yield "size", left, right
-    measured = scores.read(a), scores.read(b)
-    for name in [*numbers.ordered({**measured[0], **measured[1]}), *numbers.SPEED]:
+    measured = read_scores(a), read_scores(b)
+    for name in [*ordered({**measured[0], **measured[1]}), *SPEED]:
         if any(name in one for one in measured):
-            left, right = (numbers.written(name, one[name].value) if name in one else "-" for one in measured)
+            left, right = (format_score(name, one[name].value) if name in one else "-" for one in measured)
             yield name + ("" if _comparable(name, *measured) else " (other protocols)"), left, right
 
 
-def _comparable(name: str, a: dict[str, scores.Score], b: dict[str, scores.Score]) -> bool:
+def _comparable(name: str, a: dict[str, Score], b: dict[str, Score]) -> bool:
     """Whether two scores of a name were measured in the same way; true where there is one only."""
-    return name not in a or name not in b or scores.alike(a[name], b[name])
+    return name not in a or name not in b or alike(a[name], b[name])
 
 
 def picture(a: Path, b: Path) -> pictures.Image:
     """Samples of seed 0: those of `a` left, of `b` right. Raises UsageError for what has no samples."""
     sheets = []
     for folder in (a, b):
-        facts = manifest.read_all(folder)[0]
+        facts = read_manifests(folder)[0]
         if any(tensor.is_image for tensor in facts.inputs):
             raise UsageError(f"--out: {folder} translates images, it has no samples of a seed")
         sheets.append(pictures.picture(zoo.load(folder).sample(SAMPLES if facts.outputs[0].is_image else 2500, seed=0)))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from zoo import manifest, pictures
-from zoo.errors import ServeError
-from zoo.evaluation.subject import Subject, halves, see
+from zoo.core import pictures
+from zoo.core.errors import ServeError
+from zoo.core.files import write_whole
+from zoo.evaluate.subject import Subject, extract, halves
 
-Array = np.ndarray[Any, np.dtype[Any]]
 CURVES = "curves.json"
 WALKERS, FRAMES, FPS = 6, 36, 12  # of the walk: three stops, a second from each to the next
 SAMPLES, NEAREST = 8, 5
@@ -24,9 +23,9 @@ def draw(folder: Path) -> list[Path]:
     subject = Subject(folder, n=SAMPLES, seed=0)
     made = []
     if (folder / CURVES).is_file():
-        made.append(manifest.write_whole(folder / "curves.png", curves(folder)))
+        made.append(write_whole(folder / "curves.png", curves(folder)))
     if subject.kind == "images":
-        made.append(manifest.write_whole(folder / "walk.webp", walk(subject)))
+        made.append(write_whole(folder / "walk.webp", walk(subject)))
         if subject.grown:
             made.append(pictures.write_png(folder / "neighbours.png", nearest(subject)))
     return made
@@ -71,7 +70,9 @@ def nearest(subject: Subject) -> pictures.Image:
     train = subject.cropped(subject.real("train").items)
     fakes = subject.cropped(subject.fakes)
     if subject.judged:
-        a, b = (halves(see(subject.expert, images, which))[0] for images, which in ((fakes, ""), (train, "training")))
+        a, b = (
+            halves(extract(subject.expert, images, which))[0] for images, which in ((fakes, ""), (train, "training"))
+        )
     else:
         a, b = (images.reshape(len(images), -1).astype(np.float32) for images in (fakes, train))
     rows = []

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zoo import manifest, scores, spec
-from zoo.card import numbers, seeds
-from zoo.card.seeds import Trial
-from zoo.errors import UsageError
-from zoo.manifest import MANIFEST_FILE, write_whole
-from zoo.spec.changes import differences
+from zoo.artifact import scores
+from zoo.artifact.manifest import MANIFEST_FILE, read_manifests
+from zoo.artifact.scores import SEEDS_FILE, SeedResult, alike, dump_seeds, read_scores
+from zoo.core.errors import UsageError
+from zoo.core.files import write_whole
+from zoo.spec.read import read_spec
+from zoo.spec.sections import differences
 
 SEED = "training.seed"
 
@@ -21,31 +22,31 @@ def gather(folder: Path, others: Sequence[Path]) -> Path:
     for place in places:
         if not (place / MANIFEST_FILE).is_file():
             raise UsageError(f"--seeds: {place} is not an exported model: it has no {MANIFEST_FILE}")
-    recipe = spec.read(folder / "spec.yaml").document
+    recipe = read_spec(folder / "spec.yaml").document
     for place in others:
-        changed = [name for name in differences(recipe, spec.read(place / "spec.yaml").document) if name != SEED]
+        changed = [name for name in differences(recipe, read_spec(place / "spec.yaml").document) if name != SEED]
         if changed:
             raise UsageError(
                 f"--seeds: {place} was trained by another recipe than {folder}, not just another seed: "
                 f"{', '.join(changed)} changed"
             )
-    measured = [scores.read(place) for place in places]
-    common = [name for name in numbers.ordered(measured[0]) if all(name in found for found in measured)]
+    measured = [read_scores(place) for place in places]
+    common = [name for name in scores.ordered(measured[0]) if all(name in found for found in measured)]
     if not common:
         raise UsageError(
             f"--seeds: no score that all of them have: run `zoo evaluate` on {', '.join(map(str, places))}"
         )
     for name in common:
-        if not all(scores.alike(found[name], measured[0][name]) for found in measured):
+        if not all(alike(found[name], measured[0][name]) for found in measured):
             raise UsageError(f"--seeds: {name} was measured by other protocols: run `zoo evaluate` on each alike")
     trials = [_trial(place, {name: found[name].value for name in common})
               for place, found in zip(places, measured, strict=True)]  # fmt: skip
     if len({trial.seed for trial in trials}) < len(trials):
         raise UsageError(f"--seeds: a seed twice: {', '.join(str(trial.seed) for trial in trials)}")
     ordered = sorted(trials, key=lambda trial: trial.seed)
-    return write_whole(folder / seeds.FILE, seeds.dumps(ordered).encode())
+    return write_whole(folder / SEEDS_FILE, dump_seeds(ordered).encode())
 
 
-def _trial(folder: Path, values: Mapping[str, float]) -> Trial:
-    facts = manifest.read_all(folder)[0]
-    return Trial(facts.weights["seed"], facts.weights["step"], facts.files[facts.file], values)
+def _trial(folder: Path, values: Mapping[str, float]) -> SeedResult:
+    facts = read_manifests(folder)[0]
+    return SeedResult(facts.weights["seed"], facts.weights["step"], facts.files[facts.file], values)

@@ -1,7 +1,7 @@
 """The exported generators of a folder as a web service: `zoo serve exported/`, or `zoo.serve.app.create_app`.
 
-    request -> access (log, key) -> bodies (limits) -> protocol or friendly -> models -> batching -> zoo.runtime
+    request -> middleware (log, key, limits) -> routes_v2 or routes_pictures -> repository -> batching -> zoo.runtime
 
-`protocol` knows bytes and arrays and no web framework; `batching` knows arrays and no models; only `app`, `access`,
-`bodies`, `inference`, `friendly` and `pages` know HTTP.
+`protocol` knows bytes and arrays and no web framework; `batching` knows arrays and no models; only `app`, `middleware`
+and the routes know HTTP. May import: zoo.core, zoo.artifact, zoo.runtime, FastAPI. Never Keras, TensorFlow or YAML.
 """

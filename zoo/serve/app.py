@@ -17,13 +17,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 import zoo
-from zoo.errors import ZooError
-from zoo.serve import friendly, inference, pages
-from zoo.serve.access import Access
-from zoo.serve.bodies import Bodies, answer
-from zoo.serve.openapi import ERRORS
+from zoo.core.errors import ZooError
+from zoo.serve import routes_pages, routes_pictures, routes_v2
+from zoo.serve.errors import RefusedError, error_line
+from zoo.serve.middleware import Access, Bodies, answer
 from zoo.serve.protocol import LENGTH_HEADER
-from zoo.serve.refusal import RefusedError, line
+from zoo.serve.routes_pages import ERRORS
 from zoo.serve.service import running
 from zoo.serve.settings import Settings
 
@@ -44,15 +43,15 @@ def create_app(folder: Path, settings: Settings | None = None) -> FastAPI:
         title="gan-zoo", version=zoo.__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan,
         responses=ERRORS,
     )  # fmt: skip
-    for router in (inference.router, friendly.router, pages.router):
+    for router in (routes_v2.router, routes_pictures.router, routes_pages.router):
         app.include_router(router)
-    if pages.PAGE.is_dir():
-        app.mount("/page", StaticFiles(directory=pages.PAGE))
+    if routes_pages.PAGE.is_dir():
+        app.mount("/page", StaticFiles(directory=routes_pages.PAGE))
     app.add_exception_handler(ZooError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
     app.add_middleware(Bodies)  # each one stands around those before it
-    app.add_middleware(pages.Headers)
+    app.add_middleware(routes_pages.Headers)
     app.add_middleware(Access, api_key=settings.api_key)
     if settings.origin:  # outermost: the question that a browser asks first carries no key
         app.add_middleware(
@@ -83,4 +82,4 @@ async def _plain(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     """A query that is not what the route takes."""
     assert isinstance(error, RequestValidationError)
-    return answer(RefusedError(line(error.errors()), 422))
+    return answer(RefusedError(error_line(error.errors()), 422))

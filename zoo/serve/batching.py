@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zoo.arrays import Array
+from zoo.core.arrays import Array
 from zoo.serve.settings import Settings
 
 Feed = Mapping[str, Array]
@@ -89,7 +89,7 @@ class Batcher:
     """Awaitable `run`: feed -> output rows, merged and sliced. Workers exist only while there is work.
 
     No batch that is merged or cut has fewer than `least` rows, and a request of fewer runs by itself: below that the
-    bits of a row may depend on the size of its batch (`zoo.serve.probe`). `observe` is told the rows of each batch.
+    bits of a row may depend on the size of its batch (`zoo.serve.warm_up`). `observe` is told the rows of each batch.
     """
 
     run: Callable[[Feed], Array]

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from zoo.errors import ServeError
-from zoo.registry import suggest
-from zoo.serve.metrics import Metrics
-from zoo.serve.models import Model, Repository, Threads
-from zoo.serve.refusal import RefusedError, brief, busy
+from zoo.core.errors import ServeError
+from zoo.core.registry import suggest
+from zoo.serve.errors import RefusedError, brief, busy
+from zoo.serve.prometheus import Metrics
+from zoo.serve.repository import Model, Repository, Threads
 from zoo.serve.settings import Settings
 
 T = TypeVar("T")

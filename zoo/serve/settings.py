@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from zoo import machine
-from zoo.errors import UsageError
-from zoo.registry import suggest
+from zoo.core.errors import UsageError
+from zoo.core.host import cores
+from zoo.core.registry import suggest
 
 MIB = 2**20
 
@@ -37,7 +37,7 @@ class Settings:
     max_batch: int = 64
     max_delay_seconds: float = 0.002  # that a request waits for company while another batch runs
     slice_seconds: float = 0.1  # that one call of ONNX Runtime may take: larger requests are cut, others go between
-    workers: int = field(default_factory=machine.cores)
+    workers: int = field(default_factory=cores)
     threads: int = 1
     provider: str = "cpu"
     precision: str = "float32"

@@ -6,22 +6,21 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.registry import suggest
-from zoo.spec.critic import critic
-from zoo.spec.evaluation import evaluation
+from zoo.core.registry import suggest
+from zoo.spec.algorithm_checks import check_critic, check_evaluation
+from zoo.spec.diagnostics import Problems
 from zoo.spec.growth import growing
-from zoo.spec.nodes import Node
-from zoo.spec.problems import Problems
-from zoo.spec.program import Plan
-from zoo.spec.schema import join, names_of
+from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
+from zoo.spec.validate import join, names_of
+from zoo.spec.yaml_tree import YamlNode
 
 _RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 BYTES_PER_WEIGHT = 16  # the weight, its gradient, two optimizer moments, in float32
 
 
 def network_inputs(
-    name: str, network: Node, known: Mapping[str, Shape | None], problems: Problems
+    name: str, network: YamlNode, known: Mapping[str, Shape | None], problems: Problems
 ) -> dict[str, Shape | None]:
     """The named inputs of a network with their shapes: from data and latent, or spelled out as a mapping.
 
@@ -54,8 +53,8 @@ def network_inputs(
     return found
 
 
-def whole(
-    tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], memory: int, problems: Problems
+def check_spec(
+    tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], memory: int, problems: Problems
 ) -> None:
     """Report what does not fit together, given the plans of all networks that are sound in themselves."""
     for name, plan in plans.items():
@@ -65,15 +64,15 @@ def whole(
     _roles(tree, problems)
     _meeting(tree, plans, fields, problems)
     _translation(tree, plans, fields, problems)
-    critic(tree, plans, problems)
+    check_critic(tree, plans, problems)
     growing(tree, plans, problems)
     _unused_latents(tree, plans, problems)
     _exports(tree, problems)
-    evaluation(tree, plans, problems)
+    check_evaluation(tree, plans, problems)
     _memory(tree, plans, memory, problems)
 
 
-def _output(plan: Plan, node: Node, tree: Node, fields: Mapping[str, Shape | None], problems: Problems) -> None:
+def _output(plan: Plan, node: YamlNode, tree: YamlNode, fields: Mapping[str, Shape | None], problems: Problems) -> None:
     at, where = node.get("output") or node, f"networks.{plan.name}.output"
     wanted = fields.get(plan.output_name)
     if wanted is not None and plan.output_shape != wanted:
@@ -102,7 +101,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _order(tree: Node, problems: Problems) -> None:
+def _order(tree: YamlNode, problems: Problems) -> None:
     """Ranges begin with the smaller number."""
     data, latent = tree.get("data"), tree.get("latent")
     stated = data.get("range") if data is not None else None
@@ -126,7 +125,7 @@ def _order(tree: Node, problems: Problems) -> None:
                 )
 
 
-def _roles(tree: Node, problems: Problems) -> None:
+def _roles(tree: YamlNode, problems: Problems) -> None:
     """An algorithm trains networks of certain names, on data, for a training section."""
     algorithm, training, networks = _given(tree, "algorithm"), _given(tree, "training"), tree.get("networks")
     if algorithm is None:
@@ -148,7 +147,7 @@ def _roles(tree: Node, problems: Problems) -> None:
             )
 
 
-def _meeting(tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems) -> None:
+def _meeting(tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems) -> None:
     """A game feeds both players from the batch, and hands D what G makes in the place of the real one."""
     networks, latent = tree.get("networks"), tree.get("latent")
     made, judge = plans.get("generator"), plans.get("discriminator")
@@ -170,7 +169,9 @@ def _meeting(tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Shape |
             problems.add(place, "networks.generator.output", text)
 
 
-def _translation(tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems) -> None:
+def _translation(
+    tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems
+) -> None:
     """Each translator leads from one domain to the other, and each judge sees one domain; both alone."""
     algorithm, data = _given(tree, "algorithm"), _given(tree, "data")
     if (
@@ -187,7 +188,7 @@ def _translation(tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Sha
     for role, (takes, makes) in roles.items():
         if (plan := plans.get(role)) is None:
             continue
-        node: Node = tree.get("networks").get(role)  # type: ignore[union-attr, assignment]
+        node: YamlNode = tree.get("networks").get(role)  # type: ignore[union-attr, assignment]
         for key, wanted, found in (("inputs", takes, ", ".join(plan.inputs)), ("output", makes, plan.output_name)):
             place = (node.get(key) or node).place
             if wanted is not None and found != wanted and not problems.at(place):
@@ -195,13 +196,13 @@ def _translation(tree: Node, plans: Mapping[str, Plan], fields: Mapping[str, Sha
                 problems.add(place, f"networks.{role}.{key}", f"{verb} images of '{wanted}', received '{found}'")
 
 
-def _given(tree: Node, section: str) -> Node | None:
+def _given(tree: YamlNode, section: str) -> YamlNode | None:
     """A section that says something."""
     node = tree.get(section)
     return None if node is None or node.value is None else node
 
 
-def _unused_latents(tree: Node, plans: Mapping[str, Plan], problems: Problems) -> None:
+def _unused_latents(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
     latent, networks = tree.get("latent"), tree.get("networks")
     if latent is None or networks is None or len(plans) < len(list(networks.entries())):
         return
@@ -211,7 +212,7 @@ def _unused_latents(tree: Node, plans: Mapping[str, Plan], problems: Problems) -
             problems.add(entry.place, f"latent.{name}", "feeds no network. Name it in the 'inputs' of one")
 
 
-def _exports(tree: Node, problems: Problems) -> None:
+def _exports(tree: YamlNode, problems: Problems) -> None:
     export, networks = tree.get("export"), tree.get("networks")
     names = export.get("networks") if export is not None else None
     if names is None or not names.is_list or networks is None:
@@ -224,7 +225,7 @@ def _exports(tree: Node, problems: Problems) -> None:
             )
 
 
-def _memory(tree: Node, plans: Mapping[str, Plan], memory: int, problems: Problems) -> None:
+def _memory(tree: YamlNode, plans: Mapping[str, Plan], memory: int, problems: Problems) -> None:
     networks = tree.get("networks")
     assert networks is not None
     for plan in plans.values():
@@ -255,9 +256,9 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
 
 
-def at(tree: Node, *keys: str) -> Node | None:
+def at(tree: YamlNode, *keys: str) -> YamlNode | None:
     """The node at the end of a path of keys, where there is one."""
-    node: Node | None = tree
+    node: YamlNode | None = tree
     for key in keys:
         node = node.get(key) if node is not None else None
     return node

@@ -21,11 +21,11 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zoo.spec.nodes import Node
-from zoo.spec.plan import Plan, Step
-from zoo.spec.problems import Place, Problems
-from zoo.spec.schema import below, completed, names_of
+from zoo.spec.diagnostics import Place, Problems
+from zoo.spec.plan import LayerCall, Plan
 from zoo.spec.shapes import RULES, Shape
+from zoo.spec.validate import below, completed, names_of
+from zoo.spec.yaml_tree import YamlNode
 
 FEATURES = "features"  # the name that a spec gives to the tensor between a head and the rest
 HEADS = 10_000  # above all numbers of a final plan
@@ -40,7 +40,7 @@ class GrowthError(ValueError):
         self.place, self.where, self.text = place, where, text
 
 
-def growing(tree: Node, plans: Mapping[str, Plan], problems: Problems) -> None:
+def growing(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
     """Report what keeps the networks of `progressive` from growing."""
     algorithm = tree.get("algorithm")
     args = algorithm.get("progressive") if algorithm is not None else None
@@ -148,12 +148,12 @@ class _Draft:
     def __init__(self, plan: Plan, inputs: Mapping[str, Shape]) -> None:
         self.plan, self.inputs = plan, inputs
         self.shapes = dict(enumerate(inputs.values()))
-        self.steps: list[Step] = []
+        self.steps: list[LayerCall] = []
 
     def add(self, layer: str, args: Mapping[str, Any], inputs: tuple[int, ...], size: int, joint: int) -> int:
         """One more step, among those that join the branches of `size`. Returns its number."""
         place = self.plan.steps[-1].place
-        like = Step(layer, args, inputs, size * HEADS + _JOINTS + joint, self.plan.steps[-1].cost, place, FEATURES)
+        like = LayerCall(layer, args, inputs, size * HEADS + _JOINTS + joint, self.plan.steps[-1].cost, place, FEATURES)
         return self.extend([like], {like.output: like.output})[like.output]
 
     def joined(self, old: int, new: int, size: int) -> int:
@@ -161,7 +161,9 @@ class _Draft:
         difference = self.add("Subtract", {}, (new, old), size, 1)
         return self.add("Add", {}, (old, self.add("Fade", {}, (difference,), size, 2)), size, 3)
 
-    def extend(self, steps: Iterable[Step], given: Mapping[int, int] | None = None, offset: int = 0) -> dict[int, int]:
+    def extend(
+        self, steps: Iterable[LayerCall], given: Mapping[int, int] | None = None, offset: int = 0
+    ) -> dict[int, int]:
         """Append `steps`, numbered `offset` higher, that read other tensors where `given` says so; those that stand
         there already stay. Returns the numbers that their results have now."""
         numbers, present = dict(given or {}), {step.output for step in self.steps}
@@ -182,7 +184,7 @@ class _Draft:
         )  # fmt: skip
 
 
-def _upstream(plan: Plan, tensor: int, given: Iterable[int] = ()) -> list[Step]:
+def _upstream(plan: Plan, tensor: int, given: Iterable[int] = ()) -> list[LayerCall]:
     """The steps that make `tensor` of the inputs and of what is `given`, in order."""
     given = set(given)
     wanted, found = {tensor} - given, []
@@ -193,7 +195,7 @@ def _upstream(plan: Plan, tensor: int, given: Iterable[int] = ()) -> list[Step]:
     return found[::-1]
 
 
-def _of_size(plan: Plan, steps: list[Step], size: int, *, last: bool) -> int:
+def _of_size(plan: Plan, steps: list[LayerCall], size: int, *, last: bool) -> int:
     """The number of the first or last image of this height that `steps` make."""
     found = [step.output for step in steps if len(step.cost.shape) == 3 and step.cost.shape[:2] == (size, size)]
     if not found:
@@ -205,7 +207,7 @@ def _shapes(plan: Plan) -> Iterable[tuple[int, Shape]]:
     return [*enumerate(plan.inputs.values()), *((step.output, step.cost.shape) for step in plan.steps)]
 
 
-def _with_filters(plan: Plan, head: list[Step], maps: int) -> list[Step]:
+def _with_filters(plan: Plan, head: list[LayerCall], maps: int) -> list[LayerCall]:
     """The head with as many maps at its end."""
     at = next((i for i in reversed(range(len(head))) if "filters" in head[i].args), None)
     if at is None:
@@ -214,7 +216,7 @@ def _with_filters(plan: Plan, head: list[Step], maps: int) -> list[Step]:
     return [*head[:at], changed, *head[at + 1 :]]
 
 
-def _error(plan: Plan, text: str, step: Step | None = None) -> GrowthError:
+def _error(plan: Plan, text: str, step: LayerCall | None = None) -> GrowthError:
     """`text` with the place of `step`, or of the whole network."""
     where = step.where if step else f"networks.{plan.name}"
     return GrowthError((step or plan.steps[0]).place, where, f"cannot grow: {text}")

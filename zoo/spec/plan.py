@@ -1,4 +1,4 @@
-"""A network that is known to fit together, as a flat list of steps: what `zoo.networks` builds and `zoo.fold` folds."""
+"""A network that is known to fit together, as a flat list of layer calls, which `zoo.nn.networks` builds."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.spec.problems import Place
+from zoo.spec.diagnostics import Place
 from zoo.spec.shapes import RULES, Cost, Shape
 
 
 @dataclass(frozen=True)
-class Step:
+class LayerCall:
     """One layer of a network. `inputs` are tensor numbers: 0.. are the network's inputs, the others earlier steps."""
 
     layer: str
@@ -31,7 +31,7 @@ class Plan:
 
     name: str
     inputs: Mapping[str, Shape]
-    steps: tuple[Step, ...]
+    steps: tuple[LayerCall, ...]
     output_name: str
     output: int
     output_shape: Shape

@@ -2,7 +2,7 @@
 
 A signature such as `def minimax(*, discriminator_weight: PositiveFloat = 1.0)` or a dataclass field
 `steps: PositiveInt` IS the schema:
-`zoo.spec.generate` turns it into specs/schema.json, `construct` turns checked YAML values into it.
+tools/schema.py turns it into specs/schema.json, `construct` turns checked YAML values into it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union
 
-from zoo.registry import Registry
+from zoo.core.registry import Registry
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind:
+class PartOf:
     """Says which registry a `Part` is taken from."""
 
     name: str
@@ -62,13 +62,13 @@ Identifier = Annotated[str, Limits(pattern="[a-z][a-z0-9_]{0,63}", description="
 Duration = Annotated[
     str, Limits(pattern=r"(?!0+(\.0+)?[smh])[0-9]+(\.[0-9]+)?[smh]", description="a time such as 90s, 5m or 2h")
 ]
-Optimizer = Annotated[Part, Kind("optimizer")]
-Schedule = Annotated[Part, Kind("schedule")]
-Loss = Annotated[Part, Kind("loss")]
-PenaltyPart = Annotated[Part, Kind("penalty")]
-Prior = Annotated[Part, Kind("prior")]
-Source = Annotated[Part, Kind("source")]
-AlgorithmPart = Annotated[Part, Kind("algorithm")]
+Optimizer = Annotated[Part, PartOf("optimizer")]
+Schedule = Annotated[Part, PartOf("schedule")]
+Loss = Annotated[Part, PartOf("loss")]
+PenaltyPart = Annotated[Part, PartOf("penalty")]
+Prior = Annotated[Part, PartOf("prior")]
+Source = Annotated[Part, PartOf("source")]
+AlgorithmPart = Annotated[Part, PartOf("algorithm")]
 
 
 def construct(annotation: Any, value: Any) -> Any:

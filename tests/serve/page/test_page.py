@@ -9,7 +9,7 @@ from chromium import SHIPPED
 from PIL import Image
 
 import zoo
-from zoo import pictures
+from zoo.core import pictures
 
 TIME = re.compile(r"[\d.]+ m?s( for \d+)?")
 

@@ -12,7 +12,7 @@ from live import Live
 from PIL import Image
 
 import zoo
-from zoo import pictures
+from zoo.core import pictures
 
 FILES = [file for file in sorted(PAGE.iterdir()) if file.suffix in (".html", ".css", ".js", ".mjs", ".svg")]
 

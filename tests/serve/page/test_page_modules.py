@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from zoo import arrays, priors
-from zoo.tensor import Tensor
+from zoo.artifact.tensor import Tensor
+from zoo.core.images import from_uint8, to_uint8
+from zoo.runtime import priors
+from zoo.runtime.inputs import nearest_size
 
 SEEDS = (0, 1, 20_000, 2**32 - 1)
 NAMES = ("z", "label", "мир")
@@ -123,11 +125,11 @@ def test_pixels_are_scaled_as_by_the_runtime(node):
         pixels = node(
             "pixels.js", "return toUint8(Float32Array.from(given.raw), given.limits)", raw=raw.tolist(), limits=limits
         )
-        np.testing.assert_array_equal(pixels, arrays.to_uint8(raw, limits))
+        np.testing.assert_array_equal(pixels, to_uint8(raw, limits))
         back = node(
             "pixels.js", "return fromUint8(Uint8Array.from({length: 256}, (_, i) => i), given.limits)", limits=limits
         )
-        np.testing.assert_array_equal(float32(back), arrays.from_uint8(np.arange(256, dtype=np.uint8), limits))
+        np.testing.assert_array_equal(float32(back), from_uint8(np.arange(256, dtype=np.uint8), limits))
     exact = node("pixels.js", "return toUint8([0.5, 1.5, 2.5, 254.5], [0, 255])")
     assert exact == [0, 2, 2, 254]  # half to even
     refused = node("pixels.js", "try { toUint8([0, NaN], [0, 1]) } catch (error) { return error.message }")
@@ -135,7 +137,7 @@ def test_pixels_are_scaled_as_by_the_runtime(node):
 
 
 def test_a_photo_becomes_grey_as_by_the_runtime(node):
-    from zoo.data.prepare import grey
+    from zoo.core.images import grey
 
     rgb = np.random.randint(0, 256, (1, 1, 500, 3), dtype=np.uint8)
     rgba = np.concatenate([rgb, np.full((1, 1, 500, 1), 255, np.uint8)], axis=-1).ravel().tolist()
@@ -161,7 +163,7 @@ def test_the_size_of_a_photo_is_the_nearest_that_is_allowed(node):
     sizes = [(h, w) for h in (1, 9, 10, 11, 14, 18) for w in (8, 22, 30)]
     code = "return given.sizes.map(([h, w]) => allowed(given.input, h, w, Math.max(h, w)))"
     found = node("pixels.js", code, input=stated, sizes=sizes)
-    assert [tuple(size) for size in found] == [arrays.near(image, h, w) for h, w in sizes]
+    assert [tuple(size) for size in found] == [nearest_size(image, h, w) for h, w in sizes]
     assert node("pixels.js", "return allowed(given.input, 3000, 4000, 32)", input=stated) == [24, 32]
     assert node("pixels.js", "return allowed({shape: ['batch', 28, 30, 1]}, 3000, 4000, 99)") == [28, 30]
     assert node("pixels.js", "return longestSides(given.input)", input=stated) == [16, 32, 64]

@@ -1,0 +1,128 @@
+"""`zoo new`: a copy of a spec that works, under its own name, which passes the check wherever it stands."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import tiny
+
+from zoo.cli import new
+from zoo.core.errors import UsageError
+from zoo.spec.read import read_spec
+from zoo.spec.validate import specs_folder
+
+BASES = [*new.shipped(), new.TEMPLATE]
+
+
+def has(base):
+    if not (specs_folder() / f"{base}.yaml").is_file():
+        pytest.skip(f"specs/{base}.yaml is not there yet")
+
+
+def test_shipped_specs_by_name():
+    shipped = new.shipped()
+    assert {"dcgan", "vanilla"} <= shipped.keys() and not [name for name in shipped if name.startswith("_")]
+    assert all(path.is_file() and path.stem == name for name, path in shipped.items())
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_copy_is_the_same_model_under_another_name(tmp_path, base):
+    has(base)
+    path = new.write("my_gan", base=base, folder=tmp_path / "deep" / "down")
+    assert path == tmp_path / "deep" / "down" / "my_gan.yaml"
+    made, origin = read_spec(path), read_spec(specs_folder() / f"{base}.yaml")
+    assert made.name == "my_gan"
+    assert {**made.document, "name": origin.name} == origin.document
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_first_lines_help(tmp_path, base):
+    has(base)
+    path = new.write("my_gan", base=base, folder=tmp_path)
+    first, *rest = path.read_text("utf-8").splitlines()
+    schema = first.removeprefix("# yaml-language-server: $schema=")
+    assert "title" in json.loads((tmp_path / schema).read_text())["properties"]
+    assert not [line for line in rest if line.startswith("# yaml-language-server")]
+    head = "\n".join(rest[:2])
+    assert head.startswith(f"# Begun from {base}.") and f"zoo check {path}" in head and f"zoo build {path}`" in head
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_advice_about_digits_is_good(tmp_path, base):
+    """The flags that the file names for a first try without download make a spec that fits together."""
+    has(base)
+    path = new.write("my_gan", base=base, folder=tmp_path)
+    line = path.read_text("utf-8").splitlines()[2]
+    assert "--budget 1m" in line
+    flags = re.search(r"--set (.*) --budget", line)
+    spec = read_spec(path, flags[1].split() if flags else ())
+    translates = "a" in spec.fields  # between two sets of pictures, which digits are not
+    assert spec.sections.data.source.name in (("emoji",) if translates else ("digits", "ring", "grid"))
+
+
+def test_comments_are_kept(tmp_path):
+    path = new.write("my_gan", base="vanilla", folder=tmp_path)
+    assert "xla: true  # measured" in path.read_text("utf-8")
+
+
+def test_a_spec_that_extends_another_is_written_whole(tmp_path, monkeypatch):
+    folder = tmp_path / "specs"
+    folder.mkdir()
+    (folder / "dense.yaml").write_text(tiny.DENSE)
+    (folder / "wide.yaml").write_text("extends: dense.yaml\nname: wide\ntraining: {batch_size: 7}\n")
+    monkeypatch.setattr("zoo.spec.validate.specs_folder", lambda: folder)
+    made = read_spec(new.write("my_gan", base="wide", folder=tmp_path / "elsewhere"))
+    assert (
+        made.name == "my_gan" and made.sections.training.batch_size == 7 and made.plans["generator"].parameters == 256
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (tiny.DENSE, ":"),
+        (tiny.POINTS, ":"),
+        (tiny.DENSE.replace("source: digits", "source: mnist, size: 8"),
+         " without download: --set data.source=digits data.size=8"),
+        (tiny.DENSE.replace("source: digits", "source: cifar10, size: [8, 4]").replace("[8, 8, 1]", "[8, 4, 3]")
+         .replace("units: 64", "units: 96"),
+         " without download: --set data.source=digits data.size=[8,4] data.channels=3"),
+    ],
+    ids=["digits", "points", "square", "colour"],
+)  # fmt: skip
+def test_flags_without_download(tmp_path, text, hint):
+    spec = tiny.read(tmp_path, text)
+    assert new._without_download(spec) == hint
+    if "--set" in hint:
+        tiny.read(tmp_path, text, *hint.partition("--set ")[2].split())
+
+
+def test_nothing_is_overwritten(tmp_path):
+    path = new.write("my_gan", base="dcgan", folder=tmp_path)
+    path.write_text("mine")
+    with pytest.raises(UsageError, match=r"my_gan\.yaml exists already; choose another name or remove it"):
+        new.write("my_gan", base="dcgan", folder=tmp_path)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["", "My_gan", "1gan", "my-gan", "../evil", "a/b", "a b", "x" * 65, "my_gan\n", "gän"])
+def test_names_that_are_none(tmp_path, name):
+    with pytest.raises(UsageError, match="a model's name is a lower-case word such as my_gan, received"):
+        new.write(name, base="dcgan", folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("base", "hint"), [("dcgann", "Did you mean 'dcgan'?"), ("../dcgan", "Known: "), ("", "Known: ")]
+)
+def test_bases_that_are_none(tmp_path, base, hint):
+    with pytest.raises(UsageError, match=f"there is no spec '{re.escape(base)}' to begin from") as caught:
+        new.write("my_gan", base=base, folder=tmp_path)
+    assert hint in str(caught.value) and list(tmp_path.iterdir()) == []
+
+
+def test_here_is_where_one_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert new.write("my_gan", base="dcgan") == Path("my_gan.yaml")
+    assert read_spec("my_gan.yaml").name == "my_gan"

@@ -1,0 +1,161 @@
+"""`zoo sample` and `zoo translate`: files in, files out, and one line for what cannot be."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx_nets as nets
+import pytest
+from PIL import Image
+
+import zoo
+from zoo.core import pictures
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    facts = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
+    return nets.save_several(tmp_path_factory.mktemp("artifact") / "photos", [nets.negative(), nets.negative()], facts)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return nets.save(tmp_path_factory.mktemp("artifact") / "tiny", nets.images(), nets.describe())
+
+
+@pytest.fixture
+def zoo_says(zoo_says, tmp_path, monkeypatch):
+    """As everywhere, in a folder of the test."""
+    monkeypatch.chdir(tmp_path)
+    return zoo_says
+
+
+def picture(path, height, width, channels=3):
+    pixels = np.random.RandomState(height).randint(256, size=(height, width, channels)).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(path)
+    return pixels
+
+
+def test_one_image(zoo_says, photos, tmp_path):
+    pixels = picture(tmp_path / "face.png", 16, 24)
+    code, out, err = zoo_says("translate", photos, "face.png", "--network", "a_to_b", "--out", "deep/other.png")
+    assert (code, out, err) == (0, "deep/other.png: 24 x 16 pixels from face.png\n", "")
+    np.testing.assert_array_equal(pictures.read_png("deep/other.png"), 255 - pixels)
+
+
+def test_many_images_of_many_sizes_and_kinds(zoo_says, photos, tmp_path):
+    first, grey = picture(tmp_path / "in/one.png", 8, 12), picture(tmp_path / "in/grey.png", 16, 16, channels=1)
+    Image.fromarray(first).save(tmp_path / "in/lossy.jpg", quality=95)
+    code, out, _ = zoo_says("translate", photos, *sorted(Path("in").iterdir()), "--network", "b_to_a")
+    assert code == 0 and len(out.splitlines()) == 3
+    np.testing.assert_array_equal(pictures.read_png("translated/one.png"), 255 - first)
+    np.testing.assert_array_equal(pictures.read_png("translated/grey.png"), 255 - grey.repeat(3, axis=-1))
+    with Image.open("in/lossy.jpg") as lossy:
+        np.testing.assert_array_equal(pictures.read_png("translated/lossy.png"), 255 - np.asarray(lossy))
+
+
+@pytest.mark.parametrize(("fit", "corner"), [("crop", None), ("resize", None), ("pad", 255)])
+def test_fit_brings_an_image_to_the_nearest_size(zoo_says, photos, tmp_path, fit, corner):
+    picture(tmp_path / "odd.png", 17, 30)
+    code, out, _ = zoo_says("translate", photos, "odd.png", "--network", "a_to_b", "--fit", fit, "--out", "even.png")
+    assert code == 0 and out == "even.png: 28 x 16 pixels from odd.png\n"
+    made = pictures.read_png("even.png")
+    assert made.shape == (16, 28, 3) and (corner is None or made[0, 0].tolist() != [0, 0, 0])
+
+
+def test_a_folder_may_have_a_dot_in_its_name(zoo_says, photos, tmp_path):
+    picture(tmp_path / "a.png", 16, 16)
+    (tmp_path / "made.today").mkdir()
+    code, out, _ = zoo_says("translate", photos, "a.png", "--network", "a_to_b", "--out", "made.today")
+    assert code == 0 and out == "made.today/a.png: 16 x 16 pixels from a.png\n"
+
+
+def test_another_size_is_told_with_the_nearest(zoo_says, photos, tmp_path):
+    picture(tmp_path / "odd.png", 17, 32)
+    code, out, err = zoo_says("translate", photos, "odd.png", "--network", "a_to_b")
+    assert (code, out) == (2, "") and not Path("translated").exists()
+    assert err.startswith("odd.png: input 'a': height and width multiples of 4 from 8, received 17 x 32; the nearest")
+    assert err.endswith("height 16 or 20. Or let --fit crop or --fit resize bring it to an allowed size\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["in/a.png"], "photos: holds the networks a_to_b, b_to_a; name one"),
+        (["in/a.png", "--network", "c"], "there is no network 'c' in it"),
+        (["none.png", "--network", "a_to_b"], "none.png is not a readable image"),
+        (["in/text.png", "--network", "a_to_b"], "in/text.png is not a readable image"),
+        (["in/a.png", "more/a.png"], "several images would become translated/a.png"),
+        (["in/a.png", "--out", "in"], "--out: in/a.png would take the place of the image itself"),
+        (["in/a.png", "--out", "in/a.png"], "--out: in/a.png would take the place of the image itself"),
+        (["in/a.png", "--out", "b.jpg"], "--out names a folder, or for a single image a .png file; received 'b.jpg'"),
+        (["in/a.png", "in/b.png", "--out", "b.png"], "--out names a folder, or for a single image a .png file"),
+        (["in/a.png", "--fit", "stretch"], "invalid choice: 'stretch'"),
+        ([], "the following arguments are required: IMAGE"),
+    ],
+)
+def test_translate_mistakes(zoo_says, photos, tmp_path, flags, told):
+    for name in ("in/a.png", "in/b.png", "more/a.png"):
+        picture(tmp_path / name, 8, 8)
+    (tmp_path / "in/text.png").write_text("no picture")
+    before = (tmp_path / "in/a.png").read_bytes()
+    code, out, err = zoo_says("translate", photos, *flags)
+    assert (code, out) == (2, "") and told in err and (tmp_path / "in/a.png").read_bytes() == before
+
+
+def test_a_generator_does_not_translate_and_a_translator_does_not_draw(zoo_says, photos, tiny, tmp_path):
+    picture(tmp_path / "a.png", 8, 8)
+    code, _, err = zoo_says("translate", tiny, "a.png")
+    assert code == 2 and err == f"tiny takes no images, it makes them: zoo sample {tiny}\n"
+    code, _, err = zoo_says("sample", photos, "--network", "b_to_a")
+    assert code == 2 and err == f"photos_b_to_a translates images: zoo translate {photos} IMAGE... --network b_to_a\n"
+
+
+def test_sample_of_a_named_network(zoo_says, tmp_path):
+    facts = [nets.describe(network=name) for name in ("first", "second")]
+    folder = nets.save_several(tmp_path / "two", [nets.images(), nets.images(seed=1)], facts)
+    assert zoo_says("sample", folder, "-n", 3, "--network", "second", "--out", "a.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("a.npy"), zoo.load(folder, network="second").sample(3))
+    assert (np.load("a.npy") != zoo.load(folder, network="first").sample(3)).any()
+    assert "holds the networks first, second" in zoo_says("sample", folder)[2]
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_a_walk_as_an_animation(zoo_says, tiny, kind):
+    code, out, err = zoo_says("sample", tiny, "-n", 12, "--seed", 2, "--walk", "--out", f"deep/walk.{kind}")
+    assert (code, out, err) == (0, f"deep/walk.{kind}: 12 from Tiny GAN, seed 2\n", "")
+    with Image.open(f"deep/walk.{kind}") as film:
+        assert film.n_frames == 12 and film.info["loop"] == 0 and film.size == (64, 64)  # 8 x 8 pixels can be seen
+    assert zoo_says("sample", tiny, "-n", 12, "--seed", 2, "--walk", "--out", "walk.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("walk.npy"), zoo.load(tiny).walk(12, seed=2))
+    assert zoo_says("sample", tiny, "-n", 5, "--interpolate", "--out", "way.gif")[0] == 0
+
+
+def test_points_walk_as_numbers_not_as_an_animation(zoo_says, tmp_path):
+    points = nets.save(tmp_path / "points", nets.points(), nets.describe_points())
+    code, _, err = zoo_says("sample", points, "--walk", "--out", "walk.gif")
+    assert code == 2 and err == "--out: points makes no images that could move: let it end in .npy or .png\n"
+    assert zoo_says("sample", points, "-n", 8, "--walk", "--out", "walk.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("walk.npy"), zoo.load(points).walk(8))
+    assert not Path("walk.gif").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--out", "a.gif"], "--out: a .gif shows a walk: add --walk (in a loop) or --interpolate"),
+        (["--walk", "--interpolate"], "not allowed with argument"),
+        (["--walk", "-n", "3"], "n must be a whole number in 4..1000000000, received 3"),
+        (["--walk", "--out", "a.mp4"], ".gif or .webp (an animation), received 'a.mp4'"),
+        (["--provider", "tpu"], "provider must be cpu or cuda, received 'tpu'"),
+        (["--precision", "fp16"], "there is no variant 'fp16'. `zoo convert FOLDER --precision fp16` makes it."),
+    ],
+)
+def test_walk_and_loading_mistakes(zoo_says, tiny, flags, told):
+    code, out, err = zoo_says("sample", tiny, *flags)
+    assert (code, out) == (2, "") and told in err and not list(Path().iterdir())
+
+
+def test_help_has_examples(zoo_says):
+    code, out, _ = zoo_says("translate", "--help")
+    assert code == 0 and "zoo translate exported/cyclegan photos/*.jpg --network b_to_a --fit crop" in out

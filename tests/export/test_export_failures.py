@@ -1,0 +1,109 @@
+"""An export that fails: what is told, and that the artifact that stood there still stands."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import keras
+import pytest
+import tiny
+
+from zoo.core.errors import ExportError, UsageError
+from zoo.export import exporter
+from zoo.nn import batch_norm
+from zoo.runtime import parity
+from zoo.train import loop
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("broken", ["runtime.parity.check", "export.exporter.markdown", "core.pictures.write_png"])
+def test_a_failure_leaves_what_was_there(exported, tiny_run, tmp_path, monkeypatch, broken):
+    shutil.copytree(exported.folder, tmp_path / "tiny")
+    before = contents(tmp_path / "tiny")
+
+    def fail(*args, **kwargs):
+        raise ExportError("no")
+
+    monkeypatch.setattr(f"zoo.{broken}", fail)
+    with pytest.raises(ExportError, match=r"^no$"):
+        exporter.export(tiny_run, out=tmp_path)
+    assert contents(tmp_path / "tiny") == before and [p.name for p in tmp_path.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("error", [OSError(18, "no"), KeyboardInterrupt()], ids=["OSError", "Ctrl-C"])
+def test_the_old_artifact_returns_when_the_new_one_cannot_move(tmp_path, monkeypatch, error):
+    new, target = tmp_path / "aside" / "tiny", tmp_path / "tiny"
+    for folder in (new, target):
+        folder.mkdir(parents=True)
+        (folder / "generator.onnx").write_text(str(folder))
+    rename = Path.rename
+
+    def fail(self, other):
+        if self == new:
+            raise error
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(type(error)):
+        exporter._swap(new, target)
+    assert (target / "generator.onnx").read_text() == str(target)
+
+
+def test_ctrl_c_while_exporting(exported, tiny_run, tmp_path, monkeypatch):
+    shutil.copytree(exported.folder, tmp_path / "tiny")
+    before = contents(tmp_path / "tiny")
+    monkeypatch.setattr(parity, "check", lambda *args: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        exporter.export(tiny_run, out=tmp_path)
+    assert contents(tmp_path / "tiny") == before and [p.name for p in tmp_path.iterdir()] == ["tiny"]
+
+
+def test_a_difference_to_keras_is_told_in_figures(tiny_run, tmp_path, monkeypatch):
+    folded = batch_norm.folded
+
+    def wrong(plan, network, layers):
+        result = folded(plan, network, layers)
+        result.set_weights([w * 1.01 for w in result.get_weights()])
+        return result
+
+    monkeypatch.setattr(exporter, "folded", wrong)
+    figures = r"batch_1 [0-9.]+e-0[1-3], batch_3 .*, all_-10 .*e"
+    told = rf"^tiny: the ONNX file differs from Keras by more than 0\.0001: {figures}"
+    with pytest.raises(ExportError, match=told) as caught:
+        exporter.export(tiny_run, out=tmp_path)
+    assert caught.value.exit_code == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_a_parity_check_that_saw_tensorflow_does_not_count(tiny_run, tmp_path, monkeypatch):
+    figures = {"max_abs_difference": 0.0, "cases": {}, "tensorflow_loaded": True, "onnxruntime": "1"}
+    monkeypatch.setattr(parity, "check", lambda *args: figures)
+    with pytest.raises(ExportError, match="had loaded TensorFlow"):
+        exporter.export(tiny_run, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("export.networks=[generator,generator]", "one or more of the networks generator, discriminator, each once"),
+        ("export.networks=[]", r"received export\.networks \[\]"),
+        (
+            "export.networks=[discriminator]",
+            "input 'image' of 'discriminator', .* is neither a latent nor a label, nor",
+        ),
+    ],
+)
+def test_what_cannot_be_exported(tiny_run, tmp_path, override, message):
+    spec = tiny.read(tmp_path, tiny.GAN, override)
+    run = loop.Run(spec, tiny_run.algorithm, 4, 1.0, "", "two cores", tmp_path)
+    with pytest.raises(UsageError, match=message):
+        exporter.export(run, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_backend_is_refused(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(UsageError, match="export runs on the TensorFlow backend, received KERAS_BACKEND=torch"):
+        exporter.export(tiny_run, out=tmp_path / "out")

@@ -1,0 +1,89 @@
+"""Run by tests/test_backends.py in a process of its own, because Keras has one backend per process.
+
+    python backend_steps.py FOLDER STEPS
+
+continues every FOLDER/<game>.npz under FOLDER/<game>.yaml by STEPS steps, writes FOLDER/<game>.<backend>.npz, and
+prints as JSON the losses of every step of each game, and the values of the small functions on derivatives here.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+
+from zoo.nn import autodiff, optimizers
+from zoo.spec.feeds import load_data
+from zoo.spec.read import read_spec
+from zoo.train import checkpoint, loop
+
+
+def losses(algorithm, batches, steps):
+    """Of every step, compiled as `fit` does it; an algorithm that grows begins each of its stages."""
+    rows = []
+    while len(rows) < steps:
+        algorithm.begin(len(rows))
+        algorithm.compile()
+        end = min(algorithm.pause(len(rows)) or steps, steps)
+        for step in range(len(rows), end):
+            batch = {name: keras.ops.convert_to_tensor(value) for name, value in batches[step].items()}
+            rows.append(algorithm.train_on_batch(batch, return_dict=True))
+    return [{name: float(value) for name, value in row.items()} for row in rows]
+
+
+def second_derivative():
+    """Of v ** 3 at v = 2, which is 12, through two nested calls of `value_and_grad`."""
+    v = keras.Variable(2.0)
+    slope = autodiff.value_and_grad(
+        lambda: (autodiff.value_and_grad(lambda: (v**3, {}), [v]).gradients[0], {}),
+        [v],
+    )
+    return float(slope.gradients[0])
+
+
+def derivative_of_a_slope():
+    """d / dw of sum (d sum(w x^2) / dx)^2 = 8 w x^2, [48, -36]; and how many variables the inner call would move: 0."""
+    w, x = keras.Variable([1.5, -0.5]), keras.ops.convert_to_tensor([[2.0, 3.0]])
+    norm = keras.layers.BatchNormalization()
+    norm.build((None, 2))
+
+    def loss():
+        def critic(t):
+            norm(t, training=True)
+            return keras.ops.sum(w * t**2)
+
+        return keras.ops.sum(keras.ops.square(autodiff.input_gradient(critic, x))), {}
+
+    found = autodiff.value_and_grad(loss, [w])
+    return [*map(float, found.gradients[0]), len(found.updates)]
+
+
+def slope_of_adam_at_rest():
+    """d w' / d gradient of an unrolled Adam's first update at gradient 0: -0.1 sqrt(1 - 0.99) / 0.01 = -1, not NaN."""
+    weight, gradient = keras.Variable([1.0]), keras.Variable([0.0])
+    adam = keras.optimizers.Adam(learning_rate=0.1, beta_1=0.5, beta_2=0.99, epsilon=0.01)
+    adam.build([weight])
+
+    def moved():
+        (after,) = optimizers.Unrolled(adam).step([weight.value], [gradient.value])
+        return keras.ops.sum(after), {}
+
+    return float(autodiff.value_and_grad(moved, [gradient]).gradients[0][0])
+
+
+def derivatives():
+    return {"second": second_derivative(), "of_a_slope": derivative_of_a_slope(), "of_adam": slope_of_adam_at_rest()}
+
+
+if __name__ == "__main__":
+    folder, steps = Path(sys.argv[1]), int(sys.argv[2])
+    played = {}
+    for path in sorted(folder.glob("*.yaml")):
+        read = read_spec(path)
+        algorithm = loop.make(read)
+        checkpoint.load(path.with_suffix(".npz"), algorithm, read.document)
+        played[path.stem] = losses(algorithm, loop.make_batches(read, algorithm, load_data(read)), steps)
+        progress = checkpoint.Progress(steps, 1.0, loop.machine())
+        end = path.with_suffix(f".{keras.backend.backend()}.npz")
+        checkpoint.save(end, algorithm, progress, read.document)
+    print(json.dumps({"losses": played, "derivatives": derivatives(), "machine": loop.machine()}))

@@ -1,0 +1,77 @@
+"""Artifacts whose golden.npz a client must find again: what exported/ ships, and two whose answers are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx_nets as nets
+
+import zoo
+from zoo.artifact.manifest import Manifest, read_manifests
+from zoo.core.arrays import Array
+from zoo.core.images import to_uint8
+
+ROOT = Path(__file__).parents[2]
+CLIENTS = ROOT / "tools" / "clients"
+SHIPPED = sorted(path.parent for path in (ROOT / "exported").glob("*/manifest.json"))
+NAMES = [*(folder.name for folder in SHIPPED), "photos", "points"]
+
+
+def gather(folder: Path) -> Path:
+    """A folder of artifacts with all of `NAMES`, fit to be served or deployed."""
+    for shipped in SHIPPED:
+        (folder / shipped.name).symlink_to(shipped)
+    save_photos(folder / "photos")
+    save_points(folder / "points")
+    return folder
+
+
+def save_photos(folder: Path) -> Path:
+    """Two networks for images of any size: b = -a."""
+    facts = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
+    nets.save_several(folder, [nets.negative(), nets.negative()], facts)
+    for one, shape in zip(facts, [(2, 8, 12, 3), (3, 16, 16, 3)], strict=True):
+        a = np.random.RandomState(0).uniform(0, 1, shape).astype(np.float32)
+        np.savez(folder / one.golden, a=a, b=-a)
+    return folder
+
+
+def save_points(folder: Path) -> Path:
+    """Points in the plane, which are no picture: tanh(z A), A = diag(2, 3)."""
+    nets.save(folder, nets.points(), nets.describe_points())
+    z = np.random.RandomState(0).uniform(-1, 1, (5, 2)).astype(np.float32)
+    np.savez(folder / "golden.npz", z=z, point=np.tanh(z * np.float32([2, 3])))
+    return folder
+
+
+def networks(folder: Path) -> Iterator[tuple[Manifest, dict[str, Array], Array]]:
+    """(manifest, golden inputs, what `zoo.load` makes of them: float32 [n, ...]) for every network of an artifact."""
+    for facts in read_manifests(folder):
+        with np.load(folder / facts.golden) as golden:
+            inputs = {tensor.name: golden[tensor.name] for tensor in facts.inputs}
+        yield facts, inputs, zoo.load(folder, network=facts.network or None)(**inputs)
+
+
+def pictures(folder: Path) -> dict[str, Array]:
+    """Model name -> uint8 [n, H, W, C], for the networks that make images."""
+    return {
+        facts.model: to_uint8(raw, facts.outputs[0].range)
+        for facts, _, raw in networks(folder)
+        if facts.outputs[0].is_image
+    }
+
+
+def disturbed(folder: Path, copy: Path) -> Path:
+    """A copy of an artifact of one network where one golden number is off by 0.001: ten times what clients allow."""
+    copy.mkdir()
+    for name in ("generator.onnx", "manifest.json"):
+        (copy / name).write_bytes((folder / name).read_bytes())
+    output = json.loads((copy / "manifest.json").read_text())["outputs"][0]["name"]
+    with np.load(folder / "golden.npz") as golden:
+        arrays = dict(golden)
+    arrays[output].flat[7] += 1e-3
+    np.savez(copy / "golden.npz", **arrays)
+    return copy

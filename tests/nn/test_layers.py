@@ -1,0 +1,254 @@
+"""Every layer of the zoo: values by hand, a config that survives, weights that learn, an ONNX graph that agrees."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from zoo.core.registry import signature_of
+from zoo.nn.layers import (
+    LAYERS,
+    EqualizedConv2D,
+    EqualizedDense,
+    Fade,
+    Maxout,
+    MinibatchStdDev,
+    OneHot,
+    PixelNorm,
+    ReflectionPadding2D,
+)
+from zoo.spec.shapes import RULES, ShapeError
+from zoo.spec.validate import names_of
+
+SPECIAL = {"OneHot": ({"classes": 5}, np.array([0, 4, 2, 2], "int64"))}
+ARGUMENTS = {"kernel_size": 3, "units": 6, "pieces": 2, "filters": 5}
+
+
+def example(name):
+    """A layer of this name with the arguments that it must have, and a batch of 4 that its shape rule accepts."""
+    if name in SPECIAL:
+        args, x = SPECIAL[name]
+        return LAYERS.get(name)(**args), x
+    parameters = signature_of(LAYERS.get(name)).parameters.values()
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    assert set(needed) <= set(ARGUMENTS), f"say in ARGUMENTS or SPECIAL what '{name}' is made with"
+    args = {key: ARGUMENTS[key] for key in needed}
+    full = LAYERS.bind(name, args)
+    for shape in ((12,), (8, 8, 4)):
+        try:
+            RULES[name]([shape], full)
+        except ShapeError:
+            continue
+        return LAYERS.get(name)(**args), np.random.RandomState(0).standard_normal((4, *shape)).astype("float32")
+    raise AssertionError(f"give '{name}' an example in SPECIAL")
+
+
+def call(layer, x, **kwargs):
+    return ops.convert_to_numpy(layer(x, **kwargs))
+
+
+def normal(*shape, seed=0):
+    return np.random.RandomState(seed).standard_normal(shape).astype("float32")
+
+
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_shape_is_the_promised_one(name):
+    layer, x = example(name)
+    promised = layer(keras.Input(x.shape[1:], batch_size=x.shape[0], dtype=str(x.dtype))).shape
+    assert call(layer, x).shape == tuple(promised)
+
+
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_config_round_trip_computes_the_same(name):
+    layer, x = example(name)
+    y = call(layer, x)
+    twin = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(twin) is type(layer) and twin.get_config() == layer.get_config()
+    twin(x)
+    twin.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(call(twin, x), y)
+
+
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_config_holds_every_argument(name):
+    """An argument that is not in the config comes back as its default."""
+    layer, _ = example(name)
+    assert names_of("layer")[name]["properties"].keys() <= layer.get_config().keys()
+
+
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_one_gradient_step_moves_every_weight_and_lowers_the_loss(name):
+    import tensorflow as tf
+
+    layer, x = example(name)
+    layer(x)
+    if not layer.trainable_variables:
+        return
+
+    def loss():
+        return ops.mean(ops.square(layer(x, training=True) - 1.0))
+
+    with tf.GradientTape() as tape:
+        first = loss()
+    gradients = tape.gradient(first, [v.value for v in layer.trainable_variables])
+    before = [ops.convert_to_numpy(v) for v in layer.trainable_variables]
+    keras.optimizers.SGD(1e-3).apply(gradients, layer.trainable_variables)
+    after = [ops.convert_to_numpy(v) for v in layer.trainable_variables]
+    assert all(not np.array_equal(old, new) for old, new in zip(before, after, strict=True))
+    assert float(loss()) < float(first)
+
+
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_onnx_computes_the_same(name):
+    import onnxruntime
+    import tensorflow as tf
+    import tf2onnx
+
+    layer, x = example(name)
+    y = call(layer, x)
+    signature = [tf.TensorSpec((None, *x.shape[1:]), x.dtype, name="x")]
+    function = tf.function(lambda x: {"y": layer(x, training=False)}, input_signature=signature)
+    model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=17)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(["y"], {"x": x})[0], y, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(session.run(["y"], {"x": x[:2]})[0], call(layer, x[:2]), rtol=0, atol=1e-5)
+
+
+def test_maxout_by_hand():
+    layer = Maxout(2, 3)
+    layer.build((None, 2))
+    layer.set_weights(
+        [np.array([[1, -1, 0, 2, 0, 0], [0, 0, 1, 0, -2, 0]], "float32"), np.array([0, 0, 0, 0, 0, 5], "float32")]
+    )
+    # x = (3, 4): unit 0 has 3, -3, 4; unit 1 has 6, -8, 5.  x = (-1, -1): -1, 1, -1 and -2, 2, 5
+    np.testing.assert_array_equal(call(layer, np.array([[3, 4], [-1, -1]], "float32")), [[4, 6], [1, 5]])
+
+
+def test_maxout_without_bias_has_none():
+    layer = Maxout(2, 3, use_bias=False)
+    layer.build((None, 2))
+    assert [v.shape for v in layer.weights] == [(2, 6)]
+
+
+def test_maxout_uses_its_initializers():
+    layer = Maxout(240, 5, kernel_initializer=keras.initializers.RandomUniform(-0.005, 0.005), bias_initializer="ones")
+    layer.build((None, 100))
+    kernel, bias = layer.get_weights()
+    assert -0.005 <= kernel.min() < -0.00499 and 0.00499 < kernel.max() <= 0.005 and (bias == 1).all()
+
+
+def test_pixel_norm_has_unit_mean_square_per_pixel():
+    y = call(PixelNorm(), 100 * normal(2, 3, 3, 16))
+    np.testing.assert_allclose(np.mean(y**2, axis=-1), 1.0, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        call(PixelNorm(), np.array([[3.0, 4.0]], "float32")), [[3 / np.sqrt(12.5), 4 / np.sqrt(12.5)]], rtol=1e-6
+    )
+
+
+def test_pixel_norm_of_zero_is_zero():
+    np.testing.assert_array_equal(call(PixelNorm(), np.zeros((1, 4), "float32")), 0)
+
+
+@pytest.mark.parametrize("group", [None, 4, 2])
+def test_minibatch_stddev_by_numpy(group):
+    x = normal(8, 3, 2, 5)
+    y = call(MinibatchStdDev(group), x)
+    size = group or 8
+    expected = np.empty((8, 3, 2, 1))
+    for m in range(8 // size):  # members of a group stand 8 / size apart, as in the authors' reshape
+        members = slice(m, None, 8 // size)
+        expected[members] = np.sqrt(x[members].astype("float64").var(axis=0) + 1e-8).mean()
+    np.testing.assert_array_equal(y[..., :5], x)
+    np.testing.assert_allclose(y[..., 5:], expected, rtol=1e-5)
+
+
+def test_minibatch_stddev_is_one_map_of_one_number():
+    y = call(MinibatchStdDev(), normal(6, 4, 4, 3))
+    assert y.shape == (6, 4, 4, 4) and np.unique(y[..., 3]).size == 1 and 0.7 < y[0, 0, 0, 3] < 1.1
+
+
+def test_minibatch_stddev_of_a_constant_batch_is_nearly_zero_and_has_a_finite_gradient():
+    import tensorflow as tf
+
+    x = tf.constant(np.repeat(normal(1, 4, 4, 3), 6, axis=0))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = MinibatchStdDev()(x)[..., 3]
+    np.testing.assert_allclose(y, 1e-4, rtol=1e-3)  # sqrt(epsilon)
+    assert np.isfinite(tape.gradient(y, x)).all()
+
+
+def test_equalized_dense_scales_at_run_time_and_leaves_the_bias():
+    layer = EqualizedDense(5)
+    layer.build((None, 50))
+    kernel, bias = normal(50, 5), normal(5, seed=1)
+    layer.set_weights([kernel, bias])
+    x = normal(3, 50, seed=2)
+    np.testing.assert_allclose(call(layer, x), x @ kernel * math.sqrt(2 / 50) + bias, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make, fan_in", [(lambda **k: EqualizedDense(400, **k), 90), (lambda **k: EqualizedConv2D(400, 3, **k), 90)]
+)
+def test_equalized_layers_store_a_standard_normal(make, fan_in):
+    layer = make()
+    layer.build((None, 90) if isinstance(layer, EqualizedDense) else (None, 8, 8, 10))
+    kernel, bias = layer.get_weights()
+    assert abs(kernel.mean()) < 4 / math.sqrt(kernel.size) and abs(kernel.std() - 1) < 4 / math.sqrt(2 * kernel.size)
+    assert (bias == 0).all() and layer.scale == pytest.approx(math.sqrt(2 / fan_in), rel=1e-12)
+
+
+def test_equalized_gain_is_an_argument():
+    one, root = EqualizedDense(4, gain=1.0), EqualizedDense(4)
+    for layer in (one, root):
+        layer.build((None, 9))
+    root.set_weights(one.get_weights())
+    x = normal(2, 9)
+    np.testing.assert_allclose(call(root, x), math.sqrt(2) * call(one, x), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "strides, padding, size", [(1, "same", 6), (2, "same", 3), (1, "valid", 4), ((2, 1), "valid", None)]
+)
+def test_equalized_conv_is_a_convolution_with_the_scaled_kernel(strides, padding, size):
+    layer = EqualizedConv2D(3, 3, strides=strides, padding=padding)
+    layer.build((None, 6, 6, 2))
+    kernel, bias = normal(3, 3, 2, 3), normal(3, seed=1)
+    layer.set_weights([kernel, bias])
+    plain = keras.layers.Conv2D(3, 3, strides=strides, padding=padding)
+    plain.build((None, 6, 6, 2))
+    plain.set_weights([kernel * math.sqrt(2 / 18), bias])
+    x = normal(2, 6, 6, 2, seed=2)
+    y = call(layer, x)
+    np.testing.assert_allclose(y, call(plain, x), rtol=0, atol=1e-5)
+    assert y.shape == ((2, size, size, 3) if size else (2, 2, 4, 3))
+
+
+@pytest.mark.parametrize("padding", [1, 3, (2, 1)])
+def test_reflection_padding_is_numpys(padding):
+    x = normal(2, 5, 4, 3)
+    h, w = (padding, padding) if isinstance(padding, int) else padding
+    expected = np.pad(x, ((0, 0), (h, h), (w, w), (0, 0)), mode="reflect")
+    np.testing.assert_array_equal(call(ReflectionPadding2D(padding), x), expected)
+
+
+def test_fade_is_alpha_times_x_and_alpha_is_never_trained():
+    layer, x = Fade(0.25), normal(2, 3)
+    np.testing.assert_array_equal(call(layer, x), 0.25 * x)
+    layer.alpha.assign(0.75)
+    np.testing.assert_array_equal(call(layer, x), np.float32(0.75) * x)
+    assert layer.trainable_variables == [] and layer.get_weights() == [0.75]
+    assert call(Fade(), x).tolist() == x.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "float32"])
+def test_one_hot(dtype):
+    y = call(OneHot(3), np.array([2, 0, 1], dtype))
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y, [[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+
+
+def test_every_layer_has_a_shape_rule():
+    assert set(LAYERS) <= set(RULES)

@@ -1,0 +1,60 @@
+"""What the warm-up finds out."""
+
+import numpy as np
+import onnx_nets as nets
+import pytest
+
+import zoo
+from zoo.runtime.generator import Generator
+from zoo.serve import warm_up
+from zoo.serve.settings import Settings
+
+
+class Moody:
+    """A runtime whose rows depend on `what`: the size of the batch, or the place in it."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def run(self, names, feed):
+        z = feed["z"]
+        rows = np.arange(len(z), dtype=np.float32)[:, None]
+        change = {"nothing": 0, "size": np.float32(len(z)), "place": rows}
+        change |= {f"below {n}": np.float32(len(z) < n) for n in (2, 8, 9, 16)}
+        return [z + 1e-3 * change[self.what]]
+
+
+def generator(what):
+    return Generator(nets.describe_points(), Moody(what))
+
+
+@pytest.mark.parametrize(
+    ("what", "least"),
+    [("nothing", 1), ("size", 17), ("place", 17), ("below 2", 2), ("below 8", 8), ("below 9", 17), ("below 16", 17)],
+)
+def test_rows_that_depend_on_their_batch_are_noticed(what, least):
+    """Between 8 and 16 not every size is tried: who differs at 8 is not trusted above it."""
+    found = warm_up.examine(generator(what), Settings(max_batch=16))
+    assert (found.least, found.most) == (least, 16) and 0 < found.seconds_per_number < 1
+
+
+def test_slow_networks_get_small_batches(monkeypatch):
+    clock = iter(range(10**6))
+    monkeypatch.setattr(warm_up.time, "perf_counter", lambda: next(clock) / 10)  # every call takes 0.1 s
+    assert warm_up.examine(generator("nothing"), Settings(slice_seconds=0.25)).most == 5
+    for what, least in (("nothing", 1), ("below 2", 2), ("size", 2)):
+        found = warm_up.examine(generator(what), Settings(slice_seconds=0.01))
+        assert (found.most, found.least) == (1, least)
+
+
+def test_noise_is_what_the_network_takes(tmp_path):
+    fashion = zoo.load(
+        nets.save(tmp_path / "a", nets.images(label=True), nets.describe(nets.Z, nets.LABEL, name="fashion"))
+    )
+    feed = warm_up.noise(fashion, 50)
+    assert feed["z"].shape == (50, 8) and set(feed["label"]) == {0, 1, 2} and feed["label"].dtype == np.int64
+    photos = zoo.load(nets.save(tmp_path / "b", nets.negative(), nets.describe_negative()))
+    image = warm_up.noise(photos, 2)["a"]
+    assert image.shape == (2, 16, 16, 3) and image.dtype == np.float32  # the trained size, the stated range
+    assert 0 <= image.min() < 0.1 and 0.9 < image.max() <= 1
+    assert warm_up.examine(photos, Settings()).least == 1

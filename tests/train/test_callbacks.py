@@ -1,0 +1,272 @@
+"""Callbacks one by one, with a clock that the test turns: counting, stopping, saving, showing."""
+
+import io
+import math
+import signal
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from zoo.core.errors import TrainingError
+from zoo.core.progress import duration
+from zoo.train import callbacks
+from zoo.train.callbacks import Clock, Curves, EverySeconds, EverySteps, Finite, ProgressLine, Stop
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """The time, which stands still until a test moves it."""
+    at = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr(time, "monotonic", lambda: at.seconds)
+    return at
+
+
+def make_clock(step=0, steps=10, budget=None, batch_size=8):
+    return Clock(step=step, steps=steps, budget_seconds=budget, batch_size=batch_size)
+
+
+def stopping(clock):
+    """A Stop in the middle of a fit; the caller closes it."""
+    stop = Stop(clock)
+    stop.set_model(SimpleNamespace(stop_training=False))
+    stop.on_train_begin()
+    return stop
+
+
+def handlers():
+    return signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+
+def test_clock_counts_on_and_times_the_first_step_apart(now):
+    clock = make_clock(step=100, steps=110)
+    assert clock.images_per_second == 0 and clock.seconds_left == math.inf
+    now.seconds += 30  # compilation
+    clock.on_train_batch_end(0)
+    assert clock.step == 101 and clock.images_per_second == 0 and clock.seconds_left == math.inf
+    for _ in range(3):
+        now.seconds += 2
+        clock.on_train_batch_end(0)
+    assert clock.step == 104 and clock.seconds == 36
+    assert clock.images_per_second == 4.0  # 3 steps of 8 images in 6 seconds
+    assert clock.seconds_left == 12.0  # 6 steps of 2 seconds
+
+
+def test_a_stage_has_a_speed_of_its_own(now):
+    """Networks that grow are compiled anew and get slower: neither the compilation nor the fast first stage counts."""
+    clock = make_clock(step=100, steps=110)
+    for seconds in (30, 1, 1):
+        now.seconds += seconds
+        clock.on_train_batch_end(0)
+    clock.on_train_begin()
+    assert clock.images_per_second == 0 and clock.seconds_left == math.inf
+    for seconds in (20, 4, 4):
+        now.seconds += seconds
+        clock.on_train_batch_end(0)
+    assert clock.images_per_second == 2.0  # 2 steps of 8 images in 8 seconds
+    assert (clock.step, clock.seconds, clock.seconds_left) == (106, 60, 16)
+
+
+def test_the_budget_limits_the_time_left(now):
+    clock = make_clock(steps=1000, budget=60)
+    assert clock.seconds_left == 60
+    for _ in range(3):
+        now.seconds += 10
+        clock.on_train_batch_end(0)
+    assert clock.seconds_left == 30
+    now.seconds += 1000
+    assert clock.seconds_left == 0
+
+
+@pytest.mark.parametrize(("which", "reason"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_a_signal_ends_the_run_after_the_step_at_hand(which, reason):
+    before = handlers()
+    stop = stopping(make_clock())
+    try:
+        stop.on_train_batch_end(0)
+        assert not stop.model.stop_training and stop.reason == "all steps are done"
+        signal.raise_signal(which)
+        assert not stop.model.stop_training  # the step goes on to its end
+        stop.on_train_batch_end(1)
+        assert stop.model.stop_training and stop.reason == reason
+    finally:
+        stop.close()
+    assert handlers() == before
+
+
+def test_the_second_ctrl_c_is_the_last_word():
+    stop = stopping(make_clock())
+    try:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        stop.close()
+    assert handlers()[0] is signal.default_int_handler
+
+
+def test_signals_are_held_until_close_and_then_given_back(monkeypatch):
+    before = handlers()
+    stop = stopping(make_clock())
+    stop.on_train_end()
+    assert all(handler == stop._ask for handler in handlers())  # the last checkpoint is still to be written
+    stop.close()
+    stop.close()
+    assert handlers() == before
+
+
+def test_a_handler_that_python_did_not_set():
+    before = signal.getsignal(signal.SIGTERM)
+    stop = stopping(make_clock())
+    stop._old[signal.SIGTERM] = None  # what `signal.signal` returns for a handler of C code
+    stop.close()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_in_another_thread_signals_stay_with_the_caller():
+    before, seen = handlers(), []
+
+    def work():
+        stop = stopping(make_clock())
+        seen.append(handlers())
+        stop.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before] and handlers() == before
+
+
+def test_the_budget_ends_the_run(now):
+    clock = make_clock(budget=95)
+    stop = stopping(clock)
+    try:
+        now.seconds += 94
+        stop.on_train_batch_end(0)
+        assert not stop.model.stop_training
+        now.seconds += 1
+        stop.on_train_batch_end(1)
+        assert stop.model.stop_training and stop.reason == "the budget of 1m 35s is used"
+    finally:
+        stop.close()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_not_finite_is_said_with_step_and_phase(value):
+    clock = make_clock(step=41)
+    finite = Finite(clock)
+    clock.on_train_batch_end(0)
+    finite.on_train_batch_end(0, {"discriminator_loss": 1e30, "generator_loss": -1e30})
+    with pytest.raises(TrainingError, match=f"^step 42: generator_loss is {value}$"):
+        finite.on_train_batch_end(0, {"discriminator_loss": 0.0, "generator_loss": value})
+
+
+def test_every_seconds(now):
+    calls = []
+    every = EverySeconds(60, lambda: calls.append(now.seconds))
+    for _ in range(5):
+        now.seconds += 25
+        every.on_train_batch_end(0)
+    assert calls == [175.0]  # 60 are over at 75; then counting begins anew
+    now.seconds += 35
+    every.on_train_batch_end(0)
+    assert calls == [175.0, 260.0]
+
+
+def test_every_steps_counts_over_resumed_runs():
+    clock, calls = make_clock(step=8), []
+    every = EverySteps(clock, 5, calls.append)
+    for _ in range(8):
+        clock.on_train_batch_end(0)
+        every.on_train_batch_end(0)
+    assert calls == [10, 15]
+
+
+def test_curves(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    clock = make_clock(step=18)
+    curves = Curves(clock, tmp_path / "tensorboard")
+    curves.on_train_begin()
+    for number in range(24):
+        clock.on_train_batch_end(number)
+        curves.on_train_batch_end(number, {"generator_loss": float(number)})
+    curves.close()  # no on_train_end: an error ended the run
+    curves.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"tensors": 0, "scalars": 0}).Reload()
+    tags = events.Tags()
+    assert {"generator_loss", "images_per_second"} <= {*tags["scalars"], *tags["tensors"]}
+    steps = [event.step for event in (events.Tensors if tags["tensors"] else events.Scalars)("generator_loss")]
+    assert steps == [20, 40]
+
+
+def test_a_log_gets_plain_lines(now, capsys):
+    clock = make_clock(steps=1200, batch_size=100)
+    line = ProgressLine(clock, "dcgan")
+    line.on_train_begin()
+    for _ in range(41):
+        now.seconds += 1
+        clock.on_train_batch_end(0)
+        line.on_train_batch_end(0, {"discriminator_loss": 1.25, "generator_loss": 0.5})
+    line.on_train_end({"discriminator_loss": 2.0})  # step 41 has its line already
+    clock.on_train_batch_end(0)
+    line.on_train_end({"discriminator_loss": 2.0})
+    line.close()
+    out, err = capsys.readouterr()
+    first, *rest = err.splitlines()
+    assert out == "" and "\x1b" not in err and first == "dcgan: compiling the training step ..."
+    assert rest[0] == "dcgan: step 1/1,200  0 images/s  ? left  discriminator 1.250  generator 0.500"
+    assert rest[1] == "dcgan: step 11/1,200  100 images/s  19m 49s left  discriminator 1.250  generator 0.500"
+    assert [r.split()[2] for r in rest] == ["1/1,200", "11/1,200", "21/1,200", "31/1,200", "41/1,200", "42/1,200"]
+    assert rest[-1].endswith("discriminator 2.000")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_a_bar_and_its_cursor_back(now, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "160")
+    clock = make_clock(steps=4)
+    line = ProgressLine(clock, "dcgan")
+    line.on_train_begin()
+    now.seconds += 1
+    clock.on_train_batch_end(0)
+    line.on_train_batch_end(0, {"generator_loss": 0.5})
+    line.close()  # an error ended the run
+    shown = sys.stderr.getvalue()
+    assert "step 1/4" in shown and "generator 0.500" in shown
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # hidden, shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (12.4, "12s"), (59.6, "1m 00s"), (95, "1m 35s"), (3599.6, "1h 00m"), (3725, "1h 02m")],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_reason_of_a_finished_run_is_one_word_for_all():
+    assert Stop(make_clock()).reason == callbacks.FINISHED
+
+
+def test_a_line_of_its_own(capsys):
+    ProgressLine(make_clock(), "dcgan").say("step 5: judge_frechet_200 1.5 [red]")
+    assert capsys.readouterr().err == "dcgan: step 5: judge_frechet_200 1.5 [red]\n"
+
+
+def test_a_number_of_the_step_at_hand(tmp_path):
+    from zoo.export import history
+
+    curves = Curves(make_clock(step=7), tmp_path)
+    curves.on_train_begin()
+    curves.add("metric/m", 2.5)
+    curves.close()
+    assert history._scalars(tmp_path, 9) == {"metric/m": {7: 2.5}}

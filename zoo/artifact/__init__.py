@@ -1,0 +1,7 @@
+"""What stands in exported/<name>/, as records that are read and written: nothing here runs a network.
+
+    manifest.json -> manifest (tensor)    metrics.json, seeds.json -> scores    claims/*.json -> claim_results
+    *.onnx -> onnx_header                 all of it for people -> inspect
+
+May import: zoo.core and the standard library.
+"""

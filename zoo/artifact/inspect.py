@@ -1,0 +1,125 @@
+"""What `zoo inspect` tells of an artifact folder or a lone .onnx: contract, provenance, operators, parity, variants.
+
+It reads manifests and the header of each file and opens no session: neither `onnx` nor ONNX Runtime is needed, and
+a file of unknown origin is not run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.artifact import onnx_header
+from zoo.artifact.manifest import FLOAT32, MANIFEST_FILE, Manifest, choose_manifest, read_manifests
+from zoo.artifact.tensor import Tensor
+from zoo.core.errors import ServeError
+
+
+def inspect(place: Path, *, network: str | None = None) -> list[dict[str, Any]]:
+    """One entry for each network: the keys of manifest.json, and `onnx`: what its files say of themselves.
+
+    Raises ServeError.
+    """
+    try:
+        if not place.is_dir():
+            return [_lone(place, network)]
+        everything = read_manifests(place)
+        chosen = everything if network is None else (choose_manifest(everything, network, source=str(place)),)
+        return [_entry(facts, [_file(place / name, facts) for name in facts.onnx_files]) for facts in chosen]
+    except OSError as error:
+        raise ServeError(f"{error.filename or place}: cannot be read: {error.strerror}") from error
+
+
+def _lone(file: Path, network: str | None) -> dict[str, Any]:
+    from zoo.artifact.manifest import manifest_beside  # it imports NumPy
+
+    found, metadata = _header(file)
+    if (beside := manifest_beside(file)) is not None:
+        return _entry(choose_manifest((beside,), network, source=str(file)), [_file(file, beside)])
+    if "gan.manifest" not in metadata:
+        raise ServeError(f"{file}: not a gan-zoo file: its metadata lacks 'gan.manifest', which states range and prior")
+    facts = Manifest.from_json(metadata["gan.manifest"], source=f"{file} (metadata)", contract=True)
+    return _entry(choose_manifest((facts,), network, source=str(file)), [found])
+
+
+def _entry(facts: Manifest, files: list[dict[str, Any]]) -> dict[str, Any]:
+    return {**json.loads(facts.to_json()), "onnx": files}
+
+
+def _file(file: Path, facts: Manifest) -> dict[str, Any]:
+    found, _ = _header(file)
+    return {**found, "as_stated": facts.files.get(file.name) == found["sha256"]}
+
+
+def _header(file: Path) -> tuple[dict[str, Any], Mapping[str, str]]:
+    data = file.read_bytes()
+    try:
+        header = onnx_header.header(data)
+    except ValueError as error:
+        raise ServeError(f"{file}: not an ONNX file, or a damaged one ({error})") from error
+    found = {
+        "file": str(file), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
+        "precision": header.metadata.get("gan.precision", FLOAT32), "opset": header.opset,
+        "ir_version": header.ir_version, "operators": header.operators,
+    }  # fmt: skip
+    return found, header.metadata
+
+
+def text(entry: Mapping[str, Any]) -> str:
+    """An entry for people: a line for each fact."""
+    title = f"{entry['name']}{' ' + entry['network'] if entry.get('network') else ''}: {entry['title']}"
+    return "\n".join([title, *(f"  {key:<10} {value}" for key, value in _lines(entry))])
+
+
+def _lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(word, what is said of it), in the order in which a user asks."""
+    paper, weights, data, parity = (entry[key] for key in ("paper", "weights", "data", "parity"))
+    if paper:
+        yield "paper", ", ".join(str(paper[key]) for key in ("authors", "title", "year") if key in paper)
+    for side in ("inputs", "outputs"):
+        for tensor in entry[side]:
+            yield side[:-1], _tensor(Tensor(**tensor))
+    for tensor in entry["inputs"]:
+        if tensor["classes"]:
+            yield "labels", ", ".join(f"{number} {name}" for number, name in enumerate(tensor["classes"]))
+    yield "weights", ", ".join(f"{key} {_said(value)}" for key, value in weights.items() if value is not None)
+    yield "data", ", ".join(f"{key} {value}" for key, value in data.items() if value)
+    yield "licence", entry["licence"]
+    yield "spec", f"SHA-256 {entry['spec_sha256']}"
+    yield "made with", ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
+    if entry["training"]:
+        yield "training", ", ".join(f"{key} {_said(value)}" for key, value in entry["training"].items())
+    if parity:
+        yield "parity", f"{_parity(parity)} to Keras"
+    for found in entry["onnx"]:
+        yield from _file_lines(found, entry.get("variants", {}))
+
+
+def _file_lines(found: Mapping[str, Any], variants: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    verdict = {True: f", as {MANIFEST_FILE} states", False: f", NOT the one that {MANIFEST_FILE} states", None: ""}
+    size = f"{found['bytes']:,} bytes, {found['precision']}, opset {found['opset']}, IR version {found['ir_version']}"
+    yield "file", f"{found['file']}: {size}"
+    yield "", f"SHA-256 {found['sha256']}{verdict[found.get('as_stated')]}"
+    yield "", ", ".join(f"{count} {kind}" for kind, count in found["operators"].items())
+    if variant := variants.get(found["precision"]):
+        yield "", f"parity: {_parity(variant['parity'])} to the float32 file and to Keras's golden vectors"
+
+
+def _tensor(tensor: Tensor) -> str:
+    """`z float32 [batch, 100], uniform low -1, high 1`; `image float32 [batch, 32, 32, 1] in [-1, 1], NHWC`."""
+    ((name, args),) = (tensor.prior or {"": {}}).items()
+    drawn = f", drawn from {name} {', '.join(f'{key} {value}' for key, value in args.items())}".rstrip() if name else ""
+    return f"{tensor}{drawn}{', ' + tensor.layout if tensor.layout else ''}"
+
+
+def _parity(parity: Mapping[str, Any]) -> str:
+    cases = ", ".join(f"{name} {value:.1e}" for name, value in parity.get("cases", {}).items())
+    limit = f" (limit {parity['tolerance']:g}{'; ' + cases if cases else ''})" if "tolerance" in parity else ""
+    return f"at most {parity['max_abs_difference']:.1e}{limit}"
+
+
+def _said(value: object) -> str:
+    return f"{value:,.10g}" if isinstance(value, int | float) else str(value)

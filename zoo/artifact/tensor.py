@@ -1,0 +1,104 @@
+"""One input or output of an exported network, and the rules for what it may be. Stdlib only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.core.errors import ServeError
+
+DTYPES = ("float32", "int32", "int64")
+LAYOUTS = ("NHWC", "NC")
+AXES = ("height", "width")  # that may be dynamic, in this order
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output: `Tensor("z", "float32", ("batch", 100), prior={"normal": {}})`. Raises ServeError.
+
+    An input of images of any size has the shape ("batch", "height", "width", 3) and states in `sizes` for each of the
+    two what a size must be a `multiple` of, the `minimum`, and the size that was `trained`. Outputs follow the input.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    prior: Mapping[str, Any] | None = None
+    classes: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
+    layout: str | None = None
+    sizes: Mapping[str, Mapping[str, int]] | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("shape", "classes", "range"):  # JSON has lists only
+            if isinstance(getattr(self, key), list):
+                object.__setattr__(self, key, tuple(getattr(self, key)))
+        need(isinstance(self.name, str) and bool(self.name), "tensor name", "a non-empty string", self.name)
+        where = f"tensor '{self.name}'"
+        need(self.dtype in DTYPES, f"{where} dtype", f"one of {', '.join(DTYPES)}", self.dtype)
+        axes = self.shape[1:] if isinstance(self.shape, tuple) and self.shape[:1] == ("batch",) else (0,)
+        named = self.layout == "NHWC" and axes[:2] == AXES
+        need(all(is_size(d) for d in axes[2 if named else 0 :]), f"{where} shape", "'batch', then sizes above 0",
+              self.shape)  # fmt: skip
+        need(self.sizes is None or (named and _are_sizes(self.sizes)), f"{where} sizes",
+              "null, or multiple, minimum and trained size of height and width", self.sizes)  # fmt: skip
+        prior = self.prior
+        part = isinstance(prior, Mapping) and len(prior) == 1 and all(isinstance(a, Mapping) for a in prior.values())
+        need(prior is None or part, f"{where} prior", 'null or {"name": {arguments}}', prior)
+        names = isinstance(self.classes, tuple) and all(isinstance(c, str) for c in self.classes)
+        need(names and len(set(self.classes)) == len(self.classes), f"{where} classes", "distinct names", self.classes)
+        need(bool(self.classes) == (self.dtype != "float32"), f"{where} dtype",
+              "float32, or an integer type for an input with classes", self.dtype)  # fmt: skip
+        need(not (self.classes and prior), f"{where} prior", "null for an input with classes", prior)
+        need(self.range is None or _is_range(self.range), f"{where} range", "null or [low, high]", self.range)
+        rank = {"NHWC": 4, "NC": 2, None: len(self.shape)}
+        need(self.layout is None or self.layout in LAYOUTS, f"{where} layout", "null, NHWC or NC", self.layout)
+        need(rank[self.layout] == len(self.shape), f"{where} shape", f"one that fits {self.layout}", self.shape)
+
+    def __str__(self) -> str:
+        """`image float32 [batch, 32, 32, 3] in [-1, 1]`."""
+        limits = f" in [{self.range[0]:g}, {self.range[1]:g}]" if self.range else ""
+        limits += f" in 0..{len(self.classes) - 1}" if self.classes else ""
+        return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]{limits}{self.rule()}"
+
+    def rule(self) -> str:
+        """`, height and width multiples of 4 from 8`; empty where the size is fixed."""
+        if self.sizes is None:
+            return ""
+        height, width = (f"multiples of {size['multiple']} from {size['minimum']}" for size in self.sizes.values())
+        return f", height and width {height}" if height == width else f", height {height}, width {width}"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it holds images whose pixels are numbers in its range."""
+        return self.layout == "NHWC" and self.range is not None
+
+
+def need(holds: bool, what: str, expected: str, received: object) -> None:
+    if not holds:
+        raise ServeError(f"{what} must be {expected}, received {received!r}")
+
+
+def is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _are_sizes(value: object) -> bool:
+    """`{"height": {"multiple": 4, "minimum": 8, "trained": 64}, "width": ...}`, sound in itself."""
+    if not (isinstance(value, Mapping) and tuple(value) == AXES):
+        return False
+    return all(
+        isinstance(one, Mapping)
+        and set(one) == {"multiple", "minimum", "trained"}
+        and all(map(is_size, one.values()))
+        and one["minimum"] % one["multiple"] == one["trained"] % one["multiple"] == 0
+        for one in value.values()
+    )
+
+
+def _is_range(value: object) -> bool:
+    if not (isinstance(value, tuple) and len(value) == 2):
+        return False
+    return all(type(v) in (int, float) and math.isfinite(v) for v in value) and value[0] < value[1]

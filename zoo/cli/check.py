@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from zoo.cli import arguments as flags
+from zoo.core.errors import UsageError
+from zoo.core.host import require_packages
+
+HELP = "find every mistake in specs, without training or TensorFlow"
+EXAMPLES = """\
+  zoo check specs/*.yaml
+  zoo check my_specs/              all .yaml files of a folder"""
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    """Add the flags of `zoo check`."""
+    p.add_argument("specs", nargs="*", help="files or folders (default: all specs that ship with the zoo)")
+    flags.add_set(p)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Report all mistakes of all files."""
+    require_packages("check", ("yaml",))
+    from zoo.core.errors import SpecError
+    from zoo.spec.read import read_spec, spec_file
+    from zoo.spec.validate import specs_folder
+
+    files: list[Path] = []
+    for name in options.specs or [str(specs_folder())]:
+        path = Path(name)
+        files += sorted(path.rglob("*.yaml")) if path.is_dir() else [spec_file(name)]
+    bad = 0
+    for file in files:
+        try:
+            read_spec(file, options.overrides)
+        except SpecError as error:
+            bad += 1
+            print(error, file=sys.stderr)
+    if bad:
+        print(f"{bad} of {len(files)} specs have mistakes", file=sys.stderr)
+        return 2
+    if not files:
+        raise UsageError("there are no .yaml files here")
+    print("1 spec is good" if len(files) == 1 else f"{len(files)} specs are good")
+    return 0

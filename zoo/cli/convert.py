@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.artifact.manifest import PRECISIONS
+from zoo.core.host import require_packages
+
+if TYPE_CHECKING:
+    from zoo.artifact.manifest import Manifest
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write a variant beside the float32 file of every network, or of one."""
+    require_packages("convert", ("onnx",), extra="convert")
+    print(converted(options.artifact, options.precision, options.network))
+    return 0
+
+
+def converted(folder: Path, precision: str, network: str | None) -> str:
+    from zoo.export.precision import add_variant
+
+    made, told = add_variant(folder, precision, network=network)
+    lines = [_variant(facts, folder, precision) for facts in made]
+    if not told:
+        lines.append(f"{folder / 'README.md'}: not told of it: it is not the card that the manifest makes")
+    return "\n".join(lines)
+
+
+def _variant(facts: Manifest, folder: Path, precision: str) -> str:
+    made, size = facts.variants[precision], (folder / facts.file).stat().st_size / 1e6
+    return f"""\
+{folder}/{made["file"]}: {made["bytes"] / 1e6:.1f} MB; {facts.file} has {size:.1f} MB
+agrees with it to {parity_text(made["parity"])}"""
+
+
+def parity_text(parity: Mapping[str, Any]) -> str:
+    cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
+    return f"{parity['max_abs_difference']:.1e} (limit {parity['tolerance']:g}): {cases}"
+
+
+HELP = "write a variant of exported networks, checked against the float32 file"
+EXAMPLES = """\
+  zoo convert exported/dcgan --precision fp16        half the size; inputs and outputs stay float32"""
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    """Add the flags of `zoo convert`."""
+    p.add_argument("artifact", type=Path, help="a folder such as exported/dcgan")
+    p.add_argument("--network", help="which network, where the artifact holds several (default: all)")
+    p.add_argument("--precision", choices=PRECISIONS, required=True, help="of weights and arithmetic")

@@ -1,0 +1,90 @@
+"""`zoo new`: a spec of one's own, begun from one that works."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.core.errors import UsageError
+from zoo.core.host import require_packages
+from zoo.core.registry import suggest
+
+if TYPE_CHECKING:
+    from zoo.spec.read import Spec
+
+HELP = "begin a spec of your own"
+EXAMPLES = """\
+  zoo new my_gan                       a commented starter with every knob
+  zoo new my_gan --from dcgan"""
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    """Add the flags of `zoo new`."""
+    p.add_argument("name", help="a lower-case word; the file is NAME.yaml")
+    p.add_argument("--from", dest="base", default="_template", help="a spec that ships with the zoo")
+    p.add_argument("--out", type=Path, default=Path("."), help="folder for the file (default: here)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write a starter."""
+    require_packages("new", ("yaml",))
+
+    path = write(options.name, base=options.base, folder=options.out)
+    print(f"{path}\nnext:\n  zoo check {path}\n  zoo build {path} --dry-run\n  zoo build {path} --budget 1m")
+    return 0
+
+
+TEMPLATE = "_template"
+_EXTENDS = re.compile("^extends:", re.MULTILINE)
+
+
+def shipped() -> dict[str, Path]:
+    """The specs that come with the zoo, by name; a leading underscore is not an entry."""
+    from zoo.spec.validate import specs_folder
+
+    return {path.stem: path for path in sorted(specs_folder().glob("*.yaml")) if not path.stem.startswith("_")}
+
+
+def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
+    """Write `folder`/`name`.yaml as a copy of `base` under its own name. Never overwrites. Raises UsageError."""
+    from zoo.spec.read import read_spec
+    from zoo.spec.validate import specs_folder
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        raise UsageError(f"a model's name is a lower-case word such as my_gan, received '{name}'")
+    known = {**shipped(), TEMPLATE: specs_folder() / f"{TEMPLATE}.yaml"}
+    if base not in known:
+        raise UsageError(f"there is no spec '{base}' to begin from.{suggest(base, known)} Known: {', '.join(known)}")
+    target = folder / f"{name}.yaml"
+    spec = read_spec(known[base])
+    # a copy elsewhere could not find what it extends
+    lines = (spec.to_yaml() if _EXTENDS.search(text := known[base].read_text("utf-8")) else text).splitlines()
+    schema = Path(os.path.relpath(specs_folder() / "schema.json", folder)).as_posix()
+    head = [
+        f"# yaml-language-server: $schema={schema}",
+        f"# Begun from {base}. Check it with `zoo check {target}`, look at it with `zoo build {target} --dry-run`,",
+        f"# train it with `zoo build {target}`. A first try{_without_download(spec)} --budget 1m",
+    ]
+    body = [line for line in lines if not line.startswith("# yaml-language-server")]
+    body = [re.sub(r"^name: .*", f"name: {name}", line) for line in body]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write("\n".join([*head, *body]) + "\n")
+    except FileExistsError as error:
+        raise UsageError(f"{target} exists already; choose another name or remove it") from error
+    return target
+
+
+def _without_download(spec: Spec) -> str:
+    """The flags that swap the data for small digits of the same size, where the spec's own must be downloaded."""
+    data, image = spec.sections.data, spec.fields.get("image")
+    if data is None or image is None or data.source.name == "digits":
+        return ":"
+    height, width, channels = image
+    size = str(height) if height == width else f"[{height},{width}]"
+    more = "" if channels == 1 else f" data.channels={channels}"
+    return f" without download: --set data.source=digits data.size={size}{more}"

@@ -1,0 +1,78 @@
+"""`zoo report`: pictures, cards and the gallery anew. `zoo compare A B`: two artifacts side by side."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from zoo.artifact.manifest import MANIFEST_FILE
+from zoo.core.errors import UsageError
+from zoo.core.files import write_whole
+from zoo.core.host import require_packages
+
+HELP = "write cards and gallery anew from what was measured"
+EXAMPLES = """\
+  zoo report                       all of exported/, and its gallery
+  zoo report exported/dcgan        one card
+  zoo report exported/dcgan --seeds seed1/dcgan seed2/dcgan
+  zoo report --text                the words and tables alone, which needs no data
+  zoo report --into README.md      also the tables that stand there between <!-- zoo: scores --> and <!-- zoo -->"""
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    """Those of `zoo report`."""
+    p.add_argument("folder", type=Path, nargs="?", default=Path("exported"), help="one artifact, or a folder of them")
+    p.add_argument("--text", action="store_true", help="draw no pictures anew")
+    p.add_argument("--seeds", type=Path, nargs="+", metavar="FOLDER",
+                   help="the same recipe with other seeds: the mean and spread go into the card")  # fmt: skip
+    p.add_argument("--into", type=Path, metavar="FILE", help="a Markdown file whose marked tables are made anew")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw, write."""
+    require_packages("report", ("yaml", *(() if options.text else ("matplotlib",))), extra="evaluate")
+    from zoo.artifact.manifest import find_artifacts
+    from zoo.core import pictures
+    from zoo.report import figures, gallery, seeds
+    from zoo.report.card import write_card
+
+    folder: Path = options.folder
+    single = (folder / MANIFEST_FILE).is_file()
+    found = [folder] if single else find_artifacts(folder) if folder.is_dir() else []
+    if options.into and single:
+        raise UsageError(f"--into: needs a folder of models for its tables; {folder} is one model")
+    if options.into and not options.into.is_file():
+        raise UsageError(f"--into: there is no file {options.into}")
+    if not found:
+        raise UsageError(f"{folder}: there is no exported model in it; `zoo build dcgan` makes one")
+    if options.seeds:
+        if not single:
+            raise UsageError(f"--seeds: goes with one model; {folder} holds several")
+        print(seeds.gather(folder, options.seeds))
+    for path in found:
+        if not options.text:
+            figures.draw(path)
+        print(write_card(path))
+    if not single:
+        if not options.text and (drawn := gallery.picture(folder)) is not None:
+            pictures.write_png(folder / gallery.PICTURE, drawn)
+        print(write_whole(folder / gallery.FILE, gallery.markdown(folder).encode()))
+        if options.into:
+            print(_renew(options.into, folder))
+    return 0
+
+
+def _renew(page: Path, folder: Path) -> Path:
+    """The marked tables of a Markdown file, whose links lead from there to the artifacts."""
+    from zoo.report import gallery
+
+    try:
+        text = page.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--into: {page} cannot be read: {error}") from error
+    way = Path(os.path.relpath(folder, page.parent)).as_posix()
+    try:
+        return write_whole(page, gallery.renew_tables(text, folder, way=f"{way}/").encode())
+    except UsageError as error:
+        raise UsageError(f"{page}: {error}") from error

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+from zoo.cli import arguments as flags
+from zoo.cli import requirements
+from zoo.core.errors import UsageError
+from zoo.core.host import require_packages
+
+HELP = "try a claim of a paper, and see its numbers beside ours"
+EXAMPLES = """\
+  zoo reproduce                        what can be tried, and how long it takes
+  zoo reproduce saddle
+  zoo reproduce ring --quick           a smaller scale, which the result says
+  zoo reproduce ring --seeds 7 8 9     a claim that was stopped goes on where it was
+exit code: 0 when the claim holds, 3 when it does not"""
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    """Add the flags of `zoo reproduce`."""
+    p.add_argument("name", nargs="?", help="a claim; without a name they are listed")
+    p.add_argument("--quick", action="store_true", help="a smaller scale, where there is one")
+    p.add_argument("--seeds", type=flags.seed, nargs="+", help="seeds of the trainings (default: the claim's own)")
+    p.add_argument(
+        "--out", type=Path, default=Path("runs/claims"),
+        help="folder for NAME.json, NAME.png and trainings (default: runs/claims)",
+    )  # fmt: skip
+    p.add_argument(
+        "--artifact", type=Path,
+        help="put the result into this artifact's card (default: exported/ of the claim's spec, where it is; "
+        "not with --quick)",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Try a claim, or list them. Returns 0 when it holds, 3 when it does not."""
+    require_packages("reproduce", (*requirements.TRAIN_MODULES, *requirements.EXPORT_MODULES))
+    if find_spec("matplotlib") is None:
+        raise UsageError("`zoo reproduce` draws with matplotlib: pip install 'gan-zoo[claims]'")
+    requirements.silence()
+    from zoo.claims import base
+    from zoo.claims.base import CLAIMS, Options, add_to_card, get_claim, listing
+
+    if not options.name:
+        if options.quick or options.seeds or options.artifact:
+            raise UsageError(f"which claim? There are: {', '.join(CLAIMS)}")
+        print(listing())
+        return 0
+    chosen = get_claim(options.name)
+    artifact = options.artifact or Path("exported") / chosen.spec
+    if options.artifact and not (artifact / "manifest.json").is_file():
+        raise UsageError(f"--artifact: {artifact} is not an exported model: it has no manifest.json")
+    requirements.can_hold("--out", options.out)
+    seeds = tuple(options.seeds) if options.seeds else None
+    how = Options(quick=options.quick, seeds=seeds, folder=options.out, artifact=artifact)
+    result = base.reproduce(chosen.name, how)
+    print(f"{result.text()}\n\n{options.out / result.name}.json, {result.name}.png")
+    if options.artifact or ((artifact / "manifest.json").is_file() and not options.quick):
+        add_to_card(result, options.out, artifact)
+        print(f"{artifact / 'README.md'}: the card tells of it")
+    return 0 if result.holds else 3

@@ -1,0 +1,4 @@
+"""What every other folder may use: errors, registry, files, host, arrays, images, pictures, progress.
+
+May import: the standard library, NumPy, Pillow and tqdm; nothing of the zoo.
+"""

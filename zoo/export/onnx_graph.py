@@ -1,0 +1,104 @@
+"""tf2onnx's graph -> a clean, reproducible ONNX file: stable names, named axes, metadata, IR 8.
+
+tf2onnx invents a new name for the batch axis at every export and leaves TensorFlow's names on every tensor; two exports
+of the same weights would differ. Here every name follows from the order of the nodes alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+
+import onnx
+from onnx import ModelProto
+
+from zoo.core.errors import ExportError
+
+IR_VERSION = 8
+BATCH = "batch"
+
+
+def clean(
+    model: ModelProto, *, name: str, inputs: Sequence[str], output: str, metadata: Mapping[str, str], producer: str,
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
+) -> bytes:  # fmt: skip
+    """The bytes of the finished file. `shapes` may name axes of inputs and outputs, besides the batch, as dynamic.
+
+    Raises ExportError when the graph is not what the spec says.
+    """
+    graph = model.graph
+    received = ([i.name for i in graph.input], [o.name for o in graph.output])
+    if (sorted(received[0]), received[1]) != (sorted(inputs), [output]):
+        raise ExportError(f"expected inputs {list(inputs)} and output '{output}', the converter made {received}")
+    result = ModelProto(ir_version=IR_VERSION, producer_name="gan-zoo", producer_version=producer)
+    result.opset_import.extend(o for o in model.opset_import if o.domain == "")
+    result.graph.name = name
+    by_name = {i.name: i for i in graph.input}
+    result.graph.input.extend(by_name[i] for i in inputs)
+    result.graph.output.extend(graph.output)
+    result.graph.node.extend(graph.node)
+    result.graph.initializer.extend(graph.initializer)
+    _name_axes(result, shapes or {})
+    _rename(result)
+    _drop_unused(result)
+    result.graph.initializer.sort(key=lambda tensor: tensor.name)
+    for key in sorted(metadata):
+        result.metadata_props.add(key=key, value=metadata[key])
+    try:
+        onnx.checker.check_model(result, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"the converted graph is not valid ONNX: {error}") from error
+    return result.SerializeToString(deterministic=True)
+
+
+def operators(data: bytes) -> dict[str, int]:
+    """How often each operator occurs, most frequent first."""
+    counts: dict[str, int] = {}
+    for node in onnx.load_from_string(data).graph.node:
+        counts[node.op_type] = counts.get(node.op_type, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _name_axes(model: ModelProto, shapes: Mapping[str, Sequence[int | str]]) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        axes = value.type.tensor_type.shape.dim
+        if not axes:
+            raise ExportError(f"'{value.name}' has no batch axis")
+        named = {i: size for i, size in enumerate(shapes.get(value.name, ())) if isinstance(size, str)}
+        for i, word in {**named, 0: BATCH}.items():
+            axes[i].Clear()
+            axes[i].dim_param = word
+        if any(not axis.HasField("dim_value") for i, axis in enumerate(axes) if i and i not in named):
+            raise ExportError(f"only the batch axis of '{value.name}' may be dynamic")
+
+
+def _rename(model: ModelProto) -> None:
+    """Tensors become conv_3 (the third node, a Conv) and w_<hash of content>; inputs and outputs keep their names."""
+    graph = model.graph
+    kept = {value.name for value in (*graph.input, *graph.output)}
+    names: dict[str, str] = {}
+    for tensor in graph.initializer:
+        content = onnx.numpy_helper.to_array(tensor).tobytes()
+        shape = "x".join(map(str, tensor.dims)) or "scalar"
+        names[tensor.name] = f"w_{shape}_{hashlib.sha256(content).hexdigest()[:12]}_{tensor.data_type}"
+    for number, node in enumerate(graph.node):
+        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", node.op_type).lower()
+        node.name, node.doc_string = f"{kind}_{number}", ""
+        for i, out in enumerate(node.output):
+            if out and out not in kept:  # an empty name is an optional output that nobody asked for
+                names[out] = node.name if i == 0 else f"{node.name}_{i}"
+    for node in graph.node:
+        for side in (node.input, node.output):
+            side[:] = [names.get(value, value) for value in side]
+    for tensor in graph.initializer:
+        tensor.name = names[tensor.name]
+
+
+def _drop_unused(model: ModelProto) -> None:
+    """Initialisers that nobody reads, and copies of the same one (equal content has an equal name)."""
+    read = {value for node in model.graph.node for value in node.input}
+    unique = {tensor.name: tensor for tensor in model.graph.initializer if tensor.name in read}
+    tensors = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in unique.values()]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(tensors)

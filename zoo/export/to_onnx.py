@@ -1,0 +1,179 @@
+"""Keras -> ONNX: traced by TensorFlow at the sizes of the spec, converted by tf2onnx, cleaned by `onnx_graph`.
+
+tf2onnx makes poor graphs of some layers: instance norm becomes reshapes to fixed sizes and a dozen nodes, nearest
+up-sampling Tile and Reshape, pixel norm transposes and reshapes between two convolutions. Those are traced as another
+TensorFlow operator with the same inputs and shapes, which no network of the zoo contains otherwise, and which a handler
+of ours turns into the ONNX operators that mean the layer: InstanceNormalization, Resize, a mean square over axis 1.
+Nothing in the graph then knows the height and width, so that they may be dynamic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from zoo import __version__
+from zoo.artifact.manifest import Manifest, onnx_metadata
+from zoo.export import onnx_graph
+from zoo.nn import networks
+from zoo.nn.layers import OneHot, PixelNorm
+from zoo.spec.plan import LayerCall, Plan
+from zoo.spec.shapes import pair
+from zoo.spec.sizes import is_instance_norm
+
+NHWC_TO_NCHW, NCHW_TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
+
+
+class TracedInstanceNorm(keras.layers.GroupNormalization):
+    """The weights of a GroupNormalization with one channel per group; computes nothing, only marks its place."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        channels = x.shape[-1]
+        scale = self.gamma if self.scale else tf.ones(channels)
+        offset = self.beta if self.center else tf.zeros(channels)
+        return tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=scale, offset=offset, mean=[], variance=[], epsilon=self.epsilon, is_training=True
+        ).y
+
+
+class TracedUpSampling(keras.layers.UpSampling2D):
+    """Nearest neighbours."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        size = [side * factor for side, factor in zip(x.shape[1:3], self.size, strict=True)]
+        return tf.raw_ops.ResizeNearestNeighbor(images=x, size=size)
+
+
+class TracedPixelNorm(PixelNorm):
+    """Of images; of latents [B, d] it is as plain as it can be."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.raw_ops.LRN(input=x, bias=self.epsilon)
+
+
+class TracedOneHot(OneHot):
+    """Without the layer's cast to 32 bits, which tf2onnx would follow by one to 64: the ids have 64 already."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.one_hot(x, self.classes)
+
+
+def _instance_norm_layer(step: LayerCall) -> keras.layers.Layer | None:
+    args = {key: value for key, value in step.args.items() if not key.endswith("_initializer")}
+    return TracedInstanceNorm(**args, name=networks.layer_name(step)) if is_instance_norm(step) else None
+
+
+def _up_sampling_layer(step: LayerCall) -> keras.layers.Layer | None:
+    nearest = step.args.get("interpolation", "nearest") == "nearest"
+    return TracedUpSampling(pair(step.args.get("size", 2)), name=networks.layer_name(step)) if nearest else None
+
+
+def _pixel_norm_layer(step: LayerCall) -> keras.layers.Layer | None:
+    return TracedPixelNorm(**step.args, name=networks.layer_name(step)) if len(step.cost.shape) == 3 else None
+
+
+def _one_hot_layer(step: LayerCall) -> keras.layers.Layer | None:
+    return TracedOneHot(**step.args, name=networks.layer_name(step))
+
+
+STAND_INS = {
+    "GroupNormalization": _instance_norm_layer, "UpSampling2D": _up_sampling_layer, "PixelNorm": _pixel_norm_layer,
+    "OneHot": _one_hot_layer,
+}  # fmt: skip
+
+
+def traced_layers(plan: Plan) -> dict[str, keras.layers.Layer]:
+    """The layers that stand for others in a traced network, by their names; `networks.build` takes them."""
+    made = {networks.layer_name(step): STAND_INS[step.layer](step) for step in plan.steps if step.layer in STAND_INS}
+    return {name: layer for name, layer in made.items() if layer is not None}
+
+
+def onnx_bytes(network: keras.Model, plan: Plan, facts: Manifest, opset: int) -> bytes:
+    """The file of a network that was built with `layers`, on TensorFlow. Raises ExportError."""
+    import tensorflow as tf
+    import tf2onnx
+
+    names, output = list(plan.inputs), plan.output_name
+    dtypes = {tensor.name: tensor.dtype for tensor in facts.inputs}
+    signature = [tf.TensorSpec((None, *shape), dtypes[tap], name=tap) for tap, shape in plan.inputs.items()]
+
+    @tf.function(input_signature=signature)
+    def generate(*tensors: Any) -> Any:
+        return {output: network(dict(zip(names, tensors, strict=True)), training=False)[output]}
+
+    handlers: dict[str, Any] = {name: (handler, []) for name, handler in HANDLERS.items()}
+    model, _ = tf2onnx.convert.from_function(
+        generate, input_signature=signature, opset=opset, custom_op_handlers=handlers
+    )
+    shapes = {tensor.name: tensor.shape for tensor in (*facts.inputs, *facts.outputs)}
+    return onnx_graph.clean(
+        model, name=facts.model, inputs=names, output=output, shapes=shapes, metadata=onnx_metadata(facts),
+        producer=__version__,
+    )  # fmt: skip
+
+
+Made = Callable[[Any, Any, str], str]  # (tf2onnx's graph, the node, x [B, C, H, W]) -> the name of y [B, C, H, W]
+
+
+def _instance_norm(graph: Any, node: Any, x: str) -> str:
+    """Each example by itself, unlike the operator that stood for it."""
+    epsilon = {"epsilon": node.get_attr_value("epsilon")}
+    return _node(graph, "InstanceNormalization", x, *node.input[1:3], **epsilon)
+
+
+def _resize(graph: Any, node: Any, x: str) -> str:
+    """By factors, not to a size: every pixel becomes a block."""
+    before, after = graph.get_shape(node.input[0]), graph.get_shape(node.output[0])
+    factors = _constant(graph, node, [1, 1, after[1] / before[1], after[2] / before[2]])
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return _node(graph, "Resize", x, "", factors, **how)
+
+
+def _pixel_norm(graph: Any, node: Any, x: str) -> str:
+    """x / sqrt(mean over C of x^2 + epsilon)."""
+    mean = _node(graph, "ReduceMean", _node(graph, "Mul", x, x), axes=[1], keepdims=1)  # [B, 1, H, W]
+    epsilon = _constant(graph, node, [node.get_attr_value("bias")])
+    return _node(graph, "Div", x, _node(graph, "Sqrt", _node(graph, "Add", mean, epsilon)))
+
+
+def _constant(graph: Any, node: Any, values: Sequence[float]) -> str:
+    import numpy as np
+
+    return str(graph.make_const(f"{node.name}_constant", np.array(values, np.float32)).output[0])
+
+
+def _node(graph: Any, kind: str, *inputs: str, **attributes: Any) -> str:
+    return str(graph.make_node(kind, list(inputs), attr=attributes).output[0])
+
+
+def _channels_first(made: Made) -> Callable[..., None]:
+    """tf2onnx's handler of an operator on [B, H, W, C] that means what `made` makes of [B, C, H, W]."""
+
+    def handle(graph: Any, node: Any, name: str, _: Any) -> None:
+        outputs = node.output[:1]
+        shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
+        x = _node(graph, "Transpose", node.input[0], perm=NHWC_TO_NCHW)  # tf2onnx cancels pairs of these
+        y = made(graph, node, x)
+        graph.remove_node(node.name)
+        graph.make_node(
+            "Transpose", [y], attr={"perm": NCHW_TO_NHWC}, name=node.name, outputs=outputs, shapes=shapes, dtypes=dtypes
+        )
+
+    return handle
+
+
+HANDLERS = {
+    "FusedBatchNormV3": _channels_first(_instance_norm),
+    "ResizeNearestNeighbor": _channels_first(_resize),
+    "LRN": _channels_first(_pixel_norm),
+}

@@ -1,0 +1,58 @@
+"""Kernel distance of two sets of features (Binkowski et al. 2018, section 4), in float64.
+
+The unbiased square of the maximum mean discrepancy with k(x, y) = (x.y / D + 1)^3: how far the first three moments of
+the two sets are apart. "KID" is the mean of it over 100 pairs of subsets of 1,000 samples each, for the 2,048 features
+of one Inception network, often reported x 1,000; with other features or sizes it is another scale. Unlike a Frechet
+distance it has no bias for few samples, so its floor is 0 and equal distributions score about 0, as often below as
+above. One set against itself is slightly negative: samples meet themselves across the sets but not within them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.core.arrays import Array
+from zoo.core.errors import DataError
+from zoo.metrics import distances
+
+
+class Kid(NamedTuple):
+    """Mean and standard deviation (of the population of subsets) of the unbiased squared MMD; no unit."""
+
+    value: float
+    std: float
+
+
+def kid(a: Array, b: Array, *, subsets: int = 100, size: int = 1_000, seed: int = 0) -> Kid:
+    """Features [N, D] and [M, D], N and M at least `size`. A subset holds no sample twice, two subsets may share some.
+
+    The subsets follow from `seed`. Raises DataError.
+    """
+    distances.check("KID", a, b)
+    if subsets < 1 or size < 2:
+        raise DataError(f"KID takes 1 subset or more of 2 samples or more, received {subsets} of {size}")
+    if min(len(a), len(b)) < size:
+        raise DataError(f"KID draws subsets of {size} different samples, received sets of {len(a)} and {len(b)}")
+    random = np.random.RandomState(seed)
+    found = np.array(
+        [squared_mmd(*(x[random.choice(len(x), size, replace=False)] for x in (a, b))) for _ in range(subsets)]
+    )
+    return Kid(float(found.mean()), float(found.std()))
+
+
+def squared_mmd(a: Array, b: Array) -> float:
+    """The unbiased estimate from features [N, D] and [M, D], N and M at least 2: no sample pairs with itself."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return _mean_of_pairs(_kernel(a, a)) + _mean_of_pairs(_kernel(b, b)) - 2 * float(_kernel(a, b).mean())
+
+
+def _kernel(a: Array, b: Array) -> Array:
+    k = a @ b.T / a.shape[1] + 1  # [N, M]
+    return k * k * k
+
+
+def _mean_of_pairs(kernel: Array) -> float:
+    n = len(kernel)
+    return float(kernel.sum() - kernel.trace()) / (n * (n - 1))

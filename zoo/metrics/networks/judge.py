@@ -1,0 +1,78 @@
+"""A classifier of real images that judges generated ones: small, fixed, read through ONNX Runtime alone.
+
+Inception's features say little about 28 x 28 pixels of grey cloth. The judge was trained on the real training images
+by `python tools/judge.py`, which keeps it here with its SHA-256 and its share of right answers on the real test images.
+Another machine rounds otherwise and trains another judge, whose numbers differ: therefore it comes with the zoo.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zoo.core.arrays import Array
+from zoo.core.errors import DataError
+from zoo.runtime.session import Session, open_session
+
+SOURCE, SIZE, CLASSES, FEATURES = "fashion_mnist", 28, 10, 64
+FILE = Path(__file__).with_name(f"{SOURCE}.onnx")  # what it is stands beside it, in a file .json
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the judge makes of N images: `features` float32 [N, 64], its last hidden layer, `logits` float32 [N, 10]."""
+
+    features: Array
+    logits: Array
+
+    @property
+    def classes(self) -> Array:
+        """The class that it sees in each, int64 [N]."""
+        return self.logits.argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A judge that is ready. `test_accuracy` is its share of right answers on the 10,000 real test images."""
+
+    session: Session
+    sha256: str
+    test_accuracy: float
+
+    def __str__(self) -> str:
+        return f"a CNN that recognises {self.test_accuracy:.2%} of the real test images (SHA-256 {self.sha256[:12]}...)"
+
+    def __call__(self, images: Array, *, batch_size: int = 500) -> Prediction:
+        """uint8 [N, S, S, 1], S even, from 28 to 54; what is around the 28 x 28 pixels in the middle is cut off, as the
+        zoo's data pads it on (from 56 on they are enlarged). Raises DataError.
+        """
+        good = images.ndim == 4 and images.shape[3] == 1 and images.dtype == np.uint8 and len(images) > 0
+        if not good or images.shape[1] != images.shape[2] or images.shape[1] not in range(SIZE, 2 * SIZE, 2):
+            raise DataError(
+                f"the judge takes uint8 [N, S, S, 1] with an even S from {SIZE} to {2 * SIZE - 2}, received "
+                f"{images.dtype} {list(images.shape)}"
+            )
+        border = (images.shape[1] - SIZE) // 2
+        middle = images[:, border : border + SIZE, border : border + SIZE]
+        parts = [
+            self.session.run(["features", "logits"], {"image": middle[i : i + batch_size].astype(np.float32) / 255})
+            for i in range(0, len(middle), batch_size)
+        ]
+        return Prediction(*(np.concatenate(side) for side in zip(*parts, strict=True)))
+
+
+def load_judge(file: Path = FILE) -> Judge:
+    """The judge that comes with the zoo. Raises DataError for a file that is not the one that was measured."""
+    try:
+        facts, content = json.loads(file.with_suffix(".json").read_text("utf-8")), file.read_bytes()
+        stated, accuracy = str(facts["sha256"]), float(facts["test_accuracy"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: the judge is not whole ({type(error).__name__}: {error}); install again") from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != stated:
+        raise DataError(f"{file}: SHA-256 {sha256[:12]}... instead of {stated[:12]}...: install again")
+    return Judge(open_session(content, source=str(file)), sha256, accuracy)

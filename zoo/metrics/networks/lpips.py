@@ -1,0 +1,141 @@
+"""LPIPS: how different two pictures look to people (Zhang et al. 2018, version 0.1 with AlexNet), as an ONNX file.
+
+At five depths of AlexNet every position's features are scaled to length 1; the squares of the differences are summed
+with learned weights and averaged over the positions. Smaller pictures than 64 pixels are enlarged, for AlexNet's first
+layer leaves a twelfth of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from zoo.core.arrays import Array
+from zoo.core.errors import DataError
+from zoo.metrics.networks import download
+from zoo.metrics.networks.network import kept_network
+from zoo.metrics.networks.onnx_builder import Graph
+from zoo.runtime.session import Session, open_session
+
+Weights = Mapping[str, Any]
+NAME, RECIPE = "lpips_alex_0.1", 1
+LEAST, BATCH = 64, 50
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # for pixels in [-1, 1]
+STRIDES, PADS = (4, 1, 1, 1, 1), (2, 2, 1, 1, 1)
+POOLED = (1, 2)  # the convolutions that a 3 x 3 pooling of stride 2 comes before
+EPSILON = 1e-10
+
+
+@dataclass(frozen=True)
+class Lpips:
+    """The network, ready to compare."""
+
+    session: Session
+    sha256: str
+
+    @property
+    def protocol(self) -> dict[str, str]:
+        """What stands beside every number that rests on it."""
+        resize = f"bilinear to {LEAST} x {LEAST} at least"
+        return {"network": NAME, "network_sha256": self.sha256, "resize": resize}
+
+    def __call__(self, a: Array, b: Array) -> Array:
+        """Distances float32 [N] of pictures uint8 [N, H, W, 1 or 3], each of `a` to its partner in `b`.
+
+        Raises DataError.
+        """
+        good = a.shape == b.shape and a.ndim == 4 and len(a) > 0 and a.shape[3] in (1, 3)
+        if not good or a.dtype != np.uint8 or b.dtype != np.uint8:
+            raise DataError(
+                f"LPIPS takes two sets of pictures uint8 [N, H, W, 1 or 3], received {a.dtype} {list(a.shape)} and "
+                f"{b.dtype} {list(b.shape)}"
+            )
+        a, b = (np.repeat(x, 3, axis=3) if x.shape[3] == 1 else x for x in (a, b))
+        parts = [
+            self.session.run(["distance"], {"a": a[i : i + BATCH], "b": b[i : i + BATCH]})[0]
+            for i in range(0, len(a), BATCH)
+        ]
+        return np.concatenate(parts)
+
+
+def load(threads: int | None = None) -> Lpips:
+    """Fetched and converted once. Raises DataError."""
+    content = kept_network(NAME, RECIPE, download.LPIPS, "the network of LPIPS (64 MB)", convert)
+    return Lpips(open_session(content, source=NAME, threads=threads), hashlib.sha256(content).hexdigest())
+
+
+def convert(checkpoint: Path) -> bytes:
+    """The ONNX file of a pickled checkpoint. Raises DataError for one that is not this network."""
+    try:
+        with checkpoint.open("rb") as file:
+            return graph(_Unpickler(file).load())
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{checkpoint}: not the weights of LPIPS with AlexNet: {error}") from error
+
+
+def graph(weights: Weights) -> bytes:
+    """`a` and `b` uint8 [batch, height, width, 3] -> `distance` float32 [batch]."""
+    from onnx import TensorProto, helper
+
+    built = Graph()
+    towers = [_depths(built, weights["AlexNet_0"], _prepared(built, name)) for name in ("a", "b")]
+    total = ""
+    for depth, (x, y) in enumerate(zip(*towers, strict=True)):
+        difference = built.op("Sub", [_unit(built, x), _unit(built, y)])
+        share = built.constant(weights[f"NetLinLayer_{depth}"]["Conv_0"]["kernel"].transpose(3, 2, 0, 1))
+        seen = built.op("GlobalAveragePool", [built.op("Conv", [built.op("Mul", [difference] * 2), share])])
+        total = built.op("Add", [total, seen]) if total else seen
+    built.nodes.append(helper.make_node("Reshape", [total, built.constant(np.array([-1]))], ["distance"]))
+    pictures = [
+        helper.make_tensor_value_info(name, TensorProto.UINT8, ["batch", "height", "width", 3]) for name in "ab"
+    ]
+    return built.bytes("lpips", pictures, [helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["batch"])])
+
+
+def _prepared(built: Graph, picture: str) -> str:
+    """[batch, 3, >= 64, >= 64], standardised as AlexNet was trained."""
+    from onnx import TensorProto
+
+    x = built.op("Transpose", [built.op("Cast", [picture], to=TensorProto.FLOAT)], perm=[0, 3, 1, 2])
+    sides = built.op("Max", [built.op("Shape", [x], start=2), built.constant(np.array([LEAST, LEAST]))])
+    sizes = built.op("Concat", [built.op("Shape", [x], end=2), sides], axis=0)
+    x = built.op("Resize", [x, "", "", sizes], mode="linear", coordinate_transformation_mode="half_pixel")
+    scale, shift = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (SCALE, SHIFT))
+    factor, offset = 1 / (127.5 * scale), (-1 - shift) / scale  # ((x / 127.5 - 1) - shift) / scale
+    return built.op("Add", [built.op("Mul", [x, built.constant(factor)]), built.constant(offset)])
+
+
+def _depths(built: Graph, alexnet: Weights, x: str) -> list[str]:
+    found = []
+    for i, (stride, pad) in enumerate(zip(STRIDES, PADS, strict=True)):
+        if i in POOLED:
+            x = built.op("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2])
+        layer = alexnet[f"Conv_{i}"]
+        kernel, bias = built.constant(layer["kernel"].transpose(3, 2, 0, 1)), built.constant(layer["bias"])
+        x = built.op("Relu", [built.op("Conv", [x, kernel, bias], strides=[stride] * 2, pads=[pad] * 4)])
+        found.append(x)
+    return found
+
+
+def _unit(built: Graph, x: str) -> str:
+    """Scaled to length 1 at every position."""
+    length = built.op("ReduceL2", [x], axes=[1])
+    return built.op("Div", [x, built.op("Add", [length, built.constant(np.float32(EPSILON))])])
+
+
+class _Unpickler(pickle.Unpickler):
+    """Dictionaries of arrays, and nothing else."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file, encoding="latin1")
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype")):
+            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")

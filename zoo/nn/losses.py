@@ -1,0 +1,153 @@
+"""Adversarial losses as pure functions of logits. Both results are MINIMISED, each by its own player.
+
+Logits have any shape [B, ...]; every loss is a mean over all of it.
+
+What is added to an adversarial loss: pure functions of a critic and of what it was shown.
+
+A penalty of D is made from its knobs and then asked once per update with a `Meeting`; its value is minimised by D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from keras import ops
+
+from zoo.core.registry import Registry
+from zoo.nn.autodiff import input_gradient
+from zoo.spec.types import NonNegativeFloat, PositiveFloat
+
+Tensor = Any
+
+
+class Adversarial(NamedTuple):
+    """A game: what D makes of real and fake logits, what G makes of fake ones. Scalars.
+
+    In a zero-sum game G's loss is minus D's, up to what G cannot move: the saddle point problem that is unrolled.
+    """
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
+    zero_sum: bool = False
+
+
+LOSSES: Registry[Callable[..., Adversarial]] = Registry("loss")
+
+
+@LOSSES.register
+def minimax(*, discriminator_weight: PositiveFloat = 1.0) -> Adversarial:
+    """Goodfellow et al. 2014, eq. 1 and algorithm 1: G minimises log(1 - D(G(z))), which saturates while G is poor."""
+    return Adversarial(
+        discriminator=non_saturating(discriminator_weight=discriminator_weight).discriminator,
+        generator=lambda fake: -ops.mean(ops.softplus(fake)),  # log(1 - D(G(z)))
+        zero_sum=discriminator_weight == 1.0,
+    )
+
+
+@LOSSES.register
+def non_saturating(*, discriminator_weight: PositiveFloat = 1.0) -> Adversarial:
+    """Goodfellow et al. 2014, section 3: G maximises log D(G(z)). The authors' code weighs D's loss by 0.5."""
+    return Adversarial(
+        discriminator=lambda real, fake: (
+            discriminator_weight * (ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(fake)))
+        ),  # -log D(x) - log(1 - D(G(z)))
+        generator=lambda fake: ops.mean(ops.softplus(-fake)),  # -log D(G(z))
+    )
+
+
+@LOSSES.register
+def wasserstein() -> Adversarial:
+    """Arjovsky et al. 2017, eq. 3 and algorithm 1: the critic maximises E f(x) - E f(G(z)), G maximises E f(G(z)).
+
+    Minus the critic's loss estimates the distance, if something holds the critic's slope: weight_clip, or a penalty.
+    """
+    return Adversarial(
+        discriminator=lambda real, fake: ops.mean(fake) - ops.mean(real),
+        generator=lambda fake: -ops.mean(fake),
+        zero_sum=True,
+    )
+
+
+@LOSSES.register
+def lsgan(*, a: float = 0.0, b: float = 1.0, c: float = 1.0, weight: PositiveFloat = 0.5) -> Adversarial:
+    """Mao et al. 2016, eq. 2: D's targets are `a` for fakes and `b` for real ones, G's is `c`.
+
+    The defaults are the authors' code; a = -1, b = 1, c = 0 is Pearson's chi-squared. CycleGAN takes weight 1.
+    """
+    return Adversarial(
+        discriminator=lambda real, fake: weight * (ops.mean(ops.square(real - b)) + ops.mean(ops.square(fake - a))),
+        generator=lambda fake: weight * ops.mean(ops.square(fake - c)),
+    )
+
+
+@LOSSES.register
+def hinge() -> Adversarial:
+    """Miyato et al. 2018, eqs. 16 and 17 (Lim and Ye 2017): D stops caring once the margin of 1 is reached."""
+    return Adversarial(
+        discriminator=lambda real, fake: ops.mean(ops.relu(1.0 - real)) + ops.mean(ops.relu(1.0 + fake)),
+        generator=lambda fake: -ops.mean(fake),
+    )
+
+
+class CriticBatch(NamedTuple):
+    """One update of D: the critic as a function of images, what it was shown [B, ...], and what it said."""
+
+    critic: Callable[[Tensor], Tensor]
+    real: Tensor
+    fake: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
+    share: Tensor  # [B, 1] uniform in [0, 1): a number for each example
+
+
+Penalty = Callable[[CriticBatch], Tensor]
+PENALTIES: Registry[Callable[..., Penalty]] = Registry("penalty")
+
+
+@PENALTIES.register
+def gradient_penalty(
+    *,
+    weight: PositiveFloat = 10.0,
+    target: PositiveFloat = 1.0,
+    one_sided: bool = False,
+    at: Literal["between", "real", "fake"] = "between",
+) -> Penalty:
+    """Gulrajani et al. 2017, eq. 3: weight * E (||d D(x) / d x||_2 - target)^2 / target^2, x = e real + (1 - e) fake.
+
+    `e` is drawn for each example, the norm is over all of an example. Another `target` than 1 is that of Karras et al.
+    2017 for CIFAR-10 (750). `one_sided` spares slopes below the target (section 5 of the paper found no difference).
+    """
+
+    def penalty(met: CriticBatch) -> Tensor:
+        share = ops.reshape(met.share, (-1,) + (1,) * (len(met.real.shape) - 1))  # [B, 1, ...]
+        x = {"between": share * met.real + (1.0 - share) * met.fake, "real": met.real, "fake": met.fake}[at]
+        excess = slopes(met.critic, x) - target  # [B]
+        excess = ops.relu(excess) if one_sided else excess
+        return weight * ops.mean(ops.square(excess)) / target**2
+
+    return penalty
+
+
+@PENALTIES.register
+def r1(*, weight: PositiveFloat = 10.0) -> Penalty:
+    """Mescheder et al. 2018, eq. 9: weight / 2 * E ||d D(x) / d x||^2 at real x: the squared norm, of the logits."""
+    return lambda met: 0.5 * weight * ops.mean(ops.square(slopes(met.critic, met.real)))
+
+
+@PENALTIES.register
+def drift(*, weight: NonNegativeFloat = 0.001) -> Penalty:
+    """Karras et al. 2017, appendix A.1: weight * E D(x)^2 of real x alone, so that the critic stays near zero."""
+    return lambda met: weight * ops.mean(ops.square(met.real_logits))
+
+
+def slopes(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """||d D(x) / d x||_2 of every example [B]. D must treat examples apart: no batch norm."""
+    gradient = input_gradient(lambda images: ops.sum(critic(images)), x)
+    squares = ops.sum(ops.square(gradient), axis=tuple(range(1, len(x.shape))))
+    return ops.sqrt(squares + 1e-12)  # the square root has no slope at zero
+
+
+def distance(x: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute difference: the L1 of cycle consistency and identity (Zhu et al. 2017, eq. 2 and section 5.2)."""
+    return ops.mean(ops.abs(x - y))

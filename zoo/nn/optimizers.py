@@ -1,0 +1,130 @@
+"""Optimizers and what changes while they run: schedules are functions of the number of updates, never of epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from zoo.core.errors import UsageError
+from zoo.core.registry import Registry
+from zoo.spec.types import NonNegativeFloat, Part, PositiveFloat, PositiveInt, construct_part
+
+KERAS_OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW")  # by Keras's own names and arguments
+SCHEDULES: Registry[Callable[..., Schedule]] = Registry("schedule")
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A number that depends on the count of updates (a scalar tensor)."""
+
+    def __init__(self, value: Callable[[Any], Any]) -> None:
+        self.value = value
+
+    def __call__(self, step: Any) -> Any:
+        return self.value(ops.cast(step, "float32"))
+
+    def get_config(self) -> dict[str, Any]:
+        raise TypeError("schedules are described by the spec, not by Keras configs")
+
+
+@SCHEDULES.register
+def exponential(*, initial: PositiveFloat, divide_by: PositiveFloat, floor: NonNegativeFloat = 0.0) -> Schedule:
+    """initial / divide_by ** updates, never below `floor`. Goodfellow et al. 2014 (authors' code)."""
+    rate = math.log(divide_by)  # in double precision: 1.000004 is not a float32
+    return Schedule(lambda step: ops.maximum(initial * ops.exp(-rate * step), floor))
+
+
+@SCHEDULES.register
+def linear(*, initial: NonNegativeFloat, final: NonNegativeFloat, updates: PositiveInt, start: int = 0) -> Schedule:
+    """`initial` until update `start`, then a straight line that reaches `final` `updates` later, then `final`."""
+    return Schedule(lambda step: initial + (final - initial) * ops.clip((step - start) / updates, 0.0, 1.0))
+
+
+class MomentumSGD(keras.optimizers.SGD):
+    """SGD whose momentum follows a schedule. Goodfellow et al. 2014: 0.5 -> 0.7."""
+
+    def __init__(self, *, momentum: Schedule, **kwargs: Any) -> None:
+        super().__init__(momentum=0.5, **kwargs)  # any value above 0 makes Keras create the velocities
+        self.schedule = momentum
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """v <- momentum * v - lr * g;  w <- w + v."""
+        velocity = self.momentums[self._get_variable_index(variable)]
+        m, lr = (ops.cast(value, variable.dtype) for value in (self.schedule(self.iterations), learning_rate))
+        step = lr * ops.cast(gradient, variable.dtype)
+        self.assign(velocity, m * velocity - step)
+        self.assign_add(variable, m * velocity - step if self.nesterov else velocity)
+
+
+def make(part: Part) -> keras.optimizers.Optimizer:
+    """The optimizer that a spec names: `Adam: {learning_rate: 2.0e-4, beta_1: 0.5}`."""
+    args = {key: _scheduled(value) for key, value in part.args.items()}
+    if part.name == "SGD" and isinstance(args.get("momentum"), Schedule):
+        return MomentumSGD(**args)
+    return getattr(keras.optimizers, part.name)(**args)
+
+
+class Unrolled:
+    """An optimizer's updates as pure functions of tensors, through which one can differentiate (Metz et al. 2016).
+
+    It goes on from the state of `optimizer` (moments, count of updates) and leaves it where it is: Keras's own
+    `stateless_apply` does not run on TensorFlow. SGD and Adam, in Keras's arithmetic.
+    """
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
+        known = isinstance(optimizer, (keras.optimizers.SGD, keras.optimizers.Adam))
+        if not known or isinstance(optimizer, keras.optimizers.AdamW) or getattr(optimizer, "amsgrad", False):
+            amsgrad = " with amsgrad" if getattr(optimizer, "amsgrad", False) else ""
+            raise UsageError(f"only SGD and Adam can be unrolled, received {type(optimizer).__name__}{amsgrad}")
+        self.optimizer = optimizer
+        self.updates = ops.cast(optimizer.iterations, "float32")
+        kinds = (optimizer._momentums, optimizer._velocities) if self._is_adam else (_velocities(optimizer),)
+        self.moments = [[ops.convert_to_tensor(variable) for variable in kind] for kind in kinds]
+
+    @property
+    def _is_adam(self) -> bool:
+        return isinstance(self.optimizer, keras.optimizers.Adam)
+
+    def step(self, values: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+        """The weights after one more update."""
+        rule = self._adam if self._is_adam else self._sgd
+        moved = [rule(i, value, gradient) for i, (value, gradient) in enumerate(zip(values, gradients, strict=True))]
+        self.updates = self.updates + 1.0
+        return moved
+
+    def _rate(self) -> Any:
+        rate = self.optimizer._learning_rate
+        return rate(self.updates) if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else rate
+
+    def _adam(self, i: int, value: Any, gradient: Any) -> Any:
+        """Kingma and Ba 2015, algorithm 1 in the form of section 2 (epsilon beside the uncorrected root)."""
+        adam, t, (ms, vs) = self.optimizer, ops.cast(self.updates + 1.0, value.dtype), self.moments
+        ms[i] = ms[i] + (1.0 - adam.beta_1) * (gradient - ms[i])
+        vs[i] = vs[i] + (1.0 - adam.beta_2) * (ops.square(gradient) - vs[i])
+        rate = ops.cast(self._rate(), value.dtype) * ops.sqrt(1.0 - adam.beta_2**t) / (1.0 - adam.beta_1**t)
+        root = ops.sqrt(ops.maximum(vs[i], 1e-30))  # a weight without gradient: the root has no slope at zero
+        return value - rate * ms[i] / (root + adam.epsilon)
+
+    def _sgd(self, i: int, value: Any, gradient: Any) -> Any:
+        """v <- momentum * v - lr * g;  w <- w + v."""
+        step = ops.cast(self._rate(), value.dtype) * gradient
+        (velocities,) = self.moments
+        if not velocities:
+            return value - step
+        scheduled = isinstance(self.optimizer, MomentumSGD)
+        m = ops.cast(self.optimizer.schedule(self.updates) if scheduled else self.optimizer.momentum, value.dtype)
+        velocities[i] = m * velocities[i] - step
+        return value + (m * velocities[i] - step if self.optimizer.nesterov else velocities[i])
+
+
+def _velocities(optimizer: keras.optimizers.SGD) -> list[keras.Variable]:
+    return optimizer.momentums if optimizer.momentum != 0 else []
+
+
+def _scheduled(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return construct_part(SCHEDULES, Part.of(value))

@@ -1,0 +1,257 @@
+"""The model card: README.md of an artifact, with the front matter of model hubs. Every number of ours in it stands in
+a file beside it: the manifest, metrics.json, the results of claims; those of others and our aims in `published`.
+
+    write(folder)       from all that stands in the folder
+    markdown(...)       the text alone
+
+What goes into a network and what comes out, from its manifest alone.
+
+How a model was made: recipe, time, machine, the film of its training and its curves.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.artifact.claim_results import Result, read_claims
+from zoo.artifact.manifest import Manifest, read_manifests
+from zoo.artifact.scores import Score, ordered, read_scores, read_seeds
+from zoo.core.files import write_whole
+from zoo.report.score_table import scores_chapter, seeds_chapter, speed_sentence
+from zoo.report.usage import usage_chapter
+
+if TYPE_CHECKING:
+    from zoo.spec.read import Spec
+
+
+CARD_FILE = "README.md"
+
+
+def write_card(folder: Path) -> Path:
+    """Write the card of an artifact anew. Raises SpecError, ServeError."""
+    from zoo.spec.read import read_spec
+
+    text = markdown(read_manifests(folder), read_spec(folder / "spec.yaml"), folder)
+    return write_whole(folder / CARD_FILE, text.encode())
+
+
+def markdown(facts: Manifest | Sequence[Manifest], spec: Spec, folder: Path) -> str:
+    """The card's text, of one network or of all that `folder` holds, with what else stands there."""
+    networks = [facts] if isinstance(facts, Manifest) else list(facts)
+    first, claims, measured = networks[0], read_claims(folder), read_scores(folder)
+    chapters = [
+        _front(first, measured),
+        _what(first, spec),
+        scores_chapter(first.name, measured, reached(first, spec)),
+        seeds_chapter(first.name, read_seeds(folder)),
+        usage_chapter(networks),
+        contract_chapter(networks),
+        _seen(folder),
+        _purpose(first, measured),
+        making_chapter(networks, folder),
+        claims_chapter(claims) if claims else "",
+        _data(first),
+    ]
+    return "\n\n".join(chapter for chapter in chapters if chapter) + "\n"
+
+
+def _front(facts: Manifest, measured: Mapping[str, Score]) -> str:
+    """As the Hugging Face hub reads it: JSON is YAML, whatever the words are."""
+    translates = any(tensor.is_image for tensor in facts.inputs)
+    image = facts.outputs[0].is_image
+    matter: dict[str, Any] = {
+        "license": facts.licence.lower(),
+        "library_name": "onnxruntime",
+        "tags": ["gan", "onnx", "keras", facts.name],
+        "datasets": [facts.data["name"]],
+    }
+    if image:
+        asked = any(tensor.classes for tensor in facts.inputs)
+        task = "image-to-image" if translates else "image-generation" if asked else "unconditional-image-generation"
+        matter |= {} if asked else {"pipeline_tag": task}  # hubs have no task for images of a class
+        matter |= {"model-index": [_index(facts, measured, task)]} if measured else {}
+    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in matter.items()), "---"])
+
+
+def _index(facts: Manifest, measured: Mapping[str, Score], task: str) -> dict[str, Any]:
+    metrics = [{"type": name, "value": measured[name].value} for name in ordered(measured)]
+    data = {"name": facts.data["title"], "type": facts.data["name"]}
+    return {"name": facts.title, "results": [{"task": {"type": task}, "dataset": data, "metrics": metrics}]}
+
+
+def _what(facts: Manifest, spec: Spec) -> str:
+    paper = spec.sections.paper
+    shown = facts.training.get("shown")
+    caption = f"images of the {shown} split, each with its translation" if shown else "samples of seed 0"
+    lines = [f"# {facts.title}", f"![{caption}](samples.png)", spec.sections.about]
+    if paper:
+        where = f", [arXiv {paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})" if paper.arxiv else ""
+        lines.append(f"Paper: {paper.authors}, *{paper.title}*, {paper.year}{where}.")
+    if spec.sections.deviations:
+        lines.append(
+            "Where this model differs from the paper:\n\n"
+            + "\n".join(f"* {' '.join(d.split())}" for d in spec.sections.deviations)
+        )
+    return "\n\n".join(line for line in lines if line)
+
+
+def _seen(folder: Path) -> str:
+    """What a person wants to see beside samples."""
+    shown = {
+        "walk.webp": "A walk through the latents and back, the same for all columns",
+        "neighbours.png": "On the left a sample, beside it the training images that are nearest to it",
+    }
+    found = [f"{text}:\n\n![{text}]({name})" for name, text in shown.items() if (folder / name).is_file()]
+    return "\n\n".join(["## Look closer", *found]) if found else ""
+
+
+def _purpose(facts: Manifest, measured: Mapping[str, Score]) -> str:
+    """What it is for, and where it ends."""
+    what, size = facts.data["title"], facts.outputs[0].shape
+    kind = f"images of {size[1]} x {size[2]} pixels" if facts.outputs[0].is_image else "points in the plane"
+    if any(tensor.is_image for tensor in facts.inputs):
+        kind = "translations of images like those it was trained with"
+    return "\n\n".join(
+        line
+        for line in (
+            "## What it is for",
+            "Teaching, research baselines, placeholder pictures, tests of programs that load generators. It makes "
+            f"{kind}, learnt from {what} alone: what is rare there is rarer here, and nothing else can come out. Do "
+            "not treat its output as data about the world, and do not use it to judge people.",
+            speed_sentence(measured),
+        )
+        if line
+    )
+
+
+def _data(facts: Manifest) -> str:
+    data = facts.data
+    home = f" ({data['homepage']})" if data["homepage"] else ""
+    source = f"{data['title']}{home}, {data['licence']}." + (f" {data['citation']}." if data["citation"] else "")
+    return f"## Data and licence\n\n{source} The weights: {facts.licence}."
+
+
+def contract_chapter(networks: Sequence[Manifest]) -> str:
+    """A table for each network."""
+    tables = [tensor_table(facts) for facts in networks]
+    if len(networks) > 1:
+        tables = [f"### {facts.file}\n\n{table}" for facts, table in zip(networks, tables, strict=True)]
+    return "## What goes in, what comes out\n\n" + "\n\n".join(tables)
+
+
+def tensor_table(facts: Manifest) -> str:
+    """What a network takes and makes, how close it is to Keras, its variants: from its manifest alone."""
+    rows = ["| tensor | dtype | shape | drawn from | range |", "|---|---|---|---|---|"]
+    for tensor in (*facts.inputs, *facts.outputs):
+        shape = ", ".join(map(str, tensor.shape))
+        limits = f"[{tensor.range[0]:g}, {tensor.range[1]:g}]" if tensor.range else ""
+        rows.append(
+            f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {_drawn(tensor.prior, tensor.classes)} | {limits} |"
+        )
+    return "\n".join([*rows, *_sizes(facts)]) + (_parity(facts) if facts.parity else "") + _variants(facts)
+
+
+def _sizes(facts: Manifest) -> list[str]:
+    tensor = next((tensor for tensor in facts.inputs if tensor.sizes), None)
+    if tensor is None or tensor.sizes is None:
+        return []
+    trained = " x ".join(str(rule["trained"]) for rule in tensor.sizes.values())
+    return ["", f"Images of any size: {tensor.rule().removeprefix(', ')}. It was trained at {trained}."]
+
+
+def _parity(facts: Manifest) -> str:
+    parity = facts.parity
+    tried = "batches of 1, 3 and 64 and latents of 0 and +-10"
+    if any(tensor.is_image for tensor in facts.inputs):
+        others = [
+            name.removeprefix("size_").replace("x", " x ") for name in parity["cases"] if name.startswith("size_")
+        ]
+        tried = ", ".join(
+            ["batches of 1 and 3", "pixels of 0 and 255 alone", *(f"images of {size}" for size in others)]
+        )
+    return (
+        f"\n\nAgainst Keras, in a process without TensorFlow: largest absolute difference "
+        f"{parity['max_abs_difference']:.1e} over {tried} "
+        f"(limit {parity['tolerance']:g})."
+    )
+
+
+def _variants(facts: Manifest) -> str:
+    return "".join(
+        f"\n\n`{one['file']}` is the same network in half precision, {one['bytes'] / 1e6:.1f} MB: largest absolute "
+        f"difference {one['parity']['max_abs_difference']:.1e} (limit {one['parity']['tolerance']:g}), on a CPU, where "
+        f"ONNX Runtime computes in float32 with the halved weights; arithmetic in halves, as on GPUs, adds to it."
+        for one in facts.variants.values()
+    )
+
+
+def _drawn(prior: object, classes: tuple[str, ...]) -> str:
+    if classes:
+        return "class id: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes)).replace("|", "\\|")
+    if not isinstance(prior, dict):
+        return ""
+    ((name, args),) = prior.items()
+    return f"{name} {', '.join(f'{k} {v}' for k, v in args.items())}".strip()
+
+
+def making_chapter(networks: Sequence[Manifest], folder: Path) -> str:
+    """In numbers and pictures."""
+    facts = networks[0]
+    weights, run = facts.weights, facts.training
+    half_life = weights["ema_half_life_images"]
+    kind = f"average of the weights (half-life {half_life:,.0f} images)" if half_life else "last weights"
+    steps, images = run.get("steps", weights["step"]), run.get("images", weights["images"])  # of the whole run
+    pace, norm = images / max(run["seconds"], 1), weights["batch_norm"]
+    if "kept" in run:
+        kind += (
+            f", as they were after step {weights['step']:,}: the {run['kept']} ({run['value']:.4g}; {run['metric']})"
+        )
+    statistics = f"; batch norm statistics: {norm}" if norm else ""
+    sizes = f"{weights['parameters']:,} parameters"
+    if len(networks) > 1:
+        sizes = ", ".join(f"{one.weights['parameters']:,} parameters in {one.file}" for one in networks)
+    items = "images" if facts.outputs[0].is_image else "points"
+    text = f"""## How it was made
+
+`zoo build exported/{facts.name}/spec.yaml --steps {steps} --budget {_hours(run["seconds"])} --out mine` makes one like
+it (the same seed gives the same draws, but processors round differently): {steps:,} steps, {images:,} real
+{items} shown, {_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} {items}/s), seed {weights["seed"]}.
+Exported: the {kind}{statistics}. {sizes}.
+Made with {", ".join(f"{name} {version}" for name, version in facts.versions.items())}.
+SHA-256 of the recipe's content: `{facts.spec_sha256[:16]}...`."""
+    curves = ["![losses during the training](curves.png)"] if (folder / "curves.png").is_file() else []
+    return "\n\n".join([text, *_films(networks), *curves])
+
+
+def reached(facts: Manifest, spec: Spec) -> str:
+    """How much of its recipe the model has had."""
+    training, step = spec.sections.training, facts.weights["step"]
+    return f"after {step:,} of the {training.steps:,} steps of the recipe" if training else ""
+
+
+def _films(networks: Sequence[Manifest]) -> list[str]:
+    lines = []
+    for facts in networks:
+        if facts.film in facts.files:
+            given = "images" if any(tensor.is_image for tensor in facts.inputs) else "latents"
+            what = f"what {facts.network or 'the generator'} made of the same {given}, step after step of its training"
+            lines.append(f"![{what}]({facts.film})")
+    return lines
+
+
+def _hours(seconds: float) -> str:
+    """Enough to make as many steps again, on a machine of half the speed too."""
+    return f"{math.ceil(2 * seconds / 3600)}h"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
+
+
+def claims_chapter(results: Iterable[Result]) -> str:
+    """The chapter of a model card about the claims of its paper."""
+    return "\n\n".join(["## Claims of the paper, tried here", *(result.markdown() for result in results)])

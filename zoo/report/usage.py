@@ -1,0 +1,127 @@
+"""How to load a model, in three languages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zoo.artifact.manifest import Manifest
+from zoo.artifact.tensor import Tensor
+
+
+def usage_chapter(networks: Sequence[Manifest]) -> str:
+    """With the zoo's runtime, with ONNX Runtime alone, in JavaScript and in C++."""
+    calls = "\n".join(_call(facts) for facts in networks)
+    golden = " and ".join(f"`{facts.golden}`" for facts in networks)
+    hold = "hold" if len(networks) > 1 else "holds"
+    parts = [
+        f"## Use it\n\n```python\nimport zoo\n\n{calls}\n```",
+        f"With ONNX Runtime alone:\n\n```python\n{_python(networks[0])}\n```",
+        "In JavaScript (`onnxruntime-node`, or `onnxruntime-web` in a page):",
+        f"```js\n{_javascript(networks[0])}\n```",
+        f"In C++:\n\n```cpp\n{_cpp(networks[0])}\n```",
+        f"{golden} {hold} inputs and the result that Keras computed for them, to check an integration against.",
+    ]
+    return "\n\n".join(parts)
+
+
+def _call(facts: Manifest) -> str:
+    network = f', network="{facts.network}"' if facts.network else ""
+    source = next((tensor for tensor in facts.inputs if tensor.is_image), None)
+    if source is None:
+        items = "images" if facts.outputs[0].is_image else "points"
+        classes = next((tensor.classes for tensor in facts.inputs if tensor.classes), ())
+        label = f', label="{classes[-1]}"' if classes else ""
+        return f'{items} = zoo.load("exported/{facts.name}"{network}).sample(16, seed=0{label})'
+    name = facts.outputs[0].name
+    kind = f"uint8 [n, {', '.join(map(str, source.shape[1:]))}]{source.rule()}"
+    return f'{name} = zoo.load("exported/{facts.name}"{network}).translate({source.name})  # {kind}'
+
+
+def _python(facts: Manifest) -> str:
+    output = facts.outputs[0]
+    lines = ["import numpy as np", "import onnxruntime", ""]
+    lines += [f'session = onnxruntime.InferenceSession("exported/{facts.name}/{facts.file}")']
+    lines += [f"{tensor.name} = {_drawn(tensor)}  # {_shape(tensor)}" for tensor in facts.inputs]
+    feed = ", ".join(f'"{tensor.name}": {tensor.name}' for tensor in facts.inputs)
+    limits = f" in [{output.range[0]:g}, {output.range[1]:g}]" if output.range else ""
+    lines += [f'({output.name},) = session.run(["{output.name}"], {{{feed}}})  # {_shape(output)}{limits}']
+    if output.range:
+        low, high = output.range
+        lines += [f"pixels = (({output.name} - {low:g}) / {high - low:g} * 255).round().clip(0, 255).astype(np.uint8)"]
+    return "\n".join(lines).replace(" - -", " + ")
+
+
+def _drawn(tensor: Tensor) -> str:
+    """An expression that draws 16 of an input."""
+    sides = [size if isinstance(size, int) else _trained(tensor, i) for i, size in enumerate(tensor.shape[1:])]
+    shape = f"({', '.join(map(str, [16, *sides]))}{'' if sides else ','})"
+    if tensor.classes:
+        return f"np.random.randint(0, {len(tensor.classes)}, {shape})"
+    ((prior, args),) = (tensor.prior or {"uniform": _limits(tensor)}).items()
+    if prior == "uniform":
+        return f"np.random.uniform({args['low']:g}, {args['high']:g}, {shape}).astype(np.float32)"
+    drawn = f"np.random.standard_normal({shape}).astype(np.float32)"
+    return drawn if args.get("stddev", 1) == 1 else f"{args['stddev']:g} * {drawn}"
+
+
+def _limits(tensor: Tensor) -> dict[str, float]:
+    """Noise in the place of a photo: what matters here is shape and range."""
+    low, high = tensor.range or (0.0, 1.0)
+    return {"low": low, "high": high}
+
+
+def _trained(tensor: Tensor, axis: int) -> int:
+    rules = list((tensor.sizes or {}).values())
+    return int(rules[min(axis, len(rules) - 1)]["trained"]) if rules else 1
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"{tensor.dtype} [{', '.join(map(str, tensor.shape))}]"
+
+
+def _javascript(facts: Manifest) -> str:
+    lines = [
+        'import * as ort from "onnxruntime-node";',
+        "",
+        f'const session = await ort.InferenceSession.create("exported/{facts.name}/{facts.file}");',
+    ]
+    for tensor in facts.inputs:
+        sides = [size if isinstance(size, int) else _trained(tensor, i) for i, size in enumerate(tensor.shape[1:])]
+        count = 1
+        for side in sides:
+            count *= side
+        dims = ", ".join(map(str, [1, *sides]))
+        if tensor.dtype == "int64":
+            lines.append(f'const {tensor.name} = new ort.Tensor("int64", [3n], [{dims}]);')
+        else:
+            lines.append(f"const numbers_{tensor.name} = Float32Array.from({{ length: {count} }}, {_random(tensor)});")
+            lines.append(f'const {tensor.name} = new ort.Tensor("float32", numbers_{tensor.name}, [{dims}]);')
+    output = facts.outputs[0]
+    lines.append(f"const {{ {output.name} }} = await session.run({{ {', '.join(t.name for t in facts.inputs)} }});")
+    if output.range:
+        low, high = output.range
+        lines.append(
+            f"const pixels = Uint8ClampedArray.from({output.name}.data, (x) => (x - ({low:g})) / {high - low:g} * 255);"
+        )
+    return "\n".join(lines)
+
+
+def _random(tensor: Tensor) -> str:
+    """A function that draws one number."""
+    ((prior, args),) = (tensor.prior or {"uniform": _limits(tensor)}).items()
+    if prior == "uniform":
+        return f"() => {args['low']:g} + {args['high'] - args['low']:g} * Math.random()"
+    scale = "" if args.get("stddev", 1) == 1 else f"{args['stddev']:g} * "
+    return f"() => {scale}Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random())"
+
+
+def _cpp(facts: Manifest) -> str:
+    names = ", ".join(f'"{tensor.name}"' for tensor in facts.inputs)
+    given = ", ".join(f"{tensor.name}: {_shape(tensor)}" for tensor in facts.inputs)
+    return f"""\
+// tools/clients/cpp/draw.cpp is a whole program
+Ort::Env env;
+Ort::Session session(env, "exported/{facts.name}/{facts.file}", Ort::SessionOptions());
+const char* inputs[] = {{{names}}};  // {given}
+const char* outputs[] = {{"{facts.outputs[0].name}"}};
+auto made = session.Run({{}}, inputs, tensors.data(), {len(facts.inputs)}, outputs, 1);"""

@@ -1,0 +1,191 @@
+"""Does an artifact compute what Keras computed? Asked in a fresh process that has never seen TensorFlow.
+
+    python -m zoo.runtime.parity ARTIFACT REFERENCE.npz      # keys CASE/input/NAME and CASE/output/NAME, raw float32
+
+prints one JSON object; `check` is the same question asked by the exporter. Exit 0: compared; 2: could not compare.
+
+What a file is tried with before it is trusted: batches of all sizes, the edges of what one may feed. NumPy only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.artifact.manifest import Manifest
+from zoo.artifact.tensor import AXES, Tensor
+from zoo.core.arrays import Array
+from zoo.core.errors import ExportError, ServeError
+from zoo.core.images import from_uint8
+from zoo.runtime import priors
+from zoo.runtime.generator import Generator
+from zoo.runtime.inputs import nearest_sizes, row_shape
+from zoo.runtime.load import load
+from zoo.runtime.session import import_onnxruntime
+
+PathLike = str | os.PathLike[str]
+Cases = dict[str, dict[str, dict[str, Array]]]  # case -> "input" | "output" -> name -> array
+
+
+def compare(generator: Generator, cases: Cases) -> dict[str, float]:
+    """The largest absolute difference per case, over raw outputs. Raises ServeError where there is none to state."""
+    differences = {}
+    for case, sides in cases.items():
+        if set(sides["output"]) != set(generator.outputs):
+            raise ServeError(
+                f"case {case}: expected output {list(generator.outputs)}, received {list(sides['output'])}"
+            )
+        (expected,) = sides["output"].values()
+        actual = generator(**sides["input"])
+        if actual.shape != expected.shape:
+            raise ServeError(f"case {case}: the model returns {list(actual.shape)}, expected {list(expected.shape)}")
+        difference = float(np.abs(actual.astype(np.float64) - expected).max())
+        if not np.isfinite(difference):
+            raise ServeError(f"case {case}: outputs hold NaN or infinity")
+        differences[case] = difference
+    return differences
+
+
+def read_cases(path: PathLike) -> Cases:
+    """The cases of an .npz, in its order. Raises ServeError."""
+    cases: Cases = {}
+    if not zipfile.is_zipfile(path):
+        raise ServeError(f"{path}: not a readable .npz")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for key in arrays.files:
+                case, side, name = [*key.split("/"), "", ""][:3]
+                if side not in ("input", "output") or key != f"{case}/{side}/{name}":
+                    raise ServeError(f"{path}: keys are CASE/input/NAME or CASE/output/NAME, received '{key}'")
+                cases.setdefault(case, {"input": {}, "output": {}})[side][name] = arrays[key]
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ServeError(f"{path}: not a readable .npz: {error}") from error
+    if not cases:
+        raise ServeError(f"{path}: holds no case")
+    return cases
+
+
+def check(artifact: PathLike, reference: PathLike, *, timeout: float = 600) -> dict[str, Any]:
+    """`python -m zoo.runtime.parity` in a process of its own, for `timeout` seconds: its JSON. Raises ExportError."""
+    root = str(Path(__file__).resolve().parents[2])  # this very zoo, installed or not
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    # -P: a json.py in the folder where the user stands must not become ours
+    command = [sys.executable, "-P", "-m", "zoo.runtime.parity", os.fspath(artifact), os.fspath(reference)]
+    try:
+        environment = {**os.environ, "PYTHONPATH": path}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ExportError(f"{artifact}: the parity check took more than {timeout:g} seconds") from error
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise ExportError(f"{artifact}: the parity check failed: {last}")
+    try:
+        return dict(json.loads(done.stdout))
+    except (ValueError, TypeError) as error:
+        raise ExportError(f"{artifact}: the parity check printed no JSON object: {done.stdout[:80]!r}") from error
+
+
+def hold(artifact: PathLike, cases: Cases, *, tolerance: float, name: str, to: str) -> dict[str, Any]:
+    """`check` of cases at hand: its figures, and the tolerance that they keep.
+
+    Raises ExportError with the figures when one is larger; it says that `name` differs from `to`.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        reference = Path(scratch) / "reference.npz"
+        arrays = {f"{case}/{side}/{name}": array for case, sides in cases.items()
+                  for side, named in sides.items() for name, array in named.items()}  # fmt: skip
+        np.savez(reference, **arrays)  # type: ignore[arg-type]
+        figures = check(artifact, reference)
+    if figures["tensorflow_loaded"]:
+        raise ExportError("the parity check ran in a process that had loaded TensorFlow")
+    if not figures["max_abs_difference"] <= tolerance:
+        text = ", ".join(f"{case} {value:.2e}" for case, value in figures["cases"].items())
+        raise ExportError(f"{name}: the ONNX file differs from {to} by more than {tolerance:g}: {text}")
+    return {**figures, "tolerance": tolerance}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if len(arguments) != 2:
+        print("usage: python -m zoo.runtime.parity ARTIFACT REFERENCE.npz", file=sys.stderr)
+        return 2
+    try:
+        cases = compare(load(arguments[0]), read_cases(arguments[1]))
+    except ServeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    report = {
+        "max_abs_difference": max(cases.values()),
+        "cases": cases,
+        "tensorflow_loaded": "tensorflow" in sys.modules,
+        "onnxruntime": import_onnxruntime().__version__,
+    }
+    print(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
+
+MANY = 64  # latents at once
+
+
+def make_cases(facts: Manifest) -> dict[str, dict[str, Array]]:
+    """Inputs for the parity check: one, three and many examples; latents and pixels at the edges of what one may feed;
+    and images of other sizes where the network takes them.
+    """
+    images = [tensor for tensor in facts.inputs if tensor.is_image]
+    counts = (1, 3) if images else (1, 3, MANY)
+    made = {f"batch_{count}": _inputs(facts, count) for count in counts}
+    if any(tensor.prior for tensor in facts.inputs):
+        made |= {f"all_{fill:+.0f}": _inputs(facts, 3, fill=fill) for fill in (0.0, 10.0, -10.0)}
+    if images:
+        made["extremes"] = _inputs(facts, 3, extremes=True)
+    for height, width in _other_sizes(images[0]) if images else ():
+        made[f"size_{height}x{width}"] = _inputs(facts, 2, size=(height, width))
+    return made
+
+
+def _other_sizes(tensor: Tensor) -> list[tuple[int, int]]:
+    """About the smallest, and a larger one; neither is square."""
+    if tensor.sizes is None:
+        return []
+    tall, wide = (tensor.sizes[axis] for axis in AXES)
+    larger = nearest_sizes(tall["trained"] * 5 // 4, tall)[-1], nearest_sizes(wide["trained"] * 3 // 2, wide)[-1]
+    larger = larger if larger[0] != larger[1] else (larger[0], larger[1] + wide["multiple"])
+    return [(tall["minimum"], wide["minimum"] + wide["multiple"]), larger]
+
+
+def _inputs(
+    facts: Manifest,
+    count: int,
+    *,
+    fill: float | None = None,
+    extremes: bool = False,
+    size: tuple[int, int] | None = None,
+) -> dict[str, Array]:
+    made: dict[str, Array] = {}
+    for tensor in facts.inputs:
+        random = priors.stream(1, tensor.name)
+        if tensor.prior is not None:
+            drawn = priors.make(tensor.prior, shape=row_shape(tensor)).draw(random, count)
+            made[tensor.name] = drawn if fill is None else np.full_like(drawn, fill)
+        elif tensor.classes:
+            made[tensor.name] = priors.labels(random, count, classes=len(tensor.classes))
+        else:
+            trained = {axis: rule["trained"] for axis, rule in (tensor.sizes or {}).items()}
+            axes = trained if size is None else dict(zip(AXES, size, strict=True))
+            pixels = random.randint(256, size=(count, *row_shape(tensor, axes)))
+            pixels = (pixels > 127) * 255 if extremes else pixels
+            made[tensor.name] = from_uint8(pixels, tensor.range or (-1.0, 1.0))
+    return made

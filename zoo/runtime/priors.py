@@ -1,0 +1,121 @@
+"""Latent priors: how the inputs of a generator are drawn, and how one walks between two draws. NumPy only.
+
+Numbers come from `RandomState` (MT19937): NumPy promises that its stream never changes, which it does not promise for
+`Generator`. A seed printed in a paper's appendix, a golden file or a URL therefore means the same picture for ever.
+Training, which keeps no such promise, hands in a faster `Generator`.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.core.arrays import Array
+from zoo.core.registry import Registry
+
+Random = np.random.RandomState | np.random.Generator
+MAX_SEED = 2**32 - 1
+
+PRIORS: Registry[Callable[..., Prior]] = Registry("prior")
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A distribution over float32 latents of one `shape`. Drawing 2 and then 3 rows equals drawing 5."""
+
+    shape: tuple[int, ...]
+    sampler: Callable[[Random, tuple[int, ...]], Array]
+    path: Callable[[Array, Array, float], Array]
+    nearest: Callable[[Array], Array] = np.asarray  # [n, *shape] -> where the prior has latents at all
+
+    def draw(self, random: Random, n: int) -> Array:
+        """`n` latents, float32 [n, *shape]."""
+        return self.sampler(random, (n, *self.shape)).astype(np.float32)
+
+    def between(self, a: Array, b: Array, t: float) -> Array:
+        """The latent a fraction `t` in [0, 1] along the way from `a` to `b`, float32 [*shape]; exact at both ends."""
+        return self.path(np.asarray(a, np.float64), np.asarray(b, np.float64), t).astype(np.float32)
+
+
+@PRIORS.register
+def normal(*, shape: tuple[int, ...]) -> Prior:
+    """Independent N(0, 1). Walks along great circles: a straight line would cross the empty middle of the shell."""
+    return Prior(_shape(shape), lambda random, size: random.standard_normal(size), slerp)
+
+
+@PRIORS.register
+def uniform(*, shape: tuple[int, ...], low: float = -1.0, high: float = 1.0) -> Prior:
+    """Independent U(low, high). Walks straight: the box is convex."""
+    if not (isinstance(low, int | float) and isinstance(high, int | float) and -math.inf < low < high < math.inf):
+        raise ValueError(f"uniform needs finite low < high, received low={low!r}, high={high!r}")
+    return Prior(_shape(shape), lambda random, size: random.uniform(low, high, size), lerp)
+
+
+@PRIORS.register
+def sphere(*, shape: tuple[int, ...]) -> Prior:
+    """Uniform on the sphere of norm sqrt(d), d = prod(shape): what PGGAN's pixel norm makes of N(0, 1) latents.
+
+    Karras et al. 2018: latents lie on a hypersphere, and pixel norm makes the mean SQUARE 1: norm sqrt(d), not 1.
+    """
+
+    def onto(z: Array) -> Array:
+        flat = z.reshape(len(z), -1)  # [n, d]
+        return (flat / np.sqrt(np.mean(flat**2, axis=1, keepdims=True))).reshape(z.shape)
+
+    return Prior(_shape(shape), lambda random, size: onto(random.standard_normal(size)), slerp, onto)
+
+
+def make(part: Mapping[str, Mapping[str, Any]], *, shape: tuple[int, ...]) -> Prior:
+    """The prior of a manifest, {"uniform": {"low": 0}}, for a tensor whose rows have `shape`. Raises ValueError."""
+    try:
+        ((name, args),) = part.items()
+        bound = PRIORS.bind(name, {"shape": shape, **args})
+        prior = PRIORS.get(name)(**bound)
+    except (KeyError, TypeError) as error:
+        raise ValueError(error.args[0]) from error
+    if prior.shape != shape:
+        raise ValueError(f"its shape is {list(prior.shape)}, the tensor's is {list(shape)}")
+    return prior
+
+
+def labels(random: np.random.RandomState, n: int, *, classes: int) -> Array:
+    """`n` class ids, uniform over 0..classes-1, int64 [n]."""
+    return random.randint(classes, size=n, dtype=np.int64)
+
+
+def stream(seed: int, name: str) -> np.random.RandomState:
+    """The random stream of the input called `name`: inputs never share numbers, nor shift each other's.
+
+    Raises ValueError for a seed outside 0..2**32-1.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"a seed lies in 0..{MAX_SEED}, received {seed}")
+    return np.random.RandomState([seed, zlib.crc32(name.encode())])
+
+
+def lerp(a: Array, b: Array, t: float) -> Array:
+    """Straight line."""
+    return (1 - t) * a + t * b
+
+
+def slerp(a: Array, b: Array, t: float) -> Array:
+    """Great circle (White 2016, section 2.1); parallel and opposite vectors have none and go straight."""
+    norms = np.linalg.norm(a) * np.linalg.norm(b)
+    omega = np.arccos(np.clip(np.vdot(a, b) / norms, -1, 1)) if norms > 0 else 0.0
+    if np.sin(omega) < 1e-6:
+        return lerp(a, b, t)
+    return (np.sin((1 - t) * omega) * a + np.sin(t * omega) * b) / np.sin(omega)
+
+
+def _shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """A tuple of positive whole numbers; YAML and JSON hand over lists."""
+    if isinstance(shape, str | bytes) or not isinstance(shape, Sequence) or not shape:
+        raise ValueError(f"a latent shape is a list of whole numbers such as [100], received {shape!r}")
+    if not all(isinstance(d, int) and not isinstance(d, bool) and d > 0 for d in shape):
+        raise ValueError(f"a latent shape has whole numbers above 0, received {list(shape)}")
+    return tuple(shape)

@@ -1,0 +1,173 @@
+"""What /openapi.json says beyond the routes' own types: errors, raw bodies; and a page of it without scripts.
+
+What a browser asks for: the page for people with its files, the API in plain HTML, the metrics.
+
+Scripts and styles come from this server alone, none stands inside a page, and nothing is fetched from elsewhere.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from zoo.serve.protocol import DATATYPES, LENGTH_HEADER
+from zoo.serve.service import service
+
+ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+MEANING = {
+    400: "The request is wrong; the line says what, and what would be right",
+    401: "The key is missing or wrong",
+    404: "There is no such model, version or file",
+    405: "The path exists, but not for this method",
+    408: "The body did not arrive in time",
+    413: "Too large, or too much at a time",
+    415: "A content encoding or type that is not read here",
+    422: "A value that is not allowed",
+    503: "Busy, or still starting: try again after Retry-After seconds",
+    504: "It took too long",
+}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/json": {"schema": ERROR}}}
+    for status, text in MEANING.items()
+}
+
+_PARAMETERS = {"type": "object"}
+_TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype"],
+    "properties": {
+        "name": {"type": "string"},
+        "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+        "datatype": {"enum": [*DATATYPES.values()]},
+        "parameters": _PARAMETERS,
+        "data": {"type": "array", "description": "numbers, row by row: one list, or nested as the shape says"},
+    },
+}
+_REQUEST = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string", "maxLength": 256},
+        "parameters": _PARAMETERS,
+        "inputs": {"type": "array", "minItems": 1, "items": _TENSOR},
+        "outputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string"}, "parameters": _PARAMETERS},
+            },
+        },
+    },
+}
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+INFERENCE_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": f"JSON; with the header {LENGTH_HEADER} raw little-endian tensors follow it",
+        "content": {"application/json": {"schema": _REQUEST}, **_BYTES},
+    }
+}
+INFERENCE_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": f"JSON, or where binary data was asked for JSON of {LENGTH_HEADER} bytes and raw tensors",
+        "content": {"application/json": {"schema": {"type": "object"}}, **_BYTES},
+    }
+}
+
+
+def content(*media_types: str, description: str = "The file") -> dict[int | str, dict[str, Any]]:
+    """The 200 response of a route that answers with bytes."""
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": description, "content": dict.fromkeys(media_types, schema)}}
+
+
+def docs_page(schema: Mapping[str, Any]) -> str:
+    """The routes as plain HTML: nothing is fetched from elsewhere, nothing runs."""
+    routes = "".join(
+        _route(method, path, operation)
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+    )
+    parts = html.escape(json.dumps(schema.get("components", {}).get("schemas", {}), indent=2))
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>gan-zoo: the API</title>'
+        '<meta name="viewport" content="width=device-width"><h1>gan-zoo: the API</h1>'
+        '<p>For programs: <a href="openapi.json">openapi.json</a>. Errors are <code>{"error": "one line"}</code>.</p>'
+        f"{routes}<h2>Schemas</h2><pre>{parts}</pre></html>"
+    )
+
+
+def _route(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    body = operation.get("requestBody", {}).get("content", {})
+    lines = [f"<h2><code>{method.upper()} {html.escape(path)}</code></h2>"]
+    lines.append(f"<p>{html.escape(operation.get('description', ''))}</p>")
+    for kind, media in body.items():
+        lines.append(f"<p>body {html.escape(kind)}</p><pre>{html.escape(json.dumps(media['schema'], indent=2))}</pre>")
+    for parameter in operation.get("parameters", ()):
+        schema = html.escape(json.dumps(parameter["schema"]))
+        lines.append(f"<p>{parameter['in']} <code>{html.escape(parameter['name'])}</code> {schema}</p>")
+    answers = operation["responses"].get("200", {}).get("content", {})
+    return "".join([*lines, f"<p>answers {html.escape(', '.join(answers))}</p>"])
+
+
+PAGE = Path(__file__).with_name("page")
+# WebAssembly needs its own word; pictures that scripts made are blobs; workers of ONNX Runtime Web are blobs too.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:; "
+    "img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",  # with the next one: threads for WebAssembly
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+router = APIRouter()
+
+
+class Headers:
+    """ASGI middleware: every answer says what a browser may do with it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def extended(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *self._extra]}
+            await send(message)
+
+        await self._app(scope, receive, extended if scope["type"] == "http" else send)
+
+
+@router.get("/", include_in_schema=False)
+async def home() -> Response:
+    """The page, or the API where the page is not installed."""
+    index = PAGE / "index.html"
+    return FileResponse(index) if index.is_file() else RedirectResponse("docs")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The API for people."""
+    return HTMLResponse(docs_page(request.app.openapi()))
+
+
+@router.get("/metrics", response_class=Response, responses=content("text/plain", description="Prometheus"))
+async def metrics(request: Request) -> Response:
+    """Counters for Prometheus."""
+    running = service(request)
+    running.metrics.models.set(len(running.repository.models))
+    return Response(running.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

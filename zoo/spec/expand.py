@@ -1,0 +1,335 @@
+"""`$name` inside a `repeat`: the same layers with a value of this round in the place of every name.
+
+The layer language: items of `layers:` with `repeat`, `defaults`, `as` and `from` become a flat list of steps.
+
+- Conv2D: {filters: 64}                 the running tensor `x` goes through the layer
+  as: skip1                             ... and its result can be asked for by this name
+- as: shortcut                          a name for `x` as it is
+- from: label                           `x` is now this input or name
+- Concatenate:                          a layer of several inputs
+  from: [x, skip1]
+- repeat: {filters: [128, 256]}         the body once per value; `$filters` stands for it (`$index` counts from 0)
+  layers: [...]
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.core.registry import suggest
+from zoo.spec.diagnostics import Place, Problems
+from zoo.spec.plan import LayerCall, Plan
+from zoo.spec.shapes import RULES, Cost, Shape, ShapeError
+from zoo.spec.validate import completed, join, names_of, validate_arguments
+from zoo.spec.yaml_tree import MAX_NODES, Entry, YamlNode
+
+MAX_TEXT = 1_000
+_VARIABLE = re.compile(r"\$\{?([a-z][a-z0-9_]*)\}?")
+
+
+@dataclass(frozen=True)
+class Substitution:
+    """Replaces `$name` and `${name}` by the values of `variables`; each keeps the place where its name stands.
+
+    `copied` counts the values that a network has received: a repeat within a repeat could make any number of them.
+    """
+
+    variables: Mapping[str, YamlNode]
+    where: str
+    problems: Problems
+    copied: list[int]
+
+    def __call__(self, node: YamlNode) -> YamlNode:
+        if node.is_map:
+            return YamlNode({key: Entry(self(entry.node), entry.place) for key, entry in node.entries()}, node.place)
+        if node.is_list:
+            return YamlNode([self(item) for item in node.value], node.place)
+        if not isinstance(node.value, str) or "$" not in node.value:
+            return node
+        whole = _VARIABLE.fullmatch(node.value)
+        if whole and whole[1] in self.variables:
+            return self._at(self.variables[whole[1]], node.place)
+        text = _VARIABLE.sub(lambda match: str(self._value(match, node.place)), node.value)
+        if len(text) > MAX_TEXT:
+            return YamlNode(
+                self.problems.spoil(node.place, f"stands for a text of more than {MAX_TEXT:,} letters"), node.place
+            )
+        return YamlNode(None if self.problems.at(node.place) else text, node.place)
+
+    def _value(self, match: re.Match[str], place: Place) -> Any:
+        value = self.variables.get(match[1])
+        if value is not None and self.problems.inside(value):
+            pass  # said already
+        elif value is None:
+            known = f" Known here: {', '.join(self.variables)}." if self.variables else " It is not in a repeat."
+            hint = suggest(match[1], self.variables) or known
+            self.problems.add(place, self.where, f"unknown variable '{match[0]}'.{hint}")
+        elif value.is_map or value.is_list:
+            self.problems.add(
+                place, self.where, f"'{match[0]}' is {value.describe()}, which cannot stand inside a word"
+            )
+        else:
+            return value.value
+        self.problems.silence(place)
+        return ""
+
+    def _at(self, node: YamlNode, place: Place) -> YamlNode:
+        self.copied[0] += 1
+        if self.copied[0] == MAX_NODES + 1:
+            self.problems.spoil(place, f"a network takes at most {MAX_NODES:,} values by name")
+        if self.copied[0] > MAX_NODES or self.problems.inside(node):
+            return YamlNode(self.problems.silence(place), place)
+        if node.is_map:
+            return YamlNode({key: Entry(self._at(entry.node, place), place) for key, entry in node.entries()}, place)
+        return YamlNode([self._at(item, place) for item in node.value] if node.is_list else node.value, place)
+
+
+MAX_STEPS = 2_000
+MAX_SIZE = 10**15
+UNKNOWN = -1  # the number of a tensor that a mistake has left without a shape
+_CONTROL = ("as", "from", "repeat", "layers")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+@dataclass
+class _Scope:
+    """What is known while the layers of one network are read."""
+
+    name: str
+    defaults: Mapping[str, YamlNode]
+    problems: Problems
+    shapes: dict[int, Shape] = field(default_factory=dict)
+    taps: dict[str, tuple[int, Place | None]] = field(default_factory=dict)
+    steps: list[LayerCall] = field(default_factory=list)
+    x: int = 0
+    broken: bool = False
+    items: int = 0
+
+    copied: list[int] = field(default_factory=lambda: [0])
+
+    def substitution(self, variables: Mapping[str, YamlNode], where: str) -> Substitution:
+        return Substitution(variables, where, self.problems, self.copied)
+
+    @property
+    def full(self) -> bool:
+        return self.items > MAX_STEPS
+
+    def report(self, place: Place, where: str, message: str) -> Any:
+        self.broken = True
+        self.problems.add(place, where, message)
+
+
+def plan(
+    name: str, network: YamlNode, inputs: Mapping[str, Shape | None], shared: YamlNode | None, problems: Problems
+) -> Plan | None:
+    """Expand and check the network called `name`. None when anything in it is wrong (reported).
+
+    An input of shape None is one that is wrong itself: what it meets is checked for its arguments alone.
+    """
+    where = f"networks.{name}"
+    defaults = _defaults([(shared, "defaults"), (network.get("defaults"), join(where, "defaults"))], problems)
+    scope = _Scope(name, defaults, problems)
+    for number, (tap, shape) in enumerate(inputs.items()):
+        if shape is not None:
+            scope.shapes[number] = shape
+        scope.taps[tap] = (number if shape is not None else UNKNOWN, None)
+    shapes = {tap: shape for tap, shape in inputs.items() if shape is not None}
+    scope.broken = len(shapes) < len(inputs) or not inputs
+    scope.x = next(iter(scope.taps.values()))[0] if inputs else UNKNOWN
+    layers, output = network.get("layers"), network.get("output")
+    if layers is None or not layers.is_list:
+        return None
+    if not layers.value:
+        return problems.add(layers.place, join(where, "layers"), "a network needs at least one layer")
+    _walk(layers, {}, join(where, "layers"), scope)
+    if scope.broken or output is None or not isinstance(output.value, str):
+        return None
+    taps = {tap: number for tap, (number, place) in scope.taps.items() if place is not None}
+    return Plan(name, shapes, tuple(scope.steps), output.value, scope.x, scope.shapes[scope.x], taps)
+
+
+def _defaults(sections: list[tuple[YamlNode | None, str]], problems: Problems) -> dict[str, YamlNode]:
+    """Arguments per layer class; the later section wins argument by argument."""
+    merged: dict[str, YamlNode] = {}
+    layers = names_of("layer")
+    for section, where in sections:
+        if section is None:
+            continue
+        for layer, entry in section.entries():
+            if layer not in layers:
+                problems.add(entry.place, where, f"unknown layer '{layer}'.{suggest(layer, layers)}")
+                continue
+            wrong = Problems()
+            optional = {**layers[layer], "required": []}
+            validate_arguments(entry.node, entry.node, optional, join(where, layer), wrong)
+            problems.take(wrong, once=True)  # and not again at every layer that takes it
+            if entry.node.is_map:
+                old = merged[layer].value if layer in merged else {}
+                merged[layer] = YamlNode({**old, **entry.node.value}, entry.node.place)
+    return merged
+
+
+def _walk(layers: YamlNode, variables: Mapping[str, YamlNode], where: str, scope: _Scope) -> None:
+    for i, item in enumerate(layers.value):
+        scope.items += 1
+        if scope.full:
+            if scope.items == MAX_STEPS + 1:
+                scope.report(item.place, where, f"a network has at most {MAX_STEPS:,} layers once 'repeat' is expanded")
+            scope.broken = True
+            return
+        _item(item, variables, f"{where}[{i}]", scope)
+
+
+def _item(item: YamlNode, variables: Mapping[str, YamlNode], where: str, scope: _Scope) -> None:
+    if isinstance(item.value, str):
+        _layer(item.value, None, item, item.place, (scope.x,), where, scope)
+    elif not item.is_map or not item.value:
+        scope.report(
+            item.place,
+            where,
+            f"expected a layer such as 'Flatten' or 'Dense: {{units: 10}}', received {item.describe()}",
+        )
+    elif "repeat" in item.value or "layers" in item.value:
+        _repeat(item, variables, where, scope)
+    else:
+        _single(scope.substitution(variables, where)(item), where, scope)
+
+
+def _single(item: YamlNode, where: str, scope: _Scope) -> None:
+    """One layer, or a bare `as` / `from`."""
+    layers = [(key, entry) for key, entry in item.entries() if key not in _CONTROL]
+    inputs = _sources(item.get("from"), where, scope)
+    if len(layers) > 1:
+        names, place = ", ".join(key for key, _ in layers), layers[1][1].place
+        scope.report(place, where, f"one item is one layer, received {names}. Begin a new item with '-'")
+        scope.x = UNKNOWN
+    elif layers:
+        name, entry = layers[0]
+        _layer(name, entry.node, item, entry.place, inputs, where, scope)
+    elif len(inputs) > 1:
+        scope.report(item.place, where, "several inputs need a layer that joins them, such as Concatenate or Add")
+        scope.x = UNKNOWN
+    else:
+        scope.x = inputs[0]
+    _tap(item.get("as"), where, scope)
+
+
+def _sources(node: YamlNode | None, where: str, scope: _Scope) -> tuple[int, ...]:
+    """The tensors that `from` names; the running one without it."""
+    if node is None:
+        return (scope.x,)
+    found = []
+    for name in node.value if node.is_list else [node] if node.value is not None else []:
+        if name.value == "x":
+            found.append(scope.x)
+        elif isinstance(name.value, str) and name.value in scope.taps:
+            found.append(scope.taps[name.value][0])
+        else:
+            hint = suggest(name.value, scope.taps) or f" Known here: {', '.join(['x', *scope.taps])}."
+            scope.report(name.place, join(where, "from"), f"nothing above is named {name.describe()}.{hint}")
+            found.append(UNKNOWN)
+    if not found:
+        scope.report(node.place, join(where, "from"), "names no input")
+    return tuple(found) or (UNKNOWN,)
+
+
+def _tap(node: YamlNode | None, where: str, scope: _Scope) -> None:
+    if node is None:
+        return None
+    name, where = node.value, join(where, "as")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return scope.report(node.place, where, f"expected a lower-case word such as skip1, received {node.describe()}")
+    if name == "x":
+        return scope.report(node.place, where, "'x' is the running tensor itself; choose another name")
+    first = scope.taps.get(name)
+    if first and first[1] != node.place:  # the same line may bind its name again, in a repeat
+        at = f"line {first[1].line}" if first[1] else "an input of the network"
+        return scope.report(node.place, where, f"'{name}' is a name already: {at}")
+    scope.taps[name] = (scope.x, node.place)
+    return None
+
+
+def _layer(
+    name: str, args: YamlNode | None, item: YamlNode, place: Place, inputs: tuple[int, ...], where: str, scope: _Scope
+) -> None:
+    layers, where = names_of("layer"), f"{where}.{name}"
+    if name not in layers:
+        hint = suggest(name, layers) or " See specs/schema.json for all layers."
+        return scope.report(place, where.rpartition(".")[0], f"unknown layer '{name}'.{hint}")
+    if args is not None and args.value is not None and not args.is_map:
+        return scope.report(args.place, where, f"expected a mapping of arguments, received {args.describe()}")
+    own = args.value if args is not None and args.is_map else {}
+    default = scope.defaults.get(name)
+    merged = YamlNode({**(default.value if default else {}), **own}, place)
+    wrong = Problems()
+    validate_arguments(merged, item, layers[name], where, wrong)
+    scope.problems.take(wrong)
+    if wrong or scope.problems.inside(merged) or any(i not in scope.shapes for i in inputs):
+        scope.broken = True
+    else:
+        try:
+            cost = _cost(name, [scope.shapes[i] for i in inputs], completed(merged.plain(), layers[name]))
+        except ShapeError as error:
+            scope.report(place, where, str(error))
+            scope.broken = True
+        else:
+            output = len(scope.shapes)
+            scope.shapes[output] = cost.shape
+            scope.steps.append(LayerCall(name, merged.plain(), inputs, output, cost, place, where))
+            scope.x = output
+            return None
+    scope.x = UNKNOWN  # later layers are checked for their arguments alone
+    return None
+
+
+def _cost(name: str, shapes: list[Shape], args: Mapping[str, Any]) -> Cost:
+    for shape in shapes:
+        _check_size(math.prod(shape))
+    cost = RULES[name](shapes, args)
+    _check_size(max(math.prod(cost.shape), cost.parameters))
+    return cost
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_SIZE:  # no machine holds it, and messages would be pages of digits
+        raise ShapeError(f"is more than {MAX_SIZE:.0e} numbers")
+
+
+def _repeat(item: YamlNode, variables: Mapping[str, Any], where: str, scope: _Scope) -> None:
+    for key, entry in item.entries():
+        if key not in ("repeat", "layers"):
+            scope.report(entry.place, where, f"'{key}' does not go with 'repeat'; put it inside 'layers'")
+    count, body = item.get("repeat"), item.get("layers")
+    if count is None or body is None or not body.is_list:
+        return scope.report(item.place, where, "'repeat' and 'layers' (a list) belong together")
+    count = scope.substitution(variables, where)(count)
+    rounds = _rounds(count, join(where, "repeat"), scope)
+    for i, values in enumerate(rounds):
+        if scope.full:
+            return None
+        _walk(body, {**variables, "index": YamlNode(i, count.place), **values}, join(where, "layers"), scope)
+    scope.x = scope.x if rounds else UNKNOWN
+    return None
+
+
+def _rounds(count: YamlNode, where: str, scope: _Scope) -> list[dict[str, YamlNode]]:
+    """The variables of each round of a `repeat`; empty when it is wrong (reported)."""
+    if isinstance(count.value, int) and not isinstance(count.value, bool) and 1 <= count.value <= MAX_STEPS:
+        return [{} for _ in range(count.value)]
+    if not (count.is_map and count.value and all(e.node.is_list and e.node.value for _, e in count.entries())):
+        rule = f"expected a number of times (1 to {MAX_STEPS:,}) or lists by name, such as {{filters: [64, 128]}}"
+        return scope.report(count.place, where, f"{rule}; received {count.describe()}") or []
+    for key, entry in count.entries():
+        if not _NAME.fullmatch(key):
+            return (
+                scope.report(entry.place, where, f"expected a lower-case word such as filters, received {key!r}") or []
+            )
+    lengths = {key: len(e.node.value) for key, e in count.entries()}
+    if len(set(lengths.values())) > 1:
+        text = ", ".join(f"{key} has {n}" for key, n in lengths.items())
+        return scope.report(count.place, where, f"all lists must have the same length: {text}") or []
+    return [{key: e.node.value[i] for key, e in count.entries()} for i in range(next(iter(lengths.values())))]

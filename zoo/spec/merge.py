@@ -1,0 +1,144 @@
+"""`extends` and `--set`: several trees of nodes become one, and every value keeps the place where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.spec.diagnostics import Place, Problems
+from zoo.spec.validate import Fragment, below, document, is_part
+from zoo.spec.yaml_tree import Entry, YamlNode, parse_file, parse_text
+
+MAX_CHAIN = 16
+
+
+def load_tree(path: Path, overrides: Sequence[str], problems: Problems) -> YamlNode | None:
+    """The tree of `path` merged over all that it extends, with the `a.b.c=value` overrides applied on top."""
+    node = _load_extended(path, (), problems)
+    if node is not None:
+        for override in overrides:
+            node = _override(node, override, problems)
+    return node
+
+
+def _load_extended(path: Path, children: tuple[Path, ...], problems: Problems) -> YamlNode | None:
+    node = parse_file(path, problems)
+    parent = node.get("extends") if node is not None else None
+    if node is None or parent is None:
+        return node
+    own = YamlNode({key: entry for key, entry in node.entries() if key != "extends"}, node.place)
+    target = _parent_path(path, parent, problems)
+    family = (*children, path.resolve())
+    base = None
+    if target is not None and target.resolve() in family:
+        chain = " -> ".join([*(p.name for p in family), target.name])
+        problems.add(parent.place, "extends", f"the files extend each other in a circle: {chain}")
+    elif len(family) > MAX_CHAIN:
+        problems.add(parent.place, "extends", f"is the end of a chain of more than {MAX_CHAIN} specs")
+    elif target is not None:
+        base = _load_extended(target, family, problems)
+    problems.incomplete |= base is None
+    return own if base is None else merge(base, own, document())
+
+
+def _parent_path(path: Path, parent: YamlNode, problems: Problems) -> Path | None:
+    """The file that `extends` names: beside the spec or in a folder below it."""
+    rule = "expected the name of a spec file beside or below this one, such as dcgan.yaml"
+    text = parent.value
+    if not isinstance(text, str) or not text or "\0" in text:
+        return problems.add(parent.place, "extends", f"{rule}, received {parent.describe()}")
+    if Path(text).is_absolute() or ".." in Path(text).parts or "\\" in text:
+        return problems.add(parent.place, "extends", f"{rule}, received '{text}'")
+    target = path.parent / text
+    try:
+        found, inside = target.is_file(), target.resolve().is_relative_to(path.parent.resolve())
+    except (OSError, RuntimeError):  # a name that is too long, links in a circle
+        found, inside = False, True
+    if not found:
+        near = problems.near_file(target)
+        return problems.add(parent.place, "extends", f"there is no file '{text}' beside this spec{near}")
+    if not inside:
+        return problems.add(parent.place, "extends", f"{rule}; '{text}' is a link that leads elsewhere")
+    return target
+
+
+def merge(base: YamlNode, top: YamlNode, fragment: Fragment) -> YamlNode:
+    """Deep merge: mappings merge key by key, everything else is replaced.
+
+    Where the schema wants a part, another name replaces the whole part: `Adam: {...}` over `SGD: {...}` is Adam alone.
+    """
+    if is_part(fragment) and all(node.is_map or isinstance(node.value, str) for node in (base, top)):
+        base, top = _as_part(base), _as_part(top)
+        if set(base.value) != set(top.value):
+            return top
+    if not (base.is_map and top.is_map):
+        return top
+    merged = dict(base.value)
+    for key, entry in top.entries():
+        old = merged.get(key)
+        merged[key] = Entry(merge(old.node, entry.node, below(fragment, key)), entry.place) if old else entry
+    return YamlNode(merged, top.place if top.place.line else base.place)
+
+
+def _as_part(node: YamlNode) -> YamlNode:
+    if isinstance(node.value, str):
+        return YamlNode({node.value: Entry(YamlNode({}, node.place), node.place)}, node.place)
+    if node.is_map:
+        full = {
+            k: Entry(YamlNode({}, e.node.place) if e.node.value is None else e.node, e.place) for k, e in node.entries()
+        }
+        return YamlNode(full, node.place)
+    return YamlNode({}, node.place)
+
+
+def _override(root: YamlNode, override: str, problems: Problems) -> YamlNode:
+    """`root` with one `a.b.c=value` applied; as it was when that is wrong (reported)."""
+    place = Place(f"--set {override}", 0, 0)
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    wrong = Problems()
+    if not equals or not all(keys):
+        wrong.add(place, "", "expected a.b.c=value, such as training.batch_size=64")
+    elif keys == ["extends"]:
+        wrong.add(place, "", "'extends' belongs in a file")
+    value = parse_text(text, place.file, wrong)
+    for problem in wrong:
+        problems.add(place, "", problem.message)
+    return root if wrong or value is None else _set(root, keys, _placed(value, place), document(), place, problems)
+
+
+def _placed(node: YamlNode, place: Place) -> YamlNode:
+    """The same tree, all of it standing at the command line."""
+    if node.is_map:
+        return YamlNode({k: Entry(_placed(e.node, place), place) for k, e in node.entries()}, place)
+    return YamlNode([_placed(i, place) for i in node.value] if node.is_list else node.value, place)
+
+
+def _set(
+    root: YamlNode, keys: list[str], value: YamlNode, fragment: Fragment, place: Place, problems: Problems
+) -> YamlNode:
+    if not keys:
+        return merge(root, value, fragment)
+    key, rest = keys[0], keys[1:]
+    if root.is_list:
+        if not key.isdecimal() or int(key) >= len(root.value):
+            problems.add(place, "", f"'{key}' is not a position in a list of {len(root.value)} (0 is the first)")
+            return root
+        items = list(root.value)
+        items[int(key)] = _set(items[int(key)], rest, value, {}, place, problems)
+        return YamlNode(items, root.place)
+    if is_part(fragment):
+        root = _as_part(root)
+        if key not in root.value:  # another part takes the place of this one
+            root = YamlNode({}, root.place)
+    if not root.is_map:
+        root = YamlNode({}, place)
+    inner = root.get(key)
+    new = _set(inner, rest, value, below(fragment, key), place, problems) if inner else _nest(rest, value, place)
+    return YamlNode({**root.value, key: Entry(new, place)}, root.place)
+
+
+def _nest(keys: list[str], value: YamlNode, place: Place) -> YamlNode:
+    for key in reversed(keys):
+        value = YamlNode({key: Entry(value, place)}, place)
+    return value

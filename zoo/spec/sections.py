@@ -1,0 +1,138 @@
+"""What a spec says, as frozen dataclasses: one per section of the YAML file. Their annotations are the schema.
+
+Which changes of a spec make another run of it: those that change its weights, not its length or its words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from zoo.spec.types import (
+    AlgorithmPart,
+    Duration,
+    Identifier,
+    Limits,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Prior,
+    Seed,
+    Source,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """Where the model comes from."""
+
+    title: str
+    authors: str
+    year: Annotated[int, Limits(minimum=1900, maximum=2100)]
+    arxiv: (
+        Annotated[str, Limits(pattern=r"[0-9]{4}\.[0-9]{4,5}", description="an arXiv number in quotes, '1511.06434'")]
+        | None
+    ) = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What is real. Pixels 0..255 become `range`; `size` and `channels` default to the source's own,
+    `fit` to a black border (pad); the user's own photos are cropped. With `jitter_from` images are held at that larger
+    size, and a random window of `size` is drawn from them at each step."""
+
+    source: Source
+    size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
+    jitter_from: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
+    channels: Literal[1, 3] | None = None
+    fit: Literal["pad", "resize", "crop"] | None = None
+    range: tuple[float, float] = (-1.0, 1.0)
+    flip: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One network: where its inputs come from, its layers, and the name of what it makes."""
+
+    inputs: Identifier | tuple[Identifier, ...] | Mapping[Identifier, tuple[PositiveInt, ...]]
+    output: Identifier
+    layers: tuple[Any, ...]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """A quick metric `every` so many steps, for data with a judge: the Frechet distance of its features between
+    `samples` images of fixed latents and real training images. The best weights are kept, see `zoo build --export`."""
+
+    every: PositiveInt = 500
+    samples: Annotated[int, Limits(minimum=65, maximum=100_000)] = 2000  # more than the judge has features
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How long, in which portions, from which random numbers. A step is one pass through the algorithm's phases.
+    The average of G's weights forgets half in `ema_half_life_images` real images, or a tenth of a shorter run."""
+
+    batch_size: PositiveInt
+    steps: PositiveInt
+    budget: Duration | None = None
+    seed: Seed = 0
+    ema_half_life_images: PositiveFloat | None = None
+    picture_every_steps: PositiveInt = 500
+    checkpoint_every_seconds: PositiveFloat = 60.0
+    evaluate: Evaluate | None = Evaluate()  # where there is a judge; stated for other data, it is a mistake
+    xla: bool = False
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Which networks leave as ONNX, and with which batch norm statistics: averaged over `batch_norm_batches` batches of
+    latents with the very weights that are exported, or (0) the moving averages of training."""
+
+    networks: tuple[Identifier, ...] = ("generator",)
+    opset: Annotated[int, Limits(minimum=17, maximum=18)] = 17
+    batch_norm_batches: NonNegativeInt = 100
+    licence: str = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sections:
+    """The top level of a spec file."""
+
+    name: Identifier
+    title: str
+    spec_version: Literal[1] = 1
+    extends: str | None = None
+    paper: Paper | None = None
+    about: str = ""
+    deviations: tuple[str, ...] = ()
+    data: Data | None = None
+    latent: Mapping[Identifier, Prior] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    networks: Mapping[Identifier, Network]
+    algorithm: AlgorithmPart | None = None
+    training: Training | None = None
+    export: Export | None = None
+
+
+# how long a run is, what is shown of it, and how it leaves
+FREE_KNOBS = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "evaluate", "xla")
+FREE_SECTIONS = ("title", "about", "paper", "deviations", "training", "export", "spec_version")
+
+# a knob that is left out and one that states its default are the same run
+DEFAULTS = {f.name: f.default for f in dataclasses.fields(Training) if f.default is not dataclasses.MISSING}
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The sections, and the training knobs as `training.seed`, that make two spec documents different runs."""
+    sections = [
+        key for key in sorted(old.keys() | new.keys()) if key not in FREE_SECTIONS and old.get(key) != new.get(key)
+    ]
+    a, b = ({**DEFAULTS, **(document.get("training") or {})} for document in (old, new))
+    knobs = [f"training.{k}" for k in sorted(a.keys() | b.keys()) if k not in FREE_KNOBS and a.get(k) != b.get(k)]
+    return sections + knobs

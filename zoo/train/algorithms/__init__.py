@@ -1,0 +1,29 @@
+"""Training algorithms by name: one file each, found here by itself.
+
+May import: zoo.nn and what stands below it, Keras.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.spec.plan import Plan
+from zoo.spec.types import Part, construct_part
+from zoo.train.algorithms.base import ALGORITHMS, Algorithm
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+
+def make_algorithm(part: Part, plans: Mapping[str, Plan], **options: Any) -> Algorithm:
+    """Build the algorithm that a spec names, its networks and its optimizers.
+
+    Args:
+        part: Name and arguments, as the section `algorithm` of a spec has them.
+        plans: The networks of the spec, by name.
+        options: batch_size, averaged, ema_half_life_images; see `Algorithm`.
+    """
+    return construct_part(ALGORITHMS, part, plans, **options)

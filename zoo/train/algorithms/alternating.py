@@ -1,0 +1,122 @@
+"""The two-player game of Goodfellow et al. 2014, algorithm 1: D's updates, then G's, on fresh noise each.
+
+With `wasserstein` and `weight_clip` it is algorithm 1 of Arjovsky et al. 2017, with `gradient_penalty` algorithm 1 of
+Gulrajani et al. 2017: D is then a critic, which makes several updates in a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.nn.losses import LOSSES, PENALTIES, CriticBatch
+from zoo.spec.plan import Plan
+from zoo.spec.types import Loss, NonNegativeInt, Part, PenaltyPart, PositiveFloat, PositiveInt, construct_part
+from zoo.train.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, PlayerConfig, Tensor
+
+GENERATOR_PLAYS, SHARE = "generator_plays", "share"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightClip:
+    """Arjovsky et al. 2017, algorithm 1, line 7: D's trained weights are held in [-c, c]. Moving statistics are not
+    touched. The paper clips after each update of D, the authors' code before it; both clip batch norm's gamma and beta,
+    which `batch_norm: false` spares."""
+
+    c: PositiveFloat = 0.01
+    when: Literal["after", "before"] = "after"
+    batch_norm: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurnIn:
+    """Arjovsky et al. 2017, authors' code: D makes `updates` updates for each of G's first `generator_updates`, and
+    again for each of G's updates whose number `every` divides. G then sits out steps."""
+
+    updates: PositiveInt = 100
+    generator_updates: NonNegativeInt = 25
+    every: PositiveInt = 500
+
+
+@ALGORITHMS.register
+class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec language
+    """Phases `discriminator` and `generator`. `simultaneous` takes both gradients at the same weights before either
+    moves, as the authors' code does; otherwise G meets the D that has just learned.
+
+    Real and fake examples pass D separately, so that batch norm sees them as two batches (Radford et al. 2015).
+    """
+
+    roles = ("generator", "discriminator")
+
+    def __init__(
+        self, plans: Mapping[str, Plan], *, loss: Loss, generator: PlayerConfig, discriminator: PlayerConfig,
+        simultaneous: bool = False, penalties: tuple[PenaltyPart, ...] = (), weight_clip: WeightClip | None = None,
+        burn_in: BurnIn | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(plans, **kwargs)
+        self.game = construct_part(LOSSES, loss)
+        self.penalties = [construct_part(PENALTIES, part) for part in penalties]
+        self.noise = {SHARE: Part("uniform", {"shape": [1], "low": 0.0, "high": 1.0})} if penalties else {}
+        self.simultaneous, self.weight_clip, self.burn_in = simultaneous, weight_clip, burn_in
+        self.data_draws = discriminator.updates
+        self.latent_draws = discriminator.updates + generator.updates
+        self.made = plans["generator"].output_name  # the name of G's result among D's inputs
+        held = {weight_clip.when: self.clip} if weight_clip else {}
+        g, d = self.players["generator"], self.players["discriminator"]
+        self._phases: tuple[Phase, ...] = (
+            Phase("discriminator", (d,), self.make_optimizer(discriminator.optimizer, "discriminator"),
+                  self.discriminator_loss, discriminator.updates, before=held.get("before"), after=held.get("after")),
+            Phase("generator", (g,), self.make_optimizer(generator.optimizer, "generator"),
+                  self.generator_loss, generator.updates, played_if=GENERATOR_PLAYS if burn_in else None),
+        )  # fmt: skip
+
+    def phases(self) -> tuple[Phase, ...]:
+        return self._phases
+
+    def discriminator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
+        return self.verdict(batch, i, ops.stop_gradient(self.run("generator", batch, i))), {}  # D's turn moves D
+
+    def verdict(self, batch: Batch, i: int, made: Tensor) -> Tensor:
+        """D's loss on the real examples of draw `i` and on `made` in their place."""
+        real, fake = self.run("discriminator", batch, i), self.judge(batch, i, made)
+        loss = self.game.discriminator(real, fake)
+        if self.penalties:
+            met = CriticBatch(lambda x: self.judge(batch, i, x), batch[self.made][i], made, real, fake, batch[SHARE][i])
+            loss = loss + sum(penalty(met) for penalty in self.penalties)
+        return loss
+
+    def generator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
+        draw = self.data_draws + i  # the noise that D has not seen
+        return self.game.generator(self.judge(batch, i, self.run("generator", batch, draw))), {}
+
+    def judge(self, batch: Batch, i: int, made: Tensor) -> Tensor:
+        """D's logits of `made` in the place of the real examples of draw `i`."""
+        return self.run("discriminator", batch, i, **{self.made: made})
+
+    def turns(self, step: int) -> dict[str, np.ndarray]:
+        if self.burn_in is None:
+            return {}
+        return {GENERATOR_PLAYS: np.array([generator_plays(step, self.burn_in, self.data_draws)], "float32")}
+
+    def clip(self) -> None:
+        """Hold D's weights within [-c, c]."""
+        assert self.weight_clip is not None
+        for layer in self.players["discriminator"].layers:
+            if self.weight_clip.batch_norm or not isinstance(layer, keras.layers.BatchNormalization):
+                for variable in layer.trainable_variables:
+                    variable.assign(ops.clip(variable, -self.weight_clip.c, self.weight_clip.c))
+
+
+def generator_plays(step: int, burn_in: BurnIn, updates: int) -> bool:
+    """Whether G has a turn in step `step`, in each of which D makes `updates` updates."""
+    long, first = burn_in.updates // updates, burn_in.generator_updates  # steps that a long turn of D takes
+    if step < long * first:
+        return step % long == long - 1
+    step -= long * first
+    single = -first % burn_in.every  # until the next of G's updates that `every` divides
+    return step < single or (step - single) % (long + burn_in.every - 1) >= long - 1

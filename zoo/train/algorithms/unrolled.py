@@ -1,0 +1,70 @@
+"""Unrolled GANs, Metz, Poole, Pfau, Sohl-Dickstein 2016: G looks ahead to what D will have learned.
+
+theta_D^{k+1} = theta_D^k - eta * d L_D / d theta_D (theta_G, theta_D^k),  theta_D^0 = theta_D        eqs. 1 to 3
+G descends      f_K = -L_D(theta_G, theta_D^K(theta_G, theta_D))                                      eq. 4
+
+through all K updates; D then learns from theta_D, where it was left. Running K updates of D and keeping them, or a
+theta_D^K without the way back to theta_G, would be the ordinary GAN with a better D.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from zoo.nn import autodiff, optimizers
+from zoo.spec.types import NonNegativeInt, Optimizer
+from zoo.train.algorithms.alternating import alternating
+from zoo.train.algorithms.base import ALGORITHMS, Batch, Tensor, seeds
+
+
+@ALGORITHMS.register
+class unrolled(alternating):  # noqa: N801 - the name is a word of the spec language
+    """The two-player game in which G's loss is taken after K = `unrolled_updates` further updates of D.
+
+    `inner_optimizer` makes them: by default D's own, with its moments of this step, as in the paper; another one starts
+    afresh. All K see the examples of G's turn. In a zero-sum game (`minimax`, `wasserstein`) G maximises the whole of
+    D's adversarial loss, real examples included: they too depend on G through theta_D^K. Penalties are D's own: they
+    steer the K updates, and G does not maximise them. With `unrolled_updates: 0` it is the ordinary GAN.
+    """
+
+    def __init__(
+        self, *args: Any, unrolled_updates: NonNegativeInt = 10, inner_optimizer: Optimizer | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.unrolled_updates, discriminator = unrolled_updates, self.phases()[0]
+        self.inner = discriminator.optimizer if inner_optimizer is None else optimizers.make(inner_optimizer)
+        if inner_optimizer is not None:
+            self.inner.build(discriminator.variables)  # its zeros are only ever read
+
+    def generator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
+        if not self.unrolled_updates:
+            return super().generator_loss(batch, i)
+        draw, variables = i % self.data_draws, self.phases()[0].variables
+        made = self.run("generator", batch, self.data_draws + i)
+        ahead = self.look_ahead(batch, draw, made)
+        with autodiff.overlay(zip(variables, ahead, strict=True)) as scope:
+            if self.game.zero_sum:
+                real, fake = self.run("discriminator", batch, draw), self.judge(batch, draw, made)
+                loss = -self.game.discriminator(real, fake)
+            else:
+                loss = self.game.generator(self.judge(batch, draw, made))
+        for seed in seeds(self.players["discriminator"]):
+            if (drawn := scope.get_current_value(seed)) is not None:
+                seed.assign(drawn)
+        return loss, {}
+
+    def look_ahead(self, batch: Batch, i: int, made: Tensor) -> list[Tensor]:
+        """theta_D^K as a differentiable function of theta_D and, through `made`, of theta_G.
+
+        D's own weights, moments and batch norm statistics stay as they are; only its dropout draws on.
+        """
+        variables, optimizer = self.phases()[0].variables, optimizers.Unrolled(self.inner)
+        values = [ops.convert_to_tensor(variable) for variable in variables]
+        for _ in range(self.unrolled_updates):
+            with autodiff.overlay(zip(variables, values, strict=True)):
+                found = autodiff.value_and_grad(lambda: (self.verdict(batch, i, made), {}), variables)
+            found.keep(seeds(self.players["discriminator"]))
+            values = optimizer.step(values, found.gradients)
+        return values

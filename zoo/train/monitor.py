@@ -1,0 +1,251 @@
+"""A quick look at quality while a training runs, and the best weights that it saw.
+
+Every so many steps the network that would be exported makes images of the same latents, each class in turn. The judge's
+features of them are held against those of real images of the TRAINING split: what is selected by them has not seen the
+test split. The exported weights of the lowest distance are kept as best.npz:
+
+<network>/000, 001, ...   the weights of each exported network, in Keras's order
+meta                      JSON: step, value, metric, its protocol, the steps at which there was an evaluation
+
+The film of a training: what the exported networks make of the same latents, or images, again and again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from zoo.core import pictures
+from zoo.core.arrays import Array, evenly_spaced
+from zoo.core.errors import TrainingError
+from zoo.core.files import write_whole
+from zoo.core.images import center_crop, from_uint8, to_uint8
+from zoo.data.dataset import Dataset, Domains
+from zoo.metrics.fid import frechet_distance
+from zoo.metrics.networks import judge
+from zoo.metrics.networks.judge import FEATURES
+from zoo.runtime import priors
+from zoo.spec.algorithm_checks import unwatchable
+from zoo.spec.feeds import draw_inputs
+from zoo.spec.plan import Plan
+from zoo.spec.read import Spec
+from zoo.train.algorithms.base import Algorithm
+
+BEST_FILE, BEST_META = "best.npz", "meta"
+REAL, BATCH = 10_000, 500  # real images of the training split; generated ones that are made at a time
+SEED = priors.MAX_SEED  # of the latents: what people look at, and measure later, comes from small seeds
+TAG = "metric/"  # before the metric's name in TensorBoard
+
+
+class Metric:
+    """`metric(algorithm)`: the Frechet distance of the judge's features between samples of the exported generator,
+    which are made of the latents and labels `given` [N, ...], and a fixed subset of the `real` images
+    uint8 [M, S, S, 1]. `name` says with how many samples, `protocol` all that makes two numbers comparable.
+    """
+
+    def __init__(self, spec: Spec, real: Array, given: Mapping[str, Array]) -> None:
+        data = spec.sections.data
+        assert data is not None
+        self.plan = next(spec.plans[name] for name in exported_names(spec) if spec.plans[name].output_name == "image")
+        self.range, self.given, self.judge = data.range, given, judge.load_judge()
+        self.real = real[np.sort(np.random.RandomState(0).permutation(len(real))[:REAL])]
+        self.count = len(next(iter(given.values())))
+        self.name = f"judge_frechet_{self.count}"
+        self.protocol = (
+            f"Frechet distance of {FEATURES} features between {self.count:,} samples and {len(self.real):,} real "
+            f"training images, judged by {self.judge}"
+        )
+
+    @cached_property
+    def truth(self) -> Array:
+        """What the judge sees in the real images: of use, and so looked at, in the first evaluation."""
+        return self.judge(self.real).features
+
+    def __call__(self, algorithm: Algorithm) -> float:
+        """Raises TrainingError for numbers that are not finite."""
+        feeds = [
+            {tap: self.given[tap][first : first + BATCH] for tap in self.plan.inputs}
+            for first in range(0, self.count, BATCH)
+        ]
+        network = algorithm.as_exported(self.plan.name, feeds)
+        made = np.concatenate([self._made(network, feed) for feed in feeds])
+        return frechet_distance(self.judge(made).features, self.truth)
+
+    def _made(self, network: keras.Model, feed: dict[str, Array]) -> Array:
+        """uint8 images of the spec's size: a network that grows makes smaller ones at first."""
+        raw = keras.ops.convert_to_numpy(network(feed, training=False)[self.plan.output_name]).astype("float32")
+        if not np.isfinite(raw).all():
+            raise TrainingError(f"{self.plan.name} makes numbers that are not finite")
+        return pictures.scale(to_uint8(raw, self.range), at_least=min(self.plan.output_shape[:2]))
+
+
+@dataclass(frozen=True)
+class Best:
+    """The lowest `value` so far of a metric and its protocol, after which step, and all steps that were `evaluated`.
+
+    `weights` are those of each exported network, in Keras's order.
+    """
+
+    step: int
+    value: float
+    metric: str
+    protocol: str
+    evaluated: tuple[int, ...]
+    weights: Mapping[str, Sequence[Array]] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        return f"best of {len(self.evaluated):,} evaluations by {self.metric}"
+
+
+class Watch:
+    """Evaluates, tells, and keeps the best. A run that is resumed at step `first` goes on with the best it had."""
+
+    def __init__(
+        self, spec: Spec, algorithm: Algorithm, metric: Metric, folder: Path, *, first: int,
+        save: Callable[[], None], tell: Callable[[str], None], plot: Callable[[str, float], None],
+    ) -> None:  # fmt: skip
+        self.names, self.algorithm, self.metric, self.path = exported_names(spec), algorithm, metric, folder / BEST_FILE
+        self.save, self.tell, self.plot = save, tell, plot
+        best = load_best(folder)
+        earlier = best is not None and best.protocol == metric.protocol and best.step <= first
+        self.best = best if earlier else None
+        if best is not None and earlier:
+            self.best = replace(best, evaluated=tuple(step for step in best.evaluated if step <= first))
+
+    def __call__(self, step: int) -> None:
+        """Raises TrainingError."""
+        try:
+            value = self.metric(self.algorithm)
+        except TrainingError as error:
+            raise TrainingError(f"step {step}: {error}") from error
+        self.plot(TAG + self.metric.name, value)
+        before, evaluated = self.best, (*(self.best.evaluated if self.best else ()), step)
+        if before is not None and before.value <= value:
+            self.best = replace(before, evaluated=evaluated)
+            self.tell(f"step {step:,}: {self.metric.name} {value:.4g} ({before.value:.4g} at step {before.step:,})")
+        else:
+            self.save()  # the checkpoint first: what is kept as best must never be ahead of where a run is resumed
+            weights = {name: self.algorithm.exported(name).get_weights() for name in self.names}
+            self.best = Best(step, value, self.metric.name, self.metric.protocol, evaluated, weights)
+            self.tell(f"step {step:,}: {self.metric.name} {value:.4g}, the lowest so far")
+        _write_best(self.path, self.best)
+
+
+def make_metric(spec: Spec, dataset: Dataset | Domains) -> Metric | None:
+    """The metric of a training, with its data, where it can be watched."""
+    training = spec.sections.training
+    if training is None or training.evaluate is None or why_unwatched(spec):
+        return None
+    return Metric(spec, dataset.parts["image"].items, draw_inputs(spec, training.evaluate.samples, seed=SEED))
+
+
+def why_unwatched(spec: Spec) -> str:
+    """Why nobody watches the training of a spec; nothing if somebody does."""
+    training = spec.sections.training
+    if training is None or training.evaluate is None:
+        return "training.evaluate is null"
+    return unwatchable(spec.document, spec.plans)
+
+
+def exported_names(spec: Spec) -> tuple[str, ...]:
+    """The names of the networks that leave."""
+    return spec.sections.export.networks if spec.sections.export else ("generator",)
+
+
+def load_best(folder: Path) -> Best | None:
+    """What is kept in the folder of a run, if anything is. Raises TrainingError for a file that cannot be read."""
+    path = folder / BEST_FILE
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(str(arrays.pop(BEST_META)))
+        names = dict.fromkeys(name.split("/")[0] for name in arrays)
+        weights = {name: [arrays[key] for key in sorted(arrays) if key.startswith(f"{name}/")] for name in names}
+        metric, protocol, evaluated = str(meta["metric"]), str(meta["protocol"]), tuple(map(int, meta["evaluated"]))
+        return Best(int(meta["step"]), float(meta["value"]), metric, protocol, evaluated, weights)
+    except Exception as error:  # decoders of broken files raise almost anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise TrainingError(f"{path}: not readable as the best weights of a run: {reason}. Delete it") from error
+
+
+def restore_best(best: Best, algorithm: Algorithm) -> None:
+    """Put the best weights into the networks that leave. Raises TrainingError where they do not fit."""
+    algorithm.begin(max(best.step - 1, 0))  # the stage in which they were taken
+    for name, weights in best.weights.items():
+        network = algorithm.exported(name) if name in algorithm.players else None
+        if network is None or [a.shape for a in weights] != [tuple(v.shape) for v in network.weights]:
+            raise TrainingError(f"{BEST_FILE}: does not fit the network '{name}'. Start over without --resume")
+        network.set_weights(weights)
+
+
+def _write_best(path: Path, best: Best) -> None:
+    meta = {key: value for key, value in asdict(replace(best, weights={})).items() if key != "weights"}
+    arrays = {f"{name}/{i:03d}": array for name, weights in best.weights.items() for i, array in enumerate(weights)}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{BEST_META: np.array(json.dumps(meta))}, **arrays)  # type: ignore[arg-type]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, buffer.getvalue())
+
+
+SAMPLES, PAIRS, MEASURED = 64, 16, 512
+
+
+def pictured_inputs(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
+    """What all pictures of a run are made from: latents of seed 0, each class in turn, images of either domain."""
+    given = draw_inputs(spec, SAMPLES, seed=0)
+    if isinstance(dataset, Domains):
+        for name, part in dataset.parts.items():
+            height, width, _ = spec.fields[name]
+            given[name] = center_crop(evenly_spaced(part.items, PAIRS), height, width)
+    return given
+
+
+class SampleSheets:
+    """Writes <folder>/<network>-<step>.png for every network that makes examples of the data from what is `shown`:
+    latents, class ids, or uint8 images, beside which their translations then stand. It is drawn as it would leave, with
+    the statistics of batch norm measured."""
+
+    def __init__(self, spec: Spec, algorithm: Algorithm, folder: Path, shown: Mapping[str, np.ndarray]) -> None:
+        self.spec, self.algorithm, self.folder, self.shown = spec, algorithm, folder, shown
+        self.measuring = draw_inputs(spec, MEASURED, seed=priors.MAX_SEED)
+
+    def __call__(self, step: int) -> None:
+        """Raises TrainingError for a network that makes NaN or infinity."""
+        for name, plan in self.spec.plans.items():
+            if plan.output_name in self.spec.fields and plan.inputs.keys() <= self.shown.keys():
+                raw = self._made(name, plan)
+                if not np.isfinite(raw).all():
+                    raise TrainingError(f"step {step}: {name} makes numbers that are not finite")
+                self.folder.mkdir(parents=True, exist_ok=True)
+                pictures.write_png(self.folder / f"{name}-{step:07d}.png", self._picture(plan, raw))
+
+    def _made(self, name: str, plan: Plan) -> np.ndarray:
+        """The raw output for all that is shown, float32."""
+        assert self.spec.sections.data is not None
+        feed = {key: self.shown[key] for key in plan.inputs}
+        feed = {
+            key: from_uint8(x, self.spec.sections.data.range) if x.dtype == np.uint8 else x for key, x in feed.items()
+        }
+        drawn = plan.inputs.keys() <= self.measuring.keys()
+        network = self.algorithm.as_exported(
+            name, [{key: self.measuring[key] for key in plan.inputs} if drawn else feed]
+        )
+        return keras.ops.convert_to_numpy(network(feed, training=False)[plan.output_name]).astype("float32")
+
+    def _picture(self, plan: Plan, raw: np.ndarray) -> pictures.Image:
+        assert self.spec.sections.data is not None
+        if raw.ndim != 4:
+            return pictures.picture(raw)
+        # a network that grows makes smaller images at first
+        images = pictures.scale(to_uint8(raw, self.spec.sections.data.range), at_least=min(plan.output_shape[:2]))
+        originals = next((self.shown[key] for key in plan.inputs if self.shown[key].dtype == np.uint8), None)
+        return pictures.picture(images) if originals is None else pictures.pairs(originals, images)

@@ -1,0 +1,95 @@
+"""Speed as a ratio, all variants in one run: training steps with and without XLA and bfloat16, sampling by ONNX Runtime
+against Keras. Rounds are interleaved, so that a machine that slows down slows all of them; the median round counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import zoo
+from zoo.nn import networks
+from zoo.spec import feeds
+from zoo.spec.plan import Plan
+from zoo.spec.read import Spec
+from zoo.train import loop
+from zoo.train.algorithms.base import Algorithm
+
+SAMPLE_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Result:
+    """Images per second of one variant, and its ratio to the first variant of its group."""
+
+    group: str
+    variant: str
+    images_per_second: float
+    ratio: float
+
+    def __str__(self) -> str:
+        return f"{self.group:<9} {self.variant:<24} {self.images_per_second:>10,.0f} images/s   x {self.ratio:.2f}"
+
+
+def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -> Iterator[Result]:
+    """Steps of `fit` on the spec's own data: float32, with XLA, bfloat16. Raises UsageError for untrainable specs."""
+    config = loop.recipe(spec)
+    dataset = feeds.load_data(spec)
+    variants: dict[str, Callable[[], None]] = {}
+    for name, changes in {
+        "float32": {"xla": False, "precision": "float32"},
+        "float32 with XLA": {"xla": True, "precision": "float32"},
+        "mixed_bfloat16": {"xla": False, "precision": "mixed_bfloat16"},
+    }.items():
+        sections = dataclasses.replace(spec.sections, training=dataclasses.replace(config, **changes))  # type: ignore[arg-type]
+        variant = dataclasses.replace(spec, sections=sections)
+        algorithm = loop.make(variant)
+        algorithm.compile(xla=bool(changes["xla"]))
+        batches = loop.make_batches(variant, algorithm, dataset)
+        variants[name] = stepper(algorithm, [batches[i] for i in range(8)])
+    yield from race("training", variants, rounds, round_seconds, per_call=config.batch_size * algorithm.data_draws)
+
+
+def sampling(plan: Plan, artifact: Path, *, rounds: int = 5, round_seconds: float = 1.0) -> Iterator[Result]:
+    """Batches of 64 through Keras (a compiled graph) and through ONNX Runtime, raw arrays in and out."""
+    generator = zoo.load(artifact)
+    network = networks.build(plan)
+    inputs = generator.latents(SAMPLE_BATCH)
+    variants: dict[str, Callable[[], object]] = {
+        "Keras predict": lambda: network.predict_on_batch(inputs),
+        "ONNX Runtime": lambda: generator(**inputs),
+    }
+    yield from race("sampling", variants, rounds, round_seconds, per_call=SAMPLE_BATCH)
+
+
+def stepper(algorithm: Algorithm, batches: list[Mapping[str, np.ndarray]]) -> Callable[[], None]:
+    """One training step per call, through the compiled function that `fit` itself uses."""
+    endless = itertools.cycle(batches)
+    return lambda: algorithm.train_on_batch(next(endless), return_dict=True)
+
+
+def race(
+    group: str, variants: Mapping[str, Callable[[], object]], rounds: int, round_seconds: float, *, per_call: int
+) -> Iterator[Result]:
+    """The pace of each variant, whose call handles `per_call` images, and its ratio to the first one's."""
+    for call in variants.values():  # compile and warm up
+        call()
+        call()
+    rates: dict[str, list[float]] = {name: [] for name in variants}
+    for _, (name, call) in itertools.product(range(rounds), variants.items()):
+        calls, start = 0, time.perf_counter()
+        while time.perf_counter() - start < round_seconds:
+            call()
+            calls += 1
+        rates[name].append(calls * per_call / (time.perf_counter() - start))
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    base = next(iter(medians.values()))
+    for name, rate in medians.items():
+        yield Result(group, name, rate, rate / base)
