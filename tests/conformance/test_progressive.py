@@ -185,7 +185,7 @@ def test_stages(spec, algorithm):
 
 def test_alpha_moves_at_every_step_and_not_by_epochs(algorithm):
     fade = algorithm.stages[1]
-    alphas = np.array([algorithm.turns(number)["alpha"][0] for number in range(fade.first, fade.last + 1)])
+    alphas = np.array([algorithm.step_inputs(number)["alpha"][0] for number in range(fade.first, fade.last + 1)])
     np.testing.assert_allclose(alphas, np.linspace(0, 1, len(alphas)), atol=1e-6)
 
 

@@ -162,7 +162,7 @@ def test_the_critic_makes_five_updates_on_five_batches_and_g_one(play, monkeypat
 
 def test_the_critic_trains_long_at_first_and_now_and_then(spec, algorithm):
     """100 updates for each of G's first 25 and again at those divisible by 500: at 5 in a step, G plays each 20th."""
-    plays = np.flatnonzero([algorithm.turns(i)["generator_plays"][0] for i in range(1500)])
+    plays = np.flatnonzero([algorithm.step_inputs(i)["generator_plays"][0] for i in range(1500)])
     assert plays[:25].tolist() == list(range(19, 500, 20))
     assert plays[25:475].tolist() == list(range(500, 950))
     assert np.flatnonzero(np.diff(plays) > 1).tolist() == [*range(24), 499]

@@ -83,7 +83,7 @@ def test_a_translator_of_unpaired_data_is_timed_alone(changed):
     emoji = "source:\n    emoji:\n      a: noto\n      b: twemoji"
     pair = (emoji, "source: {cifar10_pair: {a: cat, b: dog}}\n  size: 64")
     one = changed("cyclegan", pair, source="cifar10_pair")
-    assert scoring.chosen(one, None) == [] and "has no pairs to hold a translation against" in one.unheld
+    assert scoring.chosen(one, None) == [] and "has no pairs to hold a translation against" in one.no_reference
     assert [name for name, score in timed(one) if score.value > 0] == ["ms_per_image", "ms_per_image_of_64"]
 
 

@@ -55,7 +55,7 @@ def batch(spec, algorithm, *, seed=0, at=0):
     for name, part in {**spec.sections.latent, **algorithm.noise}.items():
         drawn = prior_of(part).draw(random, algorithm.latent_draws * size)
         made[name] = drawn.reshape(algorithm.latent_draws, size, *drawn.shape[1:])
-    made |= algorithm.turns(at)
+    made |= algorithm.step_inputs(at)
     return {name: ops.convert_to_tensor(value.astype("float32")) for name, value in made.items()}
 
 

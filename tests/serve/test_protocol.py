@@ -16,10 +16,10 @@ from zoo.serve.settings import Settings
 TINY, LABELLED, PHOTOS = nets.describe(), nets.describe(nets.Z, nets.LABEL), nets.describe_negative()
 
 
-def decode(request, *raw, facts=TINY, length=True, limits=LIMITS):
+def decode(request, *raw, manifest=TINY, length=True, limits=LIMITS):
     text = json.dumps(request).encode() if not isinstance(request, bytes) else request
     head = str(len(text)) if raw and length is True else None if length is True else length
-    return protocol.decode(text + b"".join(raw), head, facts, limits)
+    return protocol.decode(text + b"".join(raw), head, manifest, limits)
 
 
 def binary(name, array, datatype="FP32", size=None):
@@ -48,7 +48,7 @@ def test_json_flat_or_nested_is_the_same_array(shape):
 @pytest.mark.parametrize("pad", [b"", b" "])  # an odd length of JSON: tensors that are not aligned
 def test_binary_tensors_follow_in_order(pad):
     request = json.dumps({"inputs": [binary("label", IDS, "INT64"), binary("z", Z)]}).encode() + pad
-    asked = decode(request, IDS.tobytes(), Z.tobytes(), facts=LABELLED)
+    asked = decode(request, IDS.tobytes(), Z.tobytes(), manifest=LABELLED)
     assert list(asked.feed) == ["z", "label"]
     for name, array in (("z", Z), ("label", IDS)):
         np.testing.assert_array_equal(asked.feed[name], array)
@@ -57,7 +57,7 @@ def test_binary_tensors_follow_in_order(pad):
 
 def test_json_and_binary_inputs_mix():
     label = {"name": "label", "shape": [3], "datatype": "INT64", "data": IDS.tolist()}
-    asked = decode({"inputs": [binary("z", Z), label]}, Z.tobytes(), facts=LABELLED)
+    asked = decode({"inputs": [binary("z", Z), label]}, Z.tobytes(), manifest=LABELLED)
     np.testing.assert_array_equal(asked.feed["label"], IDS)
 
 
@@ -84,10 +84,10 @@ def test_minus_zero_and_whole_numbers_are_numbers():
 def test_images_of_many_sizes():
     for h, w in ((8, 8), (8, 16), (20, 20)):
         image = np.zeros((1, h, w, 3), np.float32)
-        assert decode({"inputs": [binary("a", image)]}, image.tobytes(), facts=PHOTOS).rows == 1
+        assert decode({"inputs": [binary("a", image)]}, image.tobytes(), manifest=PHOTOS).rows == 1
     for h, w, match, status in ((8, 10, "multiples of 4", 400), (4, 8, "multiples of 4", 400), (24, 24, "pixels", 413)):
         image = np.zeros((1, h, w, 3), np.float32)
-        refused(match, {"inputs": [binary("a", image)]}, image.tobytes(), facts=PHOTOS, status=status)
+        refused(match, {"inputs": [binary("a", image)]}, image.tobytes(), manifest=PHOTOS, status=status)
 
 
 @pytest.mark.parametrize(("body", "match"), cases.BODIES)
@@ -109,13 +109,13 @@ def test_requests_that_are_wrong(changes, match):
 
 def test_inputs_missing_twice_or_of_different_lengths():
     z, label = inference()["inputs"][0], {"name": "label", "shape": [1], "datatype": "INT64", "data": [1]}
-    refused("lacks the input label", {"inputs": [z]}, facts=LABELLED)
+    refused("lacks the input label", {"inputs": [z]}, manifest=LABELLED)
     refused("input 'z' is there twice", {"inputs": [z, z]})
     refused("no input 'label'", {"inputs": [z, label]})
-    refused("differ in batch size", {"inputs": [z, {**label, "shape": [2], "data": [1, 2]}]}, facts=LABELLED)
-    refused("class ids lie in 0..2", {"inputs": [z, {**label, "data": [3]}]}, facts=LABELLED)
-    refused("data must be whole numbers", {"inputs": [z, {**label, "data": [1.0]}]}, facts=LABELLED)
-    refused("too large for int64", {"inputs": [z, {**label, "data": [2**64]}]}, facts=LABELLED)
+    refused("differ in batch size", {"inputs": [z, {**label, "shape": [2], "data": [1, 2]}]}, manifest=LABELLED)
+    refused("class ids lie in 0..2", {"inputs": [z, {**label, "data": [3]}]}, manifest=LABELLED)
+    refused("data must be whole numbers", {"inputs": [z, {**label, "data": [1.0]}]}, manifest=LABELLED)
+    refused("too large for int64", {"inputs": [z, {**label, "data": [2**64]}]}, manifest=LABELLED)
 
 
 @pytest.mark.parametrize("length", ["abc", "-1", "0", "", "1e2", "٣", "9999", "10" * 500, "+5", " 5"])

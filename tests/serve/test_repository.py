@@ -58,7 +58,7 @@ def test_a_new_version_takes_over(changing):
     before = answer(changing)
     np.testing.assert_array_equal(before, zoo.load(changing.folder / "tiny")(z=Z).reshape(-1))
     expected = exchange(changing.folder / "tiny", title="Newer")
-    until(lambda: changing.models["tiny"].facts.title == "Newer")
+    until(lambda: changing.models["tiny"].manifest.title == "Newer")
     np.testing.assert_array_equal(answer(changing), expected)
     assert not np.array_equal(before, expected)
     code, _, data = changing.ask("GET", "/models/tiny/model.onnx")
@@ -105,7 +105,7 @@ def test_a_request_under_way_finishes_with_the_version_that_it_began_with(changi
     thread.start()
     until(lambda: old.quick._running)
     newer = exchange(changing.folder / "tiny", title="Newer")
-    until(lambda: changing.models["tiny"].facts.title == "Newer")
+    until(lambda: changing.models["tiny"].manifest.title == "Newer")
     np.testing.assert_array_equal(answer(changing), newer)  # the new one answers while the old one computes
     gate.set()
     thread.join()
@@ -147,7 +147,7 @@ def test_a_broken_version_changes_nothing_but_the_log(changing, damage, caplog):
     assert changing.ask("GET", "/v2/health/ready")[0] == 200
     assert len([r for r in caplog.records if "goes on serving" in r.getMessage()]) == 1  # said once, not at every look
     expected = exchange(changing.folder / "tiny", title="Whole again")
-    until(lambda: changing.models["tiny"].facts.title == "Whole again")
+    until(lambda: changing.models["tiny"].manifest.title == "Whole again")
     np.testing.assert_array_equal(answer(changing), expected)
 
 
@@ -173,7 +173,7 @@ def test_the_first_of_two_folders_with_one_name_is_served(tmp_path, caplog):
     (tmp_path / "notes").mkdir()
     (tmp_path / "file.txt").write_text("no artifact")
     with caplog.at_level(logging.WARNING, "zoo.serve"), Live(tmp_path, QUICK) as server:
-        assert {name: model.facts.title for name, model in server.models.items()} == {"tiny": "first"}
+        assert {name: model.manifest.title for name, model in server.models.items()} == {"tiny": "first"}
         assert "another folder serves tiny already" in caplog.text
 
 

@@ -92,10 +92,10 @@ def test_merged_and_cut_requests_agree_exactly(server, client, name):
         cuts = [slice(i, i + 1 + i % 3) for i in range(0, 24 if small else 4, 3)]
         answers = {}
 
-        def ask(cut, feed=feed, facts=facts, answers=answers):
+        def ask(cut, feed=feed, manifest=facts, answers=answers):
             part = {name: array[cut] for name, array in feed.items()}
             with http.InferenceServerClient(f"127.0.0.1:{server.port}") as own:  # a client belongs to one thread
-                answers[cut.start] = infer(own, facts, part, binary_in=True, binary_out=True)
+                answers[cut.start] = infer(own, manifest, part, binary_in=True, binary_out=True)
 
         threads = [threading.Thread(target=ask, args=(cut,)) for cut in cuts]
         for thread in threads:
@@ -127,7 +127,7 @@ def test_health_and_metadata(client):
 
 
 def test_ids_compression_and_patience(server, client):
-    facts = server.models["tiny"].facts
+    facts = server.models["tiny"].manifest
     feed = {"z": np.linspace(-1, 1, 16, dtype=np.float32).reshape(2, 8)}
     plain = infer(client, facts, feed, binary_in=True, binary_out=True)
     for packed in ("gzip", "deflate"):

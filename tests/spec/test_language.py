@@ -209,7 +209,7 @@ def test_taps(write: Write) -> None:
   from: [x, a]
 """)  # fmt: skip
     assert [step.inputs for step in plan.steps] == [(0,), (0,), (2, 1), (3, 0)]
-    assert plan.output_shape == (8, 8, 7) and plan.taps == {"start": 0, "main": 1}
+    assert plan.output_shape == (8, 8, 7) and plan.named_tensors == {"start": 0, "main": 1}
 
 
 def test_a_name_may_be_bound_again_in_the_next_round(write: Write) -> None:

@@ -28,7 +28,9 @@ def inspect(place: Path, *, network: str | None = None) -> list[dict[str, Any]]:
             return [_lone(place, network)]
         everything = read_manifests(place)
         chosen = everything if network is None else (choose_manifest(everything, network, source=str(place)),)
-        return [_entry(facts, [_file(place / name, facts) for name in facts.onnx_files]) for facts in chosen]
+        return [
+            _entry(manifest, [_file(place / name, manifest) for name in manifest.onnx_files]) for manifest in chosen
+        ]
     except OSError as error:
         raise ServeError(f"{error.filename or place}: cannot be read: {error.strerror}") from error
 
@@ -41,17 +43,17 @@ def _lone(file: Path, network: str | None) -> dict[str, Any]:
         return _entry(choose_manifest((beside,), network, source=str(file)), [_file(file, beside)])
     if "gan.manifest" not in metadata:
         raise ServeError(f"{file}: not a gan-zoo file: its metadata lacks 'gan.manifest', which states range and prior")
-    facts = Manifest.from_json(metadata["gan.manifest"], source=f"{file} (metadata)", contract=True)
-    return _entry(choose_manifest((facts,), network, source=str(file)), [found])
+    manifest = Manifest.from_json(metadata["gan.manifest"], source=f"{file} (metadata)", contract=True)
+    return _entry(choose_manifest((manifest,), network, source=str(file)), [found])
 
 
-def _entry(facts: Manifest, files: list[dict[str, Any]]) -> dict[str, Any]:
-    return {**json.loads(facts.to_json()), "onnx": files}
+def _entry(manifest: Manifest, files: list[dict[str, Any]]) -> dict[str, Any]:
+    return {**json.loads(manifest.to_json()), "onnx": files}
 
 
-def _file(file: Path, facts: Manifest) -> dict[str, Any]:
+def _file(file: Path, manifest: Manifest) -> dict[str, Any]:
     found, _ = _header(file)
-    return {**found, "as_stated": facts.files.get(file.name) == found["sha256"]}
+    return {**found, "as_stated": manifest.files.get(file.name) == found["sha256"]}
 
 
 def _header(file: Path) -> tuple[dict[str, Any], Mapping[str, str]]:

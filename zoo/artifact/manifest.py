@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact.tensor import AXES, Tensor, is_size, need
-from zoo.core.errors import ServeError
+from zoo.core.errors import ServeError, UsageError
 from zoo.core.files import write_whole
 from zoo.core.registry import suggest
 
@@ -86,6 +86,13 @@ class Manifest:
         return f"{self.name}_{self.network}" if self.network else self.name
 
     @property
+    def kind(self) -> str:
+        """What it makes of what: "translation" of images, else "images" or "points" drawn from latents."""
+        if any(tensor.is_image for tensor in self.inputs):
+            return "translation"
+        return "images" if self.outputs[0].is_image else "points"
+
+    @property
     def file(self) -> str:
         """The name of its file in the artifact's folder."""
         return f"{self.network}.onnx" if self.network else MODEL_FILE
@@ -143,8 +150,8 @@ class Manifest:
 
         Raises ServeError: not JSON, another version, unknown or missing keys, wrong types.
         """
-        (facts,) = _parse(text, source=source, contract=contract, several=False)
-        return facts
+        (manifest,) = _parse(text, source=source, contract=contract, several=False)
+        return manifest
 
 
 def onnx_metadata(manifest: Manifest) -> dict[str, str]:
@@ -185,7 +192,7 @@ def read_manifest(path: str | os.PathLike[str], network: str | None = None) -> M
 
 def choose_manifest(manifests: Sequence[Manifest], network: str | None, *, source: str) -> Manifest:
     """The manifest of `network`; None stands for the only one. Raises ServeError that lists them."""
-    names = [Path(facts.file).stem for facts in manifests]
+    names = [Path(manifest.file).stem for manifest in manifests]
     if network is None and len(names) == 1:
         return manifests[0]
     if network is None:
@@ -203,7 +210,7 @@ def write_manifests(manifests: Manifest | Sequence[Manifest], folder: str | os.P
     if isinstance(manifests, Manifest):
         text = manifests.to_json()
     else:
-        networks = [facts._keys() for facts in manifests]
+        networks = [manifest._keys() for manifest in manifests]
         version = max([MANIFEST_VERSIONS[1], *(keys["manifest_version"] for keys in networks)])
         text = _dumps({"manifest_version": version, "networks": networks}, indent=2) + "\n"
     return write_whole(Path(folder) / MANIFEST_FILE, text.encode())
@@ -223,7 +230,7 @@ def _parse(text: str | bytes, *, source: str, contract: bool = False, several: b
         entries = keys["networks"]
         need(isinstance(entries, list) and bool(entries), "networks", "a list of manifests", entries)
         manifests = tuple(_manifest(entry, contract=contract) for entry in entries)
-        names = [facts.network for facts in manifests]
+        names = [manifest.network for manifest in manifests]
         need(all(names) and len(set(names)) == len(names), "networks", "manifests of different networks", names)
         return manifests
     except ServeError as error:
@@ -283,11 +290,35 @@ def _dumps(value: object, **style: Any) -> str:
         raise ServeError(f"manifest: JSON cannot hold it: {error}") from error
 
 
+def is_artifact(folder: Path) -> bool:
+    """True for a folder that `zoo build` made: it has a manifest.json."""
+    return (folder / MANIFEST_FILE).is_file()
+
+
+def require_artifact(folder: Path, flag: str = "") -> Path:
+    """Check that a folder is an exported model.
+
+    Args:
+        folder: What a user named.
+        flag: How the user named it, such as "--artifact"; it opens the message.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        UsageError: It has no manifest.json.
+    """
+    if not is_artifact(folder):
+        place = f"{flag}: {folder}" if flag else f"{folder}:"
+        raise UsageError(f"{place} is not an exported model: it has no {MANIFEST_FILE}")
+    return folder
+
+
 def find_artifacts(folder: Path) -> list[Path]:
     """The artifact folders in `folder`, or `folder` itself where it is one. Raises OSError."""
-    if (folder / MANIFEST_FILE).is_file():
+    if is_artifact(folder):
         return [folder]
-    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and (path / MANIFEST_FILE).is_file()]
+    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and is_artifact(path)]
 
 
 def manifest_beside(file: Path) -> Manifest | None:
@@ -295,7 +326,7 @@ def manifest_beside(file: Path) -> Manifest | None:
     if not file.with_name(MANIFEST_FILE).is_file():
         return None
     try:
-        return next((facts for facts in read_manifests(file.parent) if file.name in facts.onnx_files), None)
+        return next((manifest for manifest in read_manifests(file.parent) if file.name in manifest.onnx_files), None)
     except ServeError:
         if file.name == MODEL_FILE:
             raise

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact.claim_results import CLAIMS_FOLDER, Result, Row
+from zoo.artifact.manifest import is_artifact
 from zoo.core.errors import UsageError
 from zoo.core.files import sha256_file, write_whole
 from zoo.core.host import cpu
@@ -163,17 +164,16 @@ def add_to_card(result: Result, folder: Path, artifact: Path) -> None:
 def shipped_artifact(options: Options, name: str) -> Path:
     """The folder of the exported model. Raises UsageError without one."""
     folder = options.artifact
-    if folder is None or not (folder / "manifest.json").is_file():
+    if folder is None or not is_artifact(folder):
         raise UsageError(f"this claim is about an exported model: build {name} first, there is none in {folder}")
     return folder
 
 
-def provenance(facts: Any) -> str:
+def provenance(manifest: Any) -> str:
     """A manifest's weights in words: which step, seed, machine."""
-    step, seed = facts.weights["step"], facts.weights["seed"]
-    return (
-        f"Weights of step {step:,}, trained with seed {seed} on {facts.training.get('machine', 'an unknown machine')}."
-    )
+    step, seed = manifest.weights["step"], manifest.weights["seed"]
+    machine = manifest.training.get("machine", "an unknown machine")
+    return f"Weights of step {step:,}, trained with seed {seed} on {machine}."
 
 
 def onnx_machine() -> str:

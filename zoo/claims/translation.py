@@ -38,11 +38,11 @@ def translation(options: Options) -> Outcome:
     there = {way: networks[way].translate(images[source]) for way, (source, _) in WAYS.items()}
     back = {way: networks[f"{target}_to_{source}"].translate(there[way]) for way, (source, target) in WAYS.items()}
     rows = tuple(row for way in WAYS for row in _rows(way, images, there[way], back[way]))
-    facts = networks["a_to_b"].manifest
+    manifest = networks["a_to_b"].manifest
     return Outcome(
-        rows=rows, seeds=(facts.weights["seed"],), machine=onnx_machine(), picture=_picture(images, there, back),
+        rows=rows, seeds=(manifest.weights["seed"],), machine=onnx_machine(), picture=_picture(images, there, back),
         notes=(f"{len(images['a']):,} pairs. L1 is a share of the full range, SSIM that of Wang et al. 2004.",
-               provenance(facts)),
+               provenance(manifest)),
         about=tuple(artifact / f"{way}.onnx" for way in WAYS),
     )  # fmt: skip
 

@@ -52,11 +52,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _draws(artifact: Path, networks: Container[str]) -> None:
     """Raises UsageError for what is no generator of samples, before minutes are spent on its training."""
-    from zoo.artifact.manifest import MANIFEST_FILE, read_manifests
+    from zoo.artifact.manifest import read_manifests, require_artifact
 
-    if not (artifact / MANIFEST_FILE).is_file():
-        raise UsageError(f"--artifact: {artifact} is not an exported model: it has no {MANIFEST_FILE}")
-    if "generator" not in networks or any(tensor.is_image for tensor in read_manifests(artifact)[0].inputs):
+    require_artifact(artifact, "--artifact")
+    if "generator" not in networks or read_manifests(artifact)[0].kind == "translation":
         raise UsageError("--artifact: only the drawing of samples is measured, and here is no generator that draws any")
 
 

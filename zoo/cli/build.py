@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     run = loop.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
     if options.export == "best":
         run = loop.best_of(run)
-    which = f" the {run.best}, step {run.leaves:,}" if run.best else ""
+    which = f" the {run.best}, step {run.exported_step:,}" if run.best else ""
     print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting{which} ...", file=sys.stderr)
     if backend != "tensorflow":
         return _export_under_tensorflow(run.step, options)
@@ -126,11 +126,11 @@ def _ending(made: Exported, options: argparse.Namespace, *, complete: bool) -> s
     artifact = shlex.quote(str(made.folder))
     network = f" --network {first.network}" if first.network else ""
     what, use, call = "samples", f"sample {artifact} -n 64 --seed 1 --out grid.png", "sample(16, seed=0).shape"
-    if any(tensor.is_image for tensor in first.inputs):
+    if first.kind == "translation":
         what, call = "images and their translations", "inputs"
         use = f"translate {artifact} photo.jpg{network} --fit crop --out photo.png"
     chosen = f", network='{first.network}'" if first.network else ""
-    lines = "\n".join(_result(facts, made.folder) for facts in made.manifests)
+    lines = "\n".join(_result(manifest, made.folder) for manifest in made.manifests)
     further = "" if complete else f"\n  {shlex.join(['zoo', 'build', options.spec, '--resume', *_again(options)])}"
     return f"""
 {lines}
@@ -142,12 +142,12 @@ next:
   python -c "import zoo; print(zoo.load('{made.folder}'{chosen}).{call})"{further}"""
 
 
-def _result(facts: Manifest, folder: Path) -> str:
-    size, weights = (folder / facts.file).stat().st_size / 1e6, facts.weights
+def _result(manifest: Manifest, folder: Path) -> str:
+    size, weights = (folder / manifest.file).stat().st_size / 1e6, manifest.weights
     kind = {"ema": "averaged weights", "last": "weights"}[weights["kind"]]
     return f"""\
-{folder}/{facts.file}: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
-agrees with Keras to {parity_text(facts.parity)}"""
+{folder}/{manifest.file}: {size:.1f} MB, {weights["parameters"]:,} parameters, {kind} of step {weights["step"]:,}
+agrees with Keras to {parity_text(manifest.parity)}"""
 
 
 def _again(options: argparse.Namespace) -> list[str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from zoo.artifact.manifest import MANIFEST_FILE
+from zoo.artifact.manifest import require_artifact
 from zoo.core.errors import UsageError
 
 HELP = "two exported models side by side"
@@ -25,8 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from zoo.report import compare as two
 
     for folder in (options.a, options.b):
-        if not (folder / MANIFEST_FILE).is_file():
-            raise UsageError(f"{folder}: is not an exported model: it has no {MANIFEST_FILE}")
+        require_artifact(folder)
     if options.out and options.out.suffix.lower() != ".png":
         raise UsageError(f"--out: the picture is a PNG file, received {options.out}")
     print(two.table(options.a, options.b))

@@ -23,16 +23,16 @@ def converted(folder: Path, precision: str, network: str | None) -> str:
     from zoo.export.precision import add_variant
 
     made, told = add_variant(folder, precision, network=network)
-    lines = [_variant(facts, folder, precision) for facts in made]
+    lines = [_variant(manifest, folder, precision) for manifest in made]
     if not told:
         lines.append(f"{folder / 'README.md'}: not told of it: it is not the card that the manifest makes")
     return "\n".join(lines)
 
 
-def _variant(facts: Manifest, folder: Path, precision: str) -> str:
-    made, size = facts.variants[precision], (folder / facts.file).stat().st_size / 1e6
+def _variant(manifest: Manifest, folder: Path, precision: str) -> str:
+    made, size = manifest.variants[precision], (folder / manifest.file).stat().st_size / 1e6
     return f"""\
-{folder}/{made["file"]}: {made["bytes"] / 1e6:.1f} MB; {facts.file} has {size:.1f} MB
+{folder}/{made["file"]}: {made["bytes"] / 1e6:.1f} MB; {manifest.file} has {size:.1f} MB
 agrees with it to {parity_text(made["parity"])}"""
 
 

@@ -7,6 +7,7 @@ import itertools
 import sys
 from pathlib import Path
 
+from zoo.artifact.manifest import require_artifact
 from zoo.artifact.scores import SCORES_FILE, Score, read_scores, write_scores
 from zoo.core.errors import UsageError
 from zoo.core.host import require_packages
@@ -40,8 +41,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure, say, write; or hold what was written against what is measured now."""
     folder: Path = options.artifact
-    if not (folder / "manifest.json").is_file():
-        raise UsageError(f"{folder}: is not an exported model: it has no manifest.json")
+    require_artifact(folder)
     require_packages("evaluate", ("yaml",), extra="evaluate")
     wanted = [name for part in options.metrics for name in part.split(",") if name] if options.metrics else None
     if not options.check:

@@ -19,7 +19,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """One line per spec, with the artifact where there is one."""
     require_packages("list", ("yaml",))
-    from zoo.artifact.manifest import MANIFEST_FILE, read_manifests
+    from zoo.artifact.manifest import is_artifact, read_manifests
     from zoo.cli.new import shipped
     from zoo.spec.read import read_spec
 
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         folder = options.out / name
         paper = spec.sections.paper
         state = "not built yet: zoo build " + name
-        if (folder / MANIFEST_FILE).is_file():
+        if is_artifact(folder):
             try:
                 state = f"{folder}, {read_manifests(folder)[0].weights.get('images', 0):,} images of training"
             except ServeError as error:

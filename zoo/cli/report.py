@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from zoo.artifact.manifest import MANIFEST_FILE
+from zoo.artifact.manifest import is_artifact
 from zoo.core.errors import UsageError
 from zoo.core.files import write_whole
 from zoo.core.host import require_packages
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from zoo.report.card import write_card
 
     folder: Path = options.folder
-    single = (folder / MANIFEST_FILE).is_file()
+    single = is_artifact(folder)
     found = [folder] if single else find_artifacts(folder) if folder.is_dir() else []
     if options.into and single:
         raise UsageError(f"--into: needs a folder of models for its tables; {folder} is one model")

@@ -4,6 +4,7 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
+from zoo.artifact.manifest import is_artifact, require_artifact
 from zoo.cli import arguments as flags
 from zoo.cli import requirements
 from zoo.core.errors import UsageError
@@ -50,14 +51,14 @@ def run(options: argparse.Namespace) -> int:
         return 0
     chosen = get_claim(options.name)
     artifact = options.artifact or Path("exported") / chosen.spec
-    if options.artifact and not (artifact / "manifest.json").is_file():
-        raise UsageError(f"--artifact: {artifact} is not an exported model: it has no manifest.json")
+    if options.artifact:
+        require_artifact(artifact, "--artifact")
     requirements.can_hold("--out", options.out)
     seeds = tuple(options.seeds) if options.seeds else None
     how = Options(quick=options.quick, seeds=seeds, folder=options.out, artifact=artifact)
     result = base.reproduce(chosen.name, how)
     print(f"{result.text()}\n\n{options.out / result.name}.json, {result.name}.png")
-    if options.artifact or ((artifact / "manifest.json").is_file() and not options.quick):
+    if options.artifact or (is_artifact(artifact) and not options.quick):
         add_to_card(result, options.out, artifact)
         print(f"{artifact / 'README.md'}: the card tells of it")
     return 0 if result.holds else 3

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     if encode is _animation and not (options.walk or options.interpolate):
         raise UsageError(f"--out: a {options.out.suffix} shows a walk: add --walk (in a loop) or --interpolate")
     generator = load_generator(options)
-    if any(tensor.is_image for tensor in generator.inputs.values()):
+    if generator.manifest.kind == "translation":
         network = f" --network {options.network}" if options.network else ""
         raise UsageError(f"{generator.name} translates images: zoo translate {options.artifact} IMAGE...{network}")
     label = int(options.label) if options.label and options.label.isdecimal() else options.label

@@ -47,13 +47,13 @@ def write(folder: str | os.PathLike[str], out: str | os.PathLike[str], options: 
         version = repository / network.name / "1"
         version.mkdir(parents=True, exist_ok=True)
         write_whole(version / "model.onnx", read_network(network))
-        write_whole(version.parent / "config.pbtxt", config(network.facts, options).encode())
+        write_whole(version.parent / "config.pbtxt", config(network.manifest, options).encode())
     return [network.name for network in networks]
 
 
-def config(facts: Manifest, options: Options) -> str:
+def config(manifest: Manifest, options: Options) -> str:
     """The text of config.pbtxt for one network."""
-    any_size = any(tensor.sizes for tensor in facts.inputs)
+    any_size = any(tensor.sizes for tensor in manifest.inputs)
     largest = options.max_batch or MAX_BATCH["any_size" if any_size else "fixed"]
     queue = {
         "timeout_action": Word("REJECT"),
@@ -65,11 +65,11 @@ def config(facts: Manifest, options: Options) -> str:
     if options.gpu:
         parameters |= {"cudnn_conv_algo_search": "1"}
     return pbtxt({
-        "name": facts.model,
+        "name": manifest.model,
         "backend": "onnxruntime",
         "max_batch_size": largest,
-        "input": [_tensor(tensor) for tensor in facts.inputs],
-        "output": [_tensor(tensor) for tensor in facts.outputs],
+        "input": [_tensor(tensor) for tensor in manifest.inputs],
+        "output": [_tensor(tensor) for tensor in manifest.outputs],
         "dynamic_batching": {
             "max_queue_delay_microseconds": options.delay_microseconds,
             "default_queue_policy": queue,
@@ -77,7 +77,7 @@ def config(facts: Manifest, options: Options) -> str:
         "instance_group": {"kind": Word("KIND_GPU" if options.gpu else "KIND_CPU"), "count": 1},
         "parameters": [{"key": key, "value": {"string_value": value}} for key, value in parameters.items()],
         **({"optimization": _cuda()} if options.gpu else {}),
-        "model_warmup": [_warm_up(facts, rows) for rows in sorted({1, largest})],
+        "model_warmup": [_warm_up(manifest, rows) for rows in sorted({1, largest})],
     })  # fmt: skip
 
 
@@ -99,10 +99,10 @@ def _cuda() -> dict[str, Any]:
     return {"execution_accelerators": {"gpu_execution_accelerator": [{"name": "cuda", "parameters": parameters}]}}
 
 
-def _warm_up(facts: Manifest, rows: int) -> dict[str, Any]:
+def _warm_up(manifest: Manifest, rows: int) -> dict[str, Any]:
     """Zeros, because random numbers are no classes."""
     inputs = []
-    for tensor in facts.inputs:
+    for tensor in manifest.inputs:
         trained = {axis: size["trained"] for axis, size in (tensor.sizes or {}).items()}
         dims = [trained[size] if isinstance(size, str) else size for size in tensor.shape[1:]]
         value = {"data_type": TYPES[tensor.dtype], "dims": dims or [1], "zero_data": True}

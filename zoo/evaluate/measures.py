@@ -43,9 +43,9 @@ class Measure:
 
     def lacks(self, subject: Subject) -> str:
         """What there is too little of; nothing where there is enough."""
-        if not self.counted or min(subject.n, subject.unseen) >= self.least:
+        if not self.counted or min(subject.n, subject.reference_count) >= self.least:
             return ""
-        there = f"there are {subject.n:,} and {subject.unseen:,}"
+        there = f"there are {subject.n:,} and {subject.reference_count:,}"
         return f"{', '.join(self.names)}: needs {self.least:,} samples and as many test images; {there}"
 
 
@@ -65,7 +65,7 @@ def measure(
 
 
 def _images(subject: Subject) -> bool:
-    return subject.kind == "images" and not subject.unheld
+    return subject.kind == "images" and not subject.no_reference
 
 
 def _judged(subject: Subject) -> bool:
@@ -119,7 +119,7 @@ def manifolds(subject: Subject) -> Numbers:
 @measure("judge_frechet", "judge_score", applies=_judged, looks="judge", least=FEATURES + 1)
 def judge_scores(subject: Subject) -> Numbers:
     """Frechet distance of the judge's 64 features, and the formula of the Inception score on its 10 classes."""
-    views = subject.judge
+    views = subject.judge_features
     (real, real_logits), (fake, logits) = halves(views.real), halves(views.fake)
     score, std = classifier.inception_score(logits)
     best, _ = classifier.inception_score(real_logits)
@@ -132,8 +132,8 @@ def judge_scores(subject: Subject) -> Numbers:
 @measure("memorisation", "copies", applies=_judged, looks="judge")
 def memorisation(subject: Subject) -> Numbers:
     """How near generated images are to training images, where unseen real images set the measure."""
-    views = subject.judge
-    train = halves(extract(subject.expert, subject.cropped(subject.real("train").items), "training"))[0]
+    views = subject.judge_features
+    train = halves(extract(subject.judge, subject.cropped(subject.real("train").items), "training"))[0]
     found = prdc.memorisation(halves(views.fake)[0], train, halves(views.real)[0])
     about = _seen(views, n_train=len(train))
     return {"memorisation": (found.ratio, about), "copies": (found.share_nearer, about)}
@@ -142,17 +142,17 @@ def memorisation(subject: Subject) -> Numbers:
 @measure("conditional_accuracy", applies=lambda s: s.judged and s.labelled, looks="judge", least=CLASSES)
 def conditional_accuracy(subject: Subject) -> Numbers:
     """The share of images in which the judge sees the class that was asked for; as many of each class."""
-    classes = subject.expert.width - halves(subject.judge.real)[0].shape[1]
+    classes = subject.judge.width - halves(subject.judge_features.real)[0].shape[1]
     asked = np.arange(subject.n) % classes
     images = subject.generator().sample(subject.n, subject.seed, label=asked)
-    logits = halves(extract(subject.expert, subject.cropped(images), "labelled"))[1]
+    logits = halves(extract(subject.judge, subject.cropped(images), "labelled"))[1]
     found = classifier.agreement(asked, logits.argmax(axis=1), classes=classes)
-    about = {**subject.expert.protocol, "weakest_class": float(found.by_class.min())}
+    about = {**subject.judge.protocol, "weakest_class": float(found.by_class.min())}
     return {"conditional_accuracy": (found.overall, about)}
 
 
 def _patchable(subject: Subject) -> bool:
-    sides = subject.facts.outputs[0].shape[1:3] if _images(subject) else (0, 1)
+    sides = subject.manifest.outputs[0].shape[1:3] if _images(subject) else (0, 1)
     side = sides[0] if isinstance(sides[0], int) and sides[0] == sides[1] else 0
     return side >= patches.SMALLEST and not side & (side - 1)
 
@@ -180,9 +180,9 @@ def walk_jump(subject: Subject) -> Numbers:
     """The largest step of a walk between two latents over its mean step, in the judge's features."""
     generator = subject.generator()
     frames = [generator.interpolate(STEPS, seed=subject.seed + i) for i in range(WALKS)]
-    seen = subject.expert(subject.cropped(np.concatenate(frames)))
+    seen = subject.judge(subject.cropped(np.concatenate(frames)))
     features = halves(seen)[0].reshape(WALKS, STEPS, -1)
-    about = {**subject.expert.protocol, "n_fake": WALKS * STEPS, "walks": WALKS, "frames": STEPS}
+    about = {**subject.judge.protocol, "n_fake": WALKS * STEPS, "walks": WALKS, "frames": STEPS}
     return {"walk_jump": (smoothness.largest_jump(features), about)}
 
 
@@ -201,22 +201,22 @@ def mode_coverage(subject: Subject) -> Numbers:
 
 
 def _translates(subject: Subject) -> bool:
-    return subject.kind == "translations" and not subject.unheld
+    return subject.kind == "translation" and not subject.no_reference
 
 
 @measure("l1", "ssim", "cycle_l1", applies=_translates, counted=False)
 def translations(subject: Subject) -> Numbers:
     """Against the partners that training never saw, and there and back; `of_the_input` is what doing nothing gets."""
     made: dict[str, tuple[float, Mapping[str, Any]]] = {}
-    for facts, given, truth, there in subject.translations():
-        about = {"n_real": len(truth), "split": "test", "file": facts.file}
+    for manifest, given, truth, there in subject.translations():
+        about = {"n_real": len(truth), "split": "test", "file": manifest.file}
         for name, compare in (("l1", ssim.l1), ("ssim", ssim.ssim)):
             idle = float(compare(given, truth).mean())
-            made[f"{name}_{way(facts)}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
+            made[f"{name}_{way(manifest)}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
         for back in subject.networks:
-            if back.inputs[0].name == facts.outputs[0].name:
+            if back.inputs[0].name == manifest.outputs[0].name:
                 again = subject.generator(back.network).translate(there)
-                made[f"cycle_l1_{way(facts)}"] = (float(ssim.l1(again, given).mean()), about)
+                made[f"cycle_l1_{way(manifest)}"] = (float(ssim.l1(again, given).mean()), about)
     return made
 
 
@@ -226,8 +226,8 @@ def perceptual(subject: Subject) -> Numbers:
     from zoo.metrics.networks import lpips
 
     compare, made = lpips.load(subject.threads), {}
-    for facts, given, truth, there in subject.translations():
-        about = {"n_real": len(truth), "split": "test", "file": facts.file, **compare.protocol}
+    for manifest, given, truth, there in subject.translations():
+        about = {"n_real": len(truth), "split": "test", "file": manifest.file, **compare.protocol}
         idle = float(compare(given, truth).mean())
-        made[f"lpips_{way(facts)}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
+        made[f"lpips_{way(manifest)}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
     return made

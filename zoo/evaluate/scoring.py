@@ -30,9 +30,9 @@ TIMED_CALLS = 50
 
 def seconds_per_image(subject: Subject, *, batch: int, threads: int) -> float:
     """The median time of a call with `batch` images on `threads` cores."""
-    generator = zoo.load(subject.folder, network=subject.facts.network or None, threads=threads)
-    translates = subject.kind == "translations"
-    feed = Inputs(subject.facts).zeros(batch) if translates else generator.latents(batch, subject.seed)
+    generator = zoo.load(subject.folder, network=subject.manifest.network or None, threads=threads)
+    translates = subject.kind == "translation"
+    feed = Inputs(subject.manifest).zeros(batch) if translates else generator.latents(batch, subject.seed)
     generator(**feed)
     times = []
     for _ in range(TIMED_CALLS):
@@ -68,8 +68,8 @@ def chosen(
     Raises UsageError.
     """
     if asked is None:
-        if subject.unheld:
-            tell(f"nothing is compared with real data: {subject.unheld}")
+        if subject.no_reference:
+            tell(f"nothing is compared with real data: {subject.no_reference}")
         found = []
         for one in MEASURES.values():
             if not one.applies(subject) or (quick and one.looks in FETCHED):
@@ -88,7 +88,7 @@ def chosen(
 def _asked(subject: Subject, name: str) -> Measure:
     known = {name: one for one in MEASURES.values() for name in one.names}
     short = stem(name)
-    whole = [f"{short}_{way(facts)}" for facts in subject.networks] if subject.kind == "translations" else []
+    whole = [f"{short}_{way(manifest)}" for manifest in subject.networks] if subject.kind == "translation" else []
     if short not in known or not (known[short].counted or name in (short, *whole)):
         near = suggest(name, [*known, *whole])
         raise UsageError(f"--metrics: there is no metric '{name}'.{near} Known: {', '.join(known)}")
@@ -96,7 +96,7 @@ def _asked(subject: Subject, name: str) -> Measure:
     if one.counted and name not in (short, f"{short}_{counted(subject.n)}"):
         raise UsageError(f"--metrics: {name} and --n {subject.n} do not go together: say {short}")
     if not one.applies(subject):
-        why = f": {subject.unheld}" if subject.unheld else ""
+        why = f": {subject.no_reference}" if subject.no_reference else ""
         raise UsageError(f"--metrics: {short} does not apply to {subject.folder}{why}")
     if lacks := one.lacks(subject):
         raise UsageError(f"--metrics: {lacks}")
@@ -120,20 +120,20 @@ def timed(subject: Subject) -> Iterator[tuple[str, Score]]:
 
 
 def _common(subject: Subject, file: str | None) -> dict[str, object]:
-    drawn = {} if subject.kind == "translations" else {"n_fake": subject.n, "seed": subject.seed}
+    drawn = {} if subject.kind == "translation" else {"n_fake": subject.n, "seed": subject.seed}
     return {**_file(subject, file), **drawn}
 
 
 def _file(subject: Subject, file: str | None = None) -> dict[str, object]:
     """Which weights: the file (its first, unless a measure names another), the step of the training it is of, and
     by what they were chosen where they are not the last ones: such numbers flatter."""
-    facts = next((facts for facts in subject.networks if facts.file == file), subject.facts)
+    manifest = next((manifest for manifest in subject.networks if manifest.file == file), subject.manifest)
     return {
-        "file": facts.file,
-        "file_sha256": facts.files[facts.file],
-        "step": facts.weights["step"],
-        "data": facts.data["title"],
-        **({"weights": facts.training["kept"]} if "kept" in facts.training else {}),
+        "file": manifest.file,
+        "file_sha256": manifest.files[manifest.file],
+        "step": manifest.weights["step"],
+        "data": manifest.data["title"],
+        **({"weights": manifest.training["kept"]} if "kept" in manifest.training else {}),
     }
 
 
@@ -169,7 +169,7 @@ def _kept(folder: Path, asked: Sequence[str] | None) -> Mapping[str, Score]:
     kept = {name: score for name, score in read_scores(folder).items() if stem(name) in METRICS}
     if not kept:
         raise UsageError(f"{folder}: nothing to check: it has no scores yet. Drop --check to measure them")
-    hashes = {facts.file: facts.files[facts.file] for facts in read_manifests(folder)}
+    hashes = {manifest.file: manifest.files[manifest.file] for manifest in read_manifests(folder)}
     for name, score in kept.items():
         if score.protocol.get("file_sha256") != hashes.get(score.protocol.get("file", "")):
             raise UsageError(f"{folder / SCORES_FILE}: {name} was measured on another file. Drop --check to replace it")

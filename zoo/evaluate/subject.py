@@ -48,29 +48,27 @@ class Subject:
         return read_manifests(self.folder)
 
     @property
-    def facts(self) -> Manifest:
+    def manifest(self) -> Manifest:
         return self.networks[0]
 
     def generator(self, network: str = "") -> Generator:
         """One of its networks, ready to run."""
         return zoo.load(self.folder, network=network or None, threads=self.threads)
 
-    @cached_property
+    @property
     def kind(self) -> str:
-        """ "images", "points" or "translations"."""
-        if any(tensor.is_image for tensor in self.facts.inputs):
-            return "translations"
-        return "images" if self.facts.outputs[0].is_image else "points"
+        """ "images", "points" or "translation": see `Manifest.kind`."""
+        return self.manifest.kind
 
     @cached_property
     def source(self) -> str:
         """The name of its data set."""
-        return str(self.facts.data["name"])
+        return str(self.manifest.data["name"])
 
     @property
     def labelled(self) -> bool:
         """Whether it takes class ids."""
-        return any(tensor.classes for tensor in self.facts.inputs)
+        return any(tensor.classes for tensor in self.manifest.inputs)
 
     @cached_property
     def recipe(self) -> Spec:
@@ -78,37 +76,37 @@ class Subject:
         return read_spec(self.folder / "spec.yaml")
 
     @property
-    def grown(self) -> bool:
+    def full_size(self) -> bool:
         """Whether its images are as large as its data: a training that grows may have ended before."""
-        return self.kind != "images" or tuple(self.facts.outputs[0].shape[1:]) == tuple(self.recipe.fields["image"])
+        return self.kind != "images" or tuple(self.manifest.outputs[0].shape[1:]) == tuple(self.recipe.fields["image"])
 
     @property
     def judged(self) -> bool:
         """Whether there is a judge for its images."""
-        return self.kind == "images" and self.grown and not unwatchable(self.recipe.document, self.recipe.plans)
+        return self.kind == "images" and self.full_size and not unwatchable(self.recipe.document, self.recipe.plans)
 
     @property
-    def unheld(self) -> str:
+    def no_reference(self) -> str:
         """Why there is nothing real to hold it against; nothing if there is."""
         card = CARDS[self.source]
         if "test" not in card.splits:
             return "its data are folders of the trainer's own; there is no test split"
-        if self.kind == "translations" and not card.paired:
+        if self.kind == "translation" and not card.paired:
             return f"its data '{self.source}' has no pairs to hold a translation against"
-        if not self.grown:
-            made, whole = self.facts.outputs[0].shape[1:3], self.recipe.fields["image"][:2]
+        if not self.full_size:
+            made, whole = self.manifest.outputs[0].shape[1:3], self.recipe.fields["image"][:2]
             return f"it makes {made[0]} x {made[1]} pixels of {whole[0]} x {whole[1]}: it has not grown so far"
         return ""
 
     @property
-    def unseen(self) -> int:
+    def reference_count(self) -> int:
         """How many real items of the test split there are."""
         return CARDS[self.source].splits.get("test", 0)
 
     def real(self, split: Any = "test") -> Any:
         """The real data as its spec prepares them. Raises UsageError where there is none to hold it against."""
-        if split == "test" and self.unheld:
-            raise UsageError(f"{self.folder}: {self.unheld}")
+        if split == "test" and self.no_reference:
+            raise UsageError(f"{self.folder}: {self.no_reference}")
         return feeds.load_data(self.recipe, split=split)
 
     @cached_property
@@ -129,10 +127,10 @@ class Subject:
         Raises UsageError for data without pairs.
         """
         test = self.real()
-        for facts in self.networks:
-            source, target = facts.inputs[0].name, facts.outputs[0].name
+        for manifest in self.networks:
+            source, target = manifest.inputs[0].name, manifest.outputs[0].name
             given, truth = test.parts[source].items, test.parts[target].items
-            yield facts, given, truth, self.generator(facts.network).translate(given)
+            yield manifest, given, truth, self.generator(manifest.network).translate(given)
 
     @property
     def crop(self) -> tuple[int, int] | None:
@@ -140,7 +138,7 @@ class Subject:
         native, section = CARDS[self.source].shape, self.recipe.sections.data
         if native is None or len(native) != 3 or section is None or section.fit not in (None, "pad"):
             return None
-        height, width = map(int, self.facts.outputs[0].shape[1:3])
+        height, width = map(int, self.manifest.outputs[0].shape[1:3])
         inside = padded(native[:2], height, width)
         return None if inside == (height, width) else inside
 
@@ -160,12 +158,12 @@ class Subject:
         return self._views(inception(self.threads))
 
     @cached_property
-    def judge(self) -> FeaturePair:
+    def judge_features(self) -> FeaturePair:
         """Both sets as the judge sees them, features and logits beside each other."""
         return self._views(judge())
 
     @cached_property
-    def expert(self) -> FeatureNetwork:
+    def judge(self) -> FeatureNetwork:
         """The judge itself."""
         return judge()
 
@@ -174,9 +172,9 @@ class Subject:
         return FeaturePair(network, extract(network, real, "real"), extract(network, fake, "generated"))
 
 
-def way(facts: Manifest) -> str:
+def way(manifest: Manifest) -> str:
     """What a translator does, as names of its numbers end: a_to_b."""
-    return f"{facts.inputs[0].name}_to_{facts.outputs[0].name}"
+    return f"{manifest.inputs[0].name}_to_{manifest.outputs[0].name}"
 
 
 def extract(network: FeatureNetwork, images: Array, which: str) -> Array:

@@ -65,11 +65,11 @@ def _feedable(spec: Spec, plan: Plan) -> None:
     images = spec.image_fields
     if len(plan.inputs) == 1 and plan.inputs.keys() <= set(images) - {plan.output_name} and plan.output_name in images:
         return
-    for tap in plan.inputs:
-        if tap not in spec.latents and not (tap == "label" and spec.classes):
+    for input_name in plan.inputs:
+        if input_name not in spec.latents and not (input_name == "label" and spec.classes):
             raise UsageError(
-                f"{spec.path}: input '{tap}' of '{plan.name}', which is exported, is neither a latent nor a label, nor "
-                "the only image from which it makes another"
+                f"{spec.path}: input '{input_name}' of '{plan.name}', which is exported, is neither a latent nor a "
+                "label, nor the only image from which it makes another"
             )
 
 
@@ -94,7 +94,7 @@ class Exported:
 class _Network:
     """One network on its way out. `keras` computes its raw output, for images of any size that it takes."""
 
-    facts: Manifest
+    manifest: Manifest
     data: bytes
     keras: Callable[[Feed], Array]
 
@@ -114,7 +114,7 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
         folder = Path(aside) / spec.name
         folder.mkdir()
         for one in made:
-            write_whole(folder / one.facts.file, one.data)
+            write_whole(folder / one.manifest.file, one.data)
         made = _checked(folder, made)
         everything = _write_rest(folder, made, run, images)
         _swap(folder, out / spec.name)
@@ -128,18 +128,18 @@ def _network(run: Run, name: str, images: DataImages, *, several: bool) -> _Netw
     network = networks.build(_of_any_size(plan) if rules else plan)  # in float32, whatever precision trained it
     network.set_weights(run.algorithm.exported(name).get_weights())
     averaged_statistics(network, samples.batches(run.spec, plan, section.batch_norm_batches, images))
-    facts = _manifest(run, plan, section, rules)
-    if any(tensor.is_image for tensor in facts.inputs):
-        facts = replace(facts, training={**facts.training, "shown": images.shown})
-    facts = replace(facts, network=name) if several else facts
+    manifest = _manifest(run, plan, section, rules)
+    if manifest.kind == "translation":
+        manifest = replace(manifest, training={**manifest.training, "shown": images.shown})
+    manifest = replace(manifest, network=name) if several else manifest
     inference = folded(plan, network, to_onnx.traced_layers(plan))
-    data = to_onnx.onnx_bytes(inference, plan, facts, section.opset)
-    return _Network(facts, data, _keras_function(network, plan))
+    data = to_onnx.onnx_bytes(inference, plan, manifest, section.opset)
+    return _Network(manifest, data, _keras_function(network, plan))
 
 
 def _of_any_size(plan: Plan) -> Plan:
     """The plan with an input [None, None, C]: Keras then builds a network for images of any size."""
-    anything: dict[str, Any] = {tap: (None, None, shape[-1]) for tap, shape in plan.inputs.items()}
+    anything: dict[str, Any] = {input_name: (None, None, shape[-1]) for input_name, shape in plan.inputs.items()}
     return replace(plan, inputs=anything)
 
 
@@ -169,7 +169,7 @@ def _manifest(run: Run, plan: Plan, section: Export, rules: dict[str, dict[str, 
         name=spec.name,
         title=sections.title,
         paper=spec.document.get("paper") or {},
-        inputs=tuple(_input(spec, tap, plan, rules) for tap in plan.inputs),
+        inputs=tuple(_input(spec, input_name, plan, rules) for input_name in plan.inputs),
         outputs=(_output(spec, plan, rules),),
         weights=_weights(run, plan, section),
         data={key: getattr(source, key) for key in ("name", "title", "licence", "homepage", "citation")},
@@ -207,23 +207,23 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
     return {
         "kind": "ema" if averaged else "last",
         "ema_half_life_images": config.ema_half_life_images if averaged else None,
-        "step": run.leaves,
-        "images": run.leaves * run.images_per_step,
+        "step": run.exported_step,
+        "images": run.exported_step * run.images_per_step,
         "seed": config.seed,
         "batch_norm": statistics,
         "parameters": plan.parameters,
     }
 
 
-def _input(spec: Spec, tap: str, plan: Plan, rules: dict[str, dict[str, int]] | None) -> Tensor:
-    if tap in spec.sections.latent:
-        part = spec.sections.latent[tap]
+def _input(spec: Spec, input_name: str, plan: Plan, rules: dict[str, dict[str, int]] | None) -> Tensor:
+    if input_name in spec.sections.latent:
+        part = spec.sections.latent[input_name]
         args = priors.PRIORS.bind(part.name, part.args)  # its defaults too: nobody has to look them up
         del args["shape"]
-        return Tensor(tap, "float32", ("batch", *spec.latents[tap]), prior={part.name: args})
-    if tap in spec.image_fields:
-        return replace(_image(spec, tap, plan.inputs[tap], rules), sizes=rules)
-    return Tensor(tap, "int64", ("batch",), classes=spec.classes)
+        return Tensor(input_name, "float32", ("batch", *spec.latents[input_name]), prior={part.name: args})
+    if input_name in spec.image_fields:
+        return replace(_image(spec, input_name, plan.inputs[input_name], rules), sizes=rules)
+    return Tensor(input_name, "int64", ("batch",), classes=spec.classes)
 
 
 def _output(spec: Spec, plan: Plan, rules: dict[str, dict[str, int]] | None) -> Tensor:
@@ -246,27 +246,27 @@ def _versions() -> dict[str, str]:
 
 def _checked(folder: Path, made: Sequence[_Network]) -> list[_Network]:
     """The networks, their manifests with hash and parity figures. Raises ExportError with those that are too large."""
-    hashed = [_stating(one, files={one.facts.file: sha256_file(folder / one.facts.file)}) for one in made]
-    _write_manifests(folder, [one.facts for one in hashed])
+    hashed = [_stating(one, files={one.manifest.file: sha256_file(folder / one.manifest.file)}) for one in made]
+    _write_manifests(folder, [one.manifest for one in hashed])
     return [_stating(one, parity=_figures(folder, one)) for one in hashed]
 
 
-def _stating(one: _Network, **facts: Any) -> _Network:
-    return replace(one, facts=replace(one.facts, **facts))
+def _stating(one: _Network, **manifest: Any) -> _Network:
+    return replace(one, manifest=replace(one.manifest, **manifest))
 
 
-def _write_manifests(folder: Path, facts: Sequence[Manifest]) -> None:
-    write_manifests(facts[0] if len(facts) == 1 else facts, folder)
+def _write_manifests(folder: Path, manifest: Sequence[Manifest]) -> None:
+    write_manifests(manifest[0] if len(manifest) == 1 else manifest, folder)
 
 
 def _figures(folder: Path, one: _Network) -> dict[str, Any]:
-    facts = one.facts
+    manifest = one.manifest
     tried: parity.Cases = {
-        case: {"input": inputs, "output": {facts.outputs[0].name: one.keras(inputs)}}
-        for case, inputs in parity.make_cases(facts).items()
+        case: {"input": inputs, "output": {manifest.outputs[0].name: one.keras(inputs)}}
+        for case, inputs in parity.make_cases(manifest).items()
     }
-    artifact = folder / facts.file if facts.network else folder
-    return parity.hold(artifact, tried, tolerance=TOLERANCE, name=facts.model, to="Keras")
+    artifact = folder / manifest.file if manifest.network else folder
+    return parity.hold(artifact, tried, tolerance=TOLERANCE, name=manifest.model, to="Keras")
 
 
 def _write_rest(folder: Path, made: Sequence[_Network], run: Run, images: DataImages) -> tuple[Manifest, ...]:
@@ -274,19 +274,19 @@ def _write_rest(folder: Path, made: Sequence[_Network], run: Run, images: DataIm
     write_whole(folder / "spec.yaml", run.spec.to_yaml().encode())
     shown = []
     for one in made:
-        generator = zoo.load(folder, network=one.facts.network or None)
+        generator = zoo.load(folder, network=one.manifest.network or None)
         inputs = golden_inputs(generator, images)
-        output = {one.facts.outputs[0].name: one.keras(inputs)}
-        np.savez(folder / one.facts.golden, **inputs, **output)  # type: ignore[arg-type]
+        output = {one.manifest.outputs[0].name: one.keras(inputs)}
+        np.savez(folder / one.manifest.golden, **inputs, **output)  # type: ignore[arg-type]
         shown.append(picture(generator, images))
     pictures.write_png(folder / "samples.png", pictures.stack(shown) if len(shown) > 1 else shown[0])
     _write_history(folder, made, run)
     everything = []
     for one in made:
-        past = [one.facts.film, history.CURVES]
-        names = [one.facts.file, "spec.yaml", one.facts.golden, "samples.png"]
+        past = [one.manifest.film, history.CURVES]
+        names = [one.manifest.file, "spec.yaml", one.manifest.golden, "samples.png"]
         names += [name for name in past if (folder / name).is_file()]
-        everything.append(replace(one.facts, files={name: sha256_file(folder / name) for name in names}))
+        everything.append(replace(one.manifest, files={name: sha256_file(folder / name) for name in names}))
     _write_manifests(folder, everything)
     write_whole(folder / "README.md", markdown(everything, run.spec, folder).encode())
     return tuple(everything)
@@ -294,13 +294,13 @@ def _write_rest(folder: Path, made: Sequence[_Network], run: Run, images: DataIm
 
 def _write_history(folder: Path, made: Sequence[_Network], run: Run) -> None:
     """The curves of the run, and a film of each network, up to the step that leaves."""
-    weights = made[0].facts.weights
+    weights = made[0].manifest.weights
     history.write_curves(run.folder, folder, images_per_step=run.images_per_step, until=weights["step"])
     for one, plan in zip(made, exported_plans(run.spec), strict=True):
         height, width = plan.output_shape[:2] if len(plan.output_shape) == 3 else (0, 0)
-        translates = any(tensor.is_image for tensor in one.facts.inputs)
+        translates = one.manifest.kind == "translation"
         subject = history.Subject(plan.name, height, width, translates)
-        history.write_film(run.folder, folder / one.facts.film, subject, until=weights["step"])
+        history.write_film(run.folder, folder / one.manifest.film, subject, until=weights["step"])
 
 
 def _swap(new: Path, target: Path) -> None:

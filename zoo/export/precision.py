@@ -125,53 +125,57 @@ def add_variant(folder: Path, precision: str, *, network: str | None = None) -> 
     """
     everything = list(read_manifests(folder))
     chosen = everything if network is None else [choose_manifest(everything, network, source=str(folder))]
-    made = {facts.file: _variant(folder, facts, precision, everything) for facts in chosen}
-    stated = [facts if facts.file not in made else made[facts.file][0] for facts in everything]
-    for facts in chosen:
-        write_whole(folder / made[facts.file][0].file_of(precision), made[facts.file][1])
+    made = {manifest.file: _variant(folder, manifest, precision, everything) for manifest in chosen}
+    stated = [manifest if manifest.file not in made else made[manifest.file][0] for manifest in everything]
+    for manifest in chosen:
+        write_whole(folder / made[manifest.file][0].file_of(precision), made[manifest.file][1])
     write_manifests(stated if everything[0].network else stated[0], folder)
-    return [made[facts.file][0] for facts in chosen], _tell(folder / "README.md", everything, stated)
+    return [made[manifest.file][0] for manifest in chosen], _tell(folder / "README.md", everything, stated)
 
 
-def _variant(folder: Path, facts: Manifest, precision: str, everything: Sequence[Manifest]) -> tuple[Manifest, bytes]:
+def _variant(
+    folder: Path, manifest: Manifest, precision: str, everything: Sequence[Manifest]
+) -> tuple[Manifest, bytes]:
     """The manifest of one network with its variant, and the variant's bytes."""
-    name = f"{Path(facts.file).stem}_{precision}.onnx"
+    name = f"{Path(manifest.file).stem}_{precision}.onnx"
     if name in (one.file for one in everything):
         raise UsageError(f"{folder}: {name} is another network of it")
-    generator = zoo.load(folder, network=facts.network or None)  # verified: what it computes is what is stated
+    generator = zoo.load(folder, network=manifest.network or None)  # verified: what it computes is what is stated
     tried = _tried(generator, folder)
-    data = (folder / facts.file).read_bytes()
+    data = (folder / manifest.file).read_bytes()
     check_range(data, {case: sides["input"] for case, sides in tried.items()})
     made = halved(data)
     close = {case: sides for case, sides in tried.items() if case not in BEYOND}
     with tempfile.TemporaryDirectory() as scratch:
         file = write_whole(Path(scratch) / name, made)
-        tolerance = TOLERANCE * _range(facts, close)
-        figures = parity.hold(file, close, tolerance=tolerance, name=f"{facts.model} in {precision}", to=facts.file)
-        files = {**facts.files, name: sha256_file(file)}
+        tolerance = TOLERANCE * _range(manifest, close)
+        figures = parity.hold(
+            file, close, tolerance=tolerance, name=f"{manifest.model} in {precision}", to=manifest.file
+        )
+        files = {**manifest.files, name: sha256_file(file)}
     variant = {"file": name, "bytes": len(made), "parity": figures}
-    return replace(facts, files=files, variants={**facts.variants, precision: variant}), made
+    return replace(manifest, files=files, variants={**manifest.variants, precision: variant}), made
 
 
 def _tried(generator: Generator, folder: Path) -> parity.Cases:
     """What the float32 file computes, and what Keras computed for the golden inputs."""
-    facts = generator.manifest
-    output = facts.outputs[0].name
+    manifest = generator.manifest
+    output = manifest.outputs[0].name
     tried: parity.Cases = {
         case: {"input": inputs, "output": {output: generator(**inputs)}}
-        for case, inputs in parity.make_cases(facts).items()
+        for case, inputs in parity.make_cases(manifest).items()
     }
-    if (golden := folder / facts.golden).is_file():
+    if (golden := folder / manifest.golden).is_file():
         with np.load(golden, allow_pickle=False) as arrays:
             inputs = {name: arrays[name] for name in generator.inputs}
             tried["golden"] = {"input": inputs, "output": {output: arrays[output]}}
     return tried
 
 
-def _range(facts: Manifest, tried: parity.Cases) -> float:
+def _range(manifest: Manifest, tried: parity.Cases) -> float:
     """The width of the output's range; of what is computed, where none is stated."""
-    if facts.outputs[0].range:
-        low, high = facts.outputs[0].range
+    if manifest.outputs[0].range:
+        low, high = manifest.outputs[0].range
     else:
         outputs = [array for sides in tried.values() for array in sides["output"].values()]
         low, high = min(float(array.min()) for array in outputs), max(float(array.max()) for array in outputs)

@@ -59,15 +59,15 @@ def batches(spec: Spec, plan: Plan, count: int, images: DataImages) -> list[dict
     size = spec.sections.training.batch_size if spec.sections.training else 64
     random = np.random.RandomState(0)
 
-    def draw(tap: str) -> Array:
-        if tap in spec.sections.latent:
-            return prior_of(spec.sections.latent[tap]).draw(random, size)
-        if tap in spec.image_fields:
-            pixels = images.of(tap, "train")
+    def draw(input_name: str) -> Array:
+        if input_name in spec.sections.latent:
+            return prior_of(spec.sections.latent[input_name]).draw(random, size)
+        if input_name in spec.image_fields:
+            pixels = images.of(input_name, "train")
             return from_uint8(pixels[random.randint(len(pixels), size=size)], images.range)
         return priors.labels(random, size, classes=len(spec.classes))
 
-    return [{tap: draw(tap) for tap in plan.inputs} for _ in range(count)]
+    return [{input_name: draw(input_name) for input_name in plan.inputs} for _ in range(count)]
 
 
 def golden_inputs(generator: Generator, images: DataImages) -> dict[str, Array]:
@@ -80,9 +80,9 @@ def golden_inputs(generator: Generator, images: DataImages) -> dict[str, Array]:
 
 def picture(generator: Generator, images: DataImages) -> pictures.Image:
     """Samples of seed 0, or held-out images with their translations beside them."""
-    tap = next((tensor.name for tensor in generator.inputs.values() if tensor.is_image), None)
-    if tap is None:
+    input_name = next((tensor.name for tensor in generator.inputs.values() if tensor.is_image), None)
+    if input_name is None:
         made = next(iter(generator.outputs.values()))
         return pictures.picture(generator.sample(SAMPLES if made.is_image else POINTS, seed=0))
-    originals = images.held_out(tap, PAIRS)
+    originals = images.held_out(input_name, PAIRS)
     return pictures.pairs(originals, generator.translate(originals))

@@ -98,14 +98,16 @@ def traced_layers(plan: Plan) -> dict[str, keras.layers.Layer]:
     return {name: layer for name, layer in made.items() if layer is not None}
 
 
-def onnx_bytes(network: keras.Model, plan: Plan, facts: Manifest, opset: int) -> bytes:
+def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int) -> bytes:
     """The file of a network that was built with `layers`, on TensorFlow. Raises ExportError."""
     import tensorflow as tf
     import tf2onnx
 
     names, output = list(plan.inputs), plan.output_name
-    dtypes = {tensor.name: tensor.dtype for tensor in facts.inputs}
-    signature = [tf.TensorSpec((None, *shape), dtypes[tap], name=tap) for tap, shape in plan.inputs.items()]
+    dtypes = {tensor.name: tensor.dtype for tensor in manifest.inputs}
+    signature = [
+        tf.TensorSpec((None, *shape), dtypes[input_name], name=input_name) for input_name, shape in plan.inputs.items()
+    ]
 
     @tf.function(input_signature=signature)
     def generate(*tensors: Any) -> Any:
@@ -115,9 +117,9 @@ def onnx_bytes(network: keras.Model, plan: Plan, facts: Manifest, opset: int) ->
     model, _ = tf2onnx.convert.from_function(
         generate, input_signature=signature, opset=opset, custom_op_handlers=handlers
     )
-    shapes = {tensor.name: tensor.shape for tensor in (*facts.inputs, *facts.outputs)}
+    shapes = {tensor.name: tensor.shape for tensor in (*manifest.inputs, *manifest.outputs)}
     return onnx_graph.clean(
-        model, name=facts.model, inputs=names, output=output, shapes=shapes, metadata=onnx_metadata(facts),
+        model, name=manifest.model, inputs=names, output=output, shapes=shapes, metadata=onnx_metadata(manifest),
         producer=__version__,
     )  # fmt: skip
 

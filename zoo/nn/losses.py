@@ -98,7 +98,7 @@ class CriticBatch(NamedTuple):
     fake: Tensor
     real_logits: Tensor
     fake_logits: Tensor
-    share: Tensor  # [B, 1] uniform in [0, 1): a number for each example
+    epsilon: Tensor  # [B, 1] uniform in [0, 1): a number for each example
 
 
 Penalty = Callable[[CriticBatch], Tensor]
@@ -120,8 +120,8 @@ def gradient_penalty(
     """
 
     def penalty(met: CriticBatch) -> Tensor:
-        share = ops.reshape(met.share, (-1,) + (1,) * (len(met.real.shape) - 1))  # [B, 1, ...]
-        x = {"between": share * met.real + (1.0 - share) * met.fake, "real": met.real, "fake": met.fake}[at]
+        epsilon = ops.reshape(met.epsilon, (-1,) + (1,) * (len(met.real.shape) - 1))  # [B, 1, ...]
+        x = {"between": epsilon * met.real + (1.0 - epsilon) * met.fake, "real": met.real, "fake": met.fake}[at]
         excess = slopes(met.critic, x) - target  # [B]
         excess = ops.relu(excess) if one_sided else excess
         return weight * ops.mean(ops.square(excess)) / target**2

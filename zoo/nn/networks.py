@@ -22,8 +22,8 @@ def build(plan: Plan, *, name: str | None = None, layers: dict[str, keras.layers
     """
     # a label is a class id [B]; everything else is a float
     tensors: dict[int, Any] = {
-        number: keras.Input(shape=shape, name=tap, dtype=keras.config.floatx() if shape else "int64")
-        for number, (tap, shape) in enumerate(plan.inputs.items())
+        number: keras.Input(shape=shape, name=name, dtype=keras.config.floatx() if shape else "int64")
+        for number, (name, shape) in enumerate(plan.inputs.items())
     }
     inputs = dict(zip(plan.inputs, tensors.values(), strict=True))
     layers = {} if layers is None else layers

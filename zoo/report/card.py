@@ -39,9 +39,9 @@ def write_card(folder: Path) -> Path:
     return write_whole(folder / CARD_FILE, text.encode())
 
 
-def markdown(facts: Manifest | Sequence[Manifest], spec: Spec, folder: Path) -> str:
+def markdown(manifest: Manifest | Sequence[Manifest], spec: Spec, folder: Path) -> str:
     """The card's text, of one network or of all that `folder` holds, with what else stands there."""
-    networks = [facts] if isinstance(facts, Manifest) else list(facts)
+    networks = [manifest] if isinstance(manifest, Manifest) else list(manifest)
     first, claims, measured = networks[0], read_claims(folder), read_scores(folder)
     chapters = [
         _front(first, measured),
@@ -59,35 +59,35 @@ def markdown(facts: Manifest | Sequence[Manifest], spec: Spec, folder: Path) -> 
     return "\n\n".join(chapter for chapter in chapters if chapter) + "\n"
 
 
-def _front(facts: Manifest, measured: Mapping[str, Score]) -> str:
+def _front(manifest: Manifest, measured: Mapping[str, Score]) -> str:
     """As the Hugging Face hub reads it: JSON is YAML, whatever the words are."""
-    translates = any(tensor.is_image for tensor in facts.inputs)
-    image = facts.outputs[0].is_image
+    translates = manifest.kind == "translation"
+    image = manifest.outputs[0].is_image
     matter: dict[str, Any] = {
-        "license": facts.licence.lower(),
+        "license": manifest.licence.lower(),
         "library_name": "onnxruntime",
-        "tags": ["gan", "onnx", "keras", facts.name],
-        "datasets": [facts.data["name"]],
+        "tags": ["gan", "onnx", "keras", manifest.name],
+        "datasets": [manifest.data["name"]],
     }
     if image:
-        asked = any(tensor.classes for tensor in facts.inputs)
+        asked = any(tensor.classes for tensor in manifest.inputs)
         task = "image-to-image" if translates else "image-generation" if asked else "unconditional-image-generation"
         matter |= {} if asked else {"pipeline_tag": task}  # hubs have no task for images of a class
-        matter |= {"model-index": [_index(facts, measured, task)]} if measured else {}
+        matter |= {"model-index": [_index(manifest, measured, task)]} if measured else {}
     return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in matter.items()), "---"])
 
 
-def _index(facts: Manifest, measured: Mapping[str, Score], task: str) -> dict[str, Any]:
+def _index(manifest: Manifest, measured: Mapping[str, Score], task: str) -> dict[str, Any]:
     metrics = [{"type": name, "value": measured[name].value} for name in ordered(measured)]
-    data = {"name": facts.data["title"], "type": facts.data["name"]}
-    return {"name": facts.title, "results": [{"task": {"type": task}, "dataset": data, "metrics": metrics}]}
+    data = {"name": manifest.data["title"], "type": manifest.data["name"]}
+    return {"name": manifest.title, "results": [{"task": {"type": task}, "dataset": data, "metrics": metrics}]}
 
 
-def _what(facts: Manifest, spec: Spec) -> str:
+def _what(manifest: Manifest, spec: Spec) -> str:
     paper = spec.sections.paper
-    shown = facts.training.get("shown")
+    shown = manifest.training.get("shown")
     caption = f"images of the {shown} split, each with its translation" if shown else "samples of seed 0"
-    lines = [f"# {facts.title}", f"![{caption}](samples.png)", spec.sections.about]
+    lines = [f"# {manifest.title}", f"![{caption}](samples.png)", spec.sections.about]
     if paper:
         where = f", [arXiv {paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})" if paper.arxiv else ""
         lines.append(f"Paper: {paper.authors}, *{paper.title}*, {paper.year}{where}.")
@@ -109,11 +109,11 @@ def _seen(folder: Path) -> str:
     return "\n\n".join(["## Look closer", *found]) if found else ""
 
 
-def _purpose(facts: Manifest, measured: Mapping[str, Score]) -> str:
+def _purpose(manifest: Manifest, measured: Mapping[str, Score]) -> str:
     """What it is for, and where it ends."""
-    what, size = facts.data["title"], facts.outputs[0].shape
-    kind = f"images of {size[1]} x {size[2]} pixels" if facts.outputs[0].is_image else "points in the plane"
-    if any(tensor.is_image for tensor in facts.inputs):
+    what, size = manifest.data["title"], manifest.outputs[0].shape
+    kind = f"images of {size[1]} x {size[2]} pixels" if manifest.outputs[0].is_image else "points in the plane"
+    if manifest.kind == "translation":
         kind = "translations of images like those it was trained with"
     return "\n\n".join(
         line
@@ -128,45 +128,45 @@ def _purpose(facts: Manifest, measured: Mapping[str, Score]) -> str:
     )
 
 
-def _data(facts: Manifest) -> str:
-    data = facts.data
+def _data(manifest: Manifest) -> str:
+    data = manifest.data
     home = f" ({data['homepage']})" if data["homepage"] else ""
     source = f"{data['title']}{home}, {data['licence']}." + (f" {data['citation']}." if data["citation"] else "")
-    return f"## Data and licence\n\n{source} The weights: {facts.licence}."
+    return f"## Data and licence\n\n{source} The weights: {manifest.licence}."
 
 
 def contract_chapter(networks: Sequence[Manifest]) -> str:
     """A table for each network."""
-    tables = [tensor_table(facts) for facts in networks]
+    tables = [tensor_table(manifest) for manifest in networks]
     if len(networks) > 1:
-        tables = [f"### {facts.file}\n\n{table}" for facts, table in zip(networks, tables, strict=True)]
+        tables = [f"### {manifest.file}\n\n{table}" for manifest, table in zip(networks, tables, strict=True)]
     return "## What goes in, what comes out\n\n" + "\n\n".join(tables)
 
 
-def tensor_table(facts: Manifest) -> str:
+def tensor_table(manifest: Manifest) -> str:
     """What a network takes and makes, how close it is to Keras, its variants: from its manifest alone."""
     rows = ["| tensor | dtype | shape | drawn from | range |", "|---|---|---|---|---|"]
-    for tensor in (*facts.inputs, *facts.outputs):
+    for tensor in (*manifest.inputs, *manifest.outputs):
         shape = ", ".join(map(str, tensor.shape))
         limits = f"[{tensor.range[0]:g}, {tensor.range[1]:g}]" if tensor.range else ""
         rows.append(
             f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {_drawn(tensor.prior, tensor.classes)} | {limits} |"
         )
-    return "\n".join([*rows, *_sizes(facts)]) + (_parity(facts) if facts.parity else "") + _variants(facts)
+    return "\n".join([*rows, *_sizes(manifest)]) + (_parity(manifest) if manifest.parity else "") + _variants(manifest)
 
 
-def _sizes(facts: Manifest) -> list[str]:
-    tensor = next((tensor for tensor in facts.inputs if tensor.sizes), None)
+def _sizes(manifest: Manifest) -> list[str]:
+    tensor = next((tensor for tensor in manifest.inputs if tensor.sizes), None)
     if tensor is None or tensor.sizes is None:
         return []
     trained = " x ".join(str(rule["trained"]) for rule in tensor.sizes.values())
     return ["", f"Images of any size: {tensor.rule().removeprefix(', ')}. It was trained at {trained}."]
 
 
-def _parity(facts: Manifest) -> str:
-    parity = facts.parity
+def _parity(manifest: Manifest) -> str:
+    parity = manifest.parity
     tried = "batches of 1, 3 and 64 and latents of 0 and +-10"
-    if any(tensor.is_image for tensor in facts.inputs):
+    if manifest.kind == "translation":
         others = [
             name.removeprefix("size_").replace("x", " x ") for name in parity["cases"] if name.startswith("size_")
         ]
@@ -180,12 +180,12 @@ def _parity(facts: Manifest) -> str:
     )
 
 
-def _variants(facts: Manifest) -> str:
+def _variants(manifest: Manifest) -> str:
     return "".join(
         f"\n\n`{one['file']}` is the same network in half precision, {one['bytes'] / 1e6:.1f} MB: largest absolute "
         f"difference {one['parity']['max_abs_difference']:.1e} (limit {one['parity']['tolerance']:g}), on a CPU, where "
         f"ONNX Runtime computes in float32 with the halved weights; arithmetic in halves, as on GPUs, adds to it."
-        for one in facts.variants.values()
+        for one in manifest.variants.values()
     )
 
 
@@ -200,8 +200,8 @@ def _drawn(prior: object, classes: tuple[str, ...]) -> str:
 
 def making_chapter(networks: Sequence[Manifest], folder: Path) -> str:
     """In numbers and pictures."""
-    facts = networks[0]
-    weights, run = facts.weights, facts.training
+    manifest = networks[0]
+    weights, run = manifest.weights, manifest.training
     half_life = weights["ema_half_life_images"]
     kind = f"average of the weights (half-life {half_life:,.0f} images)" if half_life else "last weights"
     steps, images = run.get("steps", weights["step"]), run.get("images", weights["images"])  # of the whole run
@@ -214,32 +214,35 @@ def making_chapter(networks: Sequence[Manifest], folder: Path) -> str:
     sizes = f"{weights['parameters']:,} parameters"
     if len(networks) > 1:
         sizes = ", ".join(f"{one.weights['parameters']:,} parameters in {one.file}" for one in networks)
-    items = "images" if facts.outputs[0].is_image else "points"
+    items = "images" if manifest.outputs[0].is_image else "points"
+    build = f"zoo build exported/{manifest.name}/spec.yaml --steps {steps} --budget {_hours(run['seconds'])} --out mine"
     text = f"""## How it was made
 
-`zoo build exported/{facts.name}/spec.yaml --steps {steps} --budget {_hours(run["seconds"])} --out mine` makes one like
+`{build}` makes one like
 it (the same seed gives the same draws, but processors round differently): {steps:,} steps, {images:,} real
 {items} shown, {_time(run["seconds"])} on {run["machine"]} ({pace:,.0f} {items}/s), seed {weights["seed"]}.
 Exported: the {kind}{statistics}. {sizes}.
-Made with {", ".join(f"{name} {version}" for name, version in facts.versions.items())}.
-SHA-256 of the recipe's content: `{facts.spec_sha256[:16]}...`."""
+Made with {", ".join(f"{name} {version}" for name, version in manifest.versions.items())}.
+SHA-256 of the recipe's content: `{manifest.spec_sha256[:16]}...`."""
     curves = ["![losses during the training](curves.png)"] if (folder / "curves.png").is_file() else []
     return "\n\n".join([text, *_films(networks), *curves])
 
 
-def reached(facts: Manifest, spec: Spec) -> str:
+def reached(manifest: Manifest, spec: Spec) -> str:
     """How much of its recipe the model has had."""
-    training, step = spec.sections.training, facts.weights["step"]
+    training, step = spec.sections.training, manifest.weights["step"]
     return f"after {step:,} of the {training.steps:,} steps of the recipe" if training else ""
 
 
 def _films(networks: Sequence[Manifest]) -> list[str]:
     lines = []
-    for facts in networks:
-        if facts.film in facts.files:
-            given = "images" if any(tensor.is_image for tensor in facts.inputs) else "latents"
-            what = f"what {facts.network or 'the generator'} made of the same {given}, step after step of its training"
-            lines.append(f"![{what}]({facts.film})")
+    for manifest in networks:
+        if manifest.film in manifest.files:
+            given = "images" if manifest.kind == "translation" else "latents"
+            what = (
+                f"what {manifest.network or 'the generator'} made of the same {given}, step after step of its training"
+            )
+            lines.append(f"![{what}]({manifest.film})")
     return lines
 
 

@@ -26,10 +26,10 @@ def _rows(a: Path, b: Path) -> Iterator[tuple[str, str, str]]:
     first, second = (read_manifests(folder) for folder in (a, b))
     yield "title", first[0].title, second[0].title
     yield "data", first[0].data["title"], second[0].data["title"]
-    left, right = (f"{sum(one.weights['parameters'] for one in facts):,}" for facts in (first, second))
+    left, right = (f"{sum(one.weights['parameters'] for one in manifest):,}" for manifest in (first, second))
     yield "parameters", left, right
-    left, right = (f"{sum((folder / one.file).stat().st_size for one in facts) / 1e6:.1f} MB"
-                   for folder, facts in ((a, first), (b, second)))  # fmt: skip
+    left, right = (f"{sum((folder / one.file).stat().st_size for one in manifest) / 1e6:.1f} MB"
+                   for folder, manifest in ((a, first), (b, second)))  # fmt: skip
     yield "size", left, right
     measured = read_scores(a), read_scores(b)
     for name in [*ordered({**measured[0], **measured[1]}), *SPEED]:
@@ -47,8 +47,10 @@ def picture(a: Path, b: Path) -> pictures.Image:
     """Samples of seed 0: those of `a` left, of `b` right. Raises UsageError for what has no samples."""
     sheets = []
     for folder in (a, b):
-        facts = read_manifests(folder)[0]
-        if any(tensor.is_image for tensor in facts.inputs):
+        manifest = read_manifests(folder)[0]
+        if manifest.kind == "translation":
             raise UsageError(f"--out: {folder} translates images, it has no samples of a seed")
-        sheets.append(pictures.picture(zoo.load(folder).sample(SAMPLES if facts.outputs[0].is_image else 2500, seed=0)))
+        sheets.append(
+            pictures.picture(zoo.load(folder).sample(SAMPLES if manifest.outputs[0].is_image else 2500, seed=0))
+        )
     return pictures.beside(sheets)

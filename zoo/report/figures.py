@@ -26,7 +26,7 @@ def draw(folder: Path) -> list[Path]:
         made.append(write_whole(folder / "curves.png", curves(folder)))
     if subject.kind == "images":
         made.append(write_whole(folder / "walk.webp", walk(subject)))
-        if subject.grown:
+        if subject.full_size:
             made.append(pictures.write_png(folder / "neighbours.png", nearest(subject)))
     return made
 
@@ -71,7 +71,7 @@ def nearest(subject: Subject) -> pictures.Image:
     fakes = subject.cropped(subject.fakes)
     if subject.judged:
         a, b = (
-            halves(extract(subject.expert, images, which))[0] for images, which in ((fakes, ""), (train, "training"))
+            halves(extract(subject.judge, images, which))[0] for images, which in ((fakes, ""), (train, "training"))
         )
     else:
         a, b = (images.reshape(len(images), -1).astype(np.float32) for images in (fakes, train))

@@ -40,7 +40,7 @@ class Entry:
     way: str
 
     @property
-    def facts(self) -> Manifest:
+    def manifest(self) -> Manifest:
         """What all its networks share."""
         return self.networks[0]
 
@@ -54,7 +54,7 @@ def _picture(entry: Entry) -> str:
 
 
 def _paper(entry: Entry) -> str:
-    paper = entry.facts.paper
+    paper = entry.manifest.paper
     if not paper:
         return ""
     authors = paper["authors"].split(", ")
@@ -74,12 +74,12 @@ def _fid(entry: Entry) -> str:
 
 
 def _published(entry: Entry) -> str:
-    other = published(FID, entry.facts.data["title"], entry.facts.name) if FID in entry.measured else None
+    other = published(FID, entry.manifest.data["title"], entry.manifest.name) if FID in entry.measured else None
     return other.text if other else ""
 
 
 def _aim(entry: Entry) -> str:
-    wanted = aim(FID, entry.facts.data["title"], entry.facts.name)
+    wanted = aim(FID, entry.manifest.data["title"], entry.manifest.name)
     if wanted is None or FID not in entry.measured:
         return ""
     off = entry.measured[FID].value - wanted
@@ -106,9 +106,9 @@ def _with_reference(name: str, score: Score) -> str:
 
 
 def _trained(entry: Entry) -> str:
-    run, weights = entry.facts.training, entry.facts.weights
+    run, weights = entry.manifest.training, entry.manifest.weights
     images, minutes = run.get("images", weights["images"]), run["seconds"] / 60
-    return f"{entry.facts.data['title']}, {images:,} images, {minutes:.0f} minutes"
+    return f"{entry.manifest.data['title']}, {images:,} images, {minutes:.0f} minutes"
 
 
 def _parameters(entry: Entry) -> str:
@@ -195,7 +195,7 @@ def _pictured(path: Path) -> bool:
 
 def _samples(path: Path) -> pictures.Image:
     networks = read_manifests(path)
-    if any(tensor.is_image for tensor in networks[0].inputs):
+    if networks[0].kind == "translation":
         images = _translations(pictures.read_png(path / "samples.png"), networks)
     else:
         classes = next((len(tensor.classes) for tensor in networks[0].inputs if tensor.classes), 0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zoo.artifact import scores
-from zoo.artifact.manifest import MANIFEST_FILE, read_manifests
+from zoo.artifact.manifest import read_manifests, require_artifact
 from zoo.artifact.scores import SEEDS_FILE, SeedResult, alike, dump_seeds, read_scores
 from zoo.core.errors import UsageError
 from zoo.core.files import write_whole
@@ -20,8 +20,7 @@ def gather(folder: Path, others: Sequence[Path]) -> Path:
     """Write seeds.json of `folder`. Raises UsageError for artifacts of another recipe, seed or protocol."""
     places = [folder, *others]
     for place in places:
-        if not (place / MANIFEST_FILE).is_file():
-            raise UsageError(f"--seeds: {place} is not an exported model: it has no {MANIFEST_FILE}")
+        require_artifact(place, "--seeds")
     recipe = read_spec(folder / "spec.yaml").document
     for place in others:
         changed = [name for name in differences(recipe, read_spec(place / "spec.yaml").document) if name != SEED]
@@ -48,5 +47,5 @@ def gather(folder: Path, others: Sequence[Path]) -> Path:
 
 
 def _trial(folder: Path, values: Mapping[str, float]) -> SeedResult:
-    facts = read_manifests(folder)[0]
-    return SeedResult(facts.weights["seed"], facts.weights["step"], facts.files[facts.file], values)
+    manifest = read_manifests(folder)[0]
+    return SeedResult(manifest.weights["seed"], manifest.weights["step"], manifest.files[manifest.file], values)

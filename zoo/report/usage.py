@@ -10,8 +10,8 @@ from zoo.artifact.tensor import Tensor
 
 def usage_chapter(networks: Sequence[Manifest]) -> str:
     """With the zoo's runtime, with ONNX Runtime alone, in JavaScript and in C++."""
-    calls = "\n".join(_call(facts) for facts in networks)
-    golden = " and ".join(f"`{facts.golden}`" for facts in networks)
+    calls = "\n".join(_call(manifest) for manifest in networks)
+    golden = " and ".join(f"`{manifest.golden}`" for manifest in networks)
     hold = "hold" if len(networks) > 1 else "holds"
     parts = [
         f"## Use it\n\n```python\nimport zoo\n\n{calls}\n```",
@@ -24,25 +24,25 @@ def usage_chapter(networks: Sequence[Manifest]) -> str:
     return "\n\n".join(parts)
 
 
-def _call(facts: Manifest) -> str:
-    network = f', network="{facts.network}"' if facts.network else ""
-    source = next((tensor for tensor in facts.inputs if tensor.is_image), None)
+def _call(manifest: Manifest) -> str:
+    network = f', network="{manifest.network}"' if manifest.network else ""
+    source = next((tensor for tensor in manifest.inputs if tensor.is_image), None)
     if source is None:
-        items = "images" if facts.outputs[0].is_image else "points"
-        classes = next((tensor.classes for tensor in facts.inputs if tensor.classes), ())
+        items = "images" if manifest.outputs[0].is_image else "points"
+        classes = next((tensor.classes for tensor in manifest.inputs if tensor.classes), ())
         label = f', label="{classes[-1]}"' if classes else ""
-        return f'{items} = zoo.load("exported/{facts.name}"{network}).sample(16, seed=0{label})'
-    name = facts.outputs[0].name
+        return f'{items} = zoo.load("exported/{manifest.name}"{network}).sample(16, seed=0{label})'
+    name = manifest.outputs[0].name
     kind = f"uint8 [n, {', '.join(map(str, source.shape[1:]))}]{source.rule()}"
-    return f'{name} = zoo.load("exported/{facts.name}"{network}).translate({source.name})  # {kind}'
+    return f'{name} = zoo.load("exported/{manifest.name}"{network}).translate({source.name})  # {kind}'
 
 
-def _python(facts: Manifest) -> str:
-    output = facts.outputs[0]
+def _python(manifest: Manifest) -> str:
+    output = manifest.outputs[0]
     lines = ["import numpy as np", "import onnxruntime", ""]
-    lines += [f'session = onnxruntime.InferenceSession("exported/{facts.name}/{facts.file}")']
-    lines += [f"{tensor.name} = {_drawn(tensor)}  # {_shape(tensor)}" for tensor in facts.inputs]
-    feed = ", ".join(f'"{tensor.name}": {tensor.name}' for tensor in facts.inputs)
+    lines += [f'session = onnxruntime.InferenceSession("exported/{manifest.name}/{manifest.file}")']
+    lines += [f"{tensor.name} = {_drawn(tensor)}  # {_shape(tensor)}" for tensor in manifest.inputs]
+    feed = ", ".join(f'"{tensor.name}": {tensor.name}' for tensor in manifest.inputs)
     limits = f" in [{output.range[0]:g}, {output.range[1]:g}]" if output.range else ""
     lines += [f'({output.name},) = session.run(["{output.name}"], {{{feed}}})  # {_shape(output)}{limits}']
     if output.range:
@@ -79,13 +79,13 @@ def _shape(tensor: Tensor) -> str:
     return f"{tensor.dtype} [{', '.join(map(str, tensor.shape))}]"
 
 
-def _javascript(facts: Manifest) -> str:
+def _javascript(manifest: Manifest) -> str:
     lines = [
         'import * as ort from "onnxruntime-node";',
         "",
-        f'const session = await ort.InferenceSession.create("exported/{facts.name}/{facts.file}");',
+        f'const session = await ort.InferenceSession.create("exported/{manifest.name}/{manifest.file}");',
     ]
-    for tensor in facts.inputs:
+    for tensor in manifest.inputs:
         sides = [size if isinstance(size, int) else _trained(tensor, i) for i, size in enumerate(tensor.shape[1:])]
         count = 1
         for side in sides:
@@ -96,8 +96,8 @@ def _javascript(facts: Manifest) -> str:
         else:
             lines.append(f"const numbers_{tensor.name} = Float32Array.from({{ length: {count} }}, {_random(tensor)});")
             lines.append(f'const {tensor.name} = new ort.Tensor("float32", numbers_{tensor.name}, [{dims}]);')
-    output = facts.outputs[0]
-    lines.append(f"const {{ {output.name} }} = await session.run({{ {', '.join(t.name for t in facts.inputs)} }});")
+    output = manifest.outputs[0]
+    lines.append(f"const {{ {output.name} }} = await session.run({{ {', '.join(t.name for t in manifest.inputs)} }});")
     if output.range:
         low, high = output.range
         lines.append(
@@ -115,13 +115,13 @@ def _random(tensor: Tensor) -> str:
     return f"() => {scale}Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random())"
 
 
-def _cpp(facts: Manifest) -> str:
-    names = ", ".join(f'"{tensor.name}"' for tensor in facts.inputs)
-    given = ", ".join(f"{tensor.name}: {_shape(tensor)}" for tensor in facts.inputs)
+def _cpp(manifest: Manifest) -> str:
+    names = ", ".join(f'"{tensor.name}"' for tensor in manifest.inputs)
+    given = ", ".join(f"{tensor.name}: {_shape(tensor)}" for tensor in manifest.inputs)
     return f"""\
 // tools/clients/cpp/draw.cpp is a whole program
 Ort::Env env;
-Ort::Session session(env, "exported/{facts.name}/{facts.file}", Ort::SessionOptions());
+Ort::Session session(env, "exported/{manifest.name}/{manifest.file}", Ort::SessionOptions());
 const char* inputs[] = {{{names}}};  // {given}
-const char* outputs[] = {{"{facts.outputs[0].name}"}};
-auto made = session.Run({{}}, inputs, tensors.data(), {len(facts.inputs)}, outputs, 1);"""
+const char* outputs[] = {{"{manifest.outputs[0].name}"}};
+auto made = session.Run({{}}, inputs, tensors.data(), {len(manifest.inputs)}, outputs, 1);"""

@@ -57,8 +57,8 @@ def load(
     if embedded is not None and (manifest is None or verify):
         inside = Manifest.from_json(embedded, source=f"{name} (metadata)", contract=True)
         if manifest and inside.contract() != manifest.contract():
-            facts = Path(name).with_name(MANIFEST_FILE)
-            raise ServeError(f"{facts}: changed: it differs from the contract inside {Path(name).name}")
+            stated = Path(name).with_name(MANIFEST_FILE)
+            raise ServeError(f"{stated}: changed: it differs from the contract inside {Path(name).name}")
         manifest = manifest or inside
     assert manifest is not None
     manifest = choose_manifest((manifest,), network, source=name)
@@ -107,13 +107,13 @@ def _find(place: Path, network: str | None, precision: str | None) -> tuple[Mani
 class Network(NamedTuple):
     """One exported network: what is said of it, and where its .onnx lies."""
 
-    facts: Manifest
+    manifest: Manifest
     file: Path
 
     @property
     def name(self) -> str:
         """Its name on the wire: `dcgan`, `cyclegan_a_to_b`."""
-        return self.facts.model
+        return self.manifest.model
 
 
 def find_networks(folder: str | os.PathLike[str], precision: str | None = None) -> list[Network]:
@@ -126,7 +126,9 @@ def find_networks(folder: str | os.PathLike[str], precision: str | None = None) 
     if not place.is_dir():
         raise ServeError(f"{place}: there is no such folder")
     networks = [
-        Network(facts, one / facts.file_of(precision)) for one in find_artifacts(place) for facts in read_manifests(one)
+        Network(manifest, one / manifest.file_of(precision))
+        for one in find_artifacts(place)
+        for manifest in read_manifests(one)
     ]
     if not networks:
         raise ServeError(f"{place}: there is no exported generator in it: no folder with a {MANIFEST_FILE}")
@@ -142,7 +144,7 @@ def find_networks(folder: str | os.PathLike[str], precision: str | None = None) 
 
 def read_network(network: Network) -> bytes:
     """The model, when it is the file that its manifest states and needs no other. Raises ServeError."""
-    file, stated = network.file, network.facts.files.get(network.file.name)
+    file, stated = network.file, network.manifest.files.get(network.file.name)
     try:
         data = file.read_bytes()
     except OSError as error:

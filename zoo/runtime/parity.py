@@ -140,19 +140,19 @@ if __name__ == "__main__":
 MANY = 64  # latents at once
 
 
-def make_cases(facts: Manifest) -> dict[str, dict[str, Array]]:
+def make_cases(manifest: Manifest) -> dict[str, dict[str, Array]]:
     """Inputs for the parity check: one, three and many examples; latents and pixels at the edges of what one may feed;
     and images of other sizes where the network takes them.
     """
-    images = [tensor for tensor in facts.inputs if tensor.is_image]
+    images = [tensor for tensor in manifest.inputs if tensor.is_image]
     counts = (1, 3) if images else (1, 3, MANY)
-    made = {f"batch_{count}": _inputs(facts, count) for count in counts}
-    if any(tensor.prior for tensor in facts.inputs):
-        made |= {f"all_{fill:+.0f}": _inputs(facts, 3, fill=fill) for fill in (0.0, 10.0, -10.0)}
+    made = {f"batch_{count}": _inputs(manifest, count) for count in counts}
+    if any(tensor.prior for tensor in manifest.inputs):
+        made |= {f"all_{fill:+.0f}": _inputs(manifest, 3, fill=fill) for fill in (0.0, 10.0, -10.0)}
     if images:
-        made["extremes"] = _inputs(facts, 3, extremes=True)
+        made["extremes"] = _inputs(manifest, 3, extremes=True)
     for height, width in _other_sizes(images[0]) if images else ():
-        made[f"size_{height}x{width}"] = _inputs(facts, 2, size=(height, width))
+        made[f"size_{height}x{width}"] = _inputs(manifest, 2, size=(height, width))
     return made
 
 
@@ -167,7 +167,7 @@ def _other_sizes(tensor: Tensor) -> list[tuple[int, int]]:
 
 
 def _inputs(
-    facts: Manifest,
+    manifest: Manifest,
     count: int,
     *,
     fill: float | None = None,
@@ -175,7 +175,7 @@ def _inputs(
     size: tuple[int, int] | None = None,
 ) -> dict[str, Array]:
     made: dict[str, Array] = {}
-    for tensor in facts.inputs:
+    for tensor in manifest.inputs:
         random = priors.stream(1, tensor.name)
         if tensor.prior is not None:
             drawn = priors.make(tensor.prior, shape=row_shape(tensor)).draw(random, count)

@@ -103,14 +103,14 @@ class Inference:
     seconds: float | None = None  # the client's own patience
 
 
-def metadata(facts: Manifest) -> dict[str, Any]:
+def metadata(manifest: Manifest) -> dict[str, Any]:
     """What GET /v2/models/NAME answers."""
     return {
-        "name": facts.model,
+        "name": manifest.model,
         "versions": [VERSION],
         "platform": "onnxruntime_onnx",
-        "inputs": [_described(tensor) for tensor in facts.inputs],
-        "outputs": [_described(tensor) for tensor in facts.outputs],
+        "inputs": [_described(tensor) for tensor in manifest.inputs],
+        "outputs": [_described(tensor) for tensor in manifest.outputs],
     }
 
 
@@ -119,7 +119,7 @@ def _described(tensor: Tensor) -> dict[str, Any]:
     return {"name": tensor.name, "datatype": DATATYPES[tensor.dtype], "shape": shape}
 
 
-def decode(body: bytes, length: str | None, facts: Manifest, settings: Settings) -> Inference:
+def decode(body: bytes, length: str | None, manifest: Manifest, settings: Settings) -> Inference:
     """The request in `body`; `length` is the header's value, None where it was not sent. Raises ServeError."""
     text, raw = _split(body, length)
     if len(text) > settings.max_json_bytes:
@@ -131,12 +131,12 @@ def decode(body: bytes, length: str | None, facts: Manifest, settings: Settings)
     name = request.get("id")
     if not (name is None or (isinstance(name, str) and len(name) <= 256)):
         raise RefusedError(f"id must be a string of at most 256 characters, received {brief(name)}")
-    feed = _inputs(request.get("inputs"), raw, facts, settings)
+    feed = _inputs(request.get("inputs"), raw, manifest, settings)
     rows = {tensor: len(array) for tensor, array in feed.items()}
     if len(set(rows.values())) > 1:
         raise RefusedError(f"the inputs differ in batch size: {', '.join(f'{k} has {v}' for k, v in rows.items())}")
-    binary = _wants_binary(request.get("outputs"), parameters, facts)
-    return Inference(feed, rows[facts.inputs[0].name], name, binary, _patience(parameters.get("timeout")))
+    binary = _wants_binary(request.get("outputs"), parameters, manifest)
+    return Inference(feed, rows[manifest.inputs[0].name], name, binary, _patience(parameters.get("timeout")))
 
 
 def _split(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
@@ -150,10 +150,10 @@ def _split(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
     return body[: int(length)], memoryview(body)[int(length) :]
 
 
-def _inputs(entries: Any, raw: memoryview, facts: Manifest, settings: Settings) -> dict[str, Array]:
+def _inputs(entries: Any, raw: memoryview, manifest: Manifest, settings: Settings) -> dict[str, Array]:
     if not isinstance(entries, list) or not entries:
         raise RefusedError(f"inputs must be a list of tensors, received {brief(entries)}")
-    stated = {tensor.name: tensor for tensor in facts.inputs}
+    stated = {tensor.name: tensor for tensor in manifest.inputs}
     feed: dict[str, Array] = {}
     at = 0  # in the raw tensors
     for entry in entries:
@@ -212,7 +212,7 @@ def _raw(raw: memoryview, size: Any, count: int, tensor: Tensor) -> Array:
     return np.require(np.frombuffer(raw, dtype, count), tensor.dtype, ["C", "A"])
 
 
-def _wants_binary(outputs: Any, parameters: Mapping[str, Any], facts: Manifest) -> bool:
+def _wants_binary(outputs: Any, parameters: Mapping[str, Any], manifest: Manifest) -> bool:
     usual = _flag(parameters.get("binary_data_output", False), "binary_data_output")
     if outputs is None or outputs == []:
         return usual
@@ -221,7 +221,7 @@ def _wants_binary(outputs: Any, parameters: Mapping[str, Any], facts: Manifest) 
     wanted: dict[str, bool] = {}
     for entry in outputs:
         keys = _mapping(entry, "an output", ("name", "parameters"))
-        tensor = _named(keys.get("name"), {tensor.name: tensor for tensor in facts.outputs}, wanted, "output")
+        tensor = _named(keys.get("name"), {tensor.name: tensor for tensor in manifest.outputs}, wanted, "output")
         own = _parameters(keys, f"output '{tensor.name}'").get("binary_data", usual)
         wanted[tensor.name] = _flag(own, f"output '{tensor.name}': binary_data")
     return all(wanted.values())
@@ -273,11 +273,11 @@ def _flag(value: Any, what: str) -> bool:
     return value
 
 
-def encode(output: Array, request: Inference, facts: Manifest, settings: Settings) -> tuple[bytes, int | None]:
+def encode(output: Array, request: Inference, manifest: Manifest, settings: Settings) -> tuple[bytes, int | None]:
     """The response for `output`, and the bytes of JSON in front of it where raw bytes follow. Raises RefusedError."""
-    tensor = facts.outputs[0]
+    tensor = manifest.outputs[0]
     entry: dict[str, Any] = {"name": tensor.name, "shape": list(output.shape), "datatype": DATATYPES[tensor.dtype]}
-    head = {"model_name": facts.model, "model_version": VERSION, **({"id": request.id} if request.id else {})}
+    head = {"model_name": manifest.model, "model_version": VERSION, **({"id": request.id} if request.id else {})}
     if request.binary:
         raw = np.ascontiguousarray(output, np.dtype(tensor.dtype).newbyteorder("<"))
         entry |= {"parameters": {"binary_data_size": raw.nbytes}}

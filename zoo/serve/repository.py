@@ -43,31 +43,24 @@ class File:
         return f'"{self.sha256}"'
 
 
-def model_kind(facts: Manifest) -> str:
-    """`translation`, `images` or `points`."""
-    if any(tensor.is_image for tensor in facts.inputs):
-        return "translation"
-    return "images" if facts.outputs[0].is_image else "points"
-
-
-def model_card(facts: Manifest, files: Mapping[str, File]) -> dict[str, Any]:
+def model_card(manifest: Manifest, files: Mapping[str, File]) -> dict[str, Any]:
     """One entry of GET /models."""
-    keys, home = json.loads(facts.to_json()), f"/models/{facts.model}"
+    keys, home = json.loads(manifest.to_json()), f"/models/{manifest.model}"
     model = files["model.onnx"]
     return {
-        "name": facts.model,
-        "title": facts.title,
-        "kind": model_kind(facts),
-        "paper": facts.paper,
-        "licence": facts.licence,
-        "data": facts.data,
-        "parameters": facts.weights.get("parameters"),
+        "name": manifest.model,
+        "title": manifest.title,
+        "kind": manifest.kind,
+        "paper": manifest.paper,
+        "licence": manifest.licence,
+        "data": manifest.data,
+        "parameters": manifest.weights.get("parameters"),
         "inputs": keys["inputs"],
         "outputs": keys["outputs"],
         "file": {"url": f"{home}/model.onnx", "bytes": len(model.data), "sha256": model.sha256},
         "samples": f"{home}/samples.png" if "samples.png" in files else None,
         "card": f"{home}/card" if "card" in files else None,
-        "parity": facts.parity.get("max_abs_difference"),
+        "parity": manifest.parity.get("max_abs_difference"),
     }
 
 
@@ -103,7 +96,7 @@ class Threads:
 class Model:
     """One network, ready to answer."""
 
-    facts: Manifest
+    manifest: Manifest
     generator: Generator
     files: Mapping[str, File]
     card: Mapping[str, Any]
@@ -120,16 +113,16 @@ class Model:
 
 def load_models(folder: Path, settings: Settings, threads: Threads, observe: Callable[[str, int], None]) -> list[Model]:
     """Every network of an artifact, warmed up. Raises ServeError, for one of them as for all."""
-    return [_load(folder, facts, settings, threads, observe) for facts in read_manifests(folder)]
+    return [_load(folder, manifest, settings, threads, observe) for manifest in read_manifests(folder)]
 
 
 def _load(
-    folder: Path, facts: Manifest, settings: Settings, threads: Threads, observe: Callable[[str, int], None]
+    folder: Path, manifest: Manifest, settings: Settings, threads: Threads, observe: Callable[[str, int], None]
 ) -> Model:
-    name = facts.model
+    name = manifest.model
     if not NAME.fullmatch(name):
         raise ServeError(f"{folder}: the name {name!r} does not fit into a URL")
-    network = Path(facts.file).stem if facts.network else None
+    network = Path(manifest.file).stem if manifest.network else None
     how: dict[str, Any] = {"precision": settings.precision, "provider": settings.provider, "threads": settings.threads}
     generator = zoo.load(folder, network=network, **how)
     files = _files(folder, generator.manifest)
@@ -151,14 +144,14 @@ def _load(
     return Model(generator.manifest, generator, files, card, quick, slow, SLOW_SLICES * settings.slice_seconds)
 
 
-def _files(folder: Path, facts: Manifest) -> dict[str, File]:
+def _files(folder: Path, manifest: Manifest) -> dict[str, File]:
     """The .onnx file that was loaded, the samples and the model card."""
-    files = {"model.onnx": _file(folder / facts.file, "application/octet-stream")}
+    files = {"model.onnx": _file(folder / manifest.file, "application/octet-stream")}
     for name, (beside, media_type) in BESIDE.items():
         path = folder / beside
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST:
             files[name] = _file(path, media_type)
-    stated = {"model.onnx": facts.files[facts.file], "samples.png": facts.files.get("samples.png")}
+    stated = {"model.onnx": manifest.files[manifest.file], "samples.png": manifest.files.get("samples.png")}
     for name, expected in stated.items():
         if name in files and files[name].sha256 != expected:
             raise ServeError(f"{folder}: the SHA-256 of {name} is not the one in {MANIFEST_FILE}")
@@ -232,11 +225,11 @@ class Repository:
 
     def _publish(self) -> None:
         models = [model for folder in sorted(self._served) for model in self._served[folder]]
-        self.models = {model.facts.model: model for model in models}
+        self.models = {model.manifest.model: model for model in models}
 
 
 def _name(model: Model) -> str:
-    return model.facts.model
+    return model.manifest.model
 
 
 def _states(folder: Path) -> dict[Path, State]:
@@ -248,8 +241,8 @@ def _state(folder: Path) -> State:
     with os.scandir(folder) as entries:
         for entry in entries:
             try:
-                facts = entry.stat()
+                manifest = entry.stat()
             except FileNotFoundError:  # it went between two steps: the next look sees what became of it
                 continue
-            found.append((entry.name, facts.st_mtime_ns, facts.st_size, facts.st_ino))
+            found.append((entry.name, manifest.st_mtime_ns, manifest.st_size, manifest.st_ino))
     return tuple(sorted(found))

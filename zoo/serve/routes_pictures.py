@@ -174,7 +174,7 @@ async def translate(request: Request, name: str, fit: Fit | None = None) -> Resp
     """The image file in the body, translated. `fit` brings it to the nearest size that the model takes."""
     running = service(request)
     model = running.model(name)
-    source = next((tensor for tensor in model.facts.inputs if tensor.is_image), None)
+    source = next((tensor for tensor in model.manifest.inputs if tensor.is_image), None)
     if source is None:
         raise RefusedError(f"{name} takes no images, it makes them: POST /models/{name}/sample")
     media_type, body = request.headers.get("content-type", ""), await request.body()
@@ -200,7 +200,7 @@ async def _made(request: Request, draw: Callable[[], bytes], media_type: str) ->
 def _drawing(model: Model) -> Model:
     """`model`, if it draws pictures from nothing."""
     if model.card["kind"] == "translation":
-        name = model.facts.model
+        name = model.manifest.model
         raise RefusedError(f"{name} translates images: POST an image to /models/{name}/translate")
     return model
 

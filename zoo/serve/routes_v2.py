@@ -32,7 +32,7 @@ async def infer(request: Request, name: str, version: str = protocol.VERSION) ->
     model = _model(request, name, version)
     body, length = await request.body(), request.headers.get(protocol.LENGTH_HEADER)
     at_once = len(body) <= (JSON_AT_ONCE if length is None else BINARY_AT_ONCE)
-    asked = await _call(protocol.decode, body, length, model.facts, running.settings, at_once=at_once)
+    asked = await _call(protocol.decode, body, length, model.manifest, running.settings, at_once=at_once)
     size = _answer_bytes(model, asked)
     if not asked.binary:
         protocol.check_json_size(size // 4, running.settings)
@@ -40,7 +40,7 @@ async def infer(request: Request, name: str, version: str = protocol.VERSION) ->
     request.scope["zoo.take"](2 * size)
     output = await running.attend(request, model.infer(asked.feed), asked.seconds)
     at_once = size <= (BINARY_AT_ONCE if asked.binary else JSON_AT_ONCE)
-    data, head = await _call(protocol.encode, output, asked, model.facts, running.settings, at_once=at_once)
+    data, head = await _call(protocol.encode, output, asked, model.manifest, running.settings, at_once=at_once)
     headers = {} if head is None else {protocol.LENGTH_HEADER: str(head)}
     return Response(
         data, media_type="application/json" if head is None else "application/octet-stream", headers=headers
@@ -71,7 +71,7 @@ async def ready(request: Request) -> dict[str, bool]:
 @router.get("/v2/models/{name}/versions/{version}")
 async def model_metadata(request: Request, name: str, version: str = protocol.VERSION) -> dict[str, Any]:
     """Inputs and outputs of a model: names, datatypes, shapes with -1 for what a request may choose."""
-    return protocol.metadata(_model(request, name, version).facts)
+    return protocol.metadata(_model(request, name, version).manifest)
 
 
 @router.get("/v2/models/{name}/ready")
@@ -99,11 +99,11 @@ def _model(request: Request, name: str, version: str) -> Model:
 def _answer_bytes(model: Model, asked: protocol.Inference) -> int:
     axes = {
         str(axis): size
-        for tensor in model.facts.inputs
+        for tensor in model.manifest.inputs
         for axis, size in zip(tensor.shape, asked.feed[tensor.name].shape, strict=True)
     }
     size = asked.rows * 4
-    for axis in row_shape(model.facts.outputs[0], axes):
+    for axis in row_shape(model.manifest.outputs[0], axes):
         size *= axis
     return size
 

@@ -156,10 +156,10 @@ def _meeting(tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Sha
         return
     known = [*fields, *(name for name, _ in (latent.entries() if latent is not None else ()))]
     for player in (made, judge):
-        for tap in player.inputs:
-            if tap not in known:
-                hint = suggest(tap, known) or f" Known: {', '.join(known)}."
-                text = f"training feeds no '{tap}': it is neither a latent nor a field of the data.{hint}"
+        for input_name in player.inputs:
+            if input_name not in known:
+                hint = suggest(input_name, known) or f" Known: {', '.join(known)}."
+                text = f"training feeds no '{input_name}': it is neither a latent nor a field of the data.{hint}"
                 place = networks.get(player.name).get("inputs").place  # type: ignore[union-attr]
                 return problems.add(place, f"networks.{player.name}.inputs", text)
     if made.output_name not in fields or made.output_name not in judge.inputs:

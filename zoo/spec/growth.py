@@ -68,7 +68,7 @@ def sizes(generator: Plan, discriminator: Plan, start: int) -> tuple[int, ...]:
         text = f"images of {start} pixels, doubled again and again, never become {list(generator.output_shape)}"
         raise _error(generator, text)
     for plan in (generator, discriminator):
-        if FEATURES not in plan.taps:
+        if FEATURES not in plan.named_tensors:
             raise _error(plan, f"say `as: {FEATURES}` where the layers that make or read pixels meet the others")
     for size in found[:-1]:
         grown_generator(generator, 2 * size, fading=True)
@@ -84,7 +84,7 @@ def grown_generator(plan: Plan, size: int, *, fading: bool = False) -> Plan:
     if size == plan.output_shape[0] and not fading:
         return plan
     draft = _Draft(plan, plan.inputs)
-    features, head = plan.taps[FEATURES], _upstream(plan, plan.output, {plan.taps[FEATURES]})
+    features, head = plan.named_tensors[FEATURES], _upstream(plan, plan.output, {plan.named_tensors[FEATURES]})
     body = _upstream(plan, features)
     if shared := {step.output for step in head} & {step.output for step in body}:
         step = next(step for step in plan.steps if step.output in shared)
@@ -112,7 +112,7 @@ def grown_discriminator(plan: Plan, size: int, *, fading: bool = False, image: s
     final = plan.inputs[image][0]
     if size == final and not fading:
         return plan
-    pixels, features = list(plan.inputs).index(image), plan.taps[FEATURES]
+    pixels, features = list(plan.inputs).index(image), plan.named_tensors[FEATURES]
     draft = _Draft(plan, {**plan.inputs, image: (size, size, plan.inputs[image][-1])})
     head, body = _upstream(plan, features), _upstream(plan, plan.output, {features})
 
@@ -180,7 +180,7 @@ class _Draft:
     def finish(self, output: int) -> Plan:
         return dataclasses.replace(
             self.plan, inputs=self.inputs, steps=tuple(self.steps), output=output, output_shape=self.shapes[output],
-            taps={},
+            named_tensors={},
         )  # fmt: skip
 
 

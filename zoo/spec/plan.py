@@ -26,8 +26,10 @@ class LayerCall:
 
 @dataclass(frozen=True)
 class Plan:
-    """A network that is known to fit together: what goes in, the steps, what comes out; `taps` are the numbers of the
-    tensors that the spec names with `as`."""
+    """A network that is known to fit together: what goes in, the steps, what comes out.
+
+    `named_tensors` are the numbers of the tensors that the spec names with `as`.
+    """
 
     name: str
     inputs: Mapping[str, Shape]
@@ -35,7 +37,7 @@ class Plan:
     output_name: str
     output: int
     output_shape: Shape
-    taps: Mapping[str, int] = field(default_factory=dict)
+    named_tensors: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:

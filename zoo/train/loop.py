@@ -59,7 +59,7 @@ class Run:
     best: Best | None = None  # where not the last weights leave: what they are
 
     @property
-    def leaves(self) -> int:
+    def exported_step(self) -> int:
         """The step whose weights leave."""
         return self.best.step if self.best else self.step
 
@@ -235,7 +235,7 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -
     training, section = spec.sections.training, spec.sections.data
     assert training is not None and section is not None
     window = next((shape[:2] for shape in spec.fields.values() if len(shape) == 3), None)  # points have none
-    own = {*algorithm.noise, *algorithm.turns(0)}
+    own = {*algorithm.noise, *algorithm.step_inputs(0)}
     if taken := sorted(own & spec.sections.latent.keys()):
         raise UsageError(f"{spec.path}: latent.{taken[0]}: the algorithm draws something of that name; choose another")
     sources = {name: prior_of(part) for name, part in {**spec.sections.latent, **algorithm.noise}.items()}
@@ -246,7 +246,7 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -
             random = np.random.Generator(np.random.SFC64([training.seed, step, *name.encode()]))  # the fastest there is
             count = algorithm.latent_draws * training.batch_size
             drawn[name] = source.draw(random, count).reshape(algorithm.latent_draws, training.batch_size, *source.shape)
-        return {**drawn, **algorithm.turns(step)}
+        return {**drawn, **algorithm.step_inputs(step)}
 
     return Batches(
         dataset, batch_size=training.batch_size, draws=algorithm.data_draws, seed=training.seed,

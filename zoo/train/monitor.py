@@ -71,7 +71,7 @@ class Metric:
     def __call__(self, algorithm: Algorithm) -> float:
         """Raises TrainingError for numbers that are not finite."""
         feeds = [
-            {tap: self.given[tap][first : first + BATCH] for tap in self.plan.inputs}
+            {name: self.given[name][first : first + BATCH] for name in self.plan.inputs}
             for first in range(0, self.count, BATCH)
         ]
         network = algorithm.as_exported(self.plan.name, feeds)

@@ -44,7 +44,7 @@ def summarize(spec: Spec) -> dict[str, Any]:
         described[name] = {
             "parameters": counted,
             "macs_per_image": plan.macs,
-            "inputs": {tap: list(shape) for tap, shape in plan.inputs.items()},
+            "inputs": {name: list(shape) for name, shape in plan.inputs.items()},
             "output": plan.output_name,
             "output_shape": list(plan.output_shape),
         }

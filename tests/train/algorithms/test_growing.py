@@ -50,7 +50,7 @@ def play(spec_of):
 def stepped(spec, algorithm, number):
     """Step `number` of a run, with the numbers that belong to it."""
     data = {**batch(spec, algorithm, seed=number), "share": ops.convert_to_tensor(np.full((2, 4, 1), 0.5, "float32"))}
-    turns = {name: ops.convert_to_tensor(value) for name, value in algorithm.turns(number).items()}
+    turns = {name: ops.convert_to_tensor(value) for name, value in algorithm.step_inputs(number).items()}
     return algorithm.train_step(({**data, **turns},))
 
 
@@ -88,7 +88,7 @@ def test_stages_are_a_function_of_the_step(play):
     _, algorithm = play
     assert [(s.size, s.fading) for s in algorithm.stages] == [(2, False), (4, True), (4, False), (8, True), (8, False)]
     assert [algorithm.pause(number) for number in range(10)] == [2, 2, 4, 4, 6, 6, 8, 8, None, None]
-    alphas = [float(algorithm.turns(number)["alpha"][0]) for number in range(10)]
+    alphas = [float(algorithm.step_inputs(number)["alpha"][0]) for number in range(10)]
     assert alphas == [1, 1, 0, 0.5, 1, 1, 0, 0.5, 1, 1]
 
 

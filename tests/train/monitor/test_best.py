@@ -100,7 +100,7 @@ def test_the_best_leaves_and_says_so(tmp_path, scripted):
     scripted(3.0, 1.25, 2.0)
     last, seen = trained(tmp_path)
     run = loop.best_of(last)
-    assert (run.step, run.leaves, last.leaves) == (3, 2, 3)
+    assert (run.step, run.exported_step, last.leaves) == (3, 2, 3)
     assert same(weights(run.algorithm), seen[2])
     made = exporter.export(run, out=tmp_path / "out")
     facts = read_manifest(made.folder)

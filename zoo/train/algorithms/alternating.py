@@ -19,7 +19,8 @@ from zoo.spec.plan import Plan
 from zoo.spec.types import Loss, NonNegativeInt, Part, PenaltyPart, PositiveFloat, PositiveInt, construct_part
 from zoo.train.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, PlayerConfig, Tensor
 
-GENERATOR_PLAYS, SHARE = "generator_plays", "share"
+GENERATOR_PLAYS = "generator_plays"
+EPSILON = "share"  # names a random stream: another word would be another training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
         super().__init__(plans, **kwargs)
         self.game = construct_part(LOSSES, loss)
         self.penalties = [construct_part(PENALTIES, part) for part in penalties]
-        self.noise = {SHARE: Part("uniform", {"shape": [1], "low": 0.0, "high": 1.0})} if penalties else {}
+        self.noise = {EPSILON: Part("uniform", {"shape": [1], "low": 0.0, "high": 1.0})} if penalties else {}
         self.simultaneous, self.weight_clip, self.burn_in = simultaneous, weight_clip, burn_in
         self.data_draws = discriminator.updates
         self.latent_draws = discriminator.updates + generator.updates
@@ -72,33 +73,37 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
             Phase("discriminator", (d,), self.make_optimizer(discriminator.optimizer, "discriminator"),
                   self.discriminator_loss, discriminator.updates, before=held.get("before"), after=held.get("after")),
             Phase("generator", (g,), self.make_optimizer(generator.optimizer, "generator"),
-                  self.generator_loss, generator.updates, played_if=GENERATOR_PLAYS if burn_in else None),
+                  self.generator_loss, generator.updates, active=GENERATOR_PLAYS if burn_in else None),
         )  # fmt: skip
 
     def phases(self) -> tuple[Phase, ...]:
         return self._phases
 
     def discriminator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
-        return self.verdict(batch, i, ops.stop_gradient(self.run("generator", batch, i))), {}  # D's turn moves D
+        return self.discriminator_loss_on(
+            batch, i, ops.stop_gradient(self.run("generator", batch, i))
+        ), {}  # D's turn moves D
 
-    def verdict(self, batch: Batch, i: int, made: Tensor) -> Tensor:
+    def discriminator_loss_on(self, batch: Batch, i: int, made: Tensor) -> Tensor:
         """D's loss on the real examples of draw `i` and on `made` in their place."""
-        real, fake = self.run("discriminator", batch, i), self.judge(batch, i, made)
+        real, fake = self.run("discriminator", batch, i), self.d_logits(batch, i, made)
         loss = self.game.discriminator(real, fake)
         if self.penalties:
-            met = CriticBatch(lambda x: self.judge(batch, i, x), batch[self.made][i], made, real, fake, batch[SHARE][i])
+            met = CriticBatch(
+                lambda x: self.d_logits(batch, i, x), batch[self.made][i], made, real, fake, batch[EPSILON][i]
+            )
             loss = loss + sum(penalty(met) for penalty in self.penalties)
         return loss
 
     def generator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
         draw = self.data_draws + i  # the noise that D has not seen
-        return self.game.generator(self.judge(batch, i, self.run("generator", batch, draw))), {}
+        return self.game.generator(self.d_logits(batch, i, self.run("generator", batch, draw))), {}
 
-    def judge(self, batch: Batch, i: int, made: Tensor) -> Tensor:
+    def d_logits(self, batch: Batch, i: int, made: Tensor) -> Tensor:
         """D's logits of `made` in the place of the real examples of draw `i`."""
         return self.run("discriminator", batch, i, **{self.made: made})
 
-    def turns(self, step: int) -> dict[str, np.ndarray]:
+    def step_inputs(self, step: int) -> dict[str, np.ndarray]:
         if self.burn_in is None:
             return {}
         return {GENERATOR_PLAYS: np.array([generator_plays(step, self.burn_in, self.data_draws)], "float32")}

@@ -44,7 +44,7 @@ class Phase:
     """One turn: `repeat` updates of the weights of `networks` that lower `loss(batch, i)`.
 
     The loss returns (scalar, extras); extras are handed forward to the later phases of the step by name.
-    `before` and `after` are called around each update, to hold weights where they must be. `played_if` names a number
+    `before` and `after` are called around each update, to hold weights where they must be. `active` names a number
     of the batch ([1], 0 or 1): where it is 0 the turn changes nothing.
     """
 
@@ -55,7 +55,7 @@ class Phase:
     repeat: int = 1
     before: Callable[[], None] | None = None
     after: Callable[[], None] | None = None
-    played_if: str | None = None
+    active: str | None = None
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -102,7 +102,7 @@ class Algorithm(keras.Model):
         """The turns of a step, in order."""
         raise NotImplementedError(f"{type(self).__name__} must say what a step does")
 
-    def turns(self, step: int) -> dict[str, np.ndarray]:
+    def step_inputs(self, step: int) -> dict[str, np.ndarray]:
         """Numbers that follow from the count of steps alone, float32 [1] each: they join the batch of step `step`."""
         return {}
 
@@ -179,7 +179,7 @@ class Algorithm(keras.Model):
 
         Those of the other players are dropped: G's turn does not move D's, nor D's turn G's.
         """
-        plays = batch[phase.played_if][0] > 0 if phase.played_if else None
+        plays = batch[phase.active][0] > 0 if phase.active else None
         touched = [] if plays is None else [*phase.statistics, *phase.variables, *phase.optimizer.variables]
         before = [ops.copy(variable) for variable in touched]
         result.keep(phase.statistics)

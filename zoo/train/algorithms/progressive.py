@@ -128,9 +128,9 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
     def pause(self, step: int) -> int | None:
         return self.stages[self._number(step)].last
 
-    def turns(self, step: int) -> dict[str, np.ndarray]:
+    def step_inputs(self, step: int) -> dict[str, np.ndarray]:
         alpha = self.stages[self._number(step)].alpha(step)
-        return {**super().turns(step), ALPHA: np.array([alpha], "float32")}
+        return {**super().step_inputs(step), ALPHA: np.array([alpha], "float32")}
 
     def extra_state(self) -> dict[str, keras.Variable]:
         """The layers of the other stages: those to come wait with the weights that they had from the start."""

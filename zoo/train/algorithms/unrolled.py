@@ -46,10 +46,10 @@ class unrolled(alternating):  # noqa: N801 - the name is a word of the spec lang
         ahead = self.look_ahead(batch, draw, made)
         with autodiff.overlay(zip(variables, ahead, strict=True)) as scope:
             if self.game.zero_sum:
-                real, fake = self.run("discriminator", batch, draw), self.judge(batch, draw, made)
+                real, fake = self.run("discriminator", batch, draw), self.d_logits(batch, draw, made)
                 loss = -self.game.discriminator(real, fake)
             else:
-                loss = self.game.generator(self.judge(batch, draw, made))
+                loss = self.game.generator(self.d_logits(batch, draw, made))
         for seed in seeds(self.players["discriminator"]):
             if (drawn := scope.get_current_value(seed)) is not None:
                 seed.assign(drawn)
@@ -64,7 +64,7 @@ class unrolled(alternating):  # noqa: N801 - the name is a word of the spec lang
         values = [ops.convert_to_tensor(variable) for variable in variables]
         for _ in range(self.unrolled_updates):
             with autodiff.overlay(zip(variables, values, strict=True)):
-                found = autodiff.value_and_grad(lambda: (self.verdict(batch, i, made), {}), variables)
+                found = autodiff.value_and_grad(lambda: (self.discriminator_loss_on(batch, i, made), {}), variables)
             found.keep(seeds(self.players["discriminator"]))
             values = optimizer.step(values, found.gradients)
         return values
