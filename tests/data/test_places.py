@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.core.progress import meter
+from zoo.core.progress import download_bar
 from zoo.data import places
 
 
@@ -27,7 +27,7 @@ def test_only_one_address_of_each_family_is_tried(monkeypatch):
     assert tried == [("127.0.0.1", 443)]
 
 
-def test_the_meter_is_silent_unless_a_terminal_watches(capsys):
-    with meter("toy", 10, True) as advance:
+def test_the_bar_is_silent_unless_a_terminal_watches(capsys):
+    with download_bar("toy", 10, True) as advance:
         advance(10)
     assert capsys.readouterr() == ("", "")

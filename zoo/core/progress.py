@@ -1,78 +1,126 @@
-"""How far a long computation is: one line that moves on a terminal, a line now and then in a log."""
+"""Progress on stderr: a bar that moves on a terminal, a line of text now and then in a log."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-EVERY_SECONDS = 30.0  # in a log
+from tqdm import tqdm
+
+Advance = Callable[[int], object]
+LOG_SECONDS = 30.0  # between two lines of a log
+
+
+class ProgressLine:
+    """A bar with a text behind it, which is shown when it is due.
+
+    Args:
+        title: The first words of every line.
+        total: The count at which it is done.
+        done: The count at which it begins.
+        log_seconds: Seconds between two lines where stderr is not a terminal.
+        stays: True leaves the last state on the terminal.
+    """
+
+    def __init__(
+        self, title: str, total: int, *, done: int = 0, log_seconds: float = LOG_SECONDS, stays: bool = False
+    ) -> None:
+        self.title, self.on_terminal = title, sys.stderr.isatty()
+        self._every = 0.1 if self.on_terminal else log_seconds
+        self._last = time.monotonic()
+        self._bar = tqdm(
+            total=total, initial=done, bar_format="{bar:20} {desc}", file=sys.stderr, leave=stays, dynamic_ncols=True
+        ) if self.on_terminal else None  # fmt: skip
+
+    @property
+    def due(self) -> bool:
+        """True when enough time has passed since the last text."""
+        return time.monotonic() - self._last >= self._every
+
+    def show(self, done: int, text: str) -> None:
+        """Show that `done` of the total are done, with a text."""
+        self._last = time.monotonic()
+        if self._bar is None:
+            self.say(text)
+        else:
+            self._bar.n = done
+            self._bar.set_description_str(f"{self.title}: {text}")
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        if self._bar is None:
+            print(f"{self.title}: {text}", file=sys.stderr, flush=True)
+        else:
+            self._bar.write(f"{self.title}: {text}", file=sys.stderr)
+
+    def close(self) -> None:
+        """End the bar and give the terminal its cursor back."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Advance]:
-    """Yields `advance(rows)`. Rows that were there already (the first call) do not count for the speed."""
-    line = _Line(what, total)
+def progress(title: str, total: int) -> Iterator[Advance]:
+    """Show how many of `total` rows are done, how fast, and the time left.
+
+    Args:
+        title: What is computed.
+        total: The number of rows.
+
+    Yields:
+        `advance(rows)`, to be called when so many more rows are done. Rows that were there already (the first call) do
+        not count for the speed.
+    """
+    line, begun, found, done = ProgressLine(title, total), time.monotonic(), 0, 0
+
+    def advance(rows: int) -> None:
+        nonlocal begun, found, done
+        if not done:
+            found, begun = rows, time.monotonic()
+        done += rows
+        if done < total and line.due:
+            took = time.monotonic() - begun
+            speed = (done - found) / took if took > 0 else 0.0
+            left = f"{duration((total - done) / speed)} left" if speed else "?"
+            line.show(done, f"{done:,}/{total:,}  {speed:,.1f} images/s  {left}")
+
     try:
-        yield line.advance
+        yield advance
     finally:
-        line.end()
+        line.close()
 
 
-class _Line:
-    def __init__(self, what: str, total: int) -> None:
-        self._what, self._total, self._done, self._found = what, total, 0, 0
-        self._begun = self._shown = time.monotonic()
-        self._moves = sys.stderr.isatty()
+@contextmanager
+def download_bar(title: str, total: int | None, show: bool) -> Iterator[Advance]:
+    """Show a bar of bytes on a terminal, with speed and time left.
 
-    def advance(self, rows: int) -> None:
-        now = time.monotonic()
-        if not self._done:
-            self._found, self._begun = rows, now
-        self._done += rows
-        if self._done < self._total and now - self._shown >= (0.2 if self._moves else EVERY_SECONDS):
-            self._show(now)
+    Args:
+        title: The name of what is downloaded.
+        total: Bytes; None where the server does not state them.
+        show: False shows nothing.
 
-    def _show(self, now: float) -> None:
-        self._shown, made = now, self._done - self._found
-        speed = made / (now - self._begun) if made and now > self._begun else 0.0
-        left = f"{duration((self._total - self._done) / speed)} left" if speed else "?"
-        text = f"{self._what}: {self._done:,}/{self._total:,}  {speed:,.1f} images/s  {left}"
-        print(f"\r\x1b[K{text}" if self._moves else text, end="" if self._moves else "\n", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """The line goes: what comes of it is said elsewhere."""
-        if self._moves:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    Yields:
+        `advance(bytes)`.
+    """
+    hidden = not (show and sys.stderr.isatty())
+    with tqdm(
+        desc=title, total=total, unit="B", unit_scale=True, leave=False, file=sys.stderr, disable=hidden
+    ) as bar:  # fmt: skip
+        yield bar.update
 
 
 def duration(seconds: float) -> str:
-    """3725 -> '1h 02m'; 95 -> '1m 35s'; 12 -> '12s'."""
+    """Return a time in words: 3725 -> "1h 02m", 95 -> "1m 35s", 12 -> "12s".
+
+    Args:
+        seconds: A finite number from 0 up.
+
+    Returns:
+        Hours and minutes, minutes and seconds, or seconds.
+    """
     whole = round(seconds)
     if whole >= 3600:
         return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
     return f"{whole // 60}m {whole % 60:02d}s" if whole >= 60 else f"{whole}s"
-
-
-@contextlib.contextmanager
-def meter(title: str, total: int | None, show: bool) -> Iterator[Advance]:
-    """A progress bar (bytes, speed, time left) on stderr; silent if not `show`, not a terminal, or without rich."""
-    if not (show and sys.stderr.isatty()):
-        yield lambda count: None
-        return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError:
-        print(f"fetching {title} ...", file=sys.stderr)
-        yield lambda count: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(title, total=total)
-        yield lambda count: bars.update(task, advance=count)
-
-
-Advance = Callable[[int], None]

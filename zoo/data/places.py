@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.core.progress import meter
+from zoo.core.progress import download_bar
 from zoo.data import emoji
 from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Layout, npz
 
@@ -83,7 +83,7 @@ def _download(url: str, path: Path, show: bool) -> Path:
     request = urllib.request.Request(url, headers={"User-Agent": "gan-zoo"})
     with urllib.request.build_opener(_Handler).open(request, timeout=CONNECT_SECONDS) as response:
         total = int(response.headers.get("Content-Length") or 0)
-        with path.open("wb") as file, meter(path.name, total or None, show) as advance:
+        with path.open("wb") as file, download_bar(path.name, total or None, show) as advance:
             while block := response.read(1 << 20):
                 advance(file.write(block))
         if total and path.stat().st_size != total:
@@ -97,7 +97,7 @@ def apt(package: str) -> Place:
     def bring(work: Path, show: bool) -> list[Path]:
         client, unpack = _client("apt-get"), _client("dpkg-deb")
         options = ["-q", "-o", "Acquire::Retries=0", "-o", f"Acquire::http::Timeout={CONNECT_SECONDS:.0f}"]
-        with meter(package, None, show):
+        with download_bar(package, None, show):
             try:
                 _run([client, *options, "download", package], work)
             except OSError:  # package lists are empty or old: take fresh ones, in a private folder
@@ -118,7 +118,7 @@ def npm(*packages: str) -> Place:
     names = " ".join(packages)
 
     def bring(work: Path, show: bool) -> list[Path]:
-        with meter(names, None, show):
+        with download_bar(names, None, show):
             quiet = ("--ignore-scripts", "--loglevel=error", "--fetch-retries=0", f"--cache={work / 'cache'}")
             _run([_client("npm"), "pack", *quiet, *packages], work)
         return sorted(work.glob("*.tgz"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import keras
 
 from zoo.core.errors import TrainingError
-from zoo.core.progress import duration
+from zoo.core.progress import ProgressLine, duration
 
 Logs = dict[str, float]
 PLAIN_LINE_EVERY_SECONDS = 10.0
@@ -168,61 +167,35 @@ class Curves(keras.callbacks.Callback):
         self._writer = None
 
 
-class ProgressLine(keras.callbacks.Callback):
-    """One line: step, images/s, time left, losses. A bar that moves on a terminal, a line every 10 s in a log."""
+class LossLine(keras.callbacks.Callback):
+    """The progress line of a training: step, images/s, time left, losses."""
 
     def __init__(self, clock: Clock, title: str) -> None:
         super().__init__()
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self.clock, self.title = clock, title
-        self.console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[line]}"),
-            console=self.console, transient=False, auto_refresh=False,
-        )  # fmt: skip
-        self._task = self.bar.add_task(
-            title, total=clock.steps, completed=clock.step, line="compiling the training step ..."
-        )
-        self._last, self._shown = 0.0, clock.step
+        self.clock = clock
+        self.line = ProgressLine(title, clock.steps, done=clock.step, log_seconds=PLAIN_LINE_EVERY_SECONDS, stays=True)
+        self._shown = clock.step
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        if self.console.is_terminal:
-            self.bar.start()
-        else:
-            print(f"{self.title}: compiling the training step ...", file=sys.stderr, flush=True)
+        self.line.show(self.clock.step, "compiling the training step ...")
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        now = time.monotonic()
-        if now - self._last < (0.1 if self.console.is_terminal else PLAIN_LINE_EVERY_SECONDS):
-            return
-        self._last = now
-        self.show(logs or {})
+        if self.line.due or self.clock.step == self.clock.first + 1:
+            self.show(logs or {})
 
     def show(self, logs: Logs) -> None:
+        """Show the state after the step at hand."""
         clock = self.clock
         self._shown = clock.step
         losses = "  ".join(f"{name.removesuffix('_loss')} {value:.3f}" for name, value in logs.items())
         left = duration(clock.seconds_left) if math.isfinite(clock.seconds_left) else "?"
-        line = f"step {clock.step:,}/{clock.steps:,}  {clock.images_per_second:,.0f} images/s  {left} left  {losses}"
-        if self.console.is_terminal:
-            self.bar.update(self._task, completed=clock.step, line=line, refresh=True)
-        else:
-            print(f"{self.title}: {line}", file=sys.stderr, flush=True)
-
-    def say(self, text: str) -> None:
-        """A line of its own, which stays."""
-        if self.console.is_terminal:
-            self.console.print(f"{self.title}: {text}", highlight=False, markup=False)
-        else:
-            print(f"{self.title}: {text}", file=sys.stderr, flush=True)
+        speed = f"{clock.images_per_second:,.0f} images/s"
+        self.line.show(clock.step, f"step {clock.step:,}/{clock.steps:,}  {speed}  {left} left  {losses}")
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._shown != self.clock.step:
             self.show(logs or {})
 
     def close(self) -> None:
-        """Give the terminal its cursor back."""
-        if self.console.is_terminal:
-            self.bar.stop()
+        """End the line."""
+        self.line.close()

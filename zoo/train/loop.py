@@ -144,7 +144,7 @@ def _fit(
     training, path = spec.sections.training, folder / checkpoint.FILE
     assert training is not None
     picture = SampleSheets(spec, algorithm, folder, pictured_inputs(spec, batches.dataset))
-    stop, line = callbacks.Stop(clock), callbacks.ProgressLine(clock, spec.name)
+    stop, line = callbacks.Stop(clock), callbacks.LossLine(clock, spec.name)
     curves = callbacks.Curves(clock, folder / "tensorboard")
 
     def save() -> None:
@@ -156,7 +156,7 @@ def _fit(
     looks = [callbacks.EverySteps(clock, 1, lambda step: watch(step, algorithm))] if watch else []
     if metric is not None and training.evaluate is not None:
         evaluate = monitor.Watch(
-            spec, algorithm, metric, folder, first=clock.step, save=save, tell=line.say, plot=curves.add
+            spec, algorithm, metric, folder, first=clock.step, save=save, tell=line.line.say, plot=curves.add
         )
         looks.append(callbacks.EverySteps(clock, training.evaluate.every, evaluate))
     around = [
