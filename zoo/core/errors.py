@@ -1,12 +1,12 @@
 """Every error that a user can meet, as one tree.
 
     ZooError
-     +-- SpecError        a YAML file, or a --set value, that cannot be a model        (exit code 2)
-     +-- DataError        data that cannot be found, read or trusted                   (exit code 2)
-     +-- ServeError       a wrong call of an exported generator, or a damaged artifact (exit code 2)
-     +-- UsageError       a command line that asks for what cannot be done             (exit code 2)
-     +-- TrainingError    a run that broke: non-finite losses, a foreign checkpoint    (exit code 1)
-     +-- ExportError      an ONNX file that is not what Keras computes                 (exit code 1)
+     +-- SpecError        a YAML file, or a --set value, that does not describe a model  (exit code 2)
+     +-- DataError        data that cannot be found, read or trusted                     (exit code 2)
+     +-- ServeError       a wrong call of an exported generator, or a damaged artifact   (exit code 2)
+     +-- UsageError       a command line that cannot be carried out                      (exit code 2)
+     +-- TrainingError    a run that broke: non-finite losses, a foreign checkpoint      (exit code 1)
+     +-- ExportError      an ONNX file that does not compute what Keras computes         (exit code 1)
 
 A message is one clear line: the place, the rule, what was received, the nearest right thing.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 
 class ZooError(Exception):
-    """Base of all expected errors. `exit_code` is what the command line returns: 2 the user's mistake, 1 ours."""
+    """Base of all expected errors. The command line returns `exit_code`: 2 for the user's mistake, 1 for ours."""
 
     exit_code = 1
 
@@ -27,7 +27,7 @@ class SpecError(ZooError):
 
 
 class DataError(ZooError):
-    """A data set that cannot be found, read, or whose SHA-256 is not the one stated."""
+    """A data set that cannot be found or read, or whose SHA-256 is not the stated one."""
 
     exit_code = 2
 
@@ -39,7 +39,7 @@ class ServeError(ZooError):
 
 
 class UsageError(ZooError):
-    """A command line that asks for something that cannot be done; the message says what can."""
+    """A command line that cannot be carried out; the message names what can be done instead."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""The machine underfoot: how many cores, which processor, how much memory."""
+"""Host facts: usable cores, name of the processor, memory, installed packages."""
 
 from __future__ import annotations
 
@@ -11,31 +11,43 @@ from zoo.core.errors import UsageError
 
 
 def cores() -> int:
-    """Those that this process may use, which in a container are fewer than the machine has."""
+    """Return the number of cores that this process may use.
+
+    Returns:
+        At least 1; in a container often fewer than the machine has.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu() -> str:
-    """Those cores in words, as manifests and cards say them."""
+    """Return the usable cores in words, for manifests and model cards.
+
+    Returns:
+        "1 CPU core", "2 CPU cores".
+    """
     return "1 CPU core" if cores() == 1 else f"{cores()} CPU cores"
 
 
-def processor() -> str:
-    """What the processor calls itself."""
+def describe_host() -> str:
+    """Return the usable cores and the name of the processor, for records of measurements.
+
+    Returns:
+        Such as "2 CPU cores, AMD EPYC 7763 64-Core Processor".
+    """
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+            processor = next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def describe_host() -> str:
-    """Cores and processor, as measurements say them."""
-    return f"{cpu()}, {processor()}"
+        processor = platform.processor() or platform.machine()
+    return f"{cpu()}, {processor}"
 
 
 def memory() -> int:
-    """Bytes of memory; 16 GB where the system does not say."""
+    """Return the memory of the machine.
+
+    Returns:
+        Bytes; 16 GiB where the system does not state it.
+    """
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -46,9 +58,9 @@ def require_packages(command: str, modules: Sequence[str], *, extra: str = "trai
     """Check that the packages of an extra are installed, without importing them.
 
     Args:
-        command: What needs them, as a user types it after `zoo`.
+        command: The command that needs them, as a user types it after `zoo`.
         modules: Names of top-level modules.
-        extra: The extra of this package that brings them.
+        extra: The extra of this package that installs them.
 
     Raises:
         UsageError: One is missing; the message has the command that installs it.

@@ -1,3 +1,9 @@
+"""Images as arrays [N, H, W, C] with C = 1 or 3: numbers to pixels and back, files, grey, and three ways to fit a size.
+
+Pixels are uint8, 0..255; the numbers of a network are float32 in the range that its tensor states, such as [-1, 1].
+The same functions prepare training data and what a user hands to an exported network, so that both see the same pixels.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,10 +17,22 @@ from zoo.core.errors import DataError, ServeError
 from zoo.core.registry import suggest
 
 Fit = Literal["pad", "resize", "crop"]
+BLOCK = 4096  # images that are converted at a time, so that intermediate integers stay small
 
 
 def to_uint8(raw: Array, range: tuple[float, float]) -> Array:
-    """Pixels: `range` onto 0..255, rounded half to even, clipped. Raises ServeError for numbers that are not finite."""
+    """Return the pixels of raw numbers: `range` is mapped onto 0..255, rounded half to even, and clipped.
+
+    Args:
+        raw: Finite numbers of any shape.
+        range: The numbers of black and white, (low, high).
+
+    Returns:
+        uint8 of the same shape.
+
+    Raises:
+        ServeError: A number is NaN or infinite.
+    """
     if not np.isfinite(raw).all():
         raise ServeError("the generator returned numbers that are not finite: they have no colour")
     low, high = range
@@ -22,17 +40,29 @@ def to_uint8(raw: Array, range: tuple[float, float]) -> Array:
 
 
 def from_uint8(images: Array, range: tuple[float, float]) -> Array:
-    """uint8 pixels -> float32 with 0 -> range[0] and 255 -> range[1], both exactly; the numbers that training saw."""
+    """Return pixels as the numbers that training saw: 0 becomes range[0] and 255 range[1], both exactly.
+
+    Args:
+        images: uint8 of any shape.
+        range: The numbers of black and white, (low, high).
+
+    Returns:
+        float32 of the same shape.
+    """
     return np.linspace(*range, 256).astype(np.float32)[images]
 
 
-BLOCK = 4096  # images that are converted at a time, so that intermediate integers stay small
+def read_image(file: Path | BinaryIO) -> Array:
+    """Read an image file as RGB: upright by its EXIF data, transparent parts on white, the first of several frames.
 
+    Args:
+        file: A path, or a file open for binary reading, in any format that Pillow reads.
 
-def read_image(file: Path | BinaryIO) -> np.ndarray:
-    """uint8 [H, W, 3], upright as the camera meant it, transparent parts on white, the first frame of several.
+    Returns:
+        uint8 [H, W, 3]; 16-bit grey keeps its upper 8 bits.
 
-    Raises DataError.
+    Raises:
+        DataError: It is not a readable image.
     """
     from PIL import Image, ImageOps
 
@@ -49,52 +79,90 @@ def read_image(file: Path | BinaryIO) -> np.ndarray:
         raise DataError(f"{file} is not a readable image: {error}") from error
 
 
-def grey(images: np.ndarray) -> np.ndarray:
-    """ITU-R 601 luma 0.299 R + 0.587 G + 0.114 B in Pillow's integers: uint8 [N, H, W, 3] -> uint8 [N, H, W, 1]."""
+def grey(images: Array) -> Array:
+    """Return the luma of RGB images, ITU-R 601: 0.299 R + 0.587 G + 0.114 B, in Pillow's integer arithmetic.
+
+    Args:
+        images: uint8 [N, H, W, 3].
+
+    Returns:
+        uint8 [N, H, W, 1].
+    """
     out = np.empty((*images.shape[:3], 1), np.uint8)
-    weights = np.array([19595, 38470, 7471], np.uint32)
+    weights = np.array([19595, 38470, 7471], np.uint32)  # times 2**-16
     for start in range(0, len(images), BLOCK):
         block = slice(start, start + BLOCK)
         out[block, ..., 0] = (images[block].astype(np.uint32) @ weights + 0x8000) >> 16
     return out
 
 
-def fitted(images: np.ndarray, height: int, width: int, fit: Fit) -> np.ndarray:
-    """uint8 [N, H, W, C] -> uint8 [N, height, width, C] by one of the three fits."""
+def fitted(images: Array, height: int, width: int, fit: Fit) -> Array:
+    """Return images of another size; those that have it already are returned as they are.
+
+    Args:
+        images: uint8 [N, H, W, C].
+        height: Rows wanted.
+        width: Columns wanted.
+        fit: "pad" keeps the aspect ratio within a black border (enlarged by whole factors only), "resize" stretches,
+            "crop" keeps the aspect ratio and cuts the long side off at both ends. All resizing is bicubic, antialiased.
+
+    Returns:
+        uint8 [N, height, width, C].
+
+    Raises:
+        DataError: There is no such fit.
+    """
     if fit not in FITS:
         raise DataError(f"unknown fit {fit!r}.{suggest(fit, FITS)} Known: {', '.join(FITS)}")
     return images if images.shape[1:3] == (height, width) else FITS[fit](images, height, width)
 
 
-def center_crop(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[N, H, W, C] -> [N, height, width, C], the same distance from either edge: the window itself, not resized."""
+def center_crop(images: Array, height: int, width: int) -> Array:
+    """Return the window in the middle of images, not resized; of an odd border the smaller half is at the top left.
+
+    Args:
+        images: [N, H, W, C], at least as large as the window.
+        height: Rows of the window.
+        width: Columns of the window.
+
+    Returns:
+        A view [N, height, width, C].
+    """
     top, left = ((have - want) // 2 for have, want in zip(images.shape[1:3], (height, width), strict=True))
     return images[:, top : top + height, left : left + width]
 
 
 def padded(native: Sequence[int], height: int, width: int) -> tuple[int, int]:
-    """The height and width that images of `native` height and width have within the border that "pad" gives them."""
+    """Return the size that images have within the border that the fit "pad" adds.
+
+    Args:
+        native: Height and width of the images.
+        height: Rows with the border.
+        width: Columns with the border.
+
+    Returns:
+        Height and width without the border.
+    """
     shrink = min(height / native[0], width / native[1])
     if shrink < 1:
         return max(1, round(native[0] * shrink)), max(1, round(native[1] * shrink))
     return native[0] * int(shrink), native[1] * int(shrink)
 
 
-def _pad(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    n, native_height, _, c = images.shape
-    h, w = padded(images.shape[1:3], height, width)
-    if h < native_height or w < images.shape[2]:
+def _pad(images: Array, height: int, width: int) -> Array:
+    n, native_height, native_width, c = images.shape
+    h, w = padded((native_height, native_width), height, width)
+    if h < native_height or w < native_width:
         images = _resize(images, h, w)
     else:
         factor = h // native_height
         images = images.repeat(factor, axis=1).repeat(factor, axis=2)
     out = np.zeros((n, height, width, c), np.uint8)
-    top, left = (height - h) // 2, (width - w) // 2
-    out[:, top : top + h, left : left + w] = images
+    center_crop(out, h, w)[:] = images
     return out
 
 
-def _crop(images: np.ndarray, height: int, width: int) -> np.ndarray:
+def _crop(images: Array, height: int, width: int) -> Array:
     h, w = images.shape[1:3]
     zoom = max(height / h, width / w)  # the short side fills the frame
     box_h, box_w = min(h, height / zoom), min(w, width / zoom)
@@ -102,9 +170,7 @@ def _crop(images: np.ndarray, height: int, width: int) -> np.ndarray:
     return _resize(images, height, width, box=(left, top, min(w, left + box_w), min(h, top + box_h)))
 
 
-def _resize(
-    images: np.ndarray, height: int, width: int, box: tuple[float, float, float, float] | None = None
-) -> np.ndarray:
+def _resize(images: Array, height: int, width: int, box: tuple[float, float, float, float] | None = None) -> Array:
     from PIL import Image
 
     out = np.empty((len(images), height, width, images.shape[-1]), np.uint8)

@@ -1,4 +1,7 @@
-"""Pictures for people: grids, scatter plots, animations, their files. Images are uint8 [H, W, C], C = 1 or 3."""
+"""Pictures for people: grids, pairs, scatter plots, lines of text, animations, and their files.
+
+An image is uint8 [H, W, C] with C = 1 or 3, several of one size are uint8 [N, H, W, C]; backgrounds are white.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,14 @@ MAX_FPS = 50  # viewers give a GIF's frames of less than two hundredths of a sec
 
 
 def picture(examples: np.ndarray[Any, Any]) -> Image:
-    """What a person would want to see: a grid of uint8 images [N, H, W, C], or the density of points [N, 2]."""
+    """Return a sheet of examples: a grid of images, or the density of points in the plane.
+
+    Args:
+        examples: Images uint8 [N, H, W, C], or points [N, 2].
+
+    Returns:
+        uint8 [H', W', C]; images are enlarged to 64 pixels or more, points fill 384 x 384 pixels.
+    """
     if examples.ndim == 4:
         return grid(scale(examples))
     extent = float(np.abs(examples).max()) * 1.1 + 1e-6
@@ -33,9 +43,18 @@ def picture(examples: np.ndarray[Any, Any]) -> Image:
 
 
 def grid(images: Image, *, columns: int | None = None, gap: int = 2) -> Image:
-    """uint8 [N, H, W, C] -> one [H', W', C], row by row, on white, `gap` pixels apart; by default nearly square.
+    """Return images side by side, row by row, on white.
 
-    Raises DataError.
+    Args:
+        images: uint8 [N, H, W, C].
+        columns: Images in a row; None makes the grid nearly square.
+        gap: Pixels between two images.
+
+    Returns:
+        uint8 [H', W', C].
+
+    Raises:
+        DataError: These are not images, there is not a column, or the gap is negative.
     """
     _check(images, rank=4)
     n, h, w, c = images.shape
@@ -69,13 +88,30 @@ def cells(picture: Image, *, height: int, width: int, columns: int, gap: int = 2
 
 
 def pairs(left: Image, right: Image, *, columns: int = PAIRS) -> Image:
-    """Images uint8 [N, H, W, C], each with what became of it at its right: one [H', W', C], `columns` pairs a row."""
+    """Return a grid of pairs: each image with its partner at its right, enlarged to 64 pixels or more.
+
+    Args:
+        left: uint8 [N, H, W, C].
+        right: The partners, such as translations, of the same shape.
+        columns: Pairs in a row.
+
+    Returns:
+        uint8 [H', W', C].
+    """
     both = np.stack([left, right], axis=1)  # [N, 2, H, W, C]
     return grid(scale(both.reshape(-1, *left.shape[1:])), columns=2 * columns)
 
 
 def stack(images: Sequence[Image], *, gap: int = STACK_GAP) -> Image:
-    """Pictures [H, W, C] below each other, on white: one [H', W', C']."""
+    """Return pictures below each other, left-aligned, on white.
+
+    Args:
+        images: uint8 [H, W, C], each of its own size; grey ones become RGB where one of them is.
+        gap: Pixels between two pictures.
+
+    Returns:
+        uint8 [H', W', C'].
+    """
     for image in images:
         _check(image, rank=3)
     channels, width = max(image.shape[2] for image in images), max(image.shape[1] for image in images)
@@ -88,21 +124,46 @@ def stack(images: Sequence[Image], *, gap: int = STACK_GAP) -> Image:
 
 
 def beside(images: Sequence[Image], *, gap: int = 20) -> Image:
-    """Pictures [H, W, C] at each other's right, on white: one [H', W', C']."""
+    """Return pictures in one row, aligned at the top, on white.
+
+    Args:
+        images: As for `stack`.
+        gap: Pixels between two pictures.
+
+    Returns:
+        uint8 [H', W', C'].
+    """
     return stack([image.swapaxes(0, 1) for image in images], gap=gap).swapaxes(0, 1)
 
 
 def scale(images: Image, *, at_least: int = 64) -> Image:
-    """Repeat pixels by the smallest whole factor that makes the shorter side `at_least` pixels: [..., H, W, C]."""
+    """Enlarge images by the smallest whole factor, by repeating pixels, until the shorter side is long enough.
+
+    Args:
+        images: uint8 [H, W, C] or [N, H, W, C].
+        at_least: Pixels of the shorter side.
+
+    Returns:
+        The same axes, larger or unchanged.
+    """
     _check(images, rank=images.ndim if images.ndim == 4 else 3)
     factor = max(1, math.ceil(at_least / min(images.shape[-3:-1])))
     return images.repeat(factor, axis=-3).repeat(factor, axis=-2)
 
 
 def points_picture(points: np.ndarray[Any, Any], *, extent: float, size: int = 256) -> Image:
-    """Points [N, 2] in the square [-extent, extent]^2 -> uint8 [size, size, 1], y upwards, darker where they crowd.
+    """Return the density of points in the square [-extent, extent]^2, y upwards, darker where they crowd.
 
-    Points outside the square are left out. Raises DataError.
+    Args:
+        points: Finite numbers [N, 2]; points outside the square are left out.
+        extent: Half the side of the square.
+        size: Pixels of a side of the picture.
+
+    Returns:
+        uint8 [size, size, 1].
+
+    Raises:
+        DataError: These are not points, or the square has no area.
     """
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise DataError(f"a scatter picture takes finite points [N, 2], received shape {list(points.shape)}")
@@ -116,7 +177,15 @@ def points_picture(points: np.ndarray[Any, Any], *, extent: float, size: int = 2
 
 
 def text(words: str, *, size: int = 14) -> Image:
-    """A line of black letters on white, as small as they need: uint8 [H, W, 1], H the same for all words."""
+    """Return a line of black letters on white, without a border.
+
+    Args:
+        words: The line.
+        size: Height of the font in pixels.
+
+    Returns:
+        uint8 [H, W, 1]; H depends on `size` alone.
+    """
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 
@@ -129,23 +198,38 @@ def text(words: str, *, size: int = 14) -> Image:
 
 
 def png(image: Image, *, at_most: int | None = None) -> bytes:
-    """The PNG file of [H, W, C]; where it has more than `at_most` bytes, with a palette of fewer colours.
+    """Return the bytes of a PNG file.
 
-    Raises DataError.
+    Args:
+        image: uint8 [H, W, C].
+        at_most: Bytes above which the colours are reduced to a palette of 256, then 64, then 16; None keeps them all.
+
+    Returns:
+        The file; of 16 colours it may still have more than `at_most` bytes.
     """
     _check(image, rank=3)
-    data = _encoded(_pillow(image))
+    picture = _pillow(image)
+    data = _encoded(picture)
     for colours in PALETTES:
         if at_most is None or len(data) <= at_most:
             break
-        data = _encoded(_pillow(image).quantize(colours))
+        data = _encoded(picture.quantize(colours))
     return data
 
 
 def animation(frames: Image, fps: float = 20, kind: str = ".gif") -> bytes:
-    """The file of an endless animation of [N, H, W, C] with `fps` frames a second, ".gif" or ".webp".
+    """Return the bytes of an endless animation.
 
-    WebP keeps every pixel; so does GIF of grey images, of colours it keeps 256 in a frame. Raises DataError.
+    Args:
+        frames: uint8 [N, H, W, C].
+        fps: Frames a second, above 0 and at most 50.
+        kind: ".gif" or ".webp". WebP keeps every pixel; GIF does for grey images, and keeps 256 colours a frame.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: A wrong argument, or this Pillow was built without WebP.
     """
     from PIL import features
 
@@ -176,7 +260,15 @@ def _pillow(image: Image) -> Any:
 
 
 def write_png(path: str | os.PathLike[str], image: Image) -> Path:
-    """Write [H, W, C] as PNG, whole or not at all. Returns the path. Raises DataError."""
+    """Write a PNG file, whole or not at all.
+
+    Args:
+        path: Where it goes; the folder must exist.
+        image: uint8 [H, W, C].
+
+    Returns:
+        `path`.
+    """
     return write_whole(path, png(image))
 
 

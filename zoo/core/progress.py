@@ -1,4 +1,9 @@
-"""Progress on stderr: a bar that moves on a terminal, a line of text now and then in a log."""
+"""Progress on stderr: a bar that moves on a terminal, a line of text now and then in a log.
+
+ProgressLine    a bar with a text that the caller writes: steps of a training
+progress        rows done, images a second, time left: evaluation
+download_bar    bytes done, speed, time left: downloads
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ LOG_SECONDS = 30.0  # between two lines of a log
 
 
 class ProgressLine:
-    """A bar with a text behind it, which is shown when it is due.
+    """A bar with a text beside it; the caller asks whether a new text is `due` before it makes one.
 
     Args:
         title: The first words of every line.
@@ -120,7 +125,7 @@ def duration(seconds: float) -> str:
     Returns:
         Hours and minutes, minutes and seconds, or seconds.
     """
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole // 60}m {whole % 60:02d}s" if whole >= 60 else f"{whole}s"
+    total = round(seconds)
+    if total >= 3600:
+        return f"{total // 3600}h {total % 3600 // 60:02d}m"
+    return f"{total // 60}m {total % 60:02d}s" if total >= 60 else f"{total}s"
