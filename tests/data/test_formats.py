@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from toy import CARD, OTHER, TOY, same
+from toy import INFO, OTHER, TOY, same
 
 from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, Arrays, canonical, sha256
 
@@ -32,10 +32,10 @@ def test_cifar_is_the_same_from_both_layouts():
 
 
 def test_canonical_refuses_what_does_not_fit():
-    assert same(canonical(CARD, TOY._replace(y_train=TOY.y_train.astype(np.int64))), TOY)
+    assert same(canonical(INFO, TOY._replace(y_train=TOY.y_train.astype(np.int64))), TOY)
     for wrong in (TOY._replace(y_train=TOY.y_train.astype(np.int64) + 256), TOY._replace(x_test=TOY.x_test[:2])):
         with pytest.raises(ValueError):
-            canonical(CARD, wrong)
+            canonical(INFO, wrong)
 
 
 def test_the_hash_covers_content_and_order():

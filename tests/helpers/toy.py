@@ -1,4 +1,4 @@
-"""A data set of nine images of 4 x 4 pixels, and one that is its like but for the order of labels."""
+"""A data set of nine images of 4 x 4 pixels, and another that differs in the order of the labels alone."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zoo.core.errors import DataError
-from zoo.data.catalogue import CARDS
+from zoo.data.catalogue import DATASETS
 from zoo.data.fetch import read
 from zoo.data.formats import Arrays, sha256
 from zoo.data.sources import load_dataset
@@ -15,8 +15,8 @@ from zoo.data.sources import load_dataset
 RANDOM = np.random.RandomState(0)
 TOY = Arrays(*(RANDOM.randint(0, 256, shape).astype(np.uint8) for shape in ((6, 4, 4, 1), (6,), (3, 4, 4, 1), (3,))))
 OTHER = TOY._replace(y_test=TOY.y_test[::-1].copy())
-CARD = replace(
-    CARDS["mnist"], name="toy", title="Toy", shape=(4, 4, 1), splits={"train": 6, "test": 3}, sha256=sha256(TOY)
+INFO = replace(
+    DATASETS["mnist"], name="toy", title="Toy", shape=(4, 4, 1), splits={"train": 6, "test": 3}, sha256=sha256(TOY)
 )
 
 

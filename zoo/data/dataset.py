@@ -1,8 +1,7 @@
-"""What sources return: uint8 images or float32 points, with labels where there are any; or two sets of images.
+"""Data sets in memory: one split of images or points with their labels, or of two sets of images.
 
-Images of any size and colour -> uint8 images [N, H, W, C] of the size that a network is built for.
-
-Pixels stay uint8 until they leave in a batch: Fashion-MNIST at 32 px takes 61 MB so, 246 MB as float32.
+`prepare` brings uint8 images [N, H, W, C] to the size and the channels that a network is built for. Pixels stay uint8
+until they leave in a batch: Fashion-MNIST at 32 px takes 61 MB so, 246 MB as float32.
 """
 
 from __future__ import annotations
@@ -18,10 +17,16 @@ from zoo.data.catalogue import final_shape
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """One split of one data set. Exactly one of `images` and `points` is there; `items` is that one.
+    """One split of one data set: images or points, never both; `items` is whichever there is.
 
-    images uint8 [N, H, W, C], points float32 [N, 2], labels int64 [N] (indices into `classes`) or None.
-    A mixture of Gaussians carries its `centres` float32 [M, 2] and its `std`, in the units of the points.
+    Attributes:
+        name: The source.
+        images: uint8 [N, H, W, C], or None.
+        points: float32 [N, 2], or None.
+        labels: int64 [N], indices into `classes`, or None.
+        classes: Names of the classes; empty without labels.
+        centres: float32 [M, 2] of a mixture of M Gaussians, in the units of the points.
+        std: Standard deviation of each Gaussian, in the same units.
     """
 
     name: str
@@ -34,7 +39,11 @@ class Dataset:
 
     @property
     def items(self) -> np.ndarray:
-        """The images [N, H, W, C] or the points [N, 2]."""
+        """The images [N, H, W, C] or the points [N, 2].
+
+        Raises:
+            ValueError: There are neither.
+        """
         items = self.points if self.images is None else self.images
         if items is None:
             raise ValueError(f"data set '{self.name}' has neither images nor points")
@@ -47,7 +56,7 @@ class Dataset:
 
     @property
     def parts(self) -> Mapping[str, Dataset]:
-        """The sets of items from which a batch is drawn, by the names that they have there: one."""
+        """The single set of items from which a batch is drawn, under the name that it has there."""
         return {self.field: self}
 
     def __len__(self) -> int:
@@ -56,10 +65,13 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Domains:
-    """One split of two sets of images, `a` and `b`, between which a model translates.
+    """One split of two sets of images, between which a model translates.
 
-    Nothing connects item i of one with item i of the other, unless they are `paired` (as the hidden pairs of a test
-    split are): then both show the same thing.
+    Attributes:
+        name: The source.
+        a: One set.
+        b: The other set.
+        paired: True if item i of both shows the same thing, as in a test split; else nothing connects them.
     """
 
     name: str
@@ -69,27 +81,36 @@ class Domains:
 
     @property
     def parts(self) -> Mapping[str, Dataset]:
-        """The sets of images from which a batch is drawn, each in its own order, by the names that they have there."""
+        """The two sets of images from which a batch is drawn, each in its own order, under their names there."""
         return {"a": self.a, "b": self.b}
 
     def __len__(self) -> int:
-        """The items of the larger set: those of one epoch."""
+        """The number of items of the larger set, which is one epoch."""
         return max(len(self.a), len(self.b))
 
 
 def prepare(
     dataset: Dataset, *, size: int | tuple[int, int] | None = None, channels: int | None = None, fit: Fit = "pad"
 ) -> Dataset:
-    """The data set with images of `size` and `channels`; None keeps what there is. Points pass through.
+    """Return the data set with images of another size and other channels. Points pass through.
 
-    fit "pad" enlarges by the largest whole factor and centres on black, "resize" ignores the aspect ratio, "crop" fills
-    the frame and cuts the long side. Raises DataError for a size, channels or fit that cannot be.
+    Args:
+        dataset: The data set, with images of any size.
+        size: A side, or (height, width), in pixels; None keeps the native one.
+        channels: 1 (grey) or 3 (RGB); None keeps the native ones.
+        fit: "pad" enlarges by the largest whole factor and centres on black, "resize" ignores the aspect ratio, "crop"
+            fills the frame and cuts the long side.
+
+    Returns:
+        A data set of uint8 images [N, H, W, C], or the same one for points.
+
+    Raises:
+        DataError: The size, channels or fit is impossible.
     """
-    height_width_channels = final_shape(dataset.items.shape[1:], size, channels)
+    shape = final_shape(dataset.items.shape[1:], size, channels)
     if dataset.images is None:
         return dataset
-    height, width, channels = height_width_channels
-    images = dataset.images
+    (height, width, channels), images = shape, dataset.images
     if channels < images.shape[-1]:
         images = grey(images)  # before resizing: a third of the work
     images = fitted(images, height, width, fit)

@@ -1,6 +1,6 @@
-"""Emoji as several vendors draw them, item by item the same: what hides pairs behind a translation without pairs.
+"""Emoji as several vendors draw them: item i is the same emoji for all, so that a translation can be checked on pairs.
 
-The packages hold a picture per code point; the list `emoji.json` says which there are. Left out: flags, swatches of
+The packages hold a picture per code point; `emoji.json` lists them. Left out: flags, swatches of
 skin colours, couples of two skin tones, what is newer than Unicode 15, and what Fluent does not have, so that item i of
 one vendor is item i of every other. 64x64 RGB on white, in whole numbers: every version of Pillow gives the same.
 """
@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.core.images import center_crop
-from zoo.data.catalogue import EMOJI_KINDS
+from zoo.data.catalogue import DATASETS
 from zoo.data.formats import Arrays, Files, Layout
 
+KINDS = DATASETS["noto"].classes
 SIDE = 64
 TEST_SHARE = 26  # of 256
 _NEWER = ("15.1", "16.0")  # versions of Unicode's emoji that Fluent does not draw
@@ -28,7 +29,7 @@ _ADULTS = ("1f468", "1f469")  # man, woman; 1f9d1 is neither
 
 
 class Item(NamedTuple):
-    """One emoji: its code points, the index of its kind, and where it belongs: 0 test, 1 and 2 halves of train."""
+    """One emoji: its code points, the index of its kind, and its part: 0 test, 1 and 2 the halves of train."""
 
     code: str
     kind: int
@@ -36,19 +37,19 @@ class Item(NamedTuple):
 
 
 def layout(pictures: str) -> Layout:
-    """The layout of a vendor whose pictures match `pictures`, such as "64/*.png"."""
+    """Return the layout of a vendor whose pictures match `pictures`, such as "64/*.png"."""
     return Layout(("emoji.json",), _decode, pictures)
 
 
 def normal(name: str) -> str:
-    """Code points as they are compared: "0031-FE0F-20E3" -> "31-20e3". Vendors disagree on FE0F and on zeros."""
+    """Normalise code points: "0031-FE0F-20E3" -> "31-20e3". Vendors disagree on FE0F and on zeros."""
     return "-".join(code.lstrip("0") for code in name.lower().split("-") if code != "fe0f")
 
 
 def family(code: str) -> str:
-    """What an emoji shares with its near duplicates: "1f469-1f3fb-200d-1f680" (woman, light, rocket) -> person, rocket.
+    """Return the code that near duplicates share: "1f469-1f3fb-200d-1f680" (woman, light, rocket) -> person, rocket.
 
-    Skin tones go, and so does whether a woman, a man or a person is drawn: relatives must not sit in different splits.
+    Skin tones and the sex of a person are removed: relatives must not sit in different splits.
     """
     plain = "-".join(part for part in code.split("-") if part not in _TONES)
     for sign in _SIGNS:
@@ -57,38 +58,39 @@ def family(code: str) -> str:
 
 
 def part_of(code: str) -> int:
-    """0 test, 1 or 2: by a hash of the family, so that all vendors, and all future versions, agree."""
+    """Return 0 (test), 1 or 2 from a hash of the family, so that all vendors and all future versions agree."""
     first, second = hashlib.sha256(family(code).encode()).digest()[:2]
     return 0 if first < TEST_SHARE else 1 + second % 2
 
 
 def items(listing: bytes) -> list[Item]:
-    """The emoji of the data set in the order of `emoji.json`, skin tones behind the emoji that they vary."""
+    """Return the emoji of the data set in the order of `emoji.json`, skin tones behind the emoji that they vary."""
     found = []
     for entry in json.loads(listing):
-        if entry["category"] not in EMOJI_KINDS or normal(entry["unified"]) in _NOT_IN_FLUENT:
+        if entry["category"] not in KINDS or normal(entry["unified"]) in _NOT_IN_FLUENT:
             continue
         for tones, drawn in {"": entry, **entry.get("skin_variations", {})}.items():
             if "-" not in tones and drawn.get("added_in", entry["added_in"]) not in _NEWER:
                 code = normal(drawn["unified"])
-                found.append(Item(code, EMOJI_KINDS.index(entry["category"]), part_of(code)))
+                found.append(Item(code, KINDS.index(entry["category"]), part_of(code)))
     return found
 
 
 def _decode(files: Files) -> Arrays:
-    """Train holds the first half and then the second, test what neither has; labels are kinds."""
+    """Decode all pictures: train holds the first half and then the second, test the rest; labels are kinds."""
     pictures = {normal(name.rpartition(".")[0]): files[name] for name in sorted(files, reverse=True) if "." in name}
     listed = items(files["emoji.json"])
-    train, test = [item for half in (1, 2) for item in listed if item.part == half], [i for i in listed if not i.part]
+    train = [item for half in (1, 2) for item in listed if item.part == half]
+    test = [item for item in listed if item.part == 0]
     arrays: list[np.ndarray] = []
     for split in (train, test):
-        arrays += [np.stack([_picture(pictures[item.code]) for item in split])]
-        arrays += [np.array([item.kind for item in split], np.uint8)]
+        arrays.append(np.stack([_picture(pictures[item.code]) for item in split]))
+        arrays.append(np.array([item.kind for item in split], np.uint8))
     return Arrays(*arrays)
 
 
 def _picture(data: bytes) -> np.ndarray:
-    """uint8 [64, 64, 3]: on white, the middle square, then the mean over square blocks."""
+    """Return uint8 [64, 64, 3]: the middle square on white, reduced by the mean over square blocks."""
     from PIL import Image
 
     with Image.open(io.BytesIO(data)) as opened:

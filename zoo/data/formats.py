@@ -1,4 +1,7 @@
-"""Bytes of the usual distribution files -> four uint8 arrays. No pickles; archives are read, never unpacked to disk."""
+"""Decoders: the bytes of the usual distribution files -> four uint8 arrays, checked against the catalogue.
+
+No pickles are read, and archives are never unpacked to disk.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,15 @@ import subprocess
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.catalogue import Card
+from zoo.data.catalogue import DatasetInfo
 
-# Whatever a missing, damaged or foreign file, client or server can raise. SyntaxError is Pillow's for a broken PNG.
+# Errors of a missing, damaged or foreign file, client or server. SyntaxError is Pillow's for a broken PNG.
 FAILURES = (
     *(OSError, EOFError, ValueError, KeyError, SyntaxError, zlib.error, zipfile.BadZipFile, tarfile.TarError),
     *(subprocess.SubprocessError, http.client.HTTPException),
@@ -41,7 +44,7 @@ Files = Mapping[str, bytes]
 class Layout(NamedTuple):
     """One way of distribution: the names of its files (without .gz), and how they become arrays.
 
-    `many` says how the paths of further files end, where they are too many to be named: "64/*.png".
+    `many` is a pattern for the paths of further files, where they are too many to be named: "64/*.png".
     """
 
     names: tuple[str, ...]
@@ -50,7 +53,7 @@ class Layout(NamedTuple):
 
 
 def _idx(data: bytes) -> np.ndarray:
-    """The IDX format of MNIST: 0, 0, type 8 = uint8, rank, big-endian sizes, then the values."""
+    """Decode the IDX format of MNIST: 0, 0, type 8 = uint8, rank, big-endian sizes, then the values."""
     if data[:3] != b"\0\0\x08":
         raise ValueError("not an IDX file of bytes")
     rank = data[3]
@@ -59,7 +62,7 @@ def _idx(data: bytes) -> np.ndarray:
 
 
 def _cifar_records(data: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Records of 1 label and 3 x 32 x 32 pixels, planes first."""
+    """Decode records of 1 label and 3 x 32 x 32 pixels, planes first."""
     records = np.frombuffer(data, np.uint8).reshape(-1, 3073)
     return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]  # [N, 32, 32, 3], [N]
 
@@ -71,7 +74,7 @@ def _cifar_binary(files: Files) -> Arrays:
 
 
 def _cifar_png(files: Files) -> Arrays:
-    """Pictures 1024 wide of which every row is one image; labels as JSON lists (the misspelt names are theirs)."""
+    """Decode pictures 1024 wide of which every row is one image; labels are JSON lists (the names are misspelt)."""
     from PIL import Image
 
     def images(name: str) -> np.ndarray:
@@ -90,7 +93,7 @@ CIFAR_PNG = Layout((*(f"{name}.png" for name in _BATCHES), "train_lables.json", 
 
 
 def npz(name: str) -> Layout:
-    """The canonical file, `name`.npz: what the cache holds, and the layout in which Keras distributes MNIST."""
+    """Return the layout of one .npz file: the cache's own, in which Keras distributes MNIST too."""
 
     def decode(files: Files) -> Arrays:
         with np.load(io.BytesIO(files[name]), allow_pickle=False) as stored:
@@ -100,9 +103,9 @@ def npz(name: str) -> Layout:
 
 
 def gather(paths: Iterable[Path], names: Iterable[str], many: Iterable[str] = ()) -> dict[str, bytes]:
-    """The files called `names`, out of loose files, .gz files and tar archives, whatever folders they lie in.
+    """Return the contents of the files called `names`, and of those whose paths match a pattern of `many`, by name.
 
-    Besides, by their names, all files whose paths end as one of `many` says.
+    They may be loose files, .gz files or members of tar archives, in any folder.
     """
     wanted, patterns, found = set(names), list(many), {}
 
@@ -122,28 +125,36 @@ def gather(paths: Iterable[Path], names: Iterable[str], many: Iterable[str] = ()
     return found
 
 
-def decode(card: Card, paths: Iterable[Path], layouts: Iterable[Layout]) -> Arrays:
-    """The data set in `paths`, in the first layout whose files are all there, checked against its SHA-256.
+def decode(info: DatasetInfo, paths: Iterable[Path], layouts: Sequence[Layout]) -> Arrays:
+    """Decode a data set by the first layout whose files are all there, and check its SHA-256.
 
-    Raises FileNotFoundError if no layout is complete, ValueError if the content is not that of the card.
+    Args:
+        info: The facts that the data must match.
+        paths: Files and archives to look in.
+        layouts: Layouts, the preferred one first.
+
+    Returns:
+        The four arrays.
+
+    Raises:
+        FileNotFoundError: No layout is complete.
+        ValueError: The content is not that of the data set.
     """
-    layouts = list(layouts)
     many = [layout.many for layout in layouts if layout.many]
     files = gather(paths, (name for layout in layouts for name in layout.names), many)
     layout = next((layout for layout in layouts if all(name in files for name in layout.names)), None)
     if layout is None:
         some = ", ".join(sorted(files)[:8]) + (" ..." if len(files) > 8 else "")
         raise FileNotFoundError("not there" if not files else f"incomplete: only {some}")
-    arrays = canonical(card, layout.decode(files))
-    found = sha256(arrays)
-    if found != card.sha256:
-        raise ValueError(f"wrong content: SHA-256 {found[:12]}..., {card.title} has {str(card.sha256)[:12]}...")
+    arrays = canonical(info, layout.decode(files))
+    if (found := sha256(arrays)) != info.sha256:
+        raise ValueError(f"wrong content: SHA-256 {found[:12]}..., {info.title} has {str(info.sha256)[:12]}...")
     return arrays
 
 
-def canonical(card: Card, arrays: Arrays) -> Arrays:
-    """uint8, images [N, *card.shape], labels [N]. Raises ValueError for anything that does not fit."""
-    shape = card.shape or ()
+def canonical(info: DatasetInfo, arrays: Arrays) -> Arrays:
+    """Return the arrays as uint8, images [N, *info.shape] and labels [N]. Raises ValueError if they do not fit."""
+    shape = info.shape or ()
     checked: list[np.ndarray] = []
     for array, split in zip(arrays, ("train", "train", "test", "test"), strict=True):
         flat = np.ascontiguousarray(array)
@@ -151,12 +162,12 @@ def canonical(card: Card, arrays: Arrays) -> Arrays:
             flat = flat.astype(np.uint8)
             if not np.array_equal(flat, array):
                 raise ValueError("values outside 0..255")
-        checked.append(flat.reshape(card.splits[split], *(() if len(checked) % 2 else shape)))
+        checked.append(flat.reshape(info.splits[split], *(() if len(checked) % 2 else shape)))
     return Arrays(*checked)
 
 
 def sha256(arrays: Arrays) -> str:
-    """SHA-256 of the decoded bytes of the four arrays, in order."""
+    """Return the SHA-256 of the decoded bytes of the four arrays, in order."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)

@@ -1,11 +1,11 @@
-"""Batches whose order is a pure function of (seed, step): a run that resumes sees what it would have seen.
+"""Batches whose order is a pure function of (seed, step): a resumed run gets the batches that it would have got.
 
-All randomness is raw Philox output, which numpy keeps the same in all versions (its `permutation` it does not).
+All randomness is raw Philox output, which NumPy keeps the same in all versions, unlike its `permutation`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -18,22 +18,33 @@ _ORDER, _FLIP, _WINDOW, _STREAMS = range(4)  # separate streams of one seed; the
 
 
 def _bits(count: int, *, seed: int, index: int, stream: int) -> np.ndarray:
-    """uint64 [count], a pure function of its arguments."""
+    """Return uint64 [count], a pure function of the arguments."""
     key = np.array([seed % 2**64, index], np.uint64)
     return np.random.Philox(key=key, counter=np.array([0, 0, 0, stream], np.uint64)).random_raw(count)
 
 
-@lru_cache(maxsize=4)  # the epoch at hand, for as many data sets as an algorithm mixes
+@lru_cache(maxsize=4)  # the current epoch of as many sets of items as an algorithm mixes
 def _permutation(count: int, seed: int, epoch: int, domain: int) -> np.ndarray:
     order = np.argsort(_bits(count, seed=seed, index=epoch, stream=_ORDER + domain * _STREAMS), kind="stable")
-    order.flags.writeable = False  # it is shared by all who ask
+    order.flags.writeable = False  # all callers share it
     return order
 
 
 def batch_indices(count: int, batch_size: int, *, seed: int, step: int, domain: int = 0) -> np.ndarray:
-    """int64 [batch_size]: the items of batch `step`. Each epoch is a new permutation; its remainder is dropped.
+    """Return the items of batch `step`. Each epoch is a new permutation, whose remainder is dropped.
 
-    Each `domain` has orders of its own. Raises DataError if the batch size is not within 1..count.
+    Args:
+        count: Number of items.
+        batch_size: Items of a batch.
+        seed: Seed of the run.
+        step: Number of the batch, from 0.
+        domain: Number of the set of items; each has orders of its own.
+
+    Returns:
+        Indices, int64 [batch_size].
+
+    Raises:
+        DataError: The batch size is not within 1..count.
     """
     if not 1 <= batch_size <= count:
         raise DataError(f"batch_size must be within 1..{count}, the number of items. Received: {batch_size}")
@@ -42,16 +53,24 @@ def batch_indices(count: int, batch_size: int, *, seed: int, step: int, domain: 
 
 
 class Batches:
-    """`batches[step]` is what training step `step` consumes; there is no last step.
+    """The input of every training step: `batches[step]` for any step from 0 on.
 
-    A dict of arrays: "image" float32 [draws, B, H, W, C] in `range` (or "point" float32 [draws, B, 2] as it is), and
-    "label" int64 [draws, B] where the data has labels; of two domains "a" and "b", each in an order of its own. Draw d
-    of step s is batch s * draws + d.
+    Each is a dict of arrays: "image" float32 [draws, B, H, W, C] in `range`, or "point" float32 [draws, B, 2] in its
+    own units; and "label" int64 [draws, B] where the data has labels. Of two domains they are "a" and "b", each in an
+    order of its own. Draw d of step s is batch s * draws + d.
 
-    draws    batches of one step (WGAN-GP's critic takes 5).
-    flip     mirror each image left to right with probability 1/2.
-    window   (height, width): a random window of each image, anew at each draw (Zhu et al. 2017: 256 of 286 pixels).
-    extra    `extra(step)` returns further arrays of the step, such as latents; their names must be new.
+    Args:
+        dataset: The data.
+        batch_size: Items of a batch, B.
+        draws: Batches of one step (WGAN-GP's critic takes 5).
+        seed: Seed of the order, the windows and the mirroring.
+        range: Values of black and white.
+        flip: Mirror each image left to right with probability 1/2.
+        window: (height, width) of a random window of each image, new at each draw (Zhu et al. 2017: 256 of 286 px).
+        extra: extra(step) returns further arrays of the step, such as latents; their names must be new.
+
+    Raises:
+        DataError: The batch size, the draws or the window does not fit the data, or `flip` is asked of points.
     """
 
     def __init__(
@@ -67,7 +86,7 @@ class Batches:
         extra: Callable[[int], Mapping[str, np.ndarray]] | None = None,
     ) -> None:
         for part in dataset.parts.values():
-            batch_indices(len(part), batch_size, seed=seed, step=0)  # a wrong batch size is said now, not at step 0
+            batch_indices(len(part), batch_size, seed=seed, step=0)  # a wrong batch size fails here, not at step 0
             if flip and part.images is None:
                 raise DataError(f"flip belongs to images; '{dataset.name}' holds points")
             if window and (part.images is None or min(np.subtract(part.images.shape[1:3], window)) < 0):
@@ -76,11 +95,6 @@ class Batches:
             raise DataError(f"draws must be at least 1. Received: {draws}")
         self.dataset, self.batch_size, self.draws, self.seed = dataset, batch_size, draws, seed
         self.range, self.flip, self.window, self.extra = range, flip, window, extra
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps after which each item (of the larger domain) was seen about once; at least 1."""
-        return max(1, len(self.dataset) // (self.batch_size * self.draws))
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
         batch: dict[str, np.ndarray] = {}
@@ -92,12 +106,12 @@ class Batches:
         return {**batch, **more}
 
     def _drawn(self, field: str, part: Dataset, step: int, domain: int) -> dict[str, np.ndarray]:
-        """What the step consumes of one set of items: the items, and their labels where there are any."""
-        draws = [
-            batch_indices(len(part), self.batch_size, seed=self.seed, step=step * self.draws + draw, domain=domain)
+        """Return one set's items of the step, and their labels where there are any."""
+        first, count = step * self.draws, len(part)
+        indices = np.stack([
+            batch_indices(count, self.batch_size, seed=self.seed, step=first + draw, domain=domain)
             for draw in range(self.draws)
-        ]
-        indices = np.stack(draws)  # [draws, B]
+        ])  # [draws, B]  # fmt: skip
 
         def bits(stream: int) -> np.ndarray:
             drawn = _bits(indices.size, seed=self.seed, index=step, stream=stream + domain * _STREAMS)
@@ -110,24 +124,17 @@ class Batches:
             mirrored = bits(_FLIP) >> 63 == 1
             items[mirrored] = items[mirrored][:, :, ::-1]  # [M, H, W, C], width reversed
         batch = {field: items if part.images is None else from_uint8(items, self.range)}
-        if part.labels is not None and field == part.field:  # a domain has no labels: it is one
+        if part.labels is not None and field == part.field:  # not for domains, which have no labels
             batch["label"] = part.labels[indices]
         return batch
 
-    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
-        """All steps from 0 on, without end."""
-        step = 0
-        while True:
-            yield self[step]
-            step += 1
-
 
 def _windows(images: np.ndarray, window: tuple[int, int], bits: np.ndarray) -> np.ndarray:
-    """[draws, B, H, W, C] -> [draws, B, *window, C]: every place is equally likely; `bits` uint64 [draws, B]."""
+    """Cut [draws, B, H, W, C] -> [draws, B, *window, C]: every place is equally likely; `bits` uint64 [draws, B]."""
     height, width = window
     out = np.empty((*images.shape[:2], height, width, images.shape[-1]), images.dtype)
-    rooms = images.shape[2] - height + 1, images.shape[3] - width + 1
-    for where in np.ndindex(*bits.shape):
-        top, left = int(bits[where] >> 32) % rooms[0], int(bits[where] & 0xFFFFFFFF) % rooms[1]
-        out[where] = images[where][top : top + height, left : left + width]
+    tops, lefts = images.shape[2] - height + 1, images.shape[3] - width + 1
+    for index in np.ndindex(*bits.shape):
+        top, left = int(bits[index] >> 32) % tops, int(bits[index] & 0xFFFFFFFF) % lefts
+        out[index] = images[index][top : top + height, left : left + width]
     return out

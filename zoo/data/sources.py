@@ -1,4 +1,8 @@
-"""Data sources by name. The signature of each function is its schema in a spec; each returns a split as a `Dataset`."""
+"""Data sources: one function each, whose signature is its schema in a spec, and whose first sentence is its help there.
+
+Each returns one split as a `Dataset` or as `Domains`. Its facts are in datasets.json under the same name. A downloaded
+one is `_fetched`, and has its places in `places.DOWNLOADS`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,8 @@ import numpy as np
 from zoo.core.errors import DataError
 from zoo.core.images import Fit, fitted, read_image
 from zoo.core.registry import Registry
-from zoo.data.catalogue import CARDS, EMOJI_HALF, THINGS, Split, describe, final_shape, mode_names
-from zoo.data.dataset import Dataset, Domains
+from zoo.data.catalogue import DATASETS, Split, describe, final_shape, mode_names
+from zoo.data.dataset import Dataset, Domains, prepare
 from zoo.data.fetch import read
 
 SOURCES: Registry = Registry("data source")
@@ -69,7 +73,8 @@ def digits(*, split: Split = "train") -> Dataset:
     values, labels = load_digits(return_X_y=True)
     images = np.rint(values * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)  # 17 levels, 0..16
     part = slice(0, 1500) if _is_train(split) else slice(1500, None)
-    return Dataset("digits", images=images[part], labels=labels[part].astype(np.int64), classes=CARDS["digits"].classes)
+    classes = DATASETS["digits"].classes
+    return Dataset("digits", images=images[part], labels=labels[part].astype(np.int64), classes=classes)
 
 
 @SOURCES.register
@@ -109,7 +114,7 @@ def folder(*, path: str, size: int | tuple[int, int] | None = None, fit: Fit = "
     """The user's own images of any size, as RGB. Sub-folders that hold images are classes, sorted by name.
 
     `size` and `fit` are those of the spec's data section unless stated here. Each file is fitted as it is read, so that
-    only the final pixels are held. Raises DataError for a missing or empty folder, or a file that is no image.
+    only the final pixels are held. Raises DataError for a missing or empty folder, or a file that is not an image.
     """
     height, width, _ = final_shape(None, size, 3)
     root = Path(path).expanduser()
@@ -138,10 +143,10 @@ def emoji(*, a: Vendor, b: Vendor, split: Split = "train") -> Domains:
 
     No relative of an emoji (skin tone, woman for man) is in another part: what the test pairs show was never seen.
     """
-    describe("emoji", {"a": a, "b": b})
+    half = describe("emoji", {"a": a, "b": b}).splits["train"]  # no relative of a later item is among the first `half`
     of_a, of_b = (replace(_fetched(vendor, split), labels=None, classes=()) for vendor in (a, b))
     if _is_train(split):
-        of_a, of_b = replace(of_a, images=of_a.items[:EMOJI_HALF]), replace(of_b, images=of_b.items[EMOJI_HALF:])
+        of_a, of_b = replace(of_a, images=of_a.items[:half]), replace(of_b, images=of_b.items[half:])
     return Domains("emoji", of_a, of_b, paired=not _is_train(split))
 
 
@@ -150,11 +155,8 @@ def cifar10_pair(*, a: Thing, b: Thing, split: Split = "train") -> Domains:
     """The photographs of two classes of CIFAR-10, 32x32 RGB: 5 000 + 1 000 each."""
     describe("cifar10_pair", {"a": a, "b": b})
     whole = _fetched("cifar10", split)
-
-    def of(thing: Thing) -> Dataset:
-        return Dataset(thing, images=whole.items[whole.labels == THINGS.index(thing)])
-
-    return Domains("cifar10_pair", of(a), of(b))
+    of_a, of_b = (Dataset(c, images=whole.items[whole.labels == whole.classes.index(c)]) for c in (a, b))
+    return Domains("cifar10_pair", of_a, of_b)
 
 
 @SOURCES.register
@@ -166,7 +168,7 @@ def folders(*, a: str, b: str, size: int | tuple[int, int] | None = None, fit: F
 
 
 def _decode(file: Path) -> np.ndarray:
-    """uint8 [H, W, 3] of one of the user's files."""
+    """Read one of the user's files: uint8 [H, W, 3]."""
     try:
         return read_image(file)
     except DataError as error:
@@ -176,11 +178,11 @@ def _decode(file: Path) -> np.ndarray:
 def _fetched(name: str, split: Split) -> Dataset:
     arrays = read(name)
     part = (arrays.x_train, arrays.y_train) if _is_train(split) else (arrays.x_test, arrays.y_test)
-    return Dataset(name, images=part[0], labels=part[1].astype(np.int64), classes=CARDS[name].classes)
+    return Dataset(name, images=part[0], labels=part[1].astype(np.int64), classes=DATASETS[name].classes)
 
 
 def _mixture(name: str, centres: np.ndarray, std: float, samples: int, seed: int, split: Split) -> Dataset:
-    """Samples of an even mixture; splits are independent draws. RandomState, because its stream is frozen for good."""
+    """Draw from an even mixture; splits are independent draws. RandomState, because its stream is frozen for good."""
     if len(centres) < 1 or samples < 1 or std < 0:
         raise DataError(f"data source '{name}': needs at least 1 mode, 1 sample and a std that is not negative")
     random = np.random.RandomState([seed, not _is_train(split)])
@@ -211,14 +213,26 @@ def load_dataset(
     fit: Fit | None = None,
     split: Split | None = None,
 ) -> Dataset | Domains:
-    """The data set `source(**args)` with uint8 images of `size` and `channels`; None keeps the native ones.
+    """Load one split of a data set, with images of the size and the channels that a network is built for.
 
-    `fit` is "pad" unless stated, and "crop" for a folder, where black bars would become part of what is learnt.
-    A source that itself takes `size`, `fit` or `split` (a folder, which fits each file as it reads it) is handed them,
-    unless `args` states its own. Raises DataError for an unknown source or argument, and for data that cannot be had.
+        load_dataset("fashion_mnist", size=32, split="test").images      # uint8 [10000, 32, 32, 1]
+
+    Args:
+        source: Name of the source.
+        args: Its arguments. A source that itself takes `size`, `fit` or `split` (a folder, which fits each file as it
+            reads it) gets those below, unless they are stated here.
+        size: A side, or (height, width), in pixels; None keeps the native one.
+        channels: 1 (grey) or 3 (RGB); None keeps the native ones.
+        fit: How images of another shape are fitted, see `prepare`. By default "pad", and "crop" for a folder, where
+            black bars would be learnt like the rest.
+        split: "train" (the default) or "test".
+
+    Returns:
+        A data set, or two domains.
+
+    Raises:
+        DataError: The source or an argument is unknown, or the data is not available.
     """
-    from zoo.data.dataset import Domains, prepare
-
     try:
         signature = inspect.signature(SOURCES.get(source))
         common = {"size": size, "fit": fit, "split": split}
@@ -229,6 +243,8 @@ def load_dataset(
         raise DataError(f"data source '{source}': {error.args[0]}") from error
     if split == "test" and "split" not in signature.parameters:
         raise DataError(f"data source '{source}' has no test split: point it at other files instead")
-    made = SOURCES.get(source)(**bound)
-    parts = {name: prepare(part, size=size, channels=channels, fit=fit or "pad") for name, part in made.parts.items()}
-    return replace(made, a=parts["a"], b=parts["b"]) if isinstance(made, Domains) else parts[made.field]
+    loaded = SOURCES.get(source)(**bound)
+    options: dict[str, Any] = {"size": size, "channels": channels, "fit": fit or "pad"}
+    if isinstance(loaded, Domains):
+        return replace(loaded, a=prepare(loaded.a, **options), b=prepare(loaded.b, **options))
+    return prepare(loaded, **options)

@@ -14,7 +14,7 @@ from zoo.core.arrays import Array
 from zoo.core.errors import UsageError
 from zoo.core.images import center_crop, padded
 from zoo.core.progress import progress
-from zoo.data.catalogue import CARDS
+from zoo.data.catalogue import DATASETS
 from zoo.data.dataset import Dataset
 from zoo.metrics.networks.judge import CLASSES, FEATURES
 from zoo.metrics.networks.network import FeatureNetwork, inception, judge
@@ -88,10 +88,10 @@ class Subject:
     @property
     def no_reference(self) -> str:
         """Why there is nothing real to hold it against; nothing if there is."""
-        card = CARDS[self.source]
-        if "test" not in card.splits:
+        info = DATASETS[self.source]
+        if "test" not in info.splits:
             return "its data are folders of the trainer's own; there is no test split"
-        if self.kind == "translation" and not card.paired:
+        if self.kind == "translation" and not info.paired:
             return f"its data '{self.source}' has no pairs to hold a translation against"
         if not self.full_size:
             made, whole = self.manifest.outputs[0].shape[1:3], self.recipe.fields["image"][:2]
@@ -101,7 +101,7 @@ class Subject:
     @property
     def reference_count(self) -> int:
         """How many real items of the test split there are."""
-        return CARDS[self.source].splits.get("test", 0)
+        return DATASETS[self.source].splits.get("test", 0)
 
     def real(self, split: Any = "test") -> Any:
         """The real data as its spec prepares them. Raises UsageError where there is none to hold it against."""
@@ -135,7 +135,7 @@ class Subject:
     @property
     def crop(self) -> tuple[int, int] | None:
         """The size of the images without the border that was padded on; None where there is none."""
-        native, section = CARDS[self.source].shape, self.recipe.sections.data
+        native, section = DATASETS[self.source].shape, self.recipe.sections.data
         if native is None or len(native) != 3 or section is None or section.fit not in (None, "pad"):
             return None
         height, width = map(int, self.manifest.outputs[0].shape[1:3])
