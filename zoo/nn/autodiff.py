@@ -1,7 +1,8 @@
-"""Gradients: the only module that knows which backend computes.
+"""Gradients on TensorFlow, JAX and PyTorch: the only module that depends on the backend.
 
-Every function runs inside a `keras.StatelessScope`: variables are read from, and written to, an overlay, and nothing
-changes until the caller decides what to keep. So a phase can pass another player's batch norm without moving it.
+Every differentiated function runs inside a `keras.StatelessScope`: variables are read from, and written to, an overlay,
+and no variable changes until the caller decides what to keep. So a phase can run another player's batch norm without
+moving its statistics.
 """
 
 from __future__ import annotations
@@ -14,29 +15,35 @@ from keras.src.backend.common.stateless_scope import get_stateless_scope
 
 from zoo.core.errors import UsageError
 
-Tensor = Any
+Tensor = Any  # of the backend
 Function = Callable[[], tuple[Tensor, dict[str, Tensor]]]
 
 
 class Gradient(NamedTuple):
-    """What a differentiated call gives: value, extras by name, gradients, and the values that it gave to variables."""
+    """The result of `value_and_grad`: the value, its gradients, and what the call assigned to variables."""
 
-    value: Tensor
+    value: Tensor  # scalar
     extras: dict[str, Tensor]
-    gradients: list[Tensor]
-    updates: dict[int, Tensor]  # by id(variable)
+    gradients: list[Tensor]  # of the shapes of the variables, in their order
+    updates: dict[int, Tensor]  # assigned values by id(variable): moving statistics, seeds
 
     def keep(self, variables: Iterable[keras.Variable]) -> None:
-        """Write the call's side effects on `variables` (moving statistics, seeds) back; all others are dropped."""
+        """Write the call's assignments to `variables` into them; those to all other variables are dropped."""
         for variable in variables:
             if id(variable) in self.updates:
                 variable.assign(self.updates[id(variable)])
 
 
 def overlay(pairs: Iterable[tuple[keras.Variable, Tensor]]) -> keras.StatelessScope:
-    """A scope in which each variable has the tensor as its value, over whatever scope is open.
+    """Return a scope in which each variable has the tensor as its value, on top of the scope that is open.
 
-    Keras's scopes do not look through to the one outside; an inner one would read the stored values.
+    A plain `StatelessScope` inside another one reads the stored values, not those of the outer scope; this one does.
+
+    Args:
+        pairs: Variables with the tensors, of their shapes, that take the place of their values.
+
+    Returns:
+        A context manager; its `get_current_value(variable)` gives what was assigned inside, or None.
     """
     outer = get_stateless_scope()
     scope = keras.StatelessScope(state_mapping=list(pairs))
@@ -46,9 +53,18 @@ def overlay(pairs: Iterable[tuple[keras.Variable, Tensor]]) -> keras.StatelessSc
 
 
 def value_and_grad(function: Function, variables: Sequence[keras.Variable]) -> Gradient:
-    """Call `function` -> (scalar, extras) and differentiate the scalar by `variables`.
+    """Call a function and differentiate its scalar by variables. Nested calls give gradients of gradients.
 
-    Nested calls give gradients of gradients. Raises UsageError for a backend without gradients.
+    Args:
+        function: Takes nothing; returns (scalar, extras), extras being further tensors by name.
+        variables: What to differentiate by; everything else is a constant.
+
+    Returns:
+        The value, the extras, a gradient for each variable (zeros where it has no influence), and what the call
+        assigned to variables, which is not written to them; see `Gradient.keep`.
+
+    Raises:
+        UsageError: For a backend without gradients.
     """
     backend = keras.backend.backend()
     if backend not in _BACKENDS:
@@ -57,12 +73,21 @@ def value_and_grad(function: Function, variables: Sequence[keras.Variable]) -> G
 
 
 def input_gradient(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
-    """d function(tensor) / d tensor, of the tensor's shape; `function` returns a scalar.
+    """Return d function(tensor) / d tensor, of the tensor's shape; `function` returns a scalar.
 
     It can be differentiated again by the weights, as gradient penalties need (Gulrajani et al. 2017, algorithm 1). What
-    the call does to variables is dropped: no statistics are kept of examples that are neither real nor fake.
+    the call assigns to variables is dropped: no statistics are kept of examples that are neither real nor fake.
     """
     return _INPUT_GRADIENTS[keras.backend.backend()](function, tensor)
+
+
+def accelerators() -> list[str]:
+    """Return the devices that the backend computes on besides the CPU, such as ['gpu:0']."""
+    if keras.backend.backend() == "torch":  # Keras lists no devices there
+        import torch
+
+        return [f"gpu:{number}" for number in range(torch.cuda.device_count())]
+    return [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
 
 
 def _scalar(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
@@ -73,7 +98,7 @@ def _scalar(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
 def _call(
     function: Function, variables: list[keras.Variable], tensors: list[Tensor]
 ) -> tuple[Tensor, Any, dict[int, Tensor]]:
-    """The function with `tensors` in place of the variables: value, extras, and what it assigned."""
+    """Call the function with `tensors` in place of the variables: value, extras, and what it assigned."""
     with overlay(zip(variables, tensors, strict=True)) as scope:
         before = dict(scope.state_mapping)
         value, extras = function()
@@ -139,15 +164,6 @@ def _torch_input(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor
         x = tensor if tensor.requires_grad else tensor.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(_scalar(function, x), x, create_graph=True, materialize_grads=True)
     return gradient
-
-
-def accelerators() -> list[str]:
-    """What the backend computes on besides the CPU, such as ['gpu:0']."""
-    if keras.backend.backend() == "torch":  # Keras lists no devices there
-        import torch
-
-        return [f"gpu:{number}" for number in range(torch.cuda.device_count())]
-    return [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
 
 
 _BACKENDS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}

@@ -1,7 +1,9 @@
-"""Batch norm at inference is an affine map: it is folded into the layer before it, so that no artifact contains one.
+"""Batch norm for export: its statistics are measured again, and it is folded into the layer before it.
 
-gamma * (W x + b - mean) / sqrt(var + epsilon) + beta  =  (s W) x + (s (b - mean) + beta)
-s = gamma / sqrt(var + epsilon)
+At inference it is an affine map, so that no artifact contains one:
+
+    gamma * (W x + b - mean) / sqrt(var + epsilon) + beta  =  (s W) x + (s (b - mean) + beta)
+    s = gamma / sqrt(var + epsilon)
 """
 
 from __future__ import annotations
@@ -22,10 +24,14 @@ _OUTPUT_AXIS = {"Dense": -1, "Conv2D": -1, "Conv2DTranspose": -2}
 
 
 def averaged_statistics(network: keras.Model, batches: list[dict[str, Array]]) -> None:
-    """Replace the moving statistics of every batch norm by their means over `batches` of inputs, in training mode.
+    """Replace the moving statistics of every batch norm by the means of the batch statistics over `batches`.
 
-    The moving averages of training belong to weights that were moving (and to none at all for averaged weights); these
-    belong to the weights at hand.
+    The moving averages of a training belong to weights that were changing, and for averaged weights to no weights at
+    all; these belong to the present weights, which stay as they are.
+
+    Args:
+        network: The network, which is changed in place.
+        batches: Inputs by name, each batch passed once in training mode; with no batches nothing changes.
     """
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     if not norms or not batches:
@@ -34,7 +40,7 @@ def averaged_statistics(network: keras.Model, batches: list[dict[str, Array]]) -
     totals = [[np.zeros(norm.moving_mean.shape), np.zeros(norm.moving_variance.shape)] for norm in norms]
     try:
         for norm in norms:
-            norm.momentum = 0.0  # moving = this batch
+            norm.momentum = 0.0  # the moving statistics become those of each batch
         for batch in batches:
             network(batch, training=True)
             for norm, total in zip(norms, totals, strict=True):
@@ -49,9 +55,17 @@ def averaged_statistics(network: keras.Model, batches: list[dict[str, Array]]) -
 
 
 def folded(plan: Plan, network: keras.Model, layers: dict[str, keras.layers.Layer] | None = None) -> keras.Model:
-    """A network that computes what `network` computes at inference, without batch norm. Weights in float32.
+    """Return a network that computes what `network` computes at inference, without batch norm.
 
-    `layers`, by name, stand in the place of those of the plan, with weights of the same shapes.
+    A batch norm that cannot be folded into the layer before it becomes a Rescaling layer.
+
+    Args:
+        plan: The plan of the network.
+        network: The network, which stays as it is.
+        layers: Layers by name that replace those of the plan, with weights of the same shapes.
+
+    Returns:
+        A new network of the same name, inputs and output, with float32 weights.
     """
     steps = {step.output: step for step in plan.steps}
     weights = {step.output: _weights(network, step) for step in plan.steps}
@@ -61,14 +75,12 @@ def folded(plan: Plan, network: keras.Model, layers: dict[str, keras.layers.Laye
             linear = _linear_before(step, plan)
             if linear is None:
                 axis = step.args.get("axis", -1)
-                shape = [1] * len(step.cost.shape)
-                shape[axis if axis < 0 else axis - 1] = -1
+                shape = _along(axis if axis < 0 else axis - 1, len(step.cost.shape))
                 args = {"scale": scale.reshape(shape).tolist(), "offset": shift.reshape(shape).tolist()}
                 steps[step.output] = dataclasses.replace(step, layer="Rescaling", args=args)
             else:
-                steps[linear.output] = dataclasses.replace(
-                    steps[linear.output], args={**steps[linear.output].args, "use_bias": True}
-                )
+                args = {**steps[linear.output].args, "use_bias": True}
+                steps[linear.output] = dataclasses.replace(steps[linear.output], args=args)
                 weights[linear.output] = _merged(linear, weights[linear.output], (scale, shift))
                 steps[step.output] = dataclasses.replace(step, layer="Identity", args={})
             weights[step.output] = []
@@ -83,8 +95,15 @@ def _weights(network: keras.Model, step: LayerCall) -> list[Array]:
     return [np.asarray(w) for w in network.get_layer(networks.layer_name(step)).get_weights()]
 
 
+def _along(axis: int, rank: int) -> list[int]:
+    """Return the shape that broadcasts a vector along one axis of an array of this rank."""
+    shape = [1] * rank
+    shape[axis] = -1
+    return shape
+
+
 def _affine(step: LayerCall, network: keras.Model) -> Affine:
-    """Scale and shift [C] of a batch norm, computed in float64."""
+    """Compute scale and shift [C] of a batch norm in float64."""
     norm = network.get_layer(networks.layer_name(step))
     mean, variance = (np.asarray(v.value, "float64") for v in (norm.moving_mean, norm.moving_variance))
     gamma = np.asarray(norm.gamma.value, "float64") if norm.scale else np.ones_like(mean)
@@ -94,14 +113,17 @@ def _affine(step: LayerCall, network: keras.Model) -> Affine:
 
 
 def _linear_before(norm: LayerCall, plan: Plan) -> LayerCall | None:
-    """The layer that can take the batch norm in: linear, with no one else listening, and channels last all the way."""
+    """Return the layer that a batch norm can be folded into, or None.
+
+    It is linear, nothing else uses its output, and between the two the channels stay last and unmixed.
+    """
     channels = norm.cost.shape[-1]
     if norm.args.get("axis", -1) not in (-1, len(norm.cost.shape)):
         return None
     producers = {step.output: step for step in plan.steps}
-    at = norm
-    while len([s for s in plan.steps if at.inputs[0] in s.inputs]) == 1 and at.inputs[0] != plan.output:
-        before = producers.get(at.inputs[0])
+    step = norm
+    while len([s for s in plan.steps if step.inputs[0] in s.inputs]) == 1 and step.inputs[0] != plan.output:
+        before = producers.get(step.inputs[0])
         if before is None:
             return None
         if before.layer in _LINEAR:
@@ -109,19 +131,17 @@ def _linear_before(norm: LayerCall, plan: Plan) -> LayerCall | None:
             return before if fits else None
         if before.layer not in ("Reshape", "Identity") or before.cost.shape[-1] != channels:
             return None
-        at = before
+        step = before
     return None
 
 
 def _merged(linear: LayerCall, weights: list[Array], affine: Affine) -> list[Array]:
-    """[kernel, bias] of the linear layer with the affine map inside.
+    """Return [kernel, bias] of the linear layer, multiplied by the scale and shifted.
 
-    A dense layer that is reshaped to [h, w, C] has h * w units per channel, the channel counting fastest.
+    A dense layer that is reshaped to [h, w, C] has h * w units per channel, the channel varying fastest.
     """
     kernel, bias = weights if len(weights) == 2 else (weights[0], np.zeros(linear.cost.shape[-1]))
     scale, shift = (np.tile(a, bias.size // a.size) for a in affine)
-    axis = _OUTPUT_AXIS[linear.layer]
-    shape = [1] * kernel.ndim
-    shape[axis] = -1
-    merged = kernel.astype("float64") * scale.reshape(shape), bias.astype("float64") * scale + shift
+    along_outputs = scale.reshape(_along(_OUTPUT_AXIS[linear.layer], kernel.ndim))
+    merged = kernel.astype("float64") * along_outputs, bias.astype("float64") * scale + shift
     return [part.astype("float32") for part in merged]

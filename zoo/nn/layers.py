@@ -1,8 +1,7 @@
-"""The zoo's own layers: what GAN papers need and Keras does not have. Images are [B, H, W, C].
+"""Layers and initialisers that GAN papers need and Keras does not have. Images are [B, H, W, C].
 
-A layer here is part of the spec language once `zoo/spec/shapes.py` has its rule.
-
-Weight initialisers beyond Keras's own.
+A layer is part of the spec language once it is registered here and `zoo/spec/shapes.py` has its shape rule; an
+initialiser, once it is registered. The arguments of the constructor are those of the spec.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from zoo.core.registry import Registry
 from zoo.spec.types import NonNegativeFloat, PositiveFloat, PositiveInt
 
 LAYERS: Registry[type[keras.Layer]] = Registry("layer")
+INITIALIZERS: Registry[type[keras.initializers.Initializer]] = Registry("initializer")
 Size = int | tuple[int, int]
 SQRT_2 = math.sqrt(2)  # He's gain for (leaky) ReLU
 
@@ -182,11 +182,11 @@ class EqualizedConv2D(keras.layers.Layer):
 
 
 class _Spectral(keras.layers.Layer):
-    """Miyato et al. 2018, eq. 8 and algorithm 1: a Keras layer that computes with W / sigma(W), the raw W kept and
-    trained. Its arguments are those of the Keras layer.
+    """Miyato et al. 2018, eq. 8 and algorithm 1: a Keras layer that computes with W / sigma(W); the raw W is trained.
 
-    W is the matrix [everything else, out]. `u` [out] is not trained: every training pass moves it by one power
-    iteration, and no other pass does. The gradient flows through sigma = |u W v|, u and v taken as constants.
+    A subclass adds the Keras layer, whose arguments it takes, and `linear(x, kernel)`. W is the matrix [everything
+    else, out]. `u` [out] is not trained: every training pass moves it by one power iteration, and no other pass does.
+    The gradient flows through sigma = |u W v|, with u and v as constants.
     """
 
     def build(self, input_shape: tuple[int, ...]) -> None:
@@ -198,7 +198,7 @@ class _Spectral(keras.layers.Layer):
         return self.activation(y + self.bias if self.use_bias else y)
 
     def sigma(self, *, training: bool) -> Any:
-        """The largest singular value of W, as far as the power iteration has come; a scalar."""
+        """Return the estimate of the largest singular value of W after one more power iteration; a scalar."""
         w = ops.reshape(self.kernel, (-1, self.kernel.shape[-1]))  # [in, out]
         constant = ops.stop_gradient(w)
         v = _unit(ops.matmul(constant, self.u))  # [in]
@@ -268,15 +268,12 @@ def _unit(x: Any) -> Any:
     return x / (ops.norm(x) + 1e-12)
 
 
-INITIALIZERS: Registry[type[keras.initializers.Initializer]] = Registry("initializer")
-
-
 @INITIALIZERS.register
 @keras.saving.register_keras_serializable("zoo")
 class PixelMarginals(keras.initializers.Initializer):
     """The output bias of Goodfellow et al. 2014 (authors' code): the logit of each pixel's mean over the data.
 
-    It is zero until `apply_data` has seen the data, because a network is built before any data is read.
+    It is zero until `initialize_from_data` sets it, because networks are built before any data is read.
     """
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
@@ -287,13 +284,20 @@ class PixelMarginals(keras.initializers.Initializer):
 
 
 def initialize_from_data(network: keras.Model, mean: np.ndarray) -> None:
-    """Fill the biases that wait for data. `mean`: the mean example in [0, 1], of any shape with the bias's size."""
+    """Set every bias whose initialiser is `PixelMarginals` to the logits of the mean example.
+
+    Args:
+        network: The network, which is changed in place.
+        mean: The mean example in [0, 1], of any shape with as many numbers as the bias has.
+
+    Raises:
+        SpecError: Where a bias is of another size.
+    """
     for layer in network.layers:
         if isinstance(getattr(layer, "bias_initializer", None), PixelMarginals):
             if tuple(layer.bias.shape) != (mean.size,):
-                text = (
+                raise SpecError(
                     f"PixelMarginals needs one bias per pixel ({mean.size}), '{layer.name}' has {layer.bias.shape[0]}"
                 )
-                raise SpecError(text)
-            p = np.clip(np.asarray(mean, "float64").reshape(-1), 1e-4, 1 - 1e-4)  # a pixel that is always black
+            p = np.clip(np.asarray(mean, "float64").reshape(-1), 1e-4, 1 - 1e-4)  # some pixels are black in all images
             layer.bias.assign(np.log(p / (1 - p)).astype("float32"))

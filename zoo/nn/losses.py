@@ -1,34 +1,32 @@
-"""Adversarial losses as pure functions of logits. Both results are MINIMISED, each by its own player.
+"""Adversarial losses and penalties: pure functions that return scalars to be MINIMISED, each by its own player.
 
-Logits have any shape [B, ...]; every loss is a mean over all of it.
+`LOSSES` builds an `Adversarial` from the arguments of a spec: one function for D, one for G. They take logits of any
+shape [B, ...], D's raw outputs, and are means over all of it.
 
-What is added to an adversarial loss: pure functions of a critic and of what it was shown.
-
-A penalty of D is made from its knobs and then asked once per update with a `Meeting`; its value is minimised by D.
+`PENALTIES` builds the terms that are added to D's loss: functions of a `CriticBatch`, once per update of D.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from keras import ops
 
 from zoo.core.registry import Registry
-from zoo.nn.autodiff import input_gradient
+from zoo.nn.autodiff import Tensor, input_gradient
 from zoo.spec.types import NonNegativeFloat, PositiveFloat
-
-Tensor = Any
 
 
 class Adversarial(NamedTuple):
-    """A game: what D makes of real and fake logits, what G makes of fake ones. Scalars.
+    """The two losses of a game, scalars.
 
-    In a zero-sum game G's loss is minus D's, up to what G cannot move: the saddle point problem that is unrolled.
+    In a zero-sum game G's loss is minus D's, up to terms that do not depend on G: the saddle point problem that
+    `unrolled` plays.
     """
 
-    discriminator: Callable[[Tensor, Tensor], Tensor]
-    generator: Callable[[Tensor], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]  # of real and of fake logits
+    generator: Callable[[Tensor], Tensor]  # of fake logits
     zero_sum: bool = False
 
 
@@ -91,11 +89,11 @@ def hinge() -> Adversarial:
 
 
 class CriticBatch(NamedTuple):
-    """One update of D: the critic as a function of images, what it was shown [B, ...], and what it said."""
+    """Inputs of a penalty in one update of D: the critic, the real and the fake batch, and their logits."""
 
     critic: Callable[[Tensor], Tensor]
-    real: Tensor
-    fake: Tensor
+    real: Tensor  # [B, ...]
+    fake: Tensor  # [B, ...]
     real_logits: Tensor
     fake_logits: Tensor
     epsilon: Tensor  # [B, 1] uniform in [0, 1): a number for each example
@@ -119,10 +117,11 @@ def gradient_penalty(
     2017 for CIFAR-10 (750). `one_sided` spares slopes below the target (section 5 of the paper found no difference).
     """
 
-    def penalty(met: CriticBatch) -> Tensor:
-        epsilon = ops.reshape(met.epsilon, (-1,) + (1,) * (len(met.real.shape) - 1))  # [B, 1, ...]
-        x = {"between": epsilon * met.real + (1.0 - epsilon) * met.fake, "real": met.real, "fake": met.fake}[at]
-        excess = slopes(met.critic, x) - target  # [B]
+    def penalty(batch: CriticBatch) -> Tensor:
+        real, fake = batch.real, batch.fake
+        epsilon = ops.reshape(batch.epsilon, (-1,) + (1,) * (len(real.shape) - 1))  # [B, 1, ...]
+        x = {"between": epsilon * real + (1.0 - epsilon) * fake, "real": real, "fake": fake}[at]
+        excess = slopes(batch.critic, x) - target  # [B]
         excess = ops.relu(excess) if one_sided else excess
         return weight * ops.mean(ops.square(excess)) / target**2
 
@@ -132,22 +131,32 @@ def gradient_penalty(
 @PENALTIES.register
 def r1(*, weight: PositiveFloat = 10.0) -> Penalty:
     """Mescheder et al. 2018, eq. 9: weight / 2 * E ||d D(x) / d x||^2 at real x: the squared norm, of the logits."""
-    return lambda met: 0.5 * weight * ops.mean(ops.square(slopes(met.critic, met.real)))
+    return lambda batch: 0.5 * weight * ops.mean(ops.square(slopes(batch.critic, batch.real)))
 
 
 @PENALTIES.register
 def drift(*, weight: NonNegativeFloat = 0.001) -> Penalty:
     """Karras et al. 2017, appendix A.1: weight * E D(x)^2 of real x alone, so that the critic stays near zero."""
-    return lambda met: weight * ops.mean(ops.square(met.real_logits))
+    return lambda batch: weight * ops.mean(ops.square(batch.real_logits))
 
 
 def slopes(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """||d D(x) / d x||_2 of every example [B]. D must treat examples apart: no batch norm."""
+    """Return ||d D(x) / d x||_2 of every example, [B]. D must treat examples independently: no batch norm."""
     gradient = input_gradient(lambda images: ops.sum(critic(images)), x)
     squares = ops.sum(ops.square(gradient), axis=tuple(range(1, len(x.shape))))
     return ops.sqrt(squares + 1e-12)  # the square root has no slope at zero
 
 
 def distance(x: Tensor, y: Tensor) -> Tensor:
-    """Mean absolute difference: the L1 of cycle consistency and identity (Zhu et al. 2017, eq. 2 and section 5.2)."""
+    """Return the mean absolute difference: the L1 of cycle consistency and identity in CycleGAN.
+
+    Zhu et al. 2017, eq. 2 and section 5.2.
+
+    Args:
+        x: A tensor of any shape.
+        y: A tensor of the same shape.
+
+    Returns:
+        A scalar.
+    """
     return ops.mean(ops.abs(x - y))

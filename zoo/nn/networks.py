@@ -1,4 +1,4 @@
-"""Checked plans -> Keras models. A Keras error is told with the place in the spec that caused it."""
+"""Checked plans -> Keras models. An error of Keras is reported with the place in the spec that caused it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ from zoo.spec.types import Part
 
 
 def build(plan: Plan, *, name: str | None = None, layers: dict[str, keras.layers.Layer] | None = None) -> keras.Model:
-    """The network of a plan: inputs and output carry the names of the spec. Fresh weights from Keras's random seed.
+    """Build the network of a plan, with fresh weights that follow from Keras's random seed.
 
-    `layers` are layers by name that other networks have too: they are shared, and new ones join them.
+    Args:
+        plan: The checked plan.
+        name: The network's name; by default that of the plan.
+        layers: Layers by `layer_name` that are shared with other networks; new ones are added to it.
 
-    Raises SpecError with file:line:column when Keras refuses a layer.
+    Returns:
+        A model from a dict of inputs [B, ...] to {plan.output_name: output}.
+
+    Raises:
+        SpecError: With file:line:column, when Keras refuses a layer.
     """
-    # a label is a class id [B]; everything else is a float
-    tensors: dict[int, Any] = {
+    tensors: dict[int, Any] = {  # a label is a class id [B]; everything else is a float
         number: keras.Input(shape=shape, name=name, dtype=keras.config.floatx() if shape else "int64")
         for number, (name, shape) in enumerate(plan.inputs.items())
     }
@@ -30,10 +36,10 @@ def build(plan: Plan, *, name: str | None = None, layers: dict[str, keras.layers
     for step in plan.steps:
         sources = [tensors[i] for i in step.inputs]
         try:
-            name_of_layer = layer_name(step)
-            if name_of_layer not in layers:
-                layers[name_of_layer] = _layer(step)
-            tensors[step.output] = layers[name_of_layer](sources if len(sources) > 1 else sources[0])
+            key = layer_name(step)
+            if key not in layers:
+                layers[key] = _layer(step)
+            tensors[step.output] = layers[key](sources if len(sources) > 1 else sources[0])
         except (ValueError, TypeError, ArithmeticError) as error:
             reason = " ".join(str(error).split())
             raise SpecError(f"{step.place}: {step.where}: Keras refuses it: {reason}") from error
@@ -41,12 +47,26 @@ def build(plan: Plan, *, name: str | None = None, layers: dict[str, keras.layers
 
 
 def build_all(plans: Mapping[str, Plan]) -> dict[str, keras.Model]:
-    """Every network of a spec, in its order."""
+    """Build every network of a spec.
+
+    Args:
+        plans: The plans by name.
+
+    Returns:
+        The networks by name, in the order of the plans.
+    """
     return {name: build(plan) for name, plan in plans.items()}
 
 
 def layer_name(step: LayerCall) -> str:
-    """The name of a step's Keras layer, such as conv2d_3."""
+    """Return the name of the Keras layer of a layer call.
+
+    Args:
+        step: The layer call of a plan.
+
+    Returns:
+        A name that is unique in its network, such as conv2d_3.
+    """
     return f"{step.layer.lower()}_{step.output}"
 
 

@@ -1,4 +1,7 @@
-"""Optimizers and what changes while they run: schedules are functions of the number of updates, never of epochs."""
+"""Optimizers, schedules of their numbers, and pure updates to differentiate through.
+
+Schedules are functions of the number of updates, never of epochs.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ SCHEDULES: Registry[Callable[..., Schedule]] = Registry("schedule")
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A number that depends on the count of updates (a scalar tensor)."""
+    """A number that is a function of the count of updates, a scalar tensor."""
 
     def __init__(self, value: Callable[[Any], Any]) -> None:
         self.value = value
@@ -60,7 +63,14 @@ class MomentumSGD(keras.optimizers.SGD):
 
 
 def make(part: Part) -> keras.optimizers.Optimizer:
-    """The optimizer that a spec names: `Adam: {learning_rate: 2.0e-4, beta_1: 0.5}`."""
+    """Build the optimizer that a spec names.
+
+    Args:
+        part: Name and arguments, such as `Adam: {learning_rate: 2.0e-4, beta_1: 0.5}`; a number may be a schedule.
+
+    Returns:
+        A Keras optimizer without state as yet.
+    """
     args = {key: _scheduled(value) for key, value in part.args.items()}
     if part.name == "SGD" and isinstance(args.get("momentum"), Schedule):
         return MomentumSGD(**args)
@@ -68,10 +78,10 @@ def make(part: Part) -> keras.optimizers.Optimizer:
 
 
 class Unrolled:
-    """An optimizer's updates as pure functions of tensors, through which one can differentiate (Metz et al. 2016).
+    """Updates of SGD or Adam as pure functions of tensors, to differentiate through them (Metz et al. 2016).
 
-    It goes on from the state of `optimizer` (moments, count of updates) and leaves it where it is: Keras's own
-    `stateless_apply` does not run on TensorFlow. SGD and Adam, in Keras's arithmetic.
+    They continue from the state of `optimizer` (moments, count of updates) and do not change it, in Keras's arithmetic.
+    Keras's own `stateless_apply` does not run on TensorFlow.
     """
 
     def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
@@ -81,15 +91,18 @@ class Unrolled:
             raise UsageError(f"only SGD and Adam can be unrolled, received {type(optimizer).__name__}{amsgrad}")
         self.optimizer = optimizer
         self.updates = ops.cast(optimizer.iterations, "float32")
-        kinds = (optimizer._momentums, optimizer._velocities) if self._is_adam else (_velocities(optimizer),)
-        self.moments = [[ops.convert_to_tensor(variable) for variable in kind] for kind in kinds]
+        if self._is_adam:
+            moments = [optimizer._momentums, optimizer._velocities]
+        else:
+            moments = [optimizer.momentums if optimizer.momentum != 0 else []]
+        self.moments = [[ops.convert_to_tensor(variable) for variable in variables] for variables in moments]
 
     @property
     def _is_adam(self) -> bool:
         return isinstance(self.optimizer, keras.optimizers.Adam)
 
     def step(self, values: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
-        """The weights after one more update."""
+        """Return the weights after one more update: `values` and `gradients` are tensors, in the variables' order."""
         rule = self._adam if self._is_adam else self._sgd
         moved = [rule(i, value, gradient) for i, (value, gradient) in enumerate(zip(values, gradients, strict=True))]
         self.updates = self.updates + 1.0
@@ -118,10 +131,6 @@ class Unrolled:
         m = ops.cast(self.optimizer.schedule(self.updates) if scheduled else self.optimizer.momentum, value.dtype)
         velocities[i] = m * velocities[i] - step
         return value + (m * velocities[i] - step if self.optimizer.nesterov else velocities[i])
-
-
-def _velocities(optimizer: keras.optimizers.SGD) -> list[keras.Variable]:
-    return optimizer.momentums if optimizer.momentum != 0 else []
 
 
 def _scheduled(value: Any) -> Any:
