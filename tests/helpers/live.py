@@ -11,6 +11,7 @@ import threading
 import time
 
 import onnx_nets as nets
+from cases import GOOD, INFER
 
 from zoo.serve import server
 from zoo.serve.app import create_app
@@ -31,7 +32,7 @@ class Live:
         self._models = []
 
     def __enter__(self):
-        self._listener = server._listen("127.0.0.1", 0)
+        self._listener = server.listen("127.0.0.1", 0)
         self.port = self._listener.getsockname()[1]
         self.server = server.Server(self.app, self.settings, self._models.extend)
         self._thread = threading.Thread(target=lambda: self.server.run(sockets=[self._listener]), daemon=True)
@@ -54,31 +55,30 @@ class Live:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def ask(self, method, path, body=None, headers=None, *, connection=None):
-        """(status, headers, body); JSON for a body that is no bytes."""
+        """Send a request; a body that is not bytes becomes JSON. Returns (status, headers, body)."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
-        with (
-            contextlib.closing(connection or self.connect())
-            if connection is None
-            else contextlib.nullcontext(connection) as line
-        ):
+        with contextlib.nullcontext(connection) if connection else contextlib.closing(self.connect()) as line:
             line.request(method, path, body, headers or {})
             answer = line.getresponse()
             return answer.status, answer.headers, answer.read()
 
-    def raw(self, *pieces, pause=0.0, wait=True):
-        """What comes back for bytes that may be no HTTP at all, until the server closes or the answer is whole."""
+    def metric(self, name):
+        """The value of a gauge or counter of GET /metrics."""
+        text = self.ask("GET", "/metrics")[2].decode()
+        return float(re.search(rf"^{re.escape(name)} (.+)$", text, re.MULTILINE)[1])
+
+    def raw(self, *pieces, pause=0.0):
+        """Send bytes, which need not be HTTP. Returns one answer, or as much as comes until the server closes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as line:
             for piece in pieces:
                 line.sendall(piece)
                 time.sleep(pause)
-            if not wait:
-                return b""
             return read_answer(line)
 
 
 def read_answer(line):
-    """One HTTP answer from a socket, headers and body; what there is, if the server closes before that."""
+    """Read one HTTP answer from a socket, headers and body, or as much as comes until the server closes."""
     data, whole = bytearray(), None
     while whole is None or len(data) < whole:
         try:
@@ -106,13 +106,34 @@ def until(condition, seconds=60):
 
 
 def one_line(body):
-    """The text of an error, which is one line without a word about the inside of the server."""
+    """Return the text of an error. It must be one line that reveals nothing about the inside of the server."""
     keys = json.loads(body)
     assert list(keys) == ["error"], keys
-    text = keys["error"]
+    return presentable(keys["error"])
+
+
+def presentable(text):
     assert text and "\n" not in text and len(text) < 600, text
     assert not LEAKS.search(text), text
     return text
+
+
+def goes_on(server, connection):
+    """Check that a good request succeeds on `connection` and on a new one."""
+    for line in (connection, None):
+        code, _, body = server.ask("POST", INFER, GOOD, connection=line)
+        assert code == 200 and json.loads(body)["outputs"][0]["shape"] == [1, 8, 8, 3]
+
+
+def refuses(server, match, *request, codes=range(400, 500), **more):
+    """Check that a request is answered with an error that `match` finds, and that the server goes on."""
+    connection = server.connect()
+    code, headers, body = server.ask(*request, connection=connection, **more)
+    text = one_line(body)
+    assert code in codes and re.search(match, text), (code, text)
+    assert headers["content-type"] == "application/json" and "server" not in headers
+    goes_on(server, connection)
+    connection.close()
 
 
 def save_all(folder):
@@ -120,6 +141,6 @@ def save_all(folder):
     nets.save(folder / "tiny", nets.images(), nets.describe())
     nets.save(folder / "fashion", nets.images(label=True), nets.describe(nets.Z, nets.LABEL, name="fashion"))
     nets.save(folder / "points", nets.points(), nets.describe_points())
-    facts = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
-    nets.save_several(folder / "photos", [nets.negative(), nets.negative()], facts)
+    manifests = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
+    nets.save_several(folder / "photos", [nets.negative(), nets.negative()], manifests)
     return folder

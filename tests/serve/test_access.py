@@ -1,4 +1,4 @@
-"""Who may ask, what is logged, what is counted, what every answer says to a browser."""
+"""The API key, the access log, the metrics, and the headers for browsers."""
 
 import json
 import logging
@@ -23,12 +23,12 @@ def locked(folder):
 
 
 @pytest.mark.parametrize("path", OPEN)
-def test_what_needs_no_key(locked, path):
+def test_paths_without_a_key(locked, path):
     assert locked.ask("GET", path)[0] in (200, 307)
 
 
 @pytest.mark.parametrize("path", SHUT)
-def test_what_needs_the_key(locked, path):
+def test_paths_with_a_key(locked, path):
     for value in (None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {KEY}", KEY, f"Bearer {KEY}x"):
         headers = {} if value is None else {"Authorization": value.encode()}
         code, received, body = locked.ask("GET", path, headers=headers)
@@ -38,7 +38,7 @@ def test_what_needs_the_key(locked, path):
         assert locked.ask("GET", path, headers={"Authorization": f"{kind} {KEY}".encode()})[0] in (200, 404)
 
 
-def test_who_has_no_key_sends_no_body(locked):
+def test_a_client_without_a_key_sends_no_body(locked):
     """The answer does not wait for 16 MB."""
     request = b"POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n"
     assert status(locked.raw(request)) == 401
@@ -71,7 +71,7 @@ def test_one_line_for_each_request(server, caplog):
         ("POST", "200"),
     ]
     assert found[1][1] == "/models/a%0a2026-01-01%20forged" and len(found[2][1]) == 200
-    assert "0.25" not in caplog.text  # what is asked is nobody's business
+    assert "0.25" not in caplog.text  # requests are private
 
 
 def test_counters(folder):
@@ -100,7 +100,7 @@ def test_counters(folder):
     assert "stranger" not in text
 
 
-def test_what_a_browser_is_told(server):
+def test_headers_for_browsers(server):
     for path in ("/models", "/nothing", "/docs"):
         _, headers, _ = server.ask("GET", path)
         policy = headers["content-security-policy"]

@@ -1,4 +1,4 @@
-"""The application as other servers get it, and what can be switched on."""
+"""The application as other servers run it, and its settings."""
 
 import asyncio
 import shutil

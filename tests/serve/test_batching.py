@@ -1,4 +1,4 @@
-"""Merging, slicing, turns: with a network that waits until it is told to go on, so that no clock decides."""
+"""Merging, cutting and turns, with a network that waits for the test to go on, so that no clock decides."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from zoo.serve.batching import Batcher, Pace
+from zoo.serve.batching import Batcher, CostEstimate
 from zoo.serve.settings import Settings
 
 
@@ -29,10 +29,10 @@ class Net:
         return 2 * z + 1
 
 
-class Steady(Pace):
-    """Learns nothing: how long a test takes changes no batch."""
+class Steady(CostEstimate):
+    """Never updated: how long a test takes changes no batch."""
 
-    def learn(self, numbers, seconds):
+    def update(self, numbers, seconds):
         pass
 
 
@@ -40,16 +40,16 @@ def rows(n, start=0, width=2):
     return np.arange(start, start + n * width, dtype=np.float32).reshape(n, width)
 
 
-def batched(play, *, workers=1, most=8, least=1, pace=1e-9, **limits):
+def batched(play, *, workers=1, max_batch=8, min_batch=1, cost=1e-9, **limits):
     """Run `play(batcher, net)` in a loop of its own. Returns the net."""
     net = Net()
     settings = Settings(**{"max_delay_seconds": 1e-6, **limits})
 
     async def main():
         with ThreadPoolExecutor(workers) as pool:
-            batcher = Batcher(net, Steady(pace), settings, pool, workers, most=most, least=least)
+            batcher = Batcher(net, Steady(cost), settings, pool, workers, max_batch=max_batch, min_batch=min_batch)
             await asyncio.wait_for(play(batcher, net), 60)
-            assert not batcher._tasks and not batcher._queues and not batcher._running  # nothing is left behind
+            assert asyncio.all_tasks() == {asyncio.current_task()}  # no worker is left behind
 
     asyncio.run(main())
     return net
@@ -82,7 +82,7 @@ def test_requests_that_wait_together_run_together():
     assert batched(play).sizes == [1, 7]
 
 
-def test_no_batch_is_larger_than_the_most():
+def test_no_batch_is_larger_than_max_batch():
     async def play(batcher, net):
         first = await busy(batcher, net)
         feeds = [rows(3, start=i) for i in range(10)]
@@ -91,7 +91,7 @@ def test_no_batch_is_larger_than_the_most():
         for z, answer in zip(feeds, (await asyncio.gather(first, *others))[1:], strict=True):
             np.testing.assert_array_equal(answer, 2 * z + 1)
 
-    assert batched(play, most=8).sizes == [1, 8, 8, 8, 6]
+    assert batched(play, max_batch=8).sizes == [1, 8, 8, 8, 6]
 
 
 def test_a_large_request_is_cut_and_put_together_again():
@@ -99,7 +99,7 @@ def test_a_large_request_is_cut_and_put_together_again():
         z = rows(1000)
         np.testing.assert_array_equal(await batcher({"z": z}), 2 * z + 1)
 
-    assert batched(play, most=64).sizes == [64] * 15 + [40]
+    assert batched(play, max_batch=64).sizes == [64] * 15 + [40]
 
 
 def test_a_large_request_gives_way():
@@ -117,7 +117,7 @@ def test_a_large_request_gives_way():
         np.testing.assert_array_equal(await large, 2 * rows(20_000) + 1)
         assert small.sizes <= 4  # the slice under way, its own batch, and what began before this line was reached
 
-    net = batched(play, most=64)
+    net = batched(play, max_batch=64)
     assert set(net.sizes[:-1]) == {64} and sum(net.sizes) == 20_003
 
 
@@ -132,7 +132,7 @@ def test_two_large_requests_take_turns():
         await asyncio.gather(first, *large)
         assert order == [2, 1, 0]  # the small one took a row from the turn of the first
 
-    assert batched(play, most=8).sizes == [1, 8, 8, 8, 8, 8, 8, 1]
+    assert batched(play, max_batch=8).sizes == [1, 8, 8, 8, 8, 8, 8, 1]
 
 
 def test_shapes_do_not_mix_and_take_turns():
@@ -144,11 +144,11 @@ def test_shapes_do_not_mix_and_take_turns():
         answers = await asyncio.gather(first, *others)
         assert [a.shape for a in answers[1:]] == [(2, 5), (2, 3)] * 3
 
-    assert batched(play, most=4).sizes == [1, 4, 4, 2, 2]
+    assert batched(play, max_batch=4).sizes == [1, 4, 4, 2, 2]
 
 
 def test_small_requests_run_by_themselves_where_they_would_differ():
-    """least=3: those of 1 and 2 rows are batches of their own; the others merge, whatever the pace says."""
+    """min_batch=3: those of 1 and 2 rows are batches of their own; the others merge, whatever the estimate."""
 
     async def play(batcher, net):
         first = await busy(batcher, net)
@@ -158,8 +158,8 @@ def test_small_requests_run_by_themselves_where_they_would_differ():
         for z, answer in zip(feeds, (await asyncio.gather(first, *others))[1:], strict=True):
             np.testing.assert_array_equal(answer, 2 * z + 1)
 
-    assert batched(play, least=3).sizes == [1, 2, 7, 1]
-    assert batched(play, least=3, pace=1e6).sizes == [1, 2, 3, 1, 4]
+    assert batched(play, min_batch=3).sizes == [1, 2, 7, 1]
+    assert batched(play, min_batch=3, cost=1e6).sizes == [1, 2, 3, 1, 4]
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,11 @@ def test_no_rest_is_too_small(n, sizes):
     async def play(batcher, net):
         np.testing.assert_array_equal(await batcher({"z": rows(n)}), 2 * rows(n) + 1)
 
-    assert batched(play, least=3).sizes == sizes
+    assert batched(play, min_batch=3).sizes == sizes
 
 
-def test_nothing_merges_that_is_no_larger_than_a_batch():
-    """least = most + 1: no size agrees with another. Of larger requests no batch is smaller than that either."""
+def test_nothing_is_merged_where_no_sizes_agree():
+    """min_batch = max_batch + 1. Larger requests are cut into batches of at least that size."""
 
     async def play(batcher, net):
         first = await busy(batcher, net)
@@ -182,10 +182,10 @@ def test_nothing_merges_that_is_no_larger_than_a_batch():
         answers = await asyncio.gather(first, *others)
         np.testing.assert_array_equal(answers[4], 2 * rows(20) + 1)
 
-    assert batched(play, most=8, least=9).sizes == [1, 2, 9, 3, 11, 8]
+    assert batched(play, max_batch=8, min_batch=9).sizes == [1, 2, 9, 3, 11, 8]
 
 
-def test_who_leaves_the_queue_never_runs_and_harms_nobody():
+def test_a_request_that_leaves_the_queue_never_runs():
     async def play(batcher, net):
         first = await busy(batcher, net)
         leaver, stayer = await asked(batcher, rows(4), rows(2))
@@ -198,7 +198,7 @@ def test_who_leaves_the_queue_never_runs_and_harms_nobody():
     assert batched(play).sizes == [1, 2]
 
 
-def test_who_leaves_in_the_middle_stops_and_harms_nobody():
+def test_a_request_that_leaves_in_the_middle_stops():
     async def play(batcher, net):
         net.gate.clear()
         leaver, stayer = await asked(batcher, rows(20_000), rows(2))
@@ -207,7 +207,7 @@ def test_who_leaves_in_the_middle_stops_and_harms_nobody():
         net.gate.set()
         np.testing.assert_array_equal(await stayer, 2 * rows(2) + 1)
 
-    assert batched(play, most=64).sizes == [64, 2]
+    assert batched(play, max_batch=64).sizes == [64, 2]
 
 
 def test_all_leave():
@@ -247,7 +247,7 @@ def test_waiting_for_company_only_while_another_batch_runs():
         net.gate.set()  # nothing runs any more: it goes too
         await asyncio.gather(first, second, third, fourth)
 
-    assert batched(play, workers=2, most=8, max_delay_seconds=3600.0).sizes == [1, 1, 8, 3]
+    assert batched(play, workers=2, max_batch=8, max_delay_seconds=3600.0).sizes == [1, 1, 8, 3]
 
 
 def test_the_wait_ends_with_the_delay():
@@ -267,28 +267,28 @@ def test_workers_run_beside_each_other():
         batcher.run = lambda feed: (together.wait(), 2 * feed["z"] + 1)[1]
         await asyncio.gather(*await asked(batcher, rows(8), rows(8)))
 
-    batched(play, workers=2, most=8)
+    batched(play, workers=2, max_batch=8)
 
 
 @pytest.mark.parametrize(("seconds_per_row", "size"), [(0.01, 4), (0.04, 1), (3.0, 1), (1e-6, 8)])
-def test_slices_are_as_long_as_the_pace_allows(seconds_per_row, size):
+def test_batches_are_as_large_as_a_slice_allows(seconds_per_row, size):
     """Rows of 2 numbers, slices of 0.04 s."""
 
     async def play(batcher, net):
         z = rows(8)
         np.testing.assert_array_equal(await batcher({"z": z}), 2 * z + 1)
 
-    net = batched(play, most=8, pace=seconds_per_row / 2, slice_seconds=0.0401)
+    net = batched(play, max_batch=8, cost=seconds_per_row / 2, slice_seconds=0.0401)
     assert net.sizes == [size] * (8 // size)
 
 
-def test_the_pace_is_a_moving_average():
-    pace = Pace(1.0)
-    pace.learn(10, 20.0)
-    assert pace.seconds(1) == pytest.approx(1.2) and pace.seconds(5) == pytest.approx(6.0)
+def test_the_estimate_is_a_moving_average():
+    cost = CostEstimate(1.0)
+    cost.update(10, 20.0)
+    assert cost.seconds(1) == pytest.approx(1.2) and cost.seconds(5) == pytest.approx(6.0)
 
 
-def test_nobody_is_forgotten():
+def test_no_request_is_forgotten():
     """Requests that come at every moment of a worker's life, also just as it ends."""
 
     async def play(batcher, net):

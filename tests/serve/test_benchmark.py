@@ -1,4 +1,4 @@
-"""The load test, for a moment: whether it counts right, not how fast this machine is."""
+"""The load test counts right; how fast this machine is does not matter."""
 
 import asyncio
 import re
@@ -56,7 +56,7 @@ def test_a_server_that_goes_away_is_an_error(folder):
 
 
 def test_a_wait_counts_that_is_longer_than_the_turn():
-    """Else only the short waits of the beginning, when nobody stands in line yet, would be told."""
+    """Otherwise only the short waits of the beginning, when the queue is empty, would count."""
     tally = benchmark.Tally()
 
     async def main():

@@ -1,4 +1,4 @@
-"""Requests that a program invents from /openapi.json, good and bad: no 5xx, and nothing that is not stated there."""
+"""Requests that a program invents from /openapi.json, good and bad: no 5xx, and only answers that it states."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,7 @@
 """A folder that changes under a running server."""
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
@@ -17,8 +18,8 @@ from live import Live, one_line, until
 import zoo
 from zoo.artifact.manifest import MANIFEST_FILE, MODEL_FILE
 from zoo.core.errors import ServeError
-from zoo.serve import repository as models
-from zoo.serve import warm_up
+from zoo.serve import repository, warm_up
+from zoo.serve.batching import CostEstimate
 from zoo.serve.repository import Repository, Threads, load_models
 from zoo.serve.settings import Settings
 
@@ -99,11 +100,12 @@ def test_no_request_is_dropped_while_versions_change(changing):
 def test_a_request_under_way_finishes_with_the_version_that_it_began_with(changing):
     old = changing.models["tiny"]
     expected, gate, run = answer(changing), threading.Event(), old.quick.run
-    old.quick.run = lambda feed: (gate.wait(30), run(feed))[1]
+    started = threading.Event()
+    old.quick.run = lambda feed: (started.set(), gate.wait(30), run(feed))[2]
     result = []
     thread = threading.Thread(target=lambda: result.append(answer(changing)))
     thread.start()
-    until(lambda: old.quick._running)
+    assert started.wait(30)
     newer = exchange(changing.folder / "tiny", title="Newer")
     until(lambda: changing.models["tiny"].manifest.title == "Newer")
     np.testing.assert_array_equal(answer(changing), newer)  # the new one answers while the old one computes
@@ -122,10 +124,10 @@ def break_json(folder):
 
 
 def break_model(folder):
-    data = b"this is no model"
+    data = b"this is not a model"
     (folder / MODEL_FILE).write_bytes(data)
     keys = json.loads((folder / MANIFEST_FILE).read_text())
-    keys["files"][MODEL_FILE] = models.hashlib.sha256(data).hexdigest()
+    keys["files"][MODEL_FILE] = hashlib.sha256(data).hexdigest()
     (folder / MANIFEST_FILE).write_text(json.dumps(keys))
 
 
@@ -142,10 +144,10 @@ def test_a_broken_version_changes_nothing_but_the_log(changing, damage, caplog):
     before = answer(changing)
     with caplog.at_level(logging.INFO, "zoo.serve"):
         damage(changing.folder / "tiny")
-        until(lambda: "goes on serving" in caplog.text)
+        until(lambda: "the previous version stays" in caplog.text)
     np.testing.assert_array_equal(answer(changing), before)
     assert changing.ask("GET", "/v2/health/ready")[0] == 200
-    assert len([r for r in caplog.records if "goes on serving" in r.getMessage()]) == 1  # said once, not at every look
+    assert caplog.text.count("the previous version stays") == 1  # logged once, not at every check
     expected = exchange(changing.folder / "tiny", title="Whole again")
     until(lambda: changing.models["tiny"].manifest.title == "Whole again")
     np.testing.assert_array_equal(answer(changing), expected)
@@ -174,7 +176,7 @@ def test_the_first_of_two_folders_with_one_name_is_served(tmp_path, caplog):
     (tmp_path / "file.txt").write_text("no artifact")
     with caplog.at_level(logging.WARNING, "zoo.serve"), Live(tmp_path, QUICK) as server:
         assert {name: model.manifest.title for name, model in server.models.items()} == {"tiny": "first"}
-        assert "another folder serves tiny already" in caplog.text
+        assert "another folder already serves tiny" in caplog.text
 
 
 def test_one_artifact_alone(folder):
@@ -183,8 +185,8 @@ def test_one_artifact_alone(folder):
 
 
 def test_not_ready_before_everything_is_warm(folder, monkeypatch):
-    gate, examine = threading.Event(), warm_up.examine
-    monkeypatch.setattr(warm_up, "examine", lambda *args: (gate.wait(30), examine(*args))[1])
+    gate, measure = threading.Event(), warm_up.measure
+    monkeypatch.setattr(warm_up, "measure", lambda *args: (gate.wait(30), measure(*args))[1])
     with Live(folder, QUICK, wait=False) as server:
         until(lambda: hasattr(server.app.state, "service"))
         for path, expected in (("/v2/health/live", 200), ("/v2/health/ready", 503), ("/v2/models/tiny/ready", 503)):
@@ -211,36 +213,36 @@ def test_files_beside_the_model_are_its_own(tmp_path):
     threads.close()
 
 
-def test_a_change_counts_when_two_looks_agree(tmp_path, monkeypatch):
+def test_a_change_counts_when_two_checks_agree(tmp_path, monkeypatch):
     """Files are written one after another: what is half there is not tried."""
     home = nets.save(tmp_path / "tiny", nets.images(), nets.describe())
     tried, load = [], load_models
-    monkeypatch.setattr(models, "load_models", lambda folder, *rest: tried.append(folder) or load(folder, *rest))
+    monkeypatch.setattr(repository, "load_models", lambda folder, *rest: tried.append(folder) or load(folder, *rest))
 
     async def main():
         threads = Threads(QUICK)
-        repository = Repository(tmp_path, QUICK, threads, lambda name, rows: None)
-        await repository.look(settled=True)
-        assert len(tried) == 1 and list(repository.models) == ["tiny"]
+        served = Repository(tmp_path, QUICK, threads, lambda name, rows: None)
+        await served.check(settled=True)
+        assert len(tried) == 1 and list(served.models) == ["tiny"]
         for step in range(3):  # a file grows
             (home / "README.md").write_text("x" * step)
-            await repository.look()
+            await served.check()
         assert len(tried) == 1
-        await repository.look()
+        await served.check()
         assert len(tried) == 2
-        await repository.look()
+        await served.check()
         assert len(tried) == 2
         os.rename(home, tmp_path / ".tiny")
-        await repository.look()
-        assert list(repository.models) == ["tiny"]  # perhaps only for a moment
-        await repository.look()
-        assert not repository.models
+        await served.check()
+        assert list(served.models) == ["tiny"]  # perhaps only for a moment
+        await served.check()
+        assert not served.models
         threads.close()
 
     asyncio.run(main())
 
 
-def test_large_images_have_a_lane_of_their_own(tmp_path):
+def test_large_images_have_a_batcher_of_their_own(tmp_path):
     home = nets.save(tmp_path / "photos", nets.negative(), nets.describe_negative())
     settings = Settings(workers=1, slice_seconds=0.1)
     threads = Threads(settings)
@@ -250,8 +252,8 @@ def test_large_images_have_a_lane_of_their_own(tmp_path):
         lanes = []
         for lane, name in ((model.quick, "quick"), (model.slow, "slow")):
             lane.run = lambda feed, name=name: (lanes.append(name), -feed["a"])[1]
-            lane.pace._each = 0.3 / (16 * 16 * 3)  # seconds for an image of the trained size
-            lane.pace.learn = lambda numbers, seconds: None
+            lane.cost = CostEstimate(0.3 / (16 * 16 * 3))  # 0.3 s for an image of the trained size
+            lane.cost.update = lambda numbers, seconds: None
         for side in (16, 8, 20):
             await model.infer({"a": np.zeros((2, side, side, 3), np.float32)})
         assert lanes == ["quick", "quick", "quick", "quick", "slow", "slow"]
@@ -261,7 +263,6 @@ def test_large_images_have_a_lane_of_their_own(tmp_path):
 
 
 def test_the_name_must_fit_into_a_url(tmp_path):
-    facts = replace(nets.describe(), name="a b")
-    home = nets.save(tmp_path / "a", nets.images(), facts)
-    with pytest.raises(ServeError, match="does not fit into a URL"):
+    home = nets.save(tmp_path / "a", nets.images(), replace(nets.describe(), name="a b"))
+    with pytest.raises(ServeError, match="must fit into a URL"):
         load_models(home, QUICK, Threads(QUICK), lambda name, rows: None)

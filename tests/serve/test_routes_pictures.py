@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -50,8 +51,6 @@ def encoded(array, kind="PNG"):
 
 
 def test_cards(server, folder):
-    import json
-
     code, _, body = server.ask("GET", "/models")
     cards = {card["name"]: card for card in json.loads(body)["models"]}
     assert code == 200 and set(cards) == {"tiny", "fashion", "points", "photos_a_to_b", "photos_b_to_a"}
@@ -74,8 +73,6 @@ def complete(tmp_path_factory):
     home = nets.save(tmp_path_factory.mktemp("complete") / "tiny", nets.images(), nets.describe())
     pictures.write_png(home / "samples.png", photo(8, 8))
     (home / "README.md").write_text("# Tiny\n")
-    import json
-
     keys = json.loads((home / "manifest.json").read_text())
     keys["files"]["samples.png"] = hashlib.sha256((home / "samples.png").read_bytes()).hexdigest()
     (home / "manifest.json").write_text(json.dumps(keys))
@@ -133,8 +130,8 @@ def test_points(server, folder):
 
 @pytest.mark.parametrize("kind", ["gif", "webp"])
 def test_a_walk(server, fashion, kind):
-    wish = {"n": 8, "seed": 5, "stops": 4, "label": "coat", "format": kind, "fps": 10}
-    data = asked(server, "/models/fashion/walk", wish, f"image/{kind}")
+    options = {"n": 8, "seed": 5, "stops": 4, "label": "coat", "format": kind, "fps": 10}
+    data = asked(server, "/models/fashion/walk", options, f"image/{kind}")
     with Image.open(io.BytesIO(data)) as animation:
         assert animation.n_frames == 8 and animation.info["loop"] == 0
         frames = []
@@ -184,7 +181,7 @@ def test_images_that_would_be_too_large_are_not_unpacked(server):
     data = encoded(np.zeros((1000, 1000, 3), np.uint8))
     assert len(data) < 10_000
     code, _, body = server.ask("POST", "/models/photos_a_to_b/translate?fit=crop", data, {"Content-Type": "image/png"})
-    assert code == 413 and b"400 pixels, received 1000 x 1000" in body
+    assert code == 413 and b"at most 400 pixels, received 1000 x 1000" in body
     truncated = encoded(photo(8, 8))[:-40]
     code, _, body = server.ask("POST", "/models/photos_a_to_b/translate", truncated, {"Content-Type": "image/png"})
     assert code == 400 and b"not a readable image" in body

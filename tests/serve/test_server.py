@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import json
 import os
 import re
 import signal
@@ -13,15 +12,14 @@ from pathlib import Path
 
 import onnx_nets as nets
 import pytest
-from cases import inference
+from cases import GOOD
 from live import read_answer, status, until
 
 import zoo
 from zoo.core.errors import UsageError
-from zoo.serve import server as run
+from zoo.serve.server import listen
 
 ROOT = Path(zoo.__file__).parents[1]
-GOOD = json.dumps(inference()).encode()
 
 
 @contextlib.contextmanager
@@ -142,7 +140,7 @@ def test_loopback_is_the_default_and_ipv6_works():
 
     assert parser().parse_args(["serve"]).host == "127.0.0.1"
     try:
-        with run._listen("::1", 0) as listener:
+        with listen("::1", 0) as listener:
             assert listener.family == socket.AF_INET6
     except UsageError as error:
         pytest.skip(f"no IPv6 here: {error}")

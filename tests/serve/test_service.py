@@ -1,4 +1,4 @@
-"""Many at a time, too much at a time, too slow, gone: on a real server, with a network that waits to be let go."""
+"""Too many requests, too much memory, slow networks and clients that leave, on a real server."""
 
 import contextlib
 import json
@@ -9,26 +9,20 @@ import time
 
 import numpy as np
 import pytest
-from cases import inference
+from cases import GOOD, INFER, inference, many
 from live import Live, one_line, read_answer, status, until
 
 from zoo.serve.service import Service
 from zoo.serve.settings import Settings
 
-INFER = "/v2/models/tiny/infer"
-GOOD = json.dumps(inference()).encode()
+UNDER_WAY, MEMORY = "zoo_requests_under_way", "zoo_memory_held_bytes"
 
 
-def wire(body, *headers):
-    lines = [f"POST {INFER} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers]
+def wire(body=GOOD, headers=(), path=INFER):
+    """The bytes of a POST request."""
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in dict(headers).items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def many(rows):
-    """A request for `rows` images, binary both ways."""
-    z = {"name": "z", "shape": [rows, 8], "datatype": "FP32", "parameters": {"binary_data_size": 32 * rows}}
-    head = json.dumps({"inputs": [z], "parameters": {"binary_data_output": True}}).encode()
-    return wire(head + np.full((rows, 8), 0.5, np.float32).tobytes(), f"Inference-Header-Content-Length: {len(head)}")
 
 
 @contextlib.contextmanager
@@ -38,7 +32,7 @@ def held(folder, **limits):
         server.gate, server.batches = threading.Event(), []
         lane = server.models["tiny"].quick
         run = lane.run
-        lane.pace.learn = lambda numbers, seconds: None  # how long the gate was shut says nothing
+        lane.cost.update = lambda numbers, seconds: None  # the time at the gate is not the time of computing
 
         def wait(feed):
             server.batches.append(len(feed["z"]))
@@ -46,7 +40,6 @@ def held(folder, **limits):
             return run(feed)
 
         lane.run = wait
-        server.service = server.app.state.service
         try:
             yield server
         finally:
@@ -68,25 +61,25 @@ def body_of(answer):
 
 
 def test_a_thousand_at_a_time(folder):
-    """16 are let in; the others are told to come back, at once, and memory stays what it was."""
+    """16 are accepted; the others are answered 503 at once."""
     need, (soft, hard) = 2200, resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < need:
         if hard < need:
             pytest.skip(f"this machine lets a process open {hard} files: too few for 1,000 connections")
         resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
     with held(folder, max_requests=16) as server:
-        with asking(server, *[wire(GOOD)] * 16) as first:
-            until(lambda: server.service._requests == 16)
-            with asking(server, *[wire(GOOD)] * 984) as others:
+        with asking(server, *[wire()] * 16) as first:
+            until(lambda: server.metric(UNDER_WAY) == 16)
+            with asking(server, *[wire()] * 984) as others:
                 for line in others:
                     answer = read_answer(line)
                     assert status(answer) == 503 and b"retry-after: 1\r\n" in answer.lower()
                     assert "busy" in one_line(body_of(answer))
-            assert server.ask("GET", "/v2/health/ready")[0] == 200  # who looks after it is not turned away
+            assert server.ask("GET", "/v2/health/ready")[0] == 200  # health checks take no slot
             server.gate.set()
             assert [status(read_answer(line)) for line in first] == [200] * 16
-        until(lambda: server.service._requests == 0)
-        assert server.service._bytes == 0 and server.ask("POST", INFER, GOOD)[0] == 200
+        until(lambda: server.metric(UNDER_WAY) == server.metric(MEMORY) == 0)
+        assert server.ask("POST", INFER, GOOD)[0] == 200
 
 
 def test_connections_are_counted(folder):
@@ -101,36 +94,36 @@ def test_connections_are_counted(folder):
 
 def test_memory_is_bounded(folder):
     """A request of 100 rows holds 3 kB of body and twice its 77 kB answer."""
-    with held(folder, max_memory_bytes=300_000) as server, asking(server, many(100)) as (line,):
+    with held(folder, max_memory_bytes=300_000) as server, asking(server, wire(*many(100))) as (line,):
         until(lambda: server.batches)
         code, headers, body = server.ask("POST", INFER, inference(shape=(15, 8)))  # JSON: 20 characters for a number
         assert code == 503 and headers["retry-after"] == "1" and one_line(body)
-        answer = server.raw(many(1000))
-        assert status(answer) == 413 and "ask for less" in one_line(body_of(answer))
+        answer = server.raw(wire(*many(1000)))
+        assert status(answer) == 413 and "ask for fewer rows" in one_line(body_of(answer))
         server.gate.set()
         assert status(read_answer(line)) == 200
-        until(lambda: server.service._bytes == 0)
+        until(lambda: server.metric(MEMORY) == 0)
         assert server.ask("POST", INFER, inference())[0] == 200
 
 
 def test_a_client_that_leaves_harms_nobody(folder):
-    with held(folder) as server, asking(server, wire(GOOD)) as (first,):
+    with held(folder) as server, asking(server, wire()) as (first,):
         until(lambda: server.batches == [1])
-        with asking(server, many(2), many(3), many(4)) as (left, leaver, right):
-            until(lambda: server.service._requests == 4)
+        with asking(server, *[wire(*many(n)) for n in (2, 3, 4)]) as (left, leaver, right):
+            until(lambda: server.metric(UNDER_WAY) == 4)
             leaver.close()
-            until(lambda: server.service._requests == 3)  # noticed while it waited
+            until(lambda: server.metric(UNDER_WAY) == 3)  # noticed while it waited
             server.gate.set()
             assert [status(read_answer(line)) for line in (first, left, right)] == [200] * 3
         assert server.batches == [1, 6]
-        assert b'route="/v2/models/{name}/infer",status="499"} 1.0' in server.service.metrics.text()
+        assert server.metric('zoo_requests_total{method="POST",route="/v2/models/{name}/infer",status="499"}') == 1
 
 
 def test_it_takes_too_long(folder):
     with held(folder, request_seconds=0.3) as server:
         code, _, body = server.ask("POST", INFER, GOOD)
         assert code == 504 and "longer than 0.3 seconds" in one_line(body)
-        until(lambda: server.service._requests == 0)
+        until(lambda: server.metric(UNDER_WAY) == 0)
         server.gate.set()
         assert server.ask("POST", INFER, GOOD)[0] == 200
     with held(folder) as server:
@@ -142,10 +135,10 @@ def test_a_large_request_does_not_make_others_wait(folder):
     """20,000 images take 313 slices of 5 ms: ten small requests, one after another, are answered long before."""
     with Live(folder, Settings(workers=1)) as server:
         lane = server.models["tiny"].quick
-        run = lane.run
-        lane.run = lambda feed: (time.sleep(0.005), run(feed))[1]
-        with asking(server, many(20_000)) as (line,):
-            until(lambda: lane._running)
+        run, started = lane.run, threading.Event()
+        lane.run = lambda feed: (started.set(), time.sleep(0.005), run(feed))[2]
+        with asking(server, wire(*many(20_000))) as (line,):
+            assert started.wait(60)
             for _ in range(10):
                 assert server.ask("POST", INFER, GOOD)[0] == 200
             line.setblocking(False)
@@ -168,39 +161,37 @@ def test_five_megabytes_of_json_do_not_make_others_wait(folder):
         assert status(answer) == 400 and "an input must be a JSON object" in one_line(body_of(answer))
 
 
-def test_who_reads_slowly_holds_memory_only_so_long(folder):
+def test_a_client_that_reads_slowly_holds_memory_only_so_long(folder):
     with Live(folder, Settings(workers=1, send_seconds=0.3, header_seconds=0.3)) as server:
-        service = server.app.state.service
-        with asking(server, many(20_000)):  # 15 MB that nobody takes
-            until(lambda: service._bytes > 15_000_000)
-            until(lambda: service._bytes == 0 and service._requests == 0)
+        with asking(server, wire(*many(20_000))):  # 15 MB that nobody takes
+            until(lambda: server.metric(MEMORY) > 15_000_000)
+            until(lambda: server.metric(MEMORY) == server.metric(UNDER_WAY) == 0)
             until(lambda: not server.server.server_state.connections)
         assert server.ask("POST", INFER, GOOD)[0] == 200
 
 
 def test_samples_wait_for_each_other_and_leave_the_queue(folder):
-    """Two threads draw; who leaves while waiting is never drawn."""
+    """Two threads draw; the request of a client that leaves while it waits is never drawn."""
     with Live(folder, Settings(workers=1)) as server:
         gate, drawn, generator = threading.Event(), [], server.models["tiny"].generator
         sample = generator.sample
         generator.sample = lambda n, *rest, **how: (drawn.append(n), gate.wait(60), sample(n, *rest, **how))[2]
         bodies = [json.dumps({"n": n}).encode() for n in (1, 2, 3, 4)]
-        requests = [wire(body).replace(INFER.encode(), b"/models/tiny/sample") for body in bodies]
+        requests = [wire(body, path="/models/tiny/sample") for body in bodies]
         with asking(server, *requests) as (one, two, three, four):
-            service = server.app.state.service
-            until(lambda: len(drawn) == 2 and service._requests == 4)
+            until(lambda: len(drawn) == 2 and server.metric(UNDER_WAY) == 4)
             assert server.ask("POST", INFER, GOOD)[0] == 200  # inference goes on
             late = {1: one, 2: two, 3: three, 4: four}
             waiting = [n for n in late if n not in drawn]
             late.pop(waiting[0]).close()
-            until(lambda: service._requests == 3)
+            until(lambda: server.metric(UNDER_WAY) == 3)
             gate.set()
             assert [status(read_answer(line)) for line in late.values()] == [200] * 3
         assert sorted(drawn) == sorted(late)
 
 
 def test_a_failed_batch_fails_its_requests_alone(folder, caplog):
-    """A network that breaks is a 500 without a word of why; the log has it all."""
+    """A network that fails is a 500 without details; the log has them."""
     with Live(folder, Settings(workers=1)) as server:
         lane = server.models["tiny"].quick
         run = lane.run
@@ -210,14 +201,14 @@ def test_a_failed_batch_fails_its_requests_alone(folder, caplog):
 
         lane.run = broken
         code, _, body = server.ask("POST", INFER, GOOD)
-        assert code == 500 and one_line(body) == "the server failed; its log says why"
+        assert code == 500 and one_line(body) == "the server failed: its log has the reason"
         assert "the inside of the server" in caplog.text
         lane.run = run
         assert server.ask("POST", INFER, GOOD)[0] == 200
 
 
 @pytest.mark.parametrize("path", [INFER, "/models/tiny/sample", "/models/tiny/walk"])
-def test_what_onnx_runtime_says_of_itself_stays_inside(folder, path, caplog):
+def test_messages_of_onnx_runtime_stay_inside(folder, path, caplog):
     """Its messages hold the paths of its sources."""
     with Live(folder, Settings(workers=1)) as server:
         generator = server.models["tiny"].generator
@@ -229,13 +220,13 @@ def test_what_onnx_runtime_says_of_itself_stays_inside(folder, path, caplog):
         generator._session, whole = Broken(), generator._session
         body = inference() if path == INFER else {"n": 4}
         code, _, answer = server.ask("POST", path, body)
-        assert code == 500 and one_line(answer) == "the server failed; its log says why"
+        assert code == 500 and one_line(answer) == "the server failed: its log has the reason"
         assert "op.cc:345" in caplog.text
         generator._session = whole
         assert server.ask("POST", path, body)[0] == 200
 
 
-def test_services_do_not_share_counters(folder):
+def test_services_do_not_share_metrics(folder):
     one, two = Service(folder, Settings()), Service(folder, Settings())
     one.metrics.batch("tiny", 3)
     assert b'zoo_batch_rows_sum{model="tiny"} 3.0' in one.metrics.text()

@@ -24,7 +24,7 @@ def test_values_of_each_kind():
         ("send_seconds=soon", "expected a number"), ("api_key=x", "no setting 'api_key'"),
     ],
 )  # fmt: skip
-def test_what_is_no_setting(change, message):
+def test_wrong_settings(change, message):
     with pytest.raises(UsageError, match=message) as caught:
         Settings().changed([change])
     assert "\n" not in str(caught.value)

@@ -39,29 +39,29 @@ def client(server):
 
 
 def models(folder):
-    return [(path, facts) for path in sorted(folder.iterdir()) for facts in read_manifests(path)]
+    return [(path, manifest) for path in sorted(folder.iterdir()) for manifest in read_manifests(path)]
 
 
-def infer(client, facts, feed, *, binary_in, binary_out, **more):
+def infer(client, manifest, feed, *, binary_in, binary_out, **more):
     inputs = []
     for name, array in feed.items():
         tensor = http.InferInput(name, list(array.shape), DATATYPES[array.dtype.name])
         tensor.set_data_from_numpy(array, binary_data=binary_in)
         inputs.append(tensor)
-    name = facts.outputs[0].name
+    name = manifest.outputs[0].name
     outputs = [http.InferRequestedOutput(name, binary_data=binary_out)]
-    answer = client.infer(facts.model, inputs, outputs=outputs, **more)
+    answer = client.infer(manifest.model, inputs, outputs=outputs, **more)
     return answer.as_numpy(name)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: f"binary_in={e[0]}-binary_out={e[1]}")
 def test_every_model_agrees_exactly(server, client, encoding):
     tried = set()
-    for path, facts in models(server.folder):
-        generator = zoo.load(path, network=facts.network or None)
+    for path, manifest in models(server.folder):
+        generator = zoo.load(path, network=manifest.network or None)
         for n in (1, 3):
             feed = noise(generator, n)
-            made = infer(client, facts, feed, binary_in=encoding[0], binary_out=encoding[1])
+            made = infer(client, manifest, feed, binary_in=encoding[0], binary_out=encoding[1])
             expected = generator(**feed)
             assert made.dtype == expected.dtype and made.shape == expected.shape
             np.testing.assert_array_equal(made.view(np.uint32), expected.view(np.uint32))
@@ -70,29 +70,31 @@ def test_every_model_agrees_exactly(server, client, encoding):
 
 
 def test_golden_inputs_give_what_keras_computed(server, client):
-    for path, facts in models(server.folder):
-        if (golden := path / facts.golden).is_file():
+    for path, manifest in models(server.folder):
+        if (golden := path / manifest.golden).is_file():
             arrays = np.load(golden)
-            feed = {tensor.name: arrays[tensor.name] for tensor in facts.inputs}
-            made = infer(client, facts, feed, binary_in=True, binary_out=True)
-            output = facts.outputs[0].name
-            assert np.abs(made - arrays[output]).max() <= facts.parity["tolerance"]
+            feed = {tensor.name: arrays[tensor.name] for tensor in manifest.inputs}
+            made = infer(client, manifest, feed, binary_in=True, binary_out=True)
+            output = manifest.outputs[0].name
+            assert np.abs(made - arrays[output]).max() <= manifest.parity["tolerance"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_merged_and_cut_requests_agree_exactly(server, client, name):
     """Many at a time, so that requests share batches, and one that is larger than any batch."""
-    for facts in read_manifests(EXPORTED / name):
-        generator = zoo.load(EXPORTED / name, network=facts.network or None)
-        lane = server.models[facts.model].quick
-        merges = lane.least <= lane.most  # else this processor computes every size of batch in an order of its own
-        small = not any(tensor.is_image for tensor in facts.inputs)
+    for manifest in read_manifests(EXPORTED / name):
+        generator = zoo.load(EXPORTED / name, network=manifest.network or None)
+        batcher = server.models[manifest.model].quick
+        merges = (
+            batcher.min_batch <= batcher.max_batch
+        )  # else this processor computes every size of batch in an order of its own
+        small = not any(tensor.is_image for tensor in manifest.inputs)
         feed = noise(generator, 150 if small else 5)
         expected = generator(**feed)
         cuts = [slice(i, i + 1 + i % 3) for i in range(0, 24 if small else 4, 3)]
         answers = {}
 
-        def ask(cut, feed=feed, manifest=facts, answers=answers):
+        def ask(cut, feed=feed, manifest=manifest, answers=answers):
             part = {name: array[cut] for name, array in feed.items()}
             with http.InferenceServerClient(f"127.0.0.1:{server.port}") as own:  # a client belongs to one thread
                 answers[cut.start] = infer(own, manifest, part, binary_in=True, binary_out=True)
@@ -100,7 +102,7 @@ def test_merged_and_cut_requests_agree_exactly(server, client, name):
         threads = [threading.Thread(target=ask, args=(cut,)) for cut in cuts]
         for thread in threads:
             thread.start()
-        whole = infer(client, facts, feed, binary_in=True, binary_out=True)
+        whole = infer(client, manifest, feed, binary_in=True, binary_out=True)
         for thread in threads:
             thread.join()
         if merges:
@@ -116,23 +118,23 @@ def test_health_and_metadata(client):
     assert client.is_model_ready("fashion") and client.is_model_ready("fashion", "1")
     assert not client.is_model_ready("fashion", "2") and not client.is_model_ready("fashions")
     assert client.get_server_metadata()["extensions"] == ["binary_tensor_data", "model_repository"]
-    facts = client.get_model_metadata("fashion")
-    assert facts["inputs"] == [
+    metadata = client.get_model_metadata("fashion")
+    assert metadata["inputs"] == [
         {"name": "z", "datatype": "FP32", "shape": [-1, 8]},
         {"name": "label", "datatype": "INT64", "shape": [-1]},
     ]
-    assert facts == client.get_model_metadata("fashion", "1") and facts["versions"] == ["1"]
+    assert metadata == client.get_model_metadata("fashion", "1") and metadata["versions"] == ["1"]
     index = client.get_model_repository_index()
     assert {"name": "photos_b_to_a", "version": "1", "state": "READY", "reason": ""} in index
 
 
 def test_ids_compression_and_patience(server, client):
-    facts = server.models["tiny"].manifest
+    manifest = server.models["tiny"].manifest
     feed = {"z": np.linspace(-1, 1, 16, dtype=np.float32).reshape(2, 8)}
-    plain = infer(client, facts, feed, binary_in=True, binary_out=True)
+    plain = infer(client, manifest, feed, binary_in=True, binary_out=True)
     for packed in ("gzip", "deflate"):
         made = infer(
-            client, facts, feed, binary_in=True, binary_out=True, request_compression_algorithm=packed,
+            client, manifest, feed, binary_in=True, binary_out=True, request_compression_algorithm=packed,
             response_compression_algorithm=packed, request_id="seven", timeout=20_000_000,
         )  # fmt: skip
         np.testing.assert_array_equal(made, plain)

@@ -1,4 +1,4 @@
-"""What the warm-up finds out."""
+"""The warm-up measures speed, and which sizes of batches agree."""
 
 import numpy as np
 import onnx_nets as nets
@@ -29,25 +29,25 @@ def generator(what):
 
 
 @pytest.mark.parametrize(
-    ("what", "least"),
+    ("what", "min_batch"),
     [("nothing", 1), ("size", 17), ("place", 17), ("below 2", 2), ("below 8", 8), ("below 9", 17), ("below 16", 17)],
 )
-def test_rows_that_depend_on_their_batch_are_noticed(what, least):
-    """Between 8 and 16 not every size is tried: who differs at 8 is not trusted above it."""
-    found = warm_up.examine(generator(what), Settings(max_batch=16))
-    assert (found.least, found.most) == (least, 16) and 0 < found.seconds_per_number < 1
+def test_rows_that_depend_on_their_batch_are_noticed(what, min_batch):
+    """Between 8 and 16 not every size is tried: a network that differs at 8 is not trusted above it."""
+    found = warm_up.measure(generator(what), Settings(max_batch=16))
+    assert (found.min_batch, found.max_batch) == (min_batch, 16) and 0 < found.seconds_per_number < 1
 
 
 def test_slow_networks_get_small_batches(monkeypatch):
     clock = iter(range(10**6))
     monkeypatch.setattr(warm_up.time, "perf_counter", lambda: next(clock) / 10)  # every call takes 0.1 s
-    assert warm_up.examine(generator("nothing"), Settings(slice_seconds=0.25)).most == 5
-    for what, least in (("nothing", 1), ("below 2", 2), ("size", 2)):
-        found = warm_up.examine(generator(what), Settings(slice_seconds=0.01))
-        assert (found.most, found.least) == (1, least)
+    assert warm_up.measure(generator("nothing"), Settings(slice_seconds=0.25)).max_batch == 5
+    for what, min_batch in (("nothing", 1), ("below 2", 2), ("size", 2)):
+        found = warm_up.measure(generator(what), Settings(slice_seconds=0.01))
+        assert (found.max_batch, found.min_batch) == (1, min_batch)
 
 
-def test_noise_is_what_the_network_takes(tmp_path):
+def test_the_network_takes_the_noise(tmp_path):
     fashion = zoo.load(
         nets.save(tmp_path / "a", nets.images(label=True), nets.describe(nets.Z, nets.LABEL, name="fashion"))
     )
@@ -57,4 +57,4 @@ def test_noise_is_what_the_network_takes(tmp_path):
     image = warm_up.noise(photos, 2)["a"]
     assert image.shape == (2, 16, 16, 3) and image.dtype == np.float32  # the trained size, the stated range
     assert 0 <= image.min() < 0.1 and 0.9 < image.max() <= 1
-    assert warm_up.examine(photos, Settings()).least == 1
+    assert warm_up.measure(photos, Settings()).min_batch == 1

@@ -1,30 +1,37 @@
+"""`zoo bench`: measure the speed of training, sampling or serving."""
+
 from __future__ import annotations
 
 import argparse
 from collections.abc import Container
 from pathlib import Path
 
-from zoo.cli import arguments as flags
-from zoo.cli import requirements
+from zoo.cli import arguments, requirements
 from zoo.core.errors import UsageError
 from zoo.core.host import require_packages
 
-HELP = "speed of training and sampling, as ratios measured in one run"
+HELP = "measure the speed of training, sampling or serving, as ratios in one run"
 EXAMPLES = """\
   zoo bench specs/dcgan.yaml
   zoo bench specs/vanilla.yaml --artifact exported/vanilla
   zoo bench --serve exported/dcgan             200 clients against `zoo serve`, beside direct calls"""
 
 
-def add_arguments(p: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `zoo bench`."""
-    p.add_argument("spec", nargs="?", help="a YAML file, or the name of a spec that ships with the zoo")
-    p.add_argument("--serve", type=Path, metavar="ARTIFACT", help="measure serving instead of training")
-    p.add_argument("--seconds", type=flags.steps, default=60, help="with --serve: how long clients ask (default: 60)")
-    p.add_argument("--clients", type=flags.steps, default=200, help="with --serve: at a time (default: 200)")
-    p.add_argument("--images", type=flags.steps, default=16, help="with --serve: in each request (default: 16)")
-    p.add_argument("--artifact", type=Path, help="also compare ONNX Runtime with Keras on this export of the spec")
-    flags.add_set(p)
+    parser.add_argument("spec", nargs="?", help="a YAML file, or the name of a spec that ships with the zoo")
+    parser.add_argument("--serve", type=Path, metavar="ARTIFACT", help="measure serving instead of training")
+    parser.add_argument(
+        "--seconds", type=arguments.count, default=60, help="with --serve: time of all requests together (default: 60)"
+    )
+    parser.add_argument(
+        "--clients", type=arguments.count, default=200, help="with --serve: clients at the same time (default: 200)"
+    )
+    parser.add_argument(
+        "--images", type=arguments.count, default=16, help="with --serve: images of each request (default: 16)"
+    )
+    parser.add_argument("--artifact", type=Path, help="also compare ONNX Runtime with Keras on this export of the spec")
+    arguments.add_set(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
     spec = read_spec(spec_file(options.spec), options.overrides)
     if options.artifact:
-        _draws(options.artifact, spec.plans)
+        _check_draws(options.artifact, spec.plans)
     requirements.silence()
     from zoo.train import speed
 
@@ -50,20 +57,20 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _draws(artifact: Path, networks: Container[str]) -> None:
-    """Raises UsageError for what is no generator of samples, before minutes are spent on its training."""
+def _check_draws(artifact: Path, networks: Container[str]) -> None:
+    """Check that the artifact and the spec draw samples, before minutes are spent on training. Raises UsageError."""
     from zoo.artifact.manifest import read_manifests, require_artifact
 
     require_artifact(artifact, "--artifact")
     if "generator" not in networks or read_manifests(artifact)[0].kind == "translation":
-        raise UsageError("--artifact: only the drawing of samples is measured, and here is no generator that draws any")
+        raise UsageError(f"--artifact: only generators that draw samples can be measured, and {artifact} translates")
 
 
 def _serving(options: argparse.Namespace) -> int:
     require_packages("bench --serve", requirements.SERVE_MODULES, extra="serve")
     from zoo.serve import benchmark
 
-    asked = {"clients": options.clients, "images": options.images, "seconds": options.seconds}
-    for line in benchmark.race(options.serve, **asked):
+    lines = benchmark.compare(options.serve, clients=options.clients, images=options.images, seconds=options.seconds)
+    for line in lines:
         print(line, flush=True)
     return 0

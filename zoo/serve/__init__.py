@@ -1,6 +1,6 @@
 """The exported generators of a folder as a web service: `zoo serve exported/`, or `zoo.serve.app.create_app`.
 
-    request -> middleware (log, key, limits) -> routes_v2 or routes_pictures -> repository -> batching -> zoo.runtime
+    request -> middleware (key, log, limits) -> routes_v2 or routes_pictures -> repository -> batching -> zoo.runtime
 
 `protocol` knows bytes and arrays and no web framework; `batching` knows arrays and no models; only `app`, `middleware`
 and the routes know HTTP. May import: zoo.core, zoo.artifact, zoo.runtime, FastAPI. Never Keras, TensorFlow or YAML.

@@ -1,7 +1,7 @@
-"""What serving costs: images a second that many clients get from `zoo serve`, against the same machine's ONNX Runtime
-called directly in the best way there is. Both take turns in one run, for machines are not the same from hour to hour.
+"""Load test of `zoo serve`: images per second of many clients, and of ONNX Runtime called directly in the best way.
 
-The clients run on the machine that they measure and need some of it, which only makes the ratio smaller.
+Both take turns in one run, as the speed of a machine changes from hour to hour. The clients run on the machine that
+they measure and need some of its time, which can only make the ratio smaller.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from zoo.serve.settings import Settings
 from zoo.serve.warm_up import noise
 
 BATCHES = (8, 16, 32, 64, 128, 256)
-SETTLE = 0.1  # of each turn of the clients, before it counts
+SETTLE = 0.1  # share of each turn of the clients before counting begins
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Direct:
 
 @dataclass
 class Tally:
-    """What the clients saw."""
+    """Results of the clients."""
 
-    images: int = 0  # that came in time
+    images: int = 0  # received before the end of the turn
     errors: int = 0
     seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)  # of what was asked in time
+    latencies: list[float] = field(default_factory=list)  # seconds, of requests sent before the end of the turn
 
     def text(self, clients: int, images: int) -> str:
         p50, p99 = (1e3 * float(np.percentile(self.latencies or [np.nan], p)) for p in (50, 99))
@@ -61,10 +61,24 @@ class Tally:
         )
 
 
-def race(
+def compare(
     artifact: Path, *, clients: int = 200, images: int = 16, seconds: float = 60, rounds: int = 6
 ) -> Iterator[str]:
-    """Lines to print. `seconds` is how long the clients ask in all. Raises ServeError."""
+    """Measure an artifact and yield lines to print.
+
+    Args:
+        artifact: The folder of one exported generator.
+        clients: Connections that send requests at the same time.
+        images: Rows of each request.
+        seconds: How long the clients send requests, in all turns together.
+        rounds: Turns of the clients, and of the direct calls.
+
+    Yields:
+        One line for each result.
+
+    Raises:
+        ServeError: The artifact cannot be loaded, or the server does not start.
+    """
     generators = {threads: zoo.load(artifact, threads=threads) for threads in (1, None)}
     ways = [Direct(batch, *how) for batch in BATCHES for how in ((1, None), (Settings().workers, 1))]
     turn = seconds / rounds
@@ -86,7 +100,7 @@ def race(
 
 
 def _direct(generator: Generator, way: Direct, seconds: float) -> float:
-    """Images a second."""
+    """Return images per second of one way to call ONNX Runtime."""
     feed, counts = noise(generator, way.batch), [0] * way.callers
     start = time.perf_counter()
 
@@ -105,7 +119,7 @@ def _direct(generator: Generator, way: Direct, seconds: float) -> float:
 
 @contextmanager
 def _server(artifact: Path) -> Iterator[int]:
-    """`zoo serve` in a process of its own. Yields its port."""
+    """Run `zoo serve` in a process of its own. Yields its port."""
     command = [sys.executable, "-m", "zoo.cli", "serve", str(artifact), "--port", "0", "--quiet"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -120,7 +134,7 @@ def _server(artifact: Path) -> Iterator[int]:
 
 
 def _large(generator: Generator) -> dict[str, bytes]:
-    """Requests that could stand in the way of others: as many images as are allowed up to 20,000, and 5 MB of JSON."""
+    """Return requests that could hold up others: as many images as are allowed, up to 20,000; and 5 MB of JSON."""
     row = sum(array.nbytes for array in noise(generator, 1).values())
     rows = min(20_000, Settings().max_rows, Settings().max_body_bytes * 9 // 10 // row)
     lines = max(1, 5_000_000 // (5 * row))  # about 20 characters for 4 bytes
@@ -129,7 +143,7 @@ def _large(generator: Generator) -> dict[str, bytes]:
 
 
 def _request(generator: Generator, images: int, *, binary: bool = True) -> bytes:
-    """A whole HTTP request, with binary tensors in or with JSON, which asks for binary tensors back."""
+    """Return a whole HTTP request, with tensors as binary data or as JSON. Its answer is binary."""
     feed = noise(generator, images)
     inputs = [
         {"name": name, "shape": array.shape, "datatype": DATATYPES[array.dtype.name]}
@@ -146,7 +160,7 @@ def _request(generator: Generator, images: int, *, binary: bool = True) -> bytes
 
 
 async def _ask(port: int, request: bytes, tally: Tally, *, clients: int, images: int, seconds: float) -> None:
-    """`clients` connections that ask, wait, and ask again. What was asked before the end is waited for."""
+    """Let `clients` connections ask, wait, and ask again for `seconds`; then wait for the last answers."""
     loop = asyncio.get_running_loop()
     begin = loop.time() + SETTLE * seconds
     end = begin + seconds
@@ -159,12 +173,10 @@ async def _ask(port: int, request: bytes, tally: Tally, *, clients: int, images:
 
 
 async def _beside(port: int, large: bytes, small: bytes) -> str:
-    """How long a client with small requests, one after another, waits at most while a large one is answered."""
+    """Measure how long a client with small requests, one after another, waits at most while a large one is answered."""
     loop, tally, other = asyncio.get_running_loop(), Tally(), Tally()
     start = loop.time()
-    _, client = await loop.create_connection(
-        lambda: _Client(small, tally, 1, start, float("inf")), "127.0.0.1", port
-    )  # fmt: skip
+    _, client = await loop.create_connection(lambda: _Client(small, tally, 1, start, float("inf")), "127.0.0.1", port)
     _, single = await loop.create_connection(lambda: _Client(large, other, 1, start, 0.0), "127.0.0.1", port)
     single.ask()
     await single.done
@@ -176,13 +188,13 @@ async def _beside(port: int, large: bytes, small: bytes) -> str:
 
 
 class _Client(asyncio.Protocol):
-    """One client: it counts the images that come between `begin` and `end`, and how long what it asks then takes."""
+    """One client: counts images received between `begin` and `end`, and the latencies of requests sent then."""
 
     def __init__(self, request: bytes, tally: Tally, images: int, begin: float, end: float) -> None:
         self._request, self._tally, self._images, self._begin, self._end = request, tally, images, begin, end
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self._loop.create_future()
-        self._head, self._missing, self._good, self._waits = b"", 0, False, False
+        self._head, self._missing_bytes, self._succeeded, self._waiting = b"", 0, False, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -192,26 +204,26 @@ class _Client(asyncio.Protocol):
 
     def ask(self) -> None:
         """Send the request once more."""
-        self._asked, self._waits = self._loop.time(), True
+        self._asked, self._waiting = self._loop.time(), True
         self._transport.write(self._request)
 
     def stop(self) -> None:
-        """Ask no more once the answer is here."""
+        """Send no more requests after the next answer."""
         self._end = self._loop.time()
 
     def data_received(self, data: bytes) -> None:
-        if self._missing:
-            self._missing -= len(data)
+        if self._missing_bytes:
+            self._missing_bytes -= len(data)
         else:
             self._head += data
             head, end, rest = self._head.partition(b"\r\n\r\n")
             if not end:
                 return
-            self._good = head.startswith(b"HTTP/1.1 200 ")
+            self._succeeded = head.startswith(b"HTTP/1.1 200 ")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            self._missing, self._head = int(length.partition(b":")[2]) - len(rest), b""
-        if not self._missing:
-            now, self._waits = self._loop.time(), False
+            self._missing_bytes, self._head = int(length.partition(b":")[2]) - len(rest), b""
+        if not self._missing_bytes:
+            now, self._waiting = self._loop.time(), False
             self._count(now)
             if now < self._end:
                 self.ask()
@@ -219,16 +231,16 @@ class _Client(asyncio.Protocol):
                 self._transport.close()
 
     def _count(self, now: float) -> None:
-        if not self._good:
+        if not self._succeeded:
             self._tally.errors += 1
             return
         if self._begin <= now < self._end:
             self._tally.images += self._images
-        if self._begin <= self._asked < self._end:  # also what comes later: a wait may be as long as the turn
+        if self._begin <= self._asked < self._end:  # also answers after the end: a wait may be as long as the turn
             self._tally.latencies.append(now - self._asked)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if error is not None or self._waits:  # the server left without an answer
+        if error is not None or self._waiting:  # the server closed without an answer
             self._tally.errors += 1
         if not self.done.done():
             self.done.set_result(None)

@@ -1,4 +1,4 @@
-"""Counters for Prometheus, in a registry of the application's own: two servers in one process do not mix."""
+"""Metrics for Prometheus, in a registry of each application's own: two servers in one process do not mix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """What is counted. Label values come from routes and loaded models, never from what a stranger typed."""
+    """Counters, histograms and gauges. Label values come from routes and loaded models, never from a request's text."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -30,14 +30,14 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """One request is done."""
+        """Count a finished request."""
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
 
     def batch(self, model: str, rows: int) -> None:
-        """One batch has been computed."""
+        """Count a computed batch."""
         self.batches.labels(model).observe(rows)
 
     def text(self) -> bytes:
-        """The page that Prometheus scrapes."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)

@@ -1,8 +1,7 @@
-"""What /openapi.json says beyond the routes' own types: errors, raw bodies; and a page of it without scripts.
+"""Routes for browsers and tools: the page for people, the API as OpenAPI and as plain HTML, the metrics.
 
-What a browser asks for: the page for people with its files, the API in plain HTML, the metrics.
-
-Scripts and styles come from this server alone, none stands inside a page, and nothing is fetched from elsewhere.
+Scripts and styles come from this server alone, none is part of an HTML file, and nothing is fetched from elsewhere.
+The OpenAPI texts here are those that routes share: errors, the body of an inference request, answers of bytes.
 """
 
 from __future__ import annotations
@@ -18,24 +17,39 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo.serve.protocol import DATATYPES, LENGTH_HEADER
-from zoo.serve.service import service
+from zoo.serve.service import service_of
+
+PAGE = Path(__file__).with_name("page")
+# WebAssembly needs 'wasm-unsafe-eval'; pictures drawn by scripts and the workers of ONNX Runtime Web are blobs.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:; "
+    "img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",  # with the next one: threads for WebAssembly
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
-MEANING = {
-    400: "The request is wrong; the line says what, and what would be right",
+ERROR_TEXTS = {
+    400: "The request is wrong; the line states the rule and what was received",
     401: "The key is missing or wrong",
     404: "There is no such model, version or file",
     405: "The path exists, but not for this method",
     408: "The body did not arrive in time",
-    413: "Too large, or too much at a time",
-    415: "A content encoding or type that is not read here",
+    413: "Too large, or too many at a time",
+    415: "This content encoding or type is not supported",
     422: "A value that is not allowed",
     503: "Busy, or still starting: try again after Retry-After seconds",
     504: "It took too long",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {"application/json": {"schema": ERROR}}}
-    for status, text in MEANING.items()
+    for status, text in ERROR_TEXTS.items()
 }
 
 _PARAMETERS = {"type": "object"}
@@ -77,20 +91,36 @@ INFERENCE_BODY = {
 }
 INFERENCE_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": f"JSON, or where binary data was asked for JSON of {LENGTH_HEADER} bytes and raw tensors",
+        "description": f"JSON; for binary data, JSON of {LENGTH_HEADER} bytes and raw tensors after it",
         "content": {"application/json": {"schema": {"type": "object"}}, **_BYTES},
     }
 }
 
 
 def content(*media_types: str, description: str = "The file") -> dict[int | str, dict[str, Any]]:
-    """The 200 response of a route that answers with bytes."""
+    """Return the OpenAPI text of a 200 response of bytes, for each of the media types."""
     schema = {"schema": {"type": "string", "format": "binary"}}
     return {200: {"description": description, "content": dict.fromkeys(media_types, schema)}}
 
 
+router = APIRouter()
+
+
+@router.get("/", include_in_schema=False)
+async def home() -> Response:
+    """Return the page, or the API where the page is not installed."""
+    index = PAGE / "index.html"
+    return FileResponse(index) if index.is_file() else RedirectResponse("docs")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """Return the API in plain HTML."""
+    return HTMLResponse(docs_page(request.app.openapi()))
+
+
 def docs_page(schema: Mapping[str, Any]) -> str:
-    """The routes as plain HTML: nothing is fetched from elsewhere, nothing runs."""
+    """Return the routes as plain HTML, without scripts, styles and links to elsewhere."""
     routes = "".join(
         _route(method, path, operation)
         for path, operations in schema["paths"].items()
@@ -118,26 +148,15 @@ def _route(method: str, path: str, operation: Mapping[str, Any]) -> str:
     return "".join([*lines, f"<p>answers {html.escape(', '.join(answers))}</p>"])
 
 
-PAGE = Path(__file__).with_name("page")
-# WebAssembly needs its own word; pictures that scripts made are blobs; workers of ONNX Runtime Web are blobs too.
-POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:; "
-    "img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",  # with the next one: threads for WebAssembly
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
-router = APIRouter()
+@router.get("/metrics", response_class=Response, responses=content("text/plain", description="Prometheus"))
+async def metrics(request: Request) -> Response:
+    """Return counters, histograms and gauges for Prometheus."""
+    text = service_of(request).metrics.text()
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-class Headers:
-    """ASGI middleware: every answer says what a browser may do with it."""
+class SecurityHeaders:
+    """ASGI middleware: adds the headers that limit what a browser may do with an answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -150,24 +169,3 @@ class Headers:
             await send(message)
 
         await self._app(scope, receive, extended if scope["type"] == "http" else send)
-
-
-@router.get("/", include_in_schema=False)
-async def home() -> Response:
-    """The page, or the API where the page is not installed."""
-    index = PAGE / "index.html"
-    return FileResponse(index) if index.is_file() else RedirectResponse("docs")
-
-
-@router.get("/docs", include_in_schema=False)
-async def docs(request: Request) -> Response:
-    """The API for people."""
-    return HTMLResponse(docs_page(request.app.openapi()))
-
-
-@router.get("/metrics", response_class=Response, responses=content("text/plain", description="Prometheus"))
-async def metrics(request: Request) -> Response:
-    """Counters for Prometheus."""
-    running = service(request)
-    running.metrics.models.set(len(running.repository.models))
-    return Response(running.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

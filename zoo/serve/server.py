@@ -1,6 +1,6 @@
-"""Connections that do not wait for ever: uvicorn itself bounds neither the time nor the size of headers.
+"""`zoo serve`: one process with uvicorn, which on SIGTERM stops listening and finishes the requests under way.
 
-`zoo serve`: one process with uvicorn, which stops listening when told to and finishes what is in flight.
+uvicorn itself limits neither the time nor the size of headers, nor the connections; `limited_protocol` does.
 """
 
 from __future__ import annotations
@@ -26,89 +26,64 @@ from zoo.serve.app import create_app
 from zoo.serve.repository import Repository
 from zoo.serve.settings import Settings
 
-LARGEST_HEAD = 2**16  # bytes of one request line with its headers
-_FULL = json.dumps({"error": "too many connections: try again in a moment"})
-FULL = (
+MAX_HEAD_BYTES = 2**16  # of one request line with its headers
+_TOO_MANY = json.dumps({"error": "the server has too many connections: try again in a moment"})
+TOO_MANY = (
     "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n"
-    f"content-length: {len(_FULL)}\r\n\r\n{_FULL}"
+    f"content-length: {len(_TOO_MANY)}\r\n\r\n{_TOO_MANY}"
 ).encode()
 
 
-def patient_protocol(settings: Settings) -> type[asyncio.Protocol]:
-    """The protocol class for `settings`: whichever uvicorn would take, httptools where it is installed or else h11."""
-
-    class Patient(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(transport)
-            self._seen: Any = None
-            self._head = 0
-            self._clock = self.loop.call_later(settings.header_seconds, self._look)
-            if len(self.connections) > settings.max_connections:
-                transport.write(FULL)
-                transport.close()
-
-        def connection_lost(self, error: Exception | None) -> None:
-            self._clock.cancel()
-            super().connection_lost(error)
-
-        def data_received(self, data: bytes) -> None:
-            before, idle = self.cycle, self._idle()
-            super().data_received(data)
-            self._head = self._head + len(data) if idle and self.cycle is before else 0
-            if self._head > LARGEST_HEAD:
-                self.transport.abort()
-
-        def _idle(self) -> bool:
-            return self.cycle is None or self.cycle.response_complete
-
-        def _look(self) -> None:
-            """End what waits for its client and got nothing from it between two looks: a request, or room to write."""
-            waits = self._idle() or self.transport.is_closing()
-            state = (waits, self.cycle, self.transport.get_write_buffer_size())
-            if waits and state == self._seen:
-                self.transport.abort()
-                return
-            self._seen = state
-            self._clock = self.loop.call_later(settings.header_seconds, self._look)
-
-    return Patient
-
-
 def serve(folder: Path, settings: Settings, *, host: str, port: int, quiet: bool = False) -> int:
-    """Serve until SIGTERM (returns 0) or Ctrl-C (returns 130). Raises ServeError, UsageError before that."""
+    """Serve the exported generators of a folder until SIGTERM or Ctrl-C, and log to stderr.
+
+    Args:
+        folder: A folder of artifacts, or a single artifact.
+        settings: Limits, timeouts and the API key.
+        host: The address to listen on, such as "127.0.0.1", or "0.0.0.0" for every network.
+        port: The TCP port; 0 picks a free one.
+        quiet: Log no line for each request.
+
+    Returns:
+        The exit code: 0 after SIGTERM, 130 after Ctrl-C.
+
+    Raises:
+        UsageError: There is no artifact in the folder, or the address is not free.
+        ServeError: None of the artifacts can be served.
+    """
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder")
     if not find_artifacts(folder):
         raise UsageError(f"{folder}: there is no exported generator in it; `zoo build dcgan` makes one")
     app = create_app(folder, settings)
-    with _listen(host, port) as listener:
-        _log(quiet)  # only now: a caller whose wish cannot be met keeps the log that it has
+    with listen(host, port) as listener:
+        _log(quiet)  # only now: after an error before this, the log of the caller is as it was
         server = Server(app, settings, lambda models: _greet(models, listener, folder))
         server.run(sockets=[listener])
     if server.failed:
-        raise ServeError(f"{folder}: none of its generators can be served: the lines above say why")
+        raise ServeError(f"{folder}: none of its generators can be served: the lines above have the reasons")
     return 130 if signal.SIGINT in server.stopped_by else 0
 
 
 class Server(uvicorn.Server):
-    """Says when all models are ready, stops where there are none, and leaves the exit code to its caller."""
+    """uvicorn's server. Calls `ready` when all models are loaded, and stops where there are none (`failed`)."""
 
     def __init__(self, app: FastAPI, settings: Settings, ready: Callable[[list[str]], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                app, http=patient_protocol(settings), ws="none", lifespan="on", log_config=None, access_log=False,
+                app, http=limited_protocol(settings), ws="none", lifespan="on", log_config=None, access_log=False,
                 server_header=False, proxy_headers=False, timeout_graceful_shutdown=settings.stop_seconds,
             )
         )  # fmt: skip
-        self._app, self._ready, self._told = app, ready, False
+        self._app, self._ready, self._reported = app, ready, False
         self.failed = False
         self.stopped_by: list[int] = []
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second."""
+        """Report once when the models are loaded. uvicorn calls this ten times a second."""
         repository: Repository = self._app.state.service.repository
-        if repository.ready and not self._told:
-            self._told = True
+        if repository.ready and not self._reported:
+            self._reported = True
             if repository.models:
                 self._ready([*repository.models])
             else:
@@ -116,14 +91,55 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal lets what is in flight finish, the second does not."""
+        """Finish the requests under way at the first signal, and stop at once at the second."""
         if self.should_exit:
             self.force_exit = True
         self.should_exit = True
-        self.stopped_by.append(sig)  # not uvicorn's own list, from which the signals would be raised once more
+        self.stopped_by.append(sig)  # not in uvicorn's own list: it raises those signals again at the end
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def limited_protocol(settings: Settings) -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol class (httptools, else h11) with limits of connections, headers and silence."""
+
+    class LimitedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            self._last_state: Any = None
+            self._head_bytes = 0
+            self._timer = self.loop.call_later(settings.header_seconds, self._close_if_silent)
+            if len(self.connections) > settings.max_connections:
+                transport.write(TOO_MANY)
+                transport.close()
+
+        def connection_lost(self, error: Exception | None) -> None:
+            self._timer.cancel()
+            super().connection_lost(error)
+
+        def data_received(self, data: bytes) -> None:
+            before, idle = self.cycle, self._idle()
+            super().data_received(data)
+            self._head_bytes = self._head_bytes + len(data) if idle and self.cycle is before else 0
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.transport.abort()
+
+        def _idle(self) -> bool:
+            return self.cycle is None or self.cycle.response_complete
+
+        def _close_if_silent(self) -> None:
+            """Close a connection that waits for its client, for a request or to take an answer, and hears nothing."""
+            waits = self._idle() or self.transport.is_closing()
+            state = (waits, self.cycle, self.transport.get_write_buffer_size())
+            if waits and state == self._last_state:
+                self.transport.abort()
+                return
+            self._last_state = state
+            self._timer = self.loop.call_later(settings.header_seconds, self._close_if_silent)
+
+    return LimitedProtocol
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address. Raises UsageError."""
     try:
         family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -136,9 +152,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.set_inheritable(False)
         return listener
     except (OSError, OverflowError, UnicodeError) as error:
-        cure = "; is another server running? Choose another port with --port" if port else ""
+        hint = "; is another server running? Choose another port with --port" if port else ""
         raise UsageError(
-            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}{cure}"
+            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}{hint}"
         ) from error
 
 
@@ -150,7 +166,7 @@ def _greet(models: list[str], listener: socket.socket, folder: Path) -> None:
 
 
 def _log(quiet: bool) -> None:
-    """One line per event on stderr. Requests are events too, unless `quiet`."""
+    """Log one line per event to stderr. Requests are events too, unless `quiet`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for name, level in (("zoo.serve", logging.INFO), ("uvicorn", logging.WARNING)):

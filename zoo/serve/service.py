@@ -1,4 +1,4 @@
-"""What the routes of one running application share, made when it starts and gone when it stops."""
+"""State that the routes of one running application share, from its start to its stop."""
 
 from __future__ import annotations
 
@@ -12,87 +12,89 @@ from starlette.requests import Request
 
 from zoo.core.errors import ServeError
 from zoo.core.registry import suggest
-from zoo.serve.errors import RefusedError, brief, busy
+from zoo.serve.errors import CLIENT_LEFT, RefusedError, busy, short_repr
 from zoo.serve.prometheus import Metrics
 from zoo.serve.repository import Model, Repository, Threads
 from zoo.serve.settings import Settings
 
 T = TypeVar("T")
-CLIENT_LEFT = 499  # nobody reads it but the access log
 
 
 class Service:
-    """Models, threads, counters, and how much of the machine is taken."""
+    """Models, threads, metrics, and the requests and memory under way."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.settings, self.metrics, self.threads = settings, Metrics(), Threads(settings)
         self.repository = Repository(folder, settings, self.threads, self.metrics.batch)
         self._requests = self._bytes = 0
-        self._chores = asyncio.Semaphore(max(2, settings.workers))
+        self._picture_slots = asyncio.Semaphore(self.threads.picture_workers)
+        self.metrics.under_way.set_function(lambda: self._requests)
+        self.metrics.memory.set_function(lambda: self._bytes)
+        self.metrics.models.set_function(lambda: len(self.repository.models))
 
     @property
     def ready(self) -> bool:
-        """Whether everything is loaded, and there is something to ask."""
+        """True once all models are loaded, if there is at least one."""
         return self.repository.ready and bool(self.repository.models)
 
     def model(self, name: str) -> Model:
-        """Raises RefusedError: 404 for a name that nobody has, 503 while models are still being loaded."""
+        """Return the model `name`. Raises RefusedError: 404 for an unknown name, 503 while models are being loaded."""
         models = self.repository.models
         if name in models:
             return models[name]
         if not self.repository.ready:
             raise RefusedError("the models are still being loaded", 503, retry_seconds=1)
-        raise RefusedError(f"there is no model {brief(name)}.{suggest(name[:64], models)}", 404)
+        raise RefusedError(f"there is no model {short_repr(name)}.{suggest(name[:64], models)}", 404)
 
     @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """One of the places for requests under way. Raises RefusedError when all are taken."""
+    def request_slot(self) -> Iterator[None]:
+        """Hold one of the `max_requests` slots. Raises RefusedError when all are taken."""
         if self._requests >= self.settings.max_requests:
             raise busy()
         self._requests += 1
-        self.metrics.under_way.set(self._requests)
         try:
             yield
         finally:
             self._requests -= 1
-            self.metrics.under_way.set(self._requests)
 
     @contextlib.contextmanager
-    def memory(self) -> Iterator[Callable[[int], None]]:
-        """`take(bytes)`, as often as one likes; all is given back at the end. Raises RefusedError when it is full."""
+    def memory_budget(self) -> Iterator[Callable[[int], None]]:
+        """Yield `reserve(bytes)`, which may be called often; all is released at the end. It raises RefusedError."""
         held = 0
 
-        def take(size: int) -> None:
+        def reserve(size: int) -> None:
             nonlocal held
-            if size > self.settings.max_memory_bytes:
-                raise RefusedError("the answer would be too large: ask for less at a time", 413)
-            if self._bytes + size > self.settings.max_memory_bytes:
+            limit = self.settings.max_memory_bytes
+            if size > limit:
+                raise RefusedError(
+                    f"the answer would need {size:,} bytes, more than {limit:,}: ask for fewer rows", 413
+                )
+            if self._bytes + size > limit:
                 raise busy()
             self._bytes += size
             held += size
 
         try:
-            yield take
+            yield reserve
         finally:
             self._bytes -= held
-            self.metrics.memory.set(self._bytes)
 
-    async def chore(self, call: Callable[..., T], *arguments: Any) -> T:
-        """`call` in a thread, when one of few is free. Who stops waiting for it leaves the queue."""
-        await self._chores.acquire()
-        future = asyncio.get_running_loop().run_in_executor(self.threads.chores, call, *arguments)
-        future.add_done_callback(self._chore_done)
-        return await asyncio.shield(future)  # a thread cannot be stopped: it keeps its place until it is done
+    async def in_picture_thread(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Run `call` in one of the few threads for pictures. A cancelled caller that still waits for one never runs."""
+        await self._picture_slots.acquire()
+        future = asyncio.get_running_loop().run_in_executor(self.threads.pictures, call, *arguments)
+        future.add_done_callback(self._release_picture_slot)
+        return await asyncio.shield(future)  # a thread cannot be stopped: it keeps its slot until it is done
 
-    def _chore_done(self, future: asyncio.Future[Any]) -> None:
-        self._chores.release()
+    def _release_picture_slot(self, future: asyncio.Future[Any]) -> None:
+        self._picture_slots.release()
         if not future.cancelled():
-            future.exception()  # seen, also where nobody waits any more
+            future.exception()  # marks it as retrieved, also where nobody waits any more
 
-    async def attend(self, request: Request, work: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
-        """The result of `work`, which is cancelled when the client leaves or time is up. Raises RefusedError.
+    async def finish_in_time(self, request: Request, work: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+        """Return the result of `work`, which is cancelled when the client leaves or time is up. Raises RefusedError.
 
-        The body must have been read: what the client sends next is that it has gone.
+        The body must have been read before: the next message of the client is then that it has left.
         """
         task, gone = asyncio.ensure_future(work), asyncio.ensure_future(request.receive())
         limit = min(seconds or self.settings.request_seconds, self.settings.request_seconds)
@@ -102,32 +104,34 @@ class Service:
                 return task.result()
             if gone.done():
                 raise RefusedError("the client has left", CLIENT_LEFT)
-            raise RefusedError(f"it took longer than {limit:g} seconds: ask for less at a time, or later", 504)
+            raise RefusedError(
+                f"the request took longer than {limit:g} seconds: ask for less at a time, or try again later", 504
+            )
         finally:
             for one in (task, gone):
                 one.cancel()
             await asyncio.gather(task, gone, return_exceptions=True)
 
 
-def service(request: Request) -> Service:
-    """The service of the application that got `request`."""
-    running = getattr(request.app.state, "service", None)
-    if running is None:
+def service_of(request: Request) -> Service:
+    """Return the service of the application that received `request`. Raises RefusedError before it has started."""
+    service = getattr(request.app.state, "service", None)
+    if service is None:
         raise RefusedError("the server is starting", 503, retry_seconds=1)
-    assert isinstance(running, Service)
-    return running
+    assert isinstance(service, Service)
+    return service
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, settings: Settings) -> AsyncIterator[Service]:
-    """A service whose models follow the folder. Raises ServeError where there is no folder."""
+async def run_service(folder: Path, settings: Settings) -> AsyncIterator[Service]:
+    """Yield a service whose models follow the folder. Raises ServeError where there is no folder."""
     if not folder.is_dir():
         raise ServeError(f"{folder}: there is no such folder")
-    made = Service(folder, settings)
-    watcher = asyncio.create_task(made.repository.watch())
+    service = Service(folder, settings)
+    watcher = asyncio.create_task(service.repository.watch())
     try:
-        yield made
+        yield service
     finally:
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
-        made.threads.close()
+        service.threads.close()

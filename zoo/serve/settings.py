@@ -1,4 +1,4 @@
-"""What the server takes on, and how long it tries: all limits in one place, with defaults that a laptop bears."""
+"""All limits of the server in one place, with defaults that a laptop can bear."""
 
 from __future__ import annotations
 
@@ -15,41 +15,45 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits of the server; sizes in bytes, times in seconds. `zoo serve --set NAME=VALUE` changes one.
+    """Limits of the server; `zoo serve --set NAME=VALUE` changes one.
 
-    `workers` calls of ONNX Runtime run at a time, each on `threads` cores: several small calls beside each other cost
-    less than one call that all cores share, most of all where other programs want the cores too.
+    At most `workers` calls of ONNX Runtime run at a time, each on `threads` cores: several small calls side by side
+    cost less than one call that shares all cores, most of all on a machine with other work.
+
+    Raises:
+        UsageError: A number that is not above 0, or not finite.
     """
 
-    # what one request may ask for
-    max_body_bytes: int = 16 * MIB  # after unpacking
-    max_json_bytes: int = 8 * MIB  # JSON is read in one go, and nothing else moves meanwhile
-    max_json_numbers: int = 2**20  # in an answer
-    max_rows: int = 32_768  # of one inference request
-    max_pixels: int = 1024 * 1024  # height x width of an image to translate
-    max_images: int = 1024  # of /sample
-    max_frames: int = 240  # of /walk
-    # what all requests together may ask for
-    max_requests: int = 512  # under way; the next one is answered 503
-    max_memory_bytes: int = 1024 * MIB  # of bodies and answers
-    max_connections: int = 2000
-    # how work is put together
-    max_batch: int = 64
-    max_delay_seconds: float = 0.002  # that a request waits for company while another batch runs
-    slice_seconds: float = 0.1  # that one call of ONNX Runtime may take: larger requests are cut, others go between
-    workers: int = field(default_factory=cores)
-    threads: int = 1
-    provider: str = "cpu"
-    precision: str = "float32"
-    # patience
-    request_seconds: float = 30.0
-    body_seconds: float = 20.0
-    header_seconds: float = 10.0  # of silence, up to twice that, until a connection is closed
-    send_seconds: float = 30.0  # for each piece of an answer that the client takes
-    stop_seconds: int = 30  # for what is in flight when the server is told to stop
-    reload_seconds: float = 2.0  # between two looks at the folder
-    origin: str = ""  # of the web pages that may ask besides our own, such as https://app.example; * for all
-    api_key: str = field(default="", repr=False)
+    # Limits of one request
+    max_body_bytes: int = 16 * MIB  # bytes of a body, also after unpacking
+    max_json_bytes: int = 8 * MIB  # bytes of JSON, which is parsed in one go and holds up everything else meanwhile
+    max_json_numbers: int = 2**20  # numbers in an answer as JSON
+    max_rows: int = 32_768  # rows of an inference request
+    max_pixels: int = 1024 * 1024  # pixels (height x width) of an image to translate
+    max_images: int = 1024  # images of one /sample
+    max_frames: int = 240  # frames of one /walk
+    # Limits of all requests together
+    max_requests: int = 512  # requests under way; the next one is answered 503
+    max_memory_bytes: int = 1024 * MIB  # bytes of bodies and answers in memory
+    max_connections: int = 2000  # open connections; the next one is answered 503
+    # Batching
+    max_batch: int = 64  # rows of one call of ONNX Runtime
+    max_delay_seconds: float = 0.002  # seconds that a request waits for others to share its batch
+    slice_seconds: float = 0.1  # seconds of one call of ONNX Runtime: longer requests are cut, others run in between
+    workers: int = field(default_factory=cores)  # calls of ONNX Runtime at a time
+    threads: int = 1  # cores of one call
+    provider: str = "cpu"  # execution provider of ONNX Runtime: cpu or cuda
+    precision: str = "float32"  # .onnx file of the artifact: float32, or a variant such as float16
+    # Timeouts
+    request_seconds: float = 30.0  # seconds until a request is answered 504
+    body_seconds: float = 20.0  # seconds for a body to arrive
+    header_seconds: float = 10.0  # seconds of silence, at most twice that, until a connection is closed
+    send_seconds: float = 30.0  # seconds for the client to take each piece (256 KiB) of an answer
+    stop_seconds: int = 30  # seconds for requests under way when the server is stopped
+    reload_seconds: float = 2.0  # seconds between two looks at the folder
+    # Access
+    origin: str = ""  # origin of other web pages that may send requests, such as https://app.example; * for all
+    api_key: str = field(default="", repr=False)  # the key that clients must send; an empty string: no key
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -58,20 +62,30 @@ class Settings:
                 raise UsageError(f"{one.name} must be above 0, received {value!r}")
 
     def changed(self, changes: Iterable[str]) -> Settings:
-        """With `["max_batch=32", ...]`. Raises UsageError for what is no setting, or not of its kind."""
+        """Return a copy with other values.
+
+        Args:
+            changes: "NAME=VALUE" each, such as "max_batch=32".
+
+        Returns:
+            The new settings.
+
+        Raises:
+            UsageError: An unknown name, a value of the wrong type, or a number that is not above 0.
+        """
         return replace(self, **_parsed(changes))
 
 
 def _parsed(changes: Iterable[str]) -> Mapping[str, Any]:
-    kinds = {one.name: one.type for one in fields(Settings) if one.name != "api_key"}  # not where `ps` shows it
+    types = {one.name: one.type for one in fields(Settings) if one.name != "api_key"}  # `ps` would show the key
     parsed: dict[str, Any] = {}
     for change in changes:
         name, equals, text = change.partition("=")
-        if not equals or name not in kinds:
-            raise UsageError(f"--set: there is no setting '{name}'.{suggest(name, kinds)} Settings: {', '.join(kinds)}")
+        if not equals or name not in types:
+            raise UsageError(f"--set: there is no setting '{name}'.{suggest(name, types)} Settings: {', '.join(types)}")
         try:
-            parsed[name] = {"int": int, "float": float, "str": str}[str(kinds[name])](text)
+            parsed[name] = {"int": int, "float": float, "str": str}[str(types[name])](text)
         except ValueError as error:
-            kind = {"int": "a whole number", "float": "a number"}[str(kinds[name])]
-            raise UsageError(f"--set {name}: expected {kind}, received '{text}'") from error
+            expected = {"int": "a whole number", "float": "a number"}[str(types[name])]
+            raise UsageError(f"--set {name}: expected {expected}, received '{text}'") from error
     return parsed

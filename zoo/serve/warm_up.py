@@ -1,10 +1,10 @@
-"""Warm-up that finds out two things about a network on this machine: its pace, and whether its rows stand alone.
+"""Warm-up of a network: measures its speed on this machine, and from which batch size on requests may be merged.
 
-A row's last bits may depend on the size of its batch: matrix kernels choose their order of summation by it (see
+The last bits of a row may depend on the size of its batch: matrix kernels choose their order of summation by it (see
 `zoo.runtime`). A server that merges requests would then answer differently under load, and differently from
-`zoo.load`. So it is tried: batches of many sizes, from two places of a larger one, must give the same bits. Most
-generators of this zoo do from one row on; `progressive` has a row that runs alone summed in another order, and batches
-from two rows on agree. What lies below that is never merged, and what lies above may be.
+`zoo.load`. So batches of many sizes, cut from two places of a larger one, are compared with it bit by bit. Most
+generators of this zoo agree from one row on; in `progressive` a single row is summed in another order, and batches of
+two or more rows agree. Smaller batches than that are never merged, larger ones may be.
 """
 
 from __future__ import annotations
@@ -21,41 +21,43 @@ from zoo.runtime.inputs import row_shape
 from zoo.serve.batching import Feed
 from zoo.serve.settings import Settings
 
-GAPLESS = 8  # up to here every size is tried
+GAPLESS = 8  # every size up to here is tried
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64)
 
 
 @dataclass(frozen=True)
-class Probe:
-    """What was found out: seconds per number of input, the largest batch worth making, the smallest that may merge.
+class Measurement:
+    """Result of the warm-up: seconds per number of input, and the largest and smallest batch (rows) to make.
 
-    A `least` above `most` means that no size agrees with another: requests up to `most` rows run by themselves, as
-    `zoo.load` runs them, and the last bits of larger ones, which are cut, may move.
+    A `min_batch` above `max_batch` means that no two sizes agree: requests of up to `max_batch` rows run by
+    themselves, as `zoo.load` runs them; larger ones are cut, and their last bits may differ.
     """
 
     seconds_per_number: float
-    most: int
-    least: int
+    max_batch: int
+    min_batch: int
 
 
-def examine(generator: Generator, settings: Settings) -> Probe:
-    """Run the network on noise: about thirty slices of work. Raises ServeError for a network that cannot run."""
+def measure(generator: Generator, settings: Settings) -> Measurement:
+    """Run the network on noise, for about thirty slices of work. Raises ServeError where it cannot run."""
     one = noise(generator, 1)
     seconds = min(_timed(generator, one)[1] for _ in range(3))  # the first call allocates
-    most = max(1, min(settings.max_batch, int(2 * settings.slice_seconds / seconds)))  # rows get cheaper in company
-    feed = noise(generator, 2 * most + 1)
+    # Twice what one row's time suggests, as a row costs less in a batch
+    largest = max(1, min(settings.max_batch, int(2 * settings.slice_seconds / seconds)))
+    feed = noise(generator, 2 * largest + 1)
     reference, seconds = _timed(generator, feed)
     rows = len(reference)
-    pace = seconds / sum(array.size for array in feed.values())
-    apart = [
+    different = [
         size
-        for size in sorted({*SIZES, most})
-        if size <= max(most, 2)  # two rows, even where batches are not worth making
+        for size in sorted({*SIZES, largest})
+        if size <= max(largest, 2)  # two rows also where batches are not worth making
         for at in {0, (rows - size) // 2}
         if not np.array_equal(generator(**_rows(feed, at, size)), reference[at : at + size])
     ]
-    least = apart[-1] + 1 if apart else 1
-    return Probe(pace, most, least if least <= min(most, GAPLESS) else most + 1)
+    smallest = different[-1] + 1 if different else 1
+    if smallest > min(largest, GAPLESS):
+        smallest = largest + 1
+    return Measurement(seconds / sum(array.size for array in feed.values()), largest, smallest)
 
 
 def _timed(generator: Generator, feed: Feed) -> tuple[Array, float]:
@@ -64,19 +66,19 @@ def _timed(generator: Generator, feed: Feed) -> tuple[Array, float]:
     return output, time.perf_counter() - start
 
 
+def _rows(feed: Feed, start: int, size: int) -> Feed:
+    return {name: array[start : start + size] for name, array in feed.items()}
+
+
 def noise(generator: Generator, n: int) -> Feed:
-    """`n` rows of uniform noise for every input: any images, latents and classes, all of them allowed."""
+    """Return `n` rows of uniform noise for every input: images, latents and classes that the network takes."""
     random = np.random.RandomState(0)
-    return {name: _noise(tensor, n, random) for name, tensor in generator.inputs.items()}
+    return {name: _tensor_noise(tensor, n, random) for name, tensor in generator.inputs.items()}
 
 
-def _noise(tensor: Tensor, n: int, random: np.random.RandomState) -> Array:
+def _tensor_noise(tensor: Tensor, n: int, random: np.random.RandomState) -> Array:
     shape = (n, *row_shape(tensor, {axis: rule["trained"] for axis, rule in (tensor.sizes or {}).items()}))
     if tensor.classes:
         return random.randint(len(tensor.classes), size=shape).astype(tensor.dtype)
     low, high = tensor.range or (-1.0, 1.0)
     return random.uniform(low, high, size=shape).astype(tensor.dtype)
-
-
-def _rows(feed: Feed, start: int, size: int) -> Feed:
-    return {name: array[start : start + size] for name, array in feed.items()}
