@@ -24,7 +24,7 @@ jax or torch. Importing this package imports nothing heavy. ARCHITECTURE.md has 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zoo.runtime.generator import Generator
@@ -34,11 +34,45 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(source: Source, **options: Any) -> Generator:
-    """Load an exported generator: a folder such as `exported/dcgan`, a lone .onnx, its bytes, or an open file.
+def load(
+    source: Source,
+    *,
+    network: str | None = None,
+    precision: str | None = None,
+    provider: str = "cpu",
+    threads: int | None = None,
+    verify: bool = True,
+) -> Generator:
+    """Load an exported generator. It needs NumPy and ONNX Runtime, neither Keras nor TensorFlow.
 
-    Options: network, precision, provider, threads, verify. See `zoo.runtime.load.load`.
+    Example:
+        >>> import zoo
+        >>> generator = zoo.load("exported/dcgan")
+        >>> generator
+        <Generator dcgan: z float32 [batch, 100] -> image float32 [batch, 32, 32, 1] in [-1, 1]>
+        >>> images = generator.sample(16, seed=0)
+        >>> images.shape, images.dtype
+        ((16, 32, 32, 1), dtype('uint8'))
+
+    Args:
+        source: The folder of an artifact such as `exported/dcgan`, an .onnx file of this zoo, the bytes of one, or a
+            file open for binary reading. A file is read once: the bytes that were checked are those that run.
+        network: The network to load where the artifact has several, such as "b_to_a".
+        precision: "float32", or a variant that the folder has, such as "fp16". None is float32 for a folder, and for a
+            lone file its own.
+        provider: "cpu", or "cuda" for NVIDIA GPUs. Another one never takes its place.
+        threads: Cores of one call, 1 or more; None uses all.
+        verify: Check the file against the SHA-256 in the manifest, and the manifest against its copy in the file.
+
+    Returns:
+        The generator; threads may share it.
+
+    Raises:
+        ServeError: Nothing can be loaded: a wrong path or name, a damaged, changed or foreign file, a provider that is
+            not available, ONNX Runtime is missing. The message is one line.
     """
     from zoo.runtime.load import load as load_generator
 
-    return load_generator(source, **options)
+    return load_generator(
+        source, network=network, precision=precision, provider=provider, threads=threads, verify=verify
+    )

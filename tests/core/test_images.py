@@ -1,10 +1,12 @@
+"""Pixels in and out, grey, and the three ways to fit a size; `prepare` applies them to a data set."""
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.core.errors import DataError
-from zoo.core.images import center_crop, fitted, grey
-from zoo.core.images import from_uint8 as scale
+from zoo.core.arrays import evenly_spaced
+from zoo.core.errors import DataError, ServeError
+from zoo.core.images import center_crop, fitted, from_uint8, grey, to_uint8
 from zoo.data.dataset import Dataset, prepare
 
 RANDOM = np.random.RandomState(0).randint(0, 256, (5, 8, 8, 3)).astype(np.uint8)
@@ -71,14 +73,28 @@ def test_channels_convert_both_ways():
     np.testing.assert_array_equal(three.images, one.images.repeat(3, axis=-1))
 
 
-@pytest.mark.parametrize("range", [(-1.0, 1.0), (0.0, 1.0), (-0.3, 0.7)])
-def test_scale_meets_both_ends_exactly(range):
-    out = scale(np.array([0, 51, 255], np.uint8), range)
-    assert out.dtype == np.float32
-    assert out[0] == np.float32(range[0]) and out[2] == np.float32(range[1])
-    assert out[1] == pytest.approx(range[0] + 0.2 * (range[1] - range[0]), abs=1e-7)
+def test_to_uint8_at_the_ends_and_between():
+    raw = np.float32([-1, 1, 0, -7, 7, -1 + 2 * 2.4 / 255, -1 + 2 * 2.6 / 255])
+    assert to_uint8(raw, (-1, 1)).tolist() == [0, 255, 128, 0, 255, 2, 3]
+    assert to_uint8(np.float32([0.5, 1.5, 2.5, 3.5]), (0, 255)).tolist() == [0, 2, 2, 4]  # halves go to even
+    with pytest.raises(ServeError, match="not finite"):
+        to_uint8(np.float32([np.nan]), (-1, 1))
+
+
+@pytest.mark.parametrize("range", [(-1.0, 1.0), (0.0, 1.0), (-3.0, 5.0)])
+def test_pixels_survive_the_way_in_and_out(range):
+    every = np.arange(256, dtype=np.uint8)
+    raw = from_uint8(every, range)
+    assert raw.dtype == np.float32 and (raw[0], raw[255]) == range and (np.diff(raw) > 0).all()
+    np.testing.assert_array_equal(to_uint8(raw, range), every)
 
 
 def test_points_pass_through():
     data = Dataset("ring", points=np.zeros((3, 2), np.float32))
     assert prepare(data) is data
+
+
+@pytest.mark.parametrize(("n", "places"), [(4, [0, 3, 6, 9]), (1, [0]), (10, list(range(10))), (64, list(range(10)))])
+def test_a_spread_reaches_from_the_first_to_the_last(n, places):
+    rows = np.arange(20).reshape(10, 2)
+    np.testing.assert_array_equal(evenly_spaced(rows, n), rows[places])

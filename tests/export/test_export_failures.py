@@ -19,7 +19,9 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("broken", ["runtime.parity.check", "export.exporter.markdown", "core.pictures.write_png"])
+@pytest.mark.parametrize(
+    "broken", ["runtime.parity.check_parity", "export.exporter.markdown", "core.pictures.write_png"]
+)
 def test_a_failure_leaves_what_was_there(exported, tiny_run, tmp_path, monkeypatch, broken):
     shutil.copytree(exported.folder, tmp_path / "tiny")
     before = contents(tmp_path / "tiny")

@@ -142,14 +142,14 @@ def test_two_exports_are_the_same_bytes(made, run, tmp_path):
 @pytest.mark.parametrize("broken", [1, 2])
 def test_one_bad_network_and_nothing_changes(made, run, tmp_path, monkeypatch, broken):
     exporter.shutil.copytree(made.folder, tmp_path / "cycle")
-    before, asked, check = contents(tmp_path / "cycle"), [], parity.check
+    before, asked, check = contents(tmp_path / "cycle"), [], parity.compare_in_fresh_process
 
     def fail(*args):
         asked.append(args)
         figures = check(*args)
         return {**figures, "max_abs_difference": 0.5} if len(asked) == broken else figures
 
-    monkeypatch.setattr(parity, "check", fail)
+    monkeypatch.setattr(parity, "compare_in_fresh_process", fail)
     with pytest.raises(ExportError, match=f"^cycle_{NAMES[broken - 1]}: the ONNX file differs from Keras by more than"):
         exporter.export(run, out=tmp_path)
     assert contents(tmp_path / "cycle") == before and [p.name for p in tmp_path.iterdir()] == ["cycle"]
@@ -192,7 +192,7 @@ def test_a_translator_that_knows_its_size(tmp_path):
     made = exporter.export(run, out=tmp_path / "out")
     assert made.manifest.inputs[0].shape == ("batch", 8, 8, 3) and made.manifest.inputs[0].sizes is None
     assert set(made.manifest.parity["cases"]) == {"batch_1", "batch_3", "extremes"}
-    with pytest.raises(ServeError, match="takes images of 8 x 8 alone, received 8 x 9"):
+    with pytest.raises(ServeError, match="takes only images of 8 x 8, received 8 x 9"):
         zoo.load(made.folder, network="a_to_b").translate(np.zeros((8, 9, 3), np.uint8))
 
 
@@ -211,6 +211,6 @@ def test_what_cannot_leave(tmp_path, names, told):
 
 def test_each_translator_has_a_film_of_its_own(made, run):
     for name in NAMES:
-        expected = history.film(run.folder, history.Subject(name, 8, 8, translates=True), until=run.step)
+        expected = history.film(run.folder, name, until=run.step)
         np.testing.assert_array_equal(pictures.read_png(made.folder / f"film_{name}.png"), expected)
         assert expected.shape[0] > 3 * 66 and expected.shape[2] == 3  # the originals, steps 0 and 4

@@ -109,7 +109,7 @@ def test_more_than_memory(generator, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(np, "empty", full)
-    fails("n=1000 asks for more memory than there is; draw fewer at a time", generator.sample, 1000)
+    fails("n=1000 needs more memory than there is; draw fewer at a time", generator.sample, 1000)
 
 
 def test_a_session_that_fails_or_returns_another_shape():

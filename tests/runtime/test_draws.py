@@ -11,7 +11,7 @@ from onnx_nets import fails
 import zoo
 from zoo.artifact.tensor import Tensor
 from zoo.core.images import to_uint8
-from zoo.runtime.generator import BATCH_SIZE, Generator, _plan
+from zoo.runtime.generator import BATCH_SIZE, Generator
 
 
 def test_sample_is_the_network_applied_to_the_latents(generator):
@@ -69,16 +69,6 @@ def test_consecutive_draws_are_one_draw_whatever_the_kernels_do(splits):
         parts = [draw.sample(n) for n in splits]
         assert draw.drawn == sum(splits)
     np.testing.assert_array_equal(np.concatenate(parts), moody.sample(sum(splits), seed=7))
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 5, 16])
-def test_the_block_of_a_row_depends_on_its_number_alone(batch_size):
-    everything = {row: (at, size) for at, size in _plan(0, 200, batch_size) for row in range(at, at + size)}
-    assert list(everything) == list(range(len(everything)))  # all rows, none twice
-    for start in range(0, 150, 7):
-        for stop in (start + 1, start + 4, start + 50):
-            plan = list(_plan(start, stop, batch_size))
-            assert plan == sorted({everything[row] for row in range(start, stop)})
 
 
 def test_small_draws_cost_little():
@@ -179,29 +169,3 @@ def test_int32_labels_with_a_column(tmp_path):
     assert each.sample(3, label=["c", "a", "b"]).tolist() == [[2], [0], [1]]
     assert each.latents(3)["label"].dtype == np.int32 and each.sample(3).shape == (3, 1)
     assert each.interpolate(3, label="b").tolist() == [[1]] * 3
-
-
-def test_to_uint8_at_the_ends_and_between():
-    raw = np.float32([-1, 1, 0, -7, 7, -1 + 2 * 2.4 / 255, -1 + 2 * 2.6 / 255])
-    assert to_uint8(raw, (-1, 1)).tolist() == [0, 255, 128, 0, 255, 2, 3]
-    assert to_uint8(np.float32([0.5, 1.5, 2.5, 3.5]), (0, 255)).tolist() == [0, 2, 2, 4]  # halves go to even
-    assert to_uint8(np.float32([0, 0.5, 1]), (0, 1)).tolist() == [0, 128, 255]
-    fails("not finite", to_uint8, np.float32([np.nan]), (-1, 1))
-
-
-def test_warm_up_runs_every_size_of_block_once(tmp_path):
-    session = MoodySession()
-    moody = Generator(nets.describe_points(), session)
-    moody.warm_up()
-    assert session.sizes == [1, 2, 4, 8, 16]
-    session.sizes.clear()
-    moody.warm_up(6)
-    assert session.sizes == [1, 2, 4, 6]
-    fails("batch_size must be a whole number from 1 up", moody.warm_up, 0)
-
-
-def test_warm_up_of_all_kinds_of_inputs(conditional, tmp_path):
-    conditional.warm_up(2)
-    translator = zoo.load(nets.save(tmp_path / "a", nets.negative(), nets.describe_negative()))
-    translator.warm_up(1)
-    assert translator._inputs.zeros(2)["a"].shape == (2, 16, 16, 3)  # the size that it was trained with

@@ -46,18 +46,18 @@ def test_check_asks_a_process_of_its_own(folder, tmp_path, monkeypatch):
     (tmp_path / "json.py").write_text("raise SystemExit('not this one')")
     reference(tmp_path / "a.npz")
     monkeypatch.chdir(tmp_path)
-    report = parity.check(folder, "a.npz", timeout=60)
+    report = parity.compare_in_fresh_process(folder, "a.npz", timeout=60)
     assert report["max_abs_difference"] == pytest.approx(0.25, abs=1e-6)
     assert report["tensorflow_loaded"] is False and report["onnxruntime"].count(".") >= 2
 
 
 def test_hold_keeps_the_tolerance_or_tells_the_figures(folder, tmp_path):
     cases = parity.read_cases(reference(tmp_path / "a.npz"))
-    figures = parity.hold(folder, cases, tolerance=0.3, name="points", to="NumPy")
+    figures = parity.check_parity(folder, cases, tolerance=0.3, name="points", to="NumPy")
     assert figures["max_abs_difference"] == pytest.approx(0.25, abs=1e-6) and figures["tolerance"] == 0.3
     told = r"^points: the ONNX file differs from NumPy by more than 0.2: normal_1 [0-9.e-]+, extreme_3 2.50e-01$"
     with pytest.raises(ExportError, match=told):
-        parity.hold(folder, cases, tolerance=0.2, name="points", to="NumPy")
+        parity.check_parity(folder, cases, tolerance=0.2, name="points", to="NumPy")
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_hold_keeps_the_tolerance_or_tells_the_figures(folder, tmp_path):
     ],
 )
 def test_hold_takes_no_figures_of_doubtful_origin(monkeypatch, figures, message):
-    monkeypatch.setattr(parity, "check", lambda *args: figures)
+    monkeypatch.setattr(parity, "compare_in_fresh_process", lambda *args: figures)
     with pytest.raises(ExportError, match=message):
-        parity.hold("artifact", {}, tolerance=0.5, name="points", to="NumPy")
+        parity.check_parity("artifact", {}, tolerance=0.5, name="points", to="NumPy")
 
 
 def test_check_reports_the_last_line_of_a_failure(folder, tmp_path):
     with pytest.raises(ExportError, match="points: the parity check failed: .*none.npz: not a readable .npz") as caught:
-        parity.check(folder, tmp_path / "none.npz", timeout=60)
+        parity.compare_in_fresh_process(folder, tmp_path / "none.npz", timeout=60)
     assert "\n" not in str(caught.value)
 
 
@@ -97,7 +97,7 @@ def test_check_when_the_process_goes_wrong(monkeypatch, done, message):
 
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(ExportError, match=message):
-        parity.check("artifact", "a.npz", timeout=3)
+        parity.compare_in_fresh_process("artifact", "a.npz", timeout=3)
 
 
 @pytest.mark.parametrize(

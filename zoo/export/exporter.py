@@ -266,7 +266,7 @@ def _figures(folder: Path, one: _Network) -> dict[str, Any]:
         for case, inputs in parity.make_cases(manifest).items()
     }
     artifact = folder / manifest.file if manifest.network else folder
-    return parity.hold(artifact, tried, tolerance=TOLERANCE, name=manifest.model, to="Keras")
+    return parity.check_parity(artifact, tried, tolerance=TOLERANCE, name=manifest.model, to="Keras")
 
 
 def _write_rest(folder: Path, made: Sequence[_Network], run: Run, images: DataImages) -> tuple[Manifest, ...]:
@@ -297,10 +297,7 @@ def _write_history(folder: Path, made: Sequence[_Network], run: Run) -> None:
     weights = made[0].manifest.weights
     history.write_curves(run.folder, folder, images_per_step=run.images_per_step, until=weights["step"])
     for one, plan in zip(made, exported_plans(run.spec), strict=True):
-        height, width = plan.output_shape[:2] if len(plan.output_shape) == 3 else (0, 0)
-        translates = one.manifest.kind == "translation"
-        subject = history.Subject(plan.name, height, width, translates)
-        history.write_film(run.folder, folder / one.manifest.film, subject, until=weights["step"])
+        history.write_film(run.folder, folder / one.manifest.film, plan.name, until=weights["step"])
 
 
 def _swap(new: Path, target: Path) -> None:

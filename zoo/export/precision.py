@@ -149,7 +149,7 @@ def _variant(
     with tempfile.TemporaryDirectory() as scratch:
         file = write_whole(Path(scratch) / name, made)
         tolerance = TOLERANCE * _range(manifest, close)
-        figures = parity.hold(
+        figures = parity.check_parity(
             file, close, tolerance=tolerance, name=f"{manifest.model} in {precision}", to=manifest.file
         )
         files = {**manifest.files, name: sha256_file(file)}

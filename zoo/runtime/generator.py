@@ -1,4 +1,4 @@
-"""Draws from exported generators with NumPy and ONNX Runtime alone.
+"""Images from exported generators, with NumPy and ONNX Runtime alone.
 
     images = zoo.load("exported/dcgan").sample(16, seed=0)                           # uint8 [16, H, W, C]
     summer = zoo.load("exported/cyclegan", network="b_to_a").translate(photos)      # uint8 [n, H, W, C]
@@ -28,9 +28,21 @@ BATCH_SIZE = 16  # rows in a full block: convolutions are flat from 8 on, and sm
 
 
 class Generator:
-    """An exported generator; `zoo.load` makes it. It keeps no state, so threads may share it.
+    """An exported generator, as `zoo.load` returns it. It keeps no state, so threads may share it.
 
-    `inputs` and `outputs` map names to `Tensor`s: `generator.outputs["image"].range`. All methods raise ServeError.
+    Where the output has a range, such as [-1, 1], the methods return images, uint8 [n, H, W, C]. Outputs without one,
+    such as points in the plane, are returned as the network computes them, float32 [n, ...]. Seeds are whole numbers in
+    0..2**32 - 1; a seed gives the same latents everywhere and for ever, while another processor or version of ONNX
+    Runtime may move the last bit of what the network computes. All errors are a ServeError of one line.
+
+    Attributes:
+        name: Name of the model, such as "dcgan" or "cyclegan_a_to_b".
+        title: Its name in words.
+        manifest: Everything that the artifact states: paper, data, licence, parity, files.
+        inputs: Name -> `Tensor`: type, shape, prior, classes, range.
+        outputs: Name -> `Tensor`; `generator.outputs["image"].range` is (black, white).
+        provider: "cpu" or "cuda".
+        precision: "float32" or the variant that was loaded, such as "fp16".
     """
 
     def __init__(
@@ -49,44 +61,120 @@ class Generator:
         return f"<Generator {self.name}: {arrow}>"
 
     def __call__(self, **inputs: Any) -> Array:
-        """The raw output, float32 [batch, ...] in the output's range, for one array per input."""
-        return self._run(self._inputs.checked(inputs))
+        """Run the network on raw inputs.
+
+        Args:
+            **inputs: One array [batch, ...] for every input, by its name: latents and images float32, images in the
+                range of the input; class ids of any integer type.
+
+        Returns:
+            float32 [batch, ...], in the range of the output.
+
+        Raises:
+            ServeError: An input is missing or unknown, or is not what `inputs` states.
+        """
+        return self._run(self._inputs.check(inputs))
 
     def latents(self, n: int, seed: int = 0, *, label: Any = None) -> Feed:
-        """What `sample(n, seed, label=label)` feeds: inputs drawn from their priors, class ids uniformly."""
+        """Return the inputs of `sample(n, seed, label=label)`: `generator(**generator.latents(8))` are raw images.
+
+        Args:
+            n: The number of rows, 1..10**9.
+            seed: Seed of all inputs.
+            label: As for `sample`.
+
+        Returns:
+            Name of an input -> float32 [n, ...] drawn from its prior, or class ids [n].
+
+        Raises:
+            ServeError: A wrong argument, or the network has an input without a prior: it translates.
+        """
         n, draw = check_int("n", n, low=1, high=MAX_ROWS), self._inputs.stream(seed)
-        ids = self._inputs.ids(label, n)
-        return self._inputs.labelled(draw(n), ids)
+        ids = self._inputs.class_ids(label, n)
+        return self._inputs.with_ids(draw(n), ids)
 
     def sample(self, n: int, seed: int = 0, *, label: Any = None, batch_size: int = BATCH_SIZE) -> Array:
-        """`n` draws: uint8 [n, H, W, C] for an output with a range, else float32 as it is (points in the plane).
+        """Draw images. The first 4 of `sample(16)` are `sample(4)`, to the last bit.
 
-        `label` is a class id, a class name, or `n` of them; None draws classes too. Memory: the result and one block of
-        `batch_size`, which leaves the latents alone but may move the last bit of the network's arithmetic.
+        Example:
+            >>> zoo.load("exported/cgan").sample(16, seed=0, label="7").shape
+            (16, 28, 28, 1)
+
+        Args:
+            n: The number of images, 1..10**9. Memory is that of the result and of one block.
+            seed: Seed of the latents, and of the classes where `label` is None.
+            label: A class id, a class name, or a list of `n` of them; None draws classes uniformly. Only for
+                conditional generators.
+            batch_size: Rows of the largest block that runs at once. It leaves the latents alone, but may move the last
+                bit of the network's arithmetic.
+
+        Returns:
+            uint8 [n, H, W, C] for an output with a range, else float32 [n, ...].
+
+        Raises:
+            ServeError: A wrong argument, a translator (it has nothing to draw from), or a result larger than memory.
         """
         return self._joined(n, self.batches(n, seed, label=label, batch_size=batch_size))
 
     def batches(self, n: int, seed: int = 0, *, label: Any = None, batch_size: int = BATCH_SIZE) -> Iterator[Array]:
-        """`sample(n, seed)` block by block, each computed when asked for: 1, 1, 2, 4, 8, 16, 16, ... rows."""
+        """Return the images of `sample` block by block, each computed when it is asked for.
+
+        Args:
+            n: The number of images of all blocks, 1..10**9.
+            seed: As for `sample`.
+            label: As for `sample`.
+            batch_size: Rows of a full block.
+
+        Returns:
+            Blocks of 1, 1, 2, 4, 8, 16, 16, ... rows with the types of `sample`.
+
+        Raises:
+            ServeError: A wrong argument; at once, not with the first block.
+        """
         n = check_int("n", n, low=1, high=MAX_ROWS)
         return self._draws(self._inputs.stream(seed), n, label, batch_size)
 
     @contextmanager
     def seeded(self, seed: int) -> Iterator[Draws]:
-        """A stream of draws, each going on where the one before it ended:
+        """Draw from one seed in several calls, each going on where the one before it ended.
 
-            with generator.seeded(7) as draw:
-                a, b = draw.sample(4), draw.sample(4)
+        Example:
+            >>> with zoo.load("exported/dcgan").seeded(7) as draw:
+            ...     a, b = draw.sample(4), draw.sample(4)
 
-        Together they are `sample(8, seed=7)` to the last bit, however the 8 are split.
+            Together they are `sample(8, seed=7)` to the last bit, however the 8 are split.
+
+        Args:
+            seed: As for `sample`.
+
+        Yields:
+            The draws.
+
+        Raises:
+            ServeError: A wrong seed, or a translator.
         """
         yield Draws(self, seed)
 
     def translate(self, images: Any, *, batch_size: int = 1) -> Array:
-        """Images uint8 [n, H, W, C], or one [H, W, C] -> as many translations, uint8 [n, H, W, C'] or [H, W, C'].
+        """Translate images of one domain into another, as CycleGAN does.
 
-        H and W are any that `inputs` allows; an error names the nearest sizes. Whatever `n`, one image at a time is the
-        default: the result is then that of the image alone, to the last bit, and memory is that of one.
+        Example:
+            >>> import numpy as np
+            >>> grey = np.full((48, 64, 3), 128, np.uint8)  # or np.asarray(PIL.Image.open(file).convert("RGB"))
+            >>> zoo.load("exported/cyclegan", network="b_to_a").translate(grey).shape
+            (48, 64, 3)
+
+        Args:
+            images: uint8 [n, H, W, C], or one image [H, W, C]. H and W are any that the input allows:
+                `generator.inputs` states the rule, an error names the nearest sizes.
+            batch_size: Images that run at once. With 1, the result is that of each image by itself, to the last bit,
+                and memory is that of one.
+
+        Returns:
+            uint8 [n, H, W, C'], or [H, W, C'] for one image.
+
+        Raises:
+            ServeError: Wrong type, size or channels, or a network that makes images from latents.
         """
         source = next((tensor for tensor in self.inputs.values() if tensor.is_image), None)
         if source is None or source.range is None:
@@ -104,20 +192,51 @@ class Generator:
         return result if np.ndim(images) == 4 else result[0]
 
     def interpolate(self, n: int, seed: int = 0, *, stops: int = 2, label: Any = None) -> Array:
-        """`n` frames of a walk through the first `stops` latents of `seed`, along the path that its prior prescribes.
+        """Walk through latents from the first to the last, along the path that suits their prior.
 
-        The walk starts and ends exactly at images of `sample(stops, seed, label=label)`. One class is held all the
-        way: `label`, or the first that `seed` draws. Types as in `sample`.
+        Normal latents and those on a sphere follow great circles, uniform ones straight lines.
+
+        Args:
+            n: The number of frames, `stops` or more.
+            seed: As for `sample`. The walk starts and ends exactly at images of `sample(stops, seed, label=label)`.
+            stops: The number of latents that it goes through, 2 or more.
+            label: The one class of all frames, an id or a name; None takes the first class that `seed` draws.
+
+        Returns:
+            [n, ...] with the types of `sample`.
+
+        Raises:
+            ServeError: A wrong argument, or a translator.
         """
         stops = check_int("stops", stops, low=2)
         n = check_int("n", n, low=stops, high=MAX_ROWS)
         return self._frames(n, Fraction(stops - 1, n - 1), seed, stops, label)
 
     def walk(self, n: int, seed: int = 0, *, stops: int = 4, label: Any = None) -> Array:
-        """`n` frames of a closed walk: as `interpolate`, but from the last stop it goes back to the first.
+        """Walk through latents and back to the first: frames of an animation that loops without a jump.
 
-        The step from the last frame to the first is like all others, so that an animation of them loops without a
-        jump. Where `stops` divides `n`, every n/stops-th frame is exactly an image of `sample(stops, seed)`.
+        As `interpolate`, but from the last stop the walk goes on to the first, and all steps are equal, the one from
+        the last frame to the first too. Where `stops` divides `n`, every n/stops-th frame is exactly an image of
+        `sample(stops, seed, label=label)`.
+
+        Example:
+            >>> from zoo.core.pictures import animation
+            >>> frames = zoo.load("exported/dcgan").walk(24, seed=3, stops=4)
+            >>> frames.shape
+            (24, 32, 32, 1)
+            >>> file = animation(frames, fps=12, kind=".webp")  # bytes, for Path("walk.webp").write_bytes
+
+        Args:
+            n: The number of frames, `stops` or more.
+            seed: As for `sample`.
+            stops: The number of latents that it goes through, 2 or more.
+            label: As for `interpolate`.
+
+        Returns:
+            [n, ...] with the types of `sample`.
+
+        Raises:
+            ServeError: A wrong argument, or a translator.
         """
         stops = check_int("stops", stops, low=2)
         n = check_int("n", n, low=stops, high=MAX_ROWS)
@@ -127,56 +246,62 @@ class Generator:
         self, a: Iterable[int], b: Iterable[int], c: Iterable[int], seed: int = 0, *, n: int = 9, noise: float = 0.25,
         label: Any = None,
     ) -> Array:  # fmt: skip
-        """Radford et al. 2015, figure 7: mean(a) - mean(b) + mean(c) of latents, and `n` - 1 images close to it.
+        """Add and subtract concepts: mean(a) - mean(b) + mean(c) of latents (Radford et al. 2015, figure 7).
 
-        `a`, `b` and `c` are rows of `sample(.., seed)` that show a concept each (the paper takes three of each); the
-        first image is the sum's, the others add noise from U(-`noise`, `noise`). One class is held: `label`, or that of
-        the first row of `a`. Types as in `sample`.
+        The first image is that of the sum, the others are close to it. Normal latents are not rescaled and need not be:
+        a mean of k has a norm of sqrt(d/k), so that the sum of three means of three has sqrt(d) again. Uniform latents
+        are not clipped to their box, as in the paper. On the sphere every latent is brought back to its norm.
 
-        Where the sum lies: normal latents are not rescaled, and need not be; a mean of k has a norm of sqrt(d/k), so
-        that the sum of three means of three has sqrt(d) again. Uniform latents are not clipped to their box, as in the
-        paper. On the sphere every latent is brought back to its norm.
+        Args:
+            a: Rows of `sample(..., seed)` that show a concept, each in 0..99999; the paper takes three.
+            b: Rows that show the concept to be subtracted.
+            c: Rows that show the concept to be added.
+            seed: As for `sample`.
+            n: The number of images.
+            noise: All images but the first add noise from U(-noise, noise) to the sum.
+            label: The one class of all images, an id or a name; None takes that of the first row of `a`.
+
+        Returns:
+            [n, ...] with the types of `sample`.
+
+        Raises:
+            ServeError: A wrong argument, or a translator.
         """
         n = check_int("n", n, low=1, high=MAX_ROWS)
         feed = self._inputs.sums(seed, a, b, c, n=n, noise=noise, label=label)
-        return self._joined(n, self._blocks(n, _slices(feed), BATCH_SIZE))
 
-    def warm_up(self, batch_size: int = BATCH_SIZE) -> None:
-        """Run every size of block up to `batch_size` once, so that no later call pays for memory and choice of kernels.
+        def rows(start: int, stop: int) -> Feed:
+            return {name: array[start:stop] for name, array in feed.items()}
 
-        A translator is warmed up at the size of images that it was trained with.
-        """
-        batch_size = check_int("batch_size", batch_size, low=1)
-        for size in sorted({size for _, size in _plan(0, 2 * batch_size, batch_size)}):
-            self._run(self._inputs.zeros(size))
+        return self._joined(n, self._blocks(n, rows, BATCH_SIZE))
 
     def _draws(self, draw: Draw, n: int, label: Any, batch_size: int, first: int = 0) -> Iterator[Array]:
         """Blocks of `n` rows from `draw`, the first of which is row `first` of the stream."""
-        ids = self._inputs.ids(label, n)
+        ids = self._inputs.class_ids(label, n)
 
         def rows(start: int, stop: int) -> Feed:
-            return self._inputs.labelled(draw(stop - start), None if ids is None else ids[start - first : stop - first])
+            return self._inputs.with_ids(draw(stop - start), None if ids is None else ids[start - first : stop - first])
 
         return self._blocks(n, rows, batch_size, first)
 
     def _frames(self, n: int, pace: Fraction, seed: int, stops: int, label: Any) -> Array:
         """Frame i of `n` lies at i * `pace` on the closed way through the first `stops` latents; stop k lies at k."""
-        ends = self.latents(stops, seed)
-        held = self._inputs.held(ends, 0, label)
+        latents = self.latents(stops, seed)
+        label = self._inputs.fixed_class(latents, 0, label)
 
         def rows(start: int, stop: int) -> Feed:
-            return self._inputs.between(ends, np.arange(start, stop) * pace.numerator / pace.denominator, held)
+            return self._inputs.between(latents, np.arange(start, stop) * pace.numerator / pace.denominator, label)
 
-        frames, images = self._joined(n, self._blocks(n, rows, BATCH_SIZE)), self.sample(stops, seed, label=held)
-        for k, image in enumerate(images):
+        frames = self._joined(n, self._blocks(n, rows, BATCH_SIZE))
+        for k, image in enumerate(self.sample(stops, seed, label=label)):
             if (k / pace).denominator == 1:
-                frames[int(k / pace)] = image  # as a draw: its row sits elsewhere in a block
+                frames[int(k / pace)] = image  # as `sample` draws it: in a walk its row has another place in a block
         return frames
 
     def _blocks(
         self, n: int, rows: Callable[[int, int], Mapping[str, Array]], batch_size: int, first: int = 0
     ) -> Iterator[Array]:
-        """Run rows(start, stop) for rows `first` to `first` + `n`, block by block; yields finished images or points."""
+        """Run rows(start, stop) for rows `first` to `first` + `n`, block by block, into images or points."""
         batch_size, limits = check_int("batch_size", batch_size, low=1), self._output.range
 
         def run() -> Iterator[Array]:
@@ -190,12 +315,12 @@ class Generator:
         return run()
 
     def _joined(self, n: int, blocks: Iterator[Array], axes: Mapping[str, int] | None = None) -> Array:
-        """All blocks in one array [n, ...] that is made beforehand: memory is that array and one block."""
+        """Join blocks in one array [n, ...] that is made beforehand: memory is that array and one block."""
         kind = FLOAT32 if self._output.range is None else "uint8"
         try:
             result: Array = np.empty((n, *row_shape(self._output, axes)), kind)
         except (MemoryError, ValueError) as error:
-            raise ServeError(f"n={n} asks for more memory than there is; draw fewer at a time") from error
+            raise ServeError(f"n={n} needs more memory than there is; draw fewer at a time") from error
         at = 0
         for block in blocks:
             result[at : at + len(block)] = block
@@ -216,20 +341,46 @@ class Generator:
 
 
 class Draws:
-    """Consecutive draws of one seed; `Generator.seeded` makes it. It counts, so every thread has one of its own."""
+    """Consecutive draws of one seed, as `Generator.seeded` yields them. They count, so every thread needs its own.
+
+    Attributes:
+        drawn: The number of rows drawn so far.
+    """
 
     def __init__(self, generator: Generator, seed: int) -> None:
         self.drawn = 0
         self._generator, self._stream = generator, generator._inputs.stream(seed)
 
     def latents(self, n: int, *, label: Any = None) -> Feed:
-        """The next `n` rows of `Generator.latents`."""
+        """Return the next `n` rows of `Generator.latents`.
+
+        Args:
+            n: The number of rows.
+            label: As for `Generator.sample`.
+
+        Returns:
+            Name of an input -> rows [n, ...].
+
+        Raises:
+            ServeError: A wrong argument; nothing is drawn then.
+        """
         n = check_int("n", n, low=1, high=MAX_ROWS)
-        ids = self._generator._inputs.ids(label, n)
-        return self._generator._inputs.labelled(self._next(n), ids)
+        ids = self._generator._inputs.class_ids(label, n)
+        return self._generator._inputs.with_ids(self._next(n), ids)
 
     def sample(self, n: int, *, label: Any = None) -> Array:
-        """The next `n` rows of `Generator.sample`."""
+        """Return the next `n` rows of `Generator.sample`.
+
+        Args:
+            n: The number of images.
+            label: As for `Generator.sample`.
+
+        Returns:
+            [n, ...] with the types of `Generator.sample`.
+
+        Raises:
+            ServeError: A wrong argument; nothing is drawn then.
+        """
         n = check_int("n", n, low=1, high=MAX_ROWS)
         return self._generator._joined(n, self._generator._draws(self._next, n, label, BATCH_SIZE, self.drawn))
 
@@ -238,12 +389,8 @@ class Draws:
         return self._stream(k)
 
 
-def _slices(feed: Feed) -> Callable[[int, int], Feed]:
-    return lambda start, stop: {name: array[start:stop] for name, array in feed.items()}
-
-
 def _plan(start: int, stop: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    """(first row, rows) of the blocks that hold rows `start` to `stop`: of 1, 1, 2, 4, ..., `batch_size` from row 0 on.
+    """Yield (first row, rows) of the blocks of 1, 1, 2, 4, ..., `batch_size` rows that hold rows `start` to `stop`.
 
     A row's block and its place in it follow from the row's number, never from `start` or `stop`.
     """
@@ -251,14 +398,14 @@ def _plan(start: int, stop: int, batch_size: int) -> Iterator[tuple[int, int]]:
     while at < stop:
         size = min(max(at, 1), batch_size)
         if size == batch_size:
-            at += max(start - at, 0) // size * size  # over whole blocks that end before `start`
+            at += max(start - at, 0) // size * size  # skips the blocks that end before `start`
         if at + size > start:
             yield at, size
         at += size
 
 
 def _padded(rows: Array, before: int, after: int) -> Array:
-    """`rows` [n, ...] with copies of the first and the last around them."""
+    """Return `rows` [n, ...] with copies of the first before and of the last after them."""
     if not (before or after):
         return rows
     return np.concatenate([rows[:1].repeat(before, axis=0), rows, rows[-1:].repeat(after, axis=0)])

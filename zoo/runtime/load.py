@@ -1,8 +1,9 @@
-"""Finds, verifies and opens exported generators: a folder, a lone .onnx, bytes, an open file. This is `zoo.load`.
+"""Find, verify and open exported networks.
+
+    load             one generator from a folder, an .onnx file, bytes or an open file: this is `zoo.load`
+    find_networks    all networks in a folder of artifacts, for engines that are given files (`zoo deploy`)
 
 A file is read once: the bytes that were checked are those that run.
-
-The networks in a folder of artifacts, and their bytes when they are what the manifests state.
 """
 
 from __future__ import annotations
@@ -31,25 +32,33 @@ from zoo.runtime.inputs import check_int
 from zoo.runtime.session import check_agreement, check_self_contained, open_session
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a network: fits into a path and into a URL as it is
 
 
 def load(
     source: Source, *, network: str | None = None, precision: str | None = None, provider: str = "cpu",
     threads: int | None = None, verify: bool = True,
 ) -> Generator:  # fmt: skip
-    """The generator in an artifact folder (manifest.json beside generator.onnx), or in a lone .onnx of this zoo.
+    """Load an exported generator; this is `zoo.load`, which documents it.
 
-    `source` is the folder or the file, the bytes of such a file, or a file open for binary reading.
-    `network` names one where the folder holds several, such as "b_to_a". `precision` is "float32" or a variant that
-    the folder has, such as "fp16"; None takes float32 of a folder, and of a lone file what it is.
-    `provider` is "cpu", or "cuda" for NVIDIA GPUs: what cannot be had is an error, nothing else takes its place.
-    `threads` bounds the cores of one call (default: all). `verify` holds the file against the manifest's SHA-256, and
-    the manifest against the contract inside the file. Raises ServeError with one line for all that can be wrong.
+    Args:
+        source: A folder, an .onnx file, its bytes, or an open file.
+        network: One of several networks.
+        precision: "float32" or a variant.
+        provider: "cpu" or "cuda".
+        threads: Cores of one call.
+        verify: Check the hash and the manifest.
+
+    Returns:
+        The generator.
+
+    Raises:
+        ServeError: It cannot be loaded.
     """
     threads = None if threads is None else check_int("threads", threads, low=1)
     manifest, name, data = _read(source, network, precision)
-    if manifest and verify and manifest.files.get(Path(name).name) != hashlib.sha256(data).hexdigest():
-        raise ServeError(f"{name}: changed or damaged: its SHA-256 is not the one in {MANIFEST_FILE}")
+    if manifest and verify:
+        _check_sha256(data, manifest, name)
     session = open_session(data, source=name, provider=provider, threads=threads)
     metadata = session.get_modelmeta().custom_metadata_map
     if (embedded := metadata.get("gan.manifest")) is None and manifest is None:
@@ -69,7 +78,7 @@ def load(
 
 
 def _read(source: Source, network: str | None, precision: str | None) -> tuple[Manifest | None, str, bytes]:
-    """The manifest, where there is one, the name that errors begin with, and the bytes of the file."""
+    """Return the manifest, or None where there is none, the name that errors begin with, and the bytes of the file."""
     if isinstance(source, bytes | bytearray | memoryview):
         return None, f"{len(source):,} bytes", bytes(source)
     if isinstance(source, str | os.PathLike):
@@ -84,7 +93,7 @@ def _read(source: Source, network: str | None, precision: str | None) -> tuple[M
     name = str(getattr(source, "name", "the open file"))
     try:
         data = source.read()
-    except (OSError, ValueError) as error:  # ValueError: it is closed, or text that is no UTF-8
+    except (OSError, ValueError) as error:  # ValueError: it is closed, or open for text and not UTF-8
         raise ServeError(f"{name}: cannot be read: {error}") from error
     if not isinstance(data, bytes):
         raise ServeError(f"{name}: is open for text: open it for binary reading, mode 'rb'")
@@ -92,7 +101,7 @@ def _read(source: Source, network: str | None, precision: str | None) -> tuple[M
 
 
 def _find(place: Path, network: str | None, precision: str | None) -> tuple[Manifest | None, Path]:
-    """The manifest, where one stands in or beside `place`, and the .onnx file."""
+    """Return the manifest in or beside `place`, or None, and the .onnx file."""
     if not place.exists():
         near = suggest(place.name, os.listdir(place.parent)) if place.parent.is_dir() else ""
         raise ServeError(f"{place}: there is no such file or folder.{near}")
@@ -105,22 +114,30 @@ def _find(place: Path, network: str | None, precision: str | None) -> tuple[Mani
 
 
 class Network(NamedTuple):
-    """One exported network: what is said of it, and where its .onnx lies."""
+    """One exported network: its manifest and its .onnx file."""
 
     manifest: Manifest
     file: Path
 
     @property
     def name(self) -> str:
-        """Its name on the wire: `dcgan`, `cyclegan_a_to_b`."""
+        """The name by which clients ask for it: `dcgan`, `cyclegan_a_to_b`."""
         return self.manifest.model
 
 
 def find_networks(folder: str | os.PathLike[str], precision: str | None = None) -> list[Network]:
-    """All networks of a folder of artifacts, or of a single one, by name; every file is the one that was exported.
+    """Find all networks of a folder of artifacts, and verify their files.
 
-    `precision` is "float32" (None) or a variant that each of them has, such as "fp16".
-    Raises ServeError: there is none, two have the same name, a name that no path or address can hold, a changed file.
+    Args:
+        folder: A folder such as `exported/`, or a single artifact.
+        precision: "float32" (None), or a variant that each of them has, such as "fp16".
+
+    Returns:
+        One or more networks, in the order of the folder names.
+
+    Raises:
+        ServeError: There is none, two have the same name, a name does not fit into a URL, or a file is not the one that
+            was exported.
     """
     place = Path(folder)
     if not place.is_dir():
@@ -133,8 +150,7 @@ def find_networks(folder: str | os.PathLike[str], precision: str | None = None) 
     if not networks:
         raise ServeError(f"{place}: there is no exported generator in it: no folder with a {MANIFEST_FILE}")
     for name, count in Counter(network.name for network in networks).items():
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-            raise ServeError(f"{place}: {name!r} cannot be served: a name has letters, digits, '_', '-' and '.' alone")
+        check_name(name, source=place)
         if count > 1:
             raise ServeError(f"{place}: {count} networks are called '{name}': give every artifact a name of its own")
     for network in networks:
@@ -142,16 +158,45 @@ def find_networks(folder: str | os.PathLike[str], precision: str | None = None) 
     return networks
 
 
+def check_name(name: str, *, source: object) -> None:
+    """Check that the name of a network fits into a path and a URL as it is.
+
+    Args:
+        name: The name by which clients ask for the network.
+        source: The artifact or folder that error messages begin with.
+
+    Raises:
+        ServeError: It does not.
+    """
+    if not NAME.fullmatch(name):
+        rule = "up to 100 letters, digits, '.', '_' and '-', the first of them a letter or a digit"
+        raise ServeError(f"{source}: the name of a model must fit into a URL ({rule}), received {name!r}")
+
+
 def read_network(network: Network) -> bytes:
-    """The model, when it is the file that its manifest states and needs no other. Raises ServeError."""
-    file, stated = network.file, network.manifest.files.get(network.file.name)
+    """Read the file of a network, and verify it.
+
+    Args:
+        network: The network.
+
+    Returns:
+        The bytes of its .onnx file.
+
+    Raises:
+        ServeError: The file cannot be read, is not the one that its manifest states, or needs other files.
+    """
+    file = network.file
     try:
         data = file.read_bytes()
     except OSError as error:
         raise ServeError(f"{file}: cannot be read: {error.strerror}") from error
-    if stated is None:
+    if file.name not in network.manifest.files:
         raise ServeError(f"{file}: {MANIFEST_FILE} does not state its SHA-256: export it again")
-    if stated != hashlib.sha256(data).hexdigest():
-        raise ServeError(f"{file}: changed or damaged: its SHA-256 is not the one in {MANIFEST_FILE}")
+    _check_sha256(data, network.manifest, str(file))
     check_self_contained(data, source=str(file))
     return data
+
+
+def _check_sha256(data: bytes, manifest: Manifest, file: str) -> None:
+    if manifest.files.get(Path(file).name) != hashlib.sha256(data).hexdigest():
+        raise ServeError(f"{file}: changed or damaged: its SHA-256 is not the one in {MANIFEST_FILE}")

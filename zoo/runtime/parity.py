@@ -1,10 +1,11 @@
-"""Does an artifact compute what Keras computed? Asked in a fresh process that has never seen TensorFlow.
+"""Parity: does an exported network compute what Keras computed? NumPy and ONNX Runtime alone.
+
+    make_cases(manifest)            inputs: batches of several sizes, extreme latents and pixels, other sizes of images
+    check_parity(artifact, cases)   compares in a fresh process that has never loaded TensorFlow, as a user's does
+
+The fresh process is a program of its own, which prints one JSON object and returns 0, or 2 if it could not compare:
 
     python -m zoo.runtime.parity ARTIFACT REFERENCE.npz      # keys CASE/input/NAME and CASE/output/NAME, raw float32
-
-prints one JSON object; `check` is the same question asked by the exporter. Exit 0: compared; 2: could not compare.
-
-What a file is tried with before it is trusted: batches of all sizes, the edges of what one may feed. NumPy only.
 """
 
 from __future__ import annotations
@@ -35,51 +36,101 @@ from zoo.runtime.session import import_onnxruntime
 
 PathLike = str | os.PathLike[str]
 Cases = dict[str, dict[str, dict[str, Array]]]  # case -> "input" | "output" -> name -> array
+LARGE_BATCH = 64  # of latents
 
 
-def compare(generator: Generator, cases: Cases) -> dict[str, float]:
-    """The largest absolute difference per case, over raw outputs. Raises ServeError where there is none to state."""
-    differences = {}
-    for case, sides in cases.items():
-        if set(sides["output"]) != set(generator.outputs):
-            raise ServeError(
-                f"case {case}: expected output {list(generator.outputs)}, received {list(sides['output'])}"
-            )
-        (expected,) = sides["output"].values()
-        actual = generator(**sides["input"])
-        if actual.shape != expected.shape:
-            raise ServeError(f"case {case}: the model returns {list(actual.shape)}, expected {list(expected.shape)}")
-        difference = float(np.abs(actual.astype(np.float64) - expected).max())
-        if not np.isfinite(difference):
-            raise ServeError(f"case {case}: outputs hold NaN or infinity")
-        differences[case] = difference
-    return differences
+def make_cases(manifest: Manifest) -> dict[str, dict[str, Array]]:
+    """Make the inputs of a parity check; the same for the same manifest.
 
+    Args:
+        manifest: The network.
 
-def read_cases(path: PathLike) -> Cases:
-    """The cases of an .npz, in its order. Raises ServeError."""
-    cases: Cases = {}
-    if not zipfile.is_zipfile(path):
-        raise ServeError(f"{path}: not a readable .npz")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            for key in arrays.files:
-                case, side, name = [*key.split("/"), "", ""][:3]
-                if side not in ("input", "output") or key != f"{case}/{side}/{name}":
-                    raise ServeError(f"{path}: keys are CASE/input/NAME or CASE/output/NAME, received '{key}'")
-                cases.setdefault(case, {"input": {}, "output": {}})[side][name] = arrays[key]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ServeError(f"{path}: not a readable .npz: {error}") from error
-    if not cases:
-        raise ServeError(f"{path}: holds no case")
+    Returns:
+        Case -> name of an input -> array [n, ...]: batches of 1, 3 and of 64 latents, latents that are all 0, 10 or
+        -10, pixels that are all black or white, and images of two other sizes where the network takes them.
+    """
+    images = [tensor for tensor in manifest.inputs if tensor.is_image]
+    counts = (1, 3) if images else (1, 3, LARGE_BATCH)
+    cases = {f"batch_{count}": _inputs(manifest, count) for count in counts}
+    if any(tensor.prior for tensor in manifest.inputs):
+        cases |= {f"all_{fill:+.0f}": _inputs(manifest, 3, fill=fill) for fill in (0.0, 10.0, -10.0)}
+    if images:
+        cases["extremes"] = _inputs(manifest, 3, extremes=True)
+    for height, width in _other_sizes(images[0]) if images else ():
+        cases[f"size_{height}x{width}"] = _inputs(manifest, 2, size=(height, width))
     return cases
 
 
-def check(artifact: PathLike, reference: PathLike, *, timeout: float = 600) -> dict[str, Any]:
-    """`python -m zoo.runtime.parity` in a process of its own, for `timeout` seconds: its JSON. Raises ExportError."""
+def _other_sizes(tensor: Tensor) -> list[tuple[int, int]]:
+    """About the smallest size, and one that is larger than the trained; neither is square."""
+    if tensor.sizes is None:
+        return []
+    tall, wide = (tensor.sizes[axis] for axis in AXES)
+    larger = nearest_sizes(tall["trained"] * 5 // 4, tall)[-1], nearest_sizes(wide["trained"] * 3 // 2, wide)[-1]
+    larger = larger if larger[0] != larger[1] else (larger[0], larger[1] + wide["multiple"])
+    return [(tall["minimum"], wide["minimum"] + wide["multiple"]), larger]
+
+
+def _inputs(
+    manifest: Manifest,
+    count: int,
+    *,
+    fill: float | None = None,
+    extremes: bool = False,
+    size: tuple[int, int] | None = None,
+) -> dict[str, Array]:
+    axes = None if size is None else dict(zip(AXES, size, strict=True))
+    inputs: dict[str, Array] = {}
+    for tensor in manifest.inputs:
+        random = priors.stream(1, tensor.name)
+        if tensor.prior is not None:
+            drawn = priors.make(tensor.prior, shape=row_shape(tensor)).draw(random, count)
+            inputs[tensor.name] = drawn if fill is None else np.full_like(drawn, fill)
+        elif tensor.classes:
+            inputs[tensor.name] = priors.labels(random, count, classes=len(tensor.classes))
+        else:
+            pixels = random.randint(256, size=(count, *row_shape(tensor, axes)))
+            pixels = (pixels > 127) * 255 if extremes else pixels
+            inputs[tensor.name] = from_uint8(pixels, tensor.range or (-1.0, 1.0))
+    return inputs
+
+
+def check_parity(artifact: PathLike, cases: Cases, *, tolerance: float, name: str, to: str) -> dict[str, Any]:
+    """Check in a fresh process that an artifact computes the outputs of all cases.
+
+    Args:
+        artifact: An artifact folder of one network, or an .onnx file.
+        cases: Inputs, and the outputs that are expected of them, float32.
+        tolerance: The largest absolute difference that is allowed.
+        name: The network, for the error message.
+        to: The origin of the expected outputs, for the error message, such as "Keras".
+
+    Returns:
+        `max_abs_difference`, `cases` with the difference of each, `tensorflow_loaded` (False), the version of
+        `onnxruntime`, and `tolerance`.
+
+    Raises:
+        ExportError: A difference is larger; the message has those of all cases. Or the process failed.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        reference = Path(scratch) / "reference.npz"
+        arrays = {f"{case}/{side}/{tensor}": array for case, sides in cases.items()
+                  for side, named in sides.items() for tensor, array in named.items()}  # fmt: skip
+        np.savez(reference, **arrays)  # type: ignore[arg-type]
+        report = compare_in_fresh_process(artifact, reference)
+    if report["tensorflow_loaded"]:
+        raise ExportError("the parity check ran in a process that had loaded TensorFlow")
+    if not report["max_abs_difference"] <= tolerance:
+        text = ", ".join(f"{case} {value:.2e}" for case, value in report["cases"].items())
+        raise ExportError(f"{name}: the ONNX file differs from {to} by more than {tolerance:g}: {text}")
+    return {**report, "tolerance": tolerance}
+
+
+def compare_in_fresh_process(artifact: PathLike, reference: PathLike, *, timeout: float = 600) -> dict[str, Any]:
+    """Run this file as a program, for at most `timeout` seconds; return its JSON, or raise ExportError."""
     root = str(Path(__file__).resolve().parents[2])  # this very zoo, installed or not
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    # -P: a json.py in the folder where the user stands must not become ours
+    # -P: a json.py in the user's working folder must not be imported
     command = [sys.executable, "-P", "-m", "zoo.runtime.parity", os.fspath(artifact), os.fspath(reference)]
     try:
         environment = {**os.environ, "PYTHONPATH": path}
@@ -95,23 +146,41 @@ def check(artifact: PathLike, reference: PathLike, *, timeout: float = 600) -> d
         raise ExportError(f"{artifact}: the parity check printed no JSON object: {done.stdout[:80]!r}") from error
 
 
-def hold(artifact: PathLike, cases: Cases, *, tolerance: float, name: str, to: str) -> dict[str, Any]:
-    """`check` of cases at hand: its figures, and the tolerance that they keep.
+def compare(generator: Generator, cases: Cases) -> dict[str, float]:
+    """Return the largest absolute difference of raw outputs for each case; raise ServeError if there is not one."""
+    differences = {}
+    for case, sides in cases.items():
+        if set(sides["output"]) != set(generator.outputs):
+            received = list(sides["output"])
+            raise ServeError(f"case {case}: expected output {list(generator.outputs)}, received {received}")
+        (expected,) = sides["output"].values()
+        actual = generator(**sides["input"])
+        if actual.shape != expected.shape:
+            raise ServeError(f"case {case}: the model returns {list(actual.shape)}, expected {list(expected.shape)}")
+        difference = float(np.abs(actual.astype(np.float64) - expected).max())
+        if not np.isfinite(difference):
+            raise ServeError(f"case {case}: outputs hold NaN or infinity")
+        differences[case] = difference
+    return differences
 
-    Raises ExportError with the figures when one is larger; it says that `name` differs from `to`.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        reference = Path(scratch) / "reference.npz"
-        arrays = {f"{case}/{side}/{name}": array for case, sides in cases.items()
-                  for side, named in sides.items() for name, array in named.items()}  # fmt: skip
-        np.savez(reference, **arrays)  # type: ignore[arg-type]
-        figures = check(artifact, reference)
-    if figures["tensorflow_loaded"]:
-        raise ExportError("the parity check ran in a process that had loaded TensorFlow")
-    if not figures["max_abs_difference"] <= tolerance:
-        text = ", ".join(f"{case} {value:.2e}" for case, value in figures["cases"].items())
-        raise ExportError(f"{name}: the ONNX file differs from {to} by more than {tolerance:g}: {text}")
-    return {**figures, "tolerance": tolerance}
+
+def read_cases(path: PathLike) -> Cases:
+    """Read the cases of an .npz in its order; raise ServeError for a file that is not one."""
+    cases: Cases = {}
+    if not zipfile.is_zipfile(path):
+        raise ServeError(f"{path}: not a readable .npz")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for key in arrays.files:
+                case, side, name = [*key.split("/"), "", ""][:3]
+                if side not in ("input", "output") or key != f"{case}/{side}/{name}":
+                    raise ServeError(f"{path}: keys are CASE/input/NAME or CASE/output/NAME, received '{key}'")
+                cases.setdefault(case, {"input": {}, "output": {}})[side][name] = arrays[key]
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ServeError(f"{path}: not a readable .npz: {error}") from error
+    if not cases:
+        raise ServeError(f"{path}: it has no case")
+    return cases
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -136,56 +205,3 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     raise SystemExit(main())
-
-MANY = 64  # latents at once
-
-
-def make_cases(manifest: Manifest) -> dict[str, dict[str, Array]]:
-    """Inputs for the parity check: one, three and many examples; latents and pixels at the edges of what one may feed;
-    and images of other sizes where the network takes them.
-    """
-    images = [tensor for tensor in manifest.inputs if tensor.is_image]
-    counts = (1, 3) if images else (1, 3, MANY)
-    made = {f"batch_{count}": _inputs(manifest, count) for count in counts}
-    if any(tensor.prior for tensor in manifest.inputs):
-        made |= {f"all_{fill:+.0f}": _inputs(manifest, 3, fill=fill) for fill in (0.0, 10.0, -10.0)}
-    if images:
-        made["extremes"] = _inputs(manifest, 3, extremes=True)
-    for height, width in _other_sizes(images[0]) if images else ():
-        made[f"size_{height}x{width}"] = _inputs(manifest, 2, size=(height, width))
-    return made
-
-
-def _other_sizes(tensor: Tensor) -> list[tuple[int, int]]:
-    """About the smallest, and a larger one; neither is square."""
-    if tensor.sizes is None:
-        return []
-    tall, wide = (tensor.sizes[axis] for axis in AXES)
-    larger = nearest_sizes(tall["trained"] * 5 // 4, tall)[-1], nearest_sizes(wide["trained"] * 3 // 2, wide)[-1]
-    larger = larger if larger[0] != larger[1] else (larger[0], larger[1] + wide["multiple"])
-    return [(tall["minimum"], wide["minimum"] + wide["multiple"]), larger]
-
-
-def _inputs(
-    manifest: Manifest,
-    count: int,
-    *,
-    fill: float | None = None,
-    extremes: bool = False,
-    size: tuple[int, int] | None = None,
-) -> dict[str, Array]:
-    made: dict[str, Array] = {}
-    for tensor in manifest.inputs:
-        random = priors.stream(1, tensor.name)
-        if tensor.prior is not None:
-            drawn = priors.make(tensor.prior, shape=row_shape(tensor)).draw(random, count)
-            made[tensor.name] = drawn if fill is None else np.full_like(drawn, fill)
-        elif tensor.classes:
-            made[tensor.name] = priors.labels(random, count, classes=len(tensor.classes))
-        else:
-            trained = {axis: rule["trained"] for axis, rule in (tensor.sizes or {}).items()}
-            axes = trained if size is None else dict(zip(AXES, size, strict=True))
-            pixels = random.randint(256, size=(count, *row_shape(tensor, axes)))
-            pixels = (pixels > 127) * 255 if extremes else pixels
-            made[tensor.name] = from_uint8(pixels, tensor.range or (-1.0, 1.0))
-    return made

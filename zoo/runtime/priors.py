@@ -2,7 +2,7 @@
 
 Numbers come from `RandomState` (MT19937): NumPy promises that its stream never changes, which it does not promise for
 `Generator`. A seed printed in a paper's appendix, a golden file or a URL therefore means the same picture for ever.
-Training, which keeps no such promise, hands in a faster `Generator`.
+Training, which makes no such promise, passes a faster `Generator`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,23 @@ PRIORS: Registry[Callable[..., Prior]] = Registry("prior")
 
 @dataclass(frozen=True)
 class Prior:
-    """A distribution over float32 latents of one `shape`. Drawing 2 and then 3 rows equals drawing 5."""
+    """A distribution over float32 latents of one `shape`. Drawing 2 and then 3 rows equals drawing 5.
+
+    `sampler` draws float64 [n, *shape], `path` goes from a latent to another, and `nearest` moves any [n, *shape] to
+    where the prior has latents at all.
+    """
 
     shape: tuple[int, ...]
     sampler: Callable[[Random, tuple[int, ...]], Array]
     path: Callable[[Array, Array, float], Array]
-    nearest: Callable[[Array], Array] = np.asarray  # [n, *shape] -> where the prior has latents at all
+    nearest: Callable[[Array], Array] = np.asarray
 
     def draw(self, random: Random, n: int) -> Array:
-        """`n` latents, float32 [n, *shape]."""
+        """Return `n` latents, float32 [n, *shape]."""
         return self.sampler(random, (n, *self.shape)).astype(np.float32)
 
     def between(self, a: Array, b: Array, t: float) -> Array:
-        """The latent a fraction `t` in [0, 1] along the way from `a` to `b`, float32 [*shape]; exact at both ends."""
+        """Return the latent at a fraction `t` in [0, 1] of the way from `a` to `b`, float32 [*shape]; exact at 0 and 1."""
         return self.path(np.asarray(a, np.float64), np.asarray(b, np.float64), t).astype(np.float32)
 
 
@@ -71,7 +75,18 @@ def sphere(*, shape: tuple[int, ...]) -> Prior:
 
 
 def make(part: Mapping[str, Mapping[str, Any]], *, shape: tuple[int, ...]) -> Prior:
-    """The prior of a manifest, {"uniform": {"low": 0}}, for a tensor whose rows have `shape`. Raises ValueError."""
+    """Make the prior that a manifest states.
+
+    Args:
+        part: Name -> arguments, such as {"uniform": {"low": 0}}.
+        shape: The shape of one row of the input.
+
+    Returns:
+        The prior.
+
+    Raises:
+        ValueError: An unknown prior or argument, a wrong value, or another shape.
+    """
     try:
         ((name, args),) = part.items()
         bound = PRIORS.bind(name, {"shape": shape, **args})
@@ -84,14 +99,31 @@ def make(part: Mapping[str, Mapping[str, Any]], *, shape: tuple[int, ...]) -> Pr
 
 
 def labels(random: np.random.RandomState, n: int, *, classes: int) -> Array:
-    """`n` class ids, uniform over 0..classes-1, int64 [n]."""
+    """Draw class ids uniformly.
+
+    Args:
+        random: The stream of the input.
+        n: The number of rows.
+        classes: The number of classes.
+
+    Returns:
+        int64 [n] in 0..classes-1.
+    """
     return random.randint(classes, size=n, dtype=np.int64)
 
 
 def stream(seed: int, name: str) -> np.random.RandomState:
-    """The random stream of the input called `name`: inputs never share numbers, nor shift each other's.
+    """Return the random stream of an input: inputs never share numbers, and never shift each other's.
 
-    Raises ValueError for a seed outside 0..2**32-1.
+    Args:
+        seed: 0..2**32-1.
+        name: Name of the input.
+
+    Returns:
+        MT19937 with the key [seed, CRC-32 of the name].
+
+    Raises:
+        ValueError: A seed outside that range.
     """
     if not 0 <= seed <= MAX_SEED:
         raise ValueError(f"a seed lies in 0..{MAX_SEED}, received {seed}")
@@ -99,12 +131,12 @@ def stream(seed: int, name: str) -> np.random.RandomState:
 
 
 def lerp(a: Array, b: Array, t: float) -> Array:
-    """Straight line."""
+    """Straight line from `a` to `b`."""
     return (1 - t) * a + t * b
 
 
 def slerp(a: Array, b: Array, t: float) -> Array:
-    """Great circle (White 2016, section 2.1); parallel and opposite vectors have none and go straight."""
+    """Great circle from `a` to `b` (White 2016, section 2.1); parallel and opposite vectors go straight."""
     norms = np.linalg.norm(a) * np.linalg.norm(b)
     omega = np.arccos(np.clip(np.vdot(a, b) / norms, -1, 1)) if norms > 0 else 0.0
     if np.sin(omega) < 1e-6:
@@ -113,7 +145,7 @@ def slerp(a: Array, b: Array, t: float) -> Array:
 
 
 def _shape(shape: Sequence[int]) -> tuple[int, ...]:
-    """A tuple of positive whole numbers; YAML and JSON hand over lists."""
+    """Return a tuple of positive whole numbers; YAML and JSON have lists."""
     if isinstance(shape, str | bytes) or not isinstance(shape, Sequence) or not shape:
         raise ValueError(f"a latent shape is a list of whole numbers such as [100], received {shape!r}")
     if not all(isinstance(d, int) and not isinstance(d, bool) and d > 0 for d in shape):

@@ -1,6 +1,6 @@
-"""Opens the bytes of an .onnx file in ONNX Runtime, or says in one line why they cannot be trusted.
+"""Sessions of ONNX Runtime over the bytes of an .onnx file: the checks before and after it is opened, and providers.
 
-ONNX Runtime is imported here and nowhere else, and only when the first generator is loaded.
+The runtime imports ONNX Runtime here alone, and only when the first generator is loaded.
 """
 
 from __future__ import annotations
@@ -29,16 +29,27 @@ GPU_EXTRA = 'uninstall onnxruntime, then `pip install "gan-zoo[gpu]"`'
 
 
 def open_session(data: bytes, *, source: str, provider: str = "cpu", threads: int | None = None) -> Session:
-    """A session over the bytes of a self-contained model. `source` opens the message of errors.
+    """Open the bytes of a self-contained .onnx file.
 
-    Raises ServeError: no ONNX Runtime, a damaged file, weights that lie in other files, not the provider asked for.
+    Args:
+        data: The file.
+        source: Its name, with which error messages begin.
+        provider: "cpu" or "cuda".
+        threads: Cores of one call; None uses all.
+
+    Returns:
+        An onnxruntime.InferenceSession on that provider.
+
+    Raises:
+        ServeError: ONNX Runtime is missing, the file is damaged or keeps weights in other files, or the provider is not
+            available.
     """
     if provider not in PROVIDERS:
         raise ServeError(f"provider must be {' or '.join(PROVIDERS)}, received {provider!r}")
     onnxruntime = import_onnxruntime()
     check_self_contained(data, source=source)
     trouble = _load_cuda(onnxruntime) if provider == "cuda" else ""
-    if trouble:  # ONNX Runtime would say it again, on stderr
+    if trouble:  # ONNX Runtime would print it again, on stderr
         onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: the rest is written to stderr behind Python's back
@@ -51,25 +62,23 @@ def open_session(data: bytes, *, source: str, provider: str = "cpu", threads: in
         raise ServeError(f"{source}: ONNX Runtime cannot load it: {first_line(error)}") from error
     if (obtained := session.get_providers()[0]) != PROVIDERS[provider][0]:
         reason = trouble or f"ONNX Runtime took {obtained}"
-        raise ServeError(f'provider "{provider}" cannot be had: {reason}; {GPU_EXTRA}')
+        raise ServeError(f'provider "{provider}" is not available: {reason}; {GPU_EXTRA}')
     return session
 
 
 def _load_cuda(onnxruntime: Any) -> str:
-    """Load CUDA's libraries from their Python packages or the system. Returns what ONNX Runtime said was missing.
-
-    Raises ServeError where this ONNX Runtime was built without CUDA.
-    """
+    """Load CUDA's libraries from their Python packages or the system; return what ONNX Runtime reports as missing."""
     name, _ = PROVIDERS["cuda"]
     if name not in (offered := onnxruntime.get_available_providers()):
-        raise ServeError(f'provider "cuda" cannot be had: this ONNX Runtime offers {", ".join(offered)}; {GPU_EXTRA}')
-    with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints, and carries on
+        reason = f"this ONNX Runtime offers {', '.join(offered)}"
+        raise ServeError(f'provider "cuda" is not available: {reason}; {GPU_EXTRA}')
+    with contextlib.redirect_stdout(io.StringIO()) as printed:  # it prints what is missing, and carries on
         onnxruntime.preload_dlls(directory="")
-    return next(iter(said.getvalue().splitlines()), "")
+    return next(iter(printed.getvalue().splitlines()), "")
 
 
 def check_self_contained(data: bytes, *, source: str) -> None:
-    """Raises ServeError for bytes that are no ONNX file, and for weights that lie in other files."""
+    """Raise ServeError for bytes that are not an ONNX file, and for a model whose weights are in other files."""
     try:
         external = has_external_data(data)
     except ValueError as error:
@@ -79,7 +88,7 @@ def check_self_contained(data: bytes, *, source: str) -> None:
 
 
 def check_agreement(session: Session, manifest: Manifest, *, source: str) -> None:
-    """The session's inputs and outputs are those of the manifest: names, types, sizes. Raises ServeError."""
+    """Raise ServeError where the inputs and outputs of a model are not those of its manifest: names, types, sizes."""
     for side, found, stated in (
         ("input", session.get_inputs(), manifest.inputs),
         ("output", session.get_outputs(), manifest.outputs),
@@ -99,17 +108,17 @@ def _same_shape(shape: list[int | str | None], tensor: Tensor) -> bool:
 
 
 def import_onnxruntime() -> Any:
-    """The onnxruntime module. Raises ServeError where it is missing; warns where two distributions share its folder."""
+    """Import onnxruntime; raise ServeError where it is missing, warn where two distributions share its folder."""
     try:
         import onnxruntime  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
         if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):  # Ctrl-C while its C++ part starts
             raise KeyboardInterrupt from error
-        cure = 'install it with `pip install "gan-zoo[cpu]"`, or "gan-zoo[gpu]" for NVIDIA'
-        raise ServeError(f"ONNX Runtime cannot be imported ({first_line(error)}); {cure}") from error
+        hint = 'install it with `pip install "gan-zoo[cpu]"`, or "gan-zoo[gpu]" for NVIDIA'
+        raise ServeError(f"ONNX Runtime cannot be imported ({first_line(error)}); {hint}") from error
     if not hasattr(onnxruntime, "InferenceSession"):
-        cure = 'uninstall onnxruntime and onnxruntime-gpu, then `pip install "gan-zoo[cpu]"` or "gan-zoo[gpu]"'
-        raise ServeError(f"ONNX Runtime is half installed, one of its distributions was removed: {cure}")
+        hint = 'uninstall onnxruntime and onnxruntime-gpu, then `pip install "gan-zoo[cpu]"` or "gan-zoo[gpu]"'
+        raise ServeError(f"ONNX Runtime is half installed, one of its distributions was removed: {hint}")
     if _is_installed("onnxruntime") and _is_installed("onnxruntime-gpu"):
         clash = "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files: CUDA may be gone"
         warnings.warn(f"{clash}. Uninstall both, then install one of them", stacklevel=2)
@@ -125,5 +134,5 @@ def _is_installed(distribution: str) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, or its kind where it has none."""
+    """Return the first line of an error's text, or the name of its class where it has no text."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
