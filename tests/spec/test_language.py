@@ -247,16 +247,50 @@ def test_resolved_yaml_is_the_same_spec(tmp_path: Path, path: Path) -> None:
     assert {n: p.parameters for n, p in second.plans.items()} == {n: p.parameters for n, p in spec.plans.items()}
 
 
-def test_sha256_is_that_of_the_content(write: Write) -> None:
-    def sha(text: str, *overrides: str) -> str:
+@pytest.fixture
+def sha(write: Write) -> Callable[..., str]:
+    """The hash of a text with overrides."""
+
+    def of(text: str, *overrides: str) -> str:
         spec: Spec = read_spec(write(text), overrides)
         return spec.sha256
 
+    return of
+
+
+WORDY = (
+    "about: Some words.\ndeviations: [Fewer maps.]\npaper: {title: A, authors: B, year: 2014}\nexport: {licence: MIT}\n"
+)
+
+
+def test_sha256_ignores_layout_and_prose(sha: Callable[..., str]) -> None:
     same = sha(BASE)
     assert sha("# a comment\n\n" + BASE.replace("{source: digits}", "\n  source:   'digits'  # 8 x 8")) == same
-    assert sha(json.dumps(read_spec(write(BASE)).document)) == same  # JSON is YAML
-    assert sha(BASE, "training.steps=11") != same
-    assert sha(BASE.replace("title: What", "title: That")) != same
+    assert sha(BASE.replace("title: What", "title: That")) == same
+    assert sha(BASE + "spec_version: 1\n" + WORDY) == sha(BASE + "spec_version: 1\n")
+    assert sha(BASE + WORDY, "about=Other.", "deviations=[]", "paper.year=2015", "export.licence=ISC") == same
+    assert sha(BASE, "training.evaluate=null") == same
+    assert sha(BASE + "export: null\ndefaults: {}\n") == same
+
+
+def test_sha256_of_json_is_that_of_yaml(write: Write, sha: Callable[..., str]) -> None:
+    assert sha(json.dumps(read_spec(write(BASE)).document)) == sha(BASE)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "name=other", "data.flip=true", "data.range=[-1, 1]", "latent.z.normal.shape=[9]",
+        "defaults.Dense.use_bias=false",
+        "networks.generator.layers=[Dense: {units: 64}, Reshape: {target_shape: [8, 8, 1]}]",
+        "networks.discriminator.layers=[Flatten, ReLU, Dense: {units: 1}]", "algorithm.alternating.loss=wasserstein",
+        "algorithm.alternating.generator.optimizer.Adam.learning_rate=0.01", "training.steps=11", "training.seed=1",
+        "training.batch_size=11", "training.ema_half_life_images=100", "training.precision=mixed_bfloat16",
+        "export.opset=18", "export.batch_norm_batches=7",
+    ],
+)  # fmt: skip
+def test_sha256_follows_every_number_layer_and_seed(sha: Callable[..., str], override: str) -> None:
+    assert sha(BASE, override) != sha(BASE)
 
 
 def test_find() -> None:

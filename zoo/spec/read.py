@@ -25,7 +25,7 @@ from zoo.spec.diagnostics import Problems
 from zoo.spec.expand import plan
 from zoo.spec.merge import load_tree
 from zoo.spec.plan import Plan
-from zoo.spec.sections import Sections
+from zoo.spec.sections import OUTSIDE_HASH, PROSE, Sections
 from zoo.spec.shapes import Shape
 from zoo.spec.types import Part, construct
 from zoo.spec.validate import below, document, specs_folder, validate
@@ -60,10 +60,14 @@ class Spec:
 
     @cached_property
     def sha256(self) -> str:
-        """Identifies the content: of the merged file, whatever its layout and comments. Who watches a training changes
-        nothing in it, so `training.evaluate` is left out."""
-        training = {key: value for key, value in self.document.get("training", {}).items() if key != "evaluate"}
-        content = {**self.document, "training": training} if "training" in self.document else self.document
+        """The SHA-256 of what decides networks, data, game, training and export, in hexadecimal.
+
+        Layout, comments and prose do not count, nor does evaluation during training, which changes no weight.
+        """
+        content = {section: value for section, value in self.document.items() if section not in PROSE}
+        for section, keys in OUTSIDE_HASH.items():
+            content[section] = {key: value for key, value in (content.get(section) or {}).items() if key not in keys}
+        content = {section: value for section, value in content.items() if value not in (None, {})}  # as if left out
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -120,9 +120,12 @@ class Sections:
     export: Export | None = None
 
 
-# how long a run is, what is shown of it, and how it leaves
+PROSE = ("title", "about", "paper", "deviations")  # sections of words alone
+OUTSIDE_HASH = {"training": ("evaluate",), "export": ("licence",)}  # keys that change no weight and no network
+
+# how long a run is, what is shown of it, and how it is exported
 FREE_KNOBS = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "evaluate", "xla")
-FREE_SECTIONS = ("title", "about", "paper", "deviations", "training", "export", "spec_version")
+FREE_SECTIONS = (*PROSE, "training", "export", "spec_version")
 
 # a knob that is left out and one that states its default are the same run
 DEFAULTS = {f.name: f.default for f in dataclasses.fields(Training) if f.default is not dataclasses.MISSING}
