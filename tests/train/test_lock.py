@@ -1,4 +1,4 @@
-"""One process trains a run; what it leaves behind, killed or not, keeps nobody out."""
+"""One process trains a run; once it has ended, killed or not, the next one may."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import tiny
+from filelock import FileLock
 
 from zoo.core.errors import UsageError
 from zoo.train import checkpoint, loop
@@ -31,7 +32,7 @@ def other(tmp_path):
         process.kill()
 
 
-def test_a_second_process_is_told_who_trains(other, tmp_path):
+def test_the_refusal_names_the_process_that_trains(other, tmp_path):
     with pytest.raises(UsageError) as error, checkpoint.lock_run(tmp_path / "tiny"):
         pytest.fail("two processes in one run")
     assert str(error.value) == (
@@ -41,14 +42,18 @@ def test_a_second_process_is_told_who_trains(other, tmp_path):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, None])
-def test_whoever_ends_lets_go(other, tmp_path, how):
+def test_the_lock_ends_with_its_process(other, tmp_path, how):
     if how:
         other.send_signal(how)
     else:
         other.stdin.close()
     other.wait(10)
     with checkpoint.lock_run(tmp_path / "tiny"):
-        assert (tmp_path / ".tiny.lock").read_text() == str(os.getpid())
+        assert (tmp_path / ".tiny.pid").read_text() == str(os.getpid())
+        with pytest.raises(UsageError, match=f"process {os.getpid()};"), checkpoint.lock_run(tmp_path / "tiny"):
+            pytest.fail("twice in one process")
+    with checkpoint.lock_run(tmp_path / "tiny"):
+        pass
 
 
 def test_runs_beside_each_other_do_not_meet(other, tmp_path):
@@ -56,16 +61,22 @@ def test_runs_beside_each_other_do_not_meet(other, tmp_path):
         assert not (tmp_path / "tiny").exists()
 
 
-def test_where_there_are_no_locks_training_goes_on(tmp_path, monkeypatch):
+def test_where_a_file_system_has_no_locks_training_goes_on(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(checkpoint.fcntl, "flock", refuse)
+    monkeypatch.setattr(FileLock, "_acquire", refuse)
+    entered = False
     with checkpoint.lock_run(tmp_path / "tiny"):
-        pass
-    monkeypatch.setattr(checkpoint, "fcntl", None)
-    with checkpoint.lock_run(tmp_path / "tiny"):
-        pass
+        entered = True
+    assert entered
+
+
+def test_what_training_raises_is_not_taken_for_a_lock(tmp_path):
+    """Disk full is an OSError too."""
+    with pytest.raises(OSError, match="No space left"), checkpoint.lock_run(tmp_path / "tiny"):
+        raise OSError(28, "No space left on device")
+    assert [path.name for path in tmp_path.iterdir()] == [".tiny.lock"]
 
 
 @pytest.mark.parametrize("resume", [False, True])

@@ -1,4 +1,4 @@
-"""Training algorithms by name: one file each, found here by itself.
+"""Training algorithms by name, one file each. Every file of this folder is imported here, and registers its own.
 
 May import: zoo.nn and what stands below it, Keras.
 """
@@ -25,5 +25,8 @@ def make_algorithm(part: Part, plans: Mapping[str, Plan], **options: Any) -> Alg
         part: Name and arguments, as the section `algorithm` of a spec has them.
         plans: The networks of the spec, by name.
         options: batch_size, averaged, ema_half_life_images; see `Algorithm`.
+
+    Returns:
+        The algorithm with fresh weights.
     """
     return construct_part(ALGORITHMS, part, plans, **options)

@@ -1,26 +1,30 @@
-"""The two-player game of Goodfellow et al. 2014, algorithm 1: D's updates, then G's, on fresh noise each.
+"""The two-player game of Goodfellow et al. 2014, algorithm 1: updates of D, then of G, each on noise of its own.
 
 With `wasserstein` and `weight_clip` it is algorithm 1 of Arjovsky et al. 2017, with `gradient_penalty` algorithm 1 of
 Gulrajani et al. 2017: D is then a critic, which makes several updates in a step.
+
+Latent draws 0 to `data_draws` - 1 are D's, one for each of its updates; those that follow are G's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
+from zoo.nn.autodiff import Tensor
 from zoo.nn.losses import LOSSES, PENALTIES, CriticBatch
 from zoo.spec.plan import Plan
 from zoo.spec.types import Loss, NonNegativeInt, Part, PenaltyPart, PositiveFloat, PositiveInt, construct_part
-from zoo.train.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, PlayerConfig, Tensor
+from zoo.train.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, PlayerConfig
 
 GENERATOR_PLAYS = "generator_plays"
-EPSILON = "share"  # names a random stream: another word would be another training
+EPSILON = "share"  # seeds a random stream: another word would give other numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +70,12 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
         self.simultaneous, self.weight_clip, self.burn_in = simultaneous, weight_clip, burn_in
         self.data_draws = discriminator.updates
         self.latent_draws = discriminator.updates + generator.updates
-        self.made = plans["generator"].output_name  # the name of G's result among D's inputs
-        held = {weight_clip.when: self.clip} if weight_clip else {}
+        self.example = plans["generator"].output_name  # the input of D that G's output replaces, such as image
+        clip = {weight_clip.when: self.clip} if weight_clip else {}
         g, d = self.players["generator"], self.players["discriminator"]
         self._phases: tuple[Phase, ...] = (
             Phase("discriminator", (d,), self.make_optimizer(discriminator.optimizer, "discriminator"),
-                  self.discriminator_loss, discriminator.updates, before=held.get("before"), after=held.get("after")),
+                  self.discriminator_loss, discriminator.updates, before=clip.get("before"), after=clip.get("after")),
             Phase("generator", (g,), self.make_optimizer(generator.optimizer, "generator"),
                   self.generator_loss, generator.updates, active=GENERATOR_PLAYS if burn_in else None),
         )  # fmt: skip
@@ -80,28 +84,27 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
         return self._phases
 
     def discriminator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
-        return self.discriminator_loss_on(
-            batch, i, ops.stop_gradient(self.run("generator", batch, i))
-        ), {}  # D's turn moves D
+        fake = ops.stop_gradient(self.run("generator", batch, i))
+        return self.discriminator_loss_on(batch, i, fake), {}
 
-    def discriminator_loss_on(self, batch: Batch, i: int, made: Tensor) -> Tensor:
-        """D's loss on the real examples of draw `i` and on `made` in their place."""
-        real, fake = self.run("discriminator", batch, i), self.d_logits(batch, i, made)
-        loss = self.game.discriminator(real, fake)
+    def discriminator_loss_on(self, batch: Batch, i: int, fake: Tensor) -> Tensor:
+        """Return D's loss, penalties included, on the real examples of draw `i` and on `fake` ones [B, ...]."""
+        real_logits, fake_logits = self.run("discriminator", batch, i), self.d_logits(batch, i, fake)
+        loss = self.game.discriminator(real_logits, fake_logits)
         if self.penalties:
-            met = CriticBatch(
-                lambda x: self.d_logits(batch, i, x), batch[self.made][i], made, real, fake, batch[EPSILON][i]
-            )
-            loss = loss + sum(penalty(met) for penalty in self.penalties)
+            real, epsilon = batch[self.example][i], batch[EPSILON][i]
+            critic = partial(self.d_logits, batch, i)
+            critic_batch = CriticBatch(critic, real, fake, real_logits, fake_logits, epsilon)
+            loss = loss + sum(penalty(critic_batch) for penalty in self.penalties)
         return loss
 
     def generator_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
-        draw = self.data_draws + i  # the noise that D has not seen
-        return self.game.generator(self.d_logits(batch, i, self.run("generator", batch, draw))), {}
+        fake = self.run("generator", batch, self.data_draws + i)  # noise that D has not seen
+        return self.game.generator(self.d_logits(batch, i, fake)), {}
 
-    def d_logits(self, batch: Batch, i: int, made: Tensor) -> Tensor:
-        """D's logits of `made` in the place of the real examples of draw `i`."""
-        return self.run("discriminator", batch, i, **{self.made: made})
+    def d_logits(self, batch: Batch, i: int, examples: Tensor) -> Tensor:
+        """Return D's logits of `examples` [B, ...], with the other inputs of draw `i`, such as labels."""
+        return self.run("discriminator", batch, i, **{self.example: examples})
 
     def step_inputs(self, step: int) -> dict[str, np.ndarray]:
         if self.burn_in is None:
@@ -118,10 +121,11 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
 
 
 def generator_plays(step: int, burn_in: BurnIn, updates: int) -> bool:
-    """Whether G has a turn in step `step`, in each of which D makes `updates` updates."""
-    long, first = burn_in.updates // updates, burn_in.generator_updates  # steps that a long turn of D takes
-    if step < long * first:
-        return step % long == long - 1
-    step -= long * first
-    single = -first % burn_in.every  # until the next of G's updates that `every` divides
-    return step < single or (step - single) % (long + burn_in.every - 1) >= long - 1
+    """Return whether G makes an update in step `step`, where D makes `updates` updates in each step."""
+    long_turn = burn_in.updates // updates  # in steps, the last of which is G's too
+    first_steps = long_turn * burn_in.generator_updates
+    if step < first_steps:
+        return step % long_turn == long_turn - 1
+    step -= first_steps
+    single = -burn_in.generator_updates % burn_in.every  # steps until G's next update whose number `every` divides
+    return step < single or (step - single) % (long_turn + burn_in.every - 1) >= long_turn - 1

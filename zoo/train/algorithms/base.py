@@ -1,9 +1,24 @@
-"""What all training algorithms share: players, phases, and the one `train_step`.
+"""Players, phases, and the one training step that all algorithms share.
 
-A batch is a dict of tensors [draws, B, ...]: `image` (or `point`, `label`) from the data and every latent by its name.
-`draws` is how many independent batches a step uses; draw i belongs to one pass of one phase. The latents come with the
-batch, and so does all other chance and every number that follows from the count of steps: a step is a pure function of
-weights, optimizer state and batch (dropout aside), on every backend.
+A *player* is a network of the spec, known by its role, such as `generator`. A *phase* is a turn in a step: the networks
+whose weights it moves, the loss that it lowers, its optimizer, and how many updates it makes. A subclass of `Algorithm`
+returns its phases; the step is always this one, in short:
+
+    for phase in self.phases():                              # e.g. discriminator (repeat 5), then generator
+        for i in range(phase.repeat):
+            loss, extras = phase.loss(batch, i)              # differentiated by phase.variables alone
+            phase.optimizer.apply(gradients, phase.variables)
+            batch = {**batch, **extras}                      # tensors for later updates and phases
+    self.after_step()                                        # moving averages of the weights
+
+A *batch* is everything that a step consumes, by name:
+
+    fields of the data    [data_draws, B, ...]      image, point, label; a and b for two domains
+    latents and `noise`   [latent_draws, B, ...]    drawn from their priors
+    `step_inputs`         [1]                       numbers that follow from the count of steps
+
+Draw i is an independent batch of B examples for one pass of one phase. All chance comes with the batch, dropout aside:
+a step is a pure function of weights, optimizer state and batch, on every backend.
 """
 
 from __future__ import annotations
@@ -21,13 +36,13 @@ from keras import ops
 from zoo.core.arrays import Array
 from zoo.core.registry import Registry
 from zoo.nn import autodiff, networks, optimizers
+from zoo.nn.autodiff import Tensor
 from zoo.nn.batch_norm import averaged_statistics
 from zoo.spec.plan import Plan
 from zoo.spec.types import Optimizer, Part, PositiveInt
 
-Tensor = Any
 Batch = dict[str, Tensor]
-DATA_FIELDS = ("image", "point", "label", "a", "b")  # what comes from the data; all else in a batch is latent
+DATA_FIELDS = ("image", "point", "label", "a", "b")  # inputs of networks that come from the data; the rest is latent
 ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm")
 
 
@@ -41,11 +56,18 @@ class PlayerConfig:
 
 @dataclass(frozen=True)
 class Phase:
-    """One turn: `repeat` updates of the weights of `networks` that lower `loss(batch, i)`.
+    """One turn of a step: `repeat` updates of the weights of `networks` that lower `loss(batch, i)`.
 
-    The loss returns (scalar, extras); extras are handed forward to the later phases of the step by name.
-    `before` and `after` are called around each update, to hold weights where they must be. `active` names a number
-    of the batch ([1], 0 or 1): where it is 0 the turn changes nothing.
+    Args:
+        name: Names the loss in the logs (`<name>_loss`) and the optimizer in checkpoints.
+        networks: The networks whose weights move. Those of all others are constants in this phase.
+        optimizer: Built for `variables`, in their order.
+        loss: Takes the batch and the number of the update, from 0; returns a scalar to minimise, and tensors by name
+            that join the batch for the rest of the step.
+        repeat: Updates in a step.
+        before: Called before each update, such as to clip the weights.
+        after: Called after each update.
+        active: The name of a number of the batch, [1], 0 or 1: where it is 0 the phase is computed and changes nothing.
     """
 
     name: str
@@ -59,24 +81,37 @@ class Phase:
 
     @property
     def variables(self) -> list[keras.Variable]:
+        """The trained weights, which the optimizer moves."""
         return [variable for network in self.networks for variable in network.trainable_variables]
 
     @property
     def statistics(self) -> list[keras.Variable]:
-        """What a pass moves besides: batch norm's averages, power iterations."""
+        """The weights that a forward pass moves: moving statistics of batch norm, vectors of power iterations."""
         return [variable for network in self.networks for variable in network.non_trainable_weights]
 
 
 class Algorithm(keras.Model):
-    """The base of all algorithms. A subclass names its `roles` and returns its `phases()`; the step is always this one.
+    """A training algorithm. A subclass states its `roles`, `data_draws` and `latent_draws` and returns its `phases()`.
 
-    `averaged` names the networks of which a moving average is kept, which forgets half in `ema_half_life_images`.
+    Registered in `ALGORITHMS`, its name is a word of the spec language, and the keyword arguments of its constructor
+    are those of the section `algorithm`. The ones here come from the section `training`.
+
+    Args:
+        plans: The networks of the spec by name, which is their role.
+        batch_size: Examples of a draw, B.
+        averaged: Names of the networks of which a moving average of the weights is kept.
+        ema_half_life_images: The average forgets half of what it holds while D is shown so many real images; None: no
+            averages.
+
+    Attributes:
+        players: The networks by role.
+        averages: The averaged copies, by the role of their network; they are never trained.
     """
 
     roles: ClassVar[tuple[str, ...]] = ()
     data_draws: int  # independent batches of data that a step uses
     latent_draws: int  # independent batches of each latent that a step uses
-    simultaneous: bool = False
+    simultaneous: bool = False  # all gradients of a step are taken at the same weights, before any weight moves
     noise: Mapping[str, Part] = {}  # priors of what a step draws besides the latents, by name
 
     def __init__(
@@ -98,65 +133,136 @@ class Algorithm(keras.Model):
             average.trainable = False
         self.built = True
 
+    # For subclasses to override; only `phases` is needed.
+
     def phases(self) -> tuple[Phase, ...]:
-        """The turns of a step, in order."""
+        """Return the phases of a step, in order.
+
+        Returns:
+            The same phases, with the same optimizers, at every call between two of `begin`.
+
+        Raises:
+            NotImplementedError: In this base class.
+        """
         raise NotImplementedError(f"{type(self).__name__} must say what a step does")
 
     def step_inputs(self, step: int) -> dict[str, np.ndarray]:
-        """Numbers that follow from the count of steps alone, float32 [1] each: they join the batch of step `step`."""
+        """Return numbers that follow from the count of steps alone, such as the progress of a fade.
+
+        Args:
+            step: The number of the step, from 0.
+
+        Returns:
+            float32 [1] each, by the names under which they join the batch of the step.
+        """
         return {}
 
     def begin(self, step: int) -> None:
-        """Make ready for step `step`: an algorithm that grows has the networks and optimizers of that stage now."""
+        """Prepare for a step: an algorithm that grows installs the networks and optimizers of that stage.
+
+        Args:
+            step: The number of the step that comes next, from 0.
+        """
 
     def pause(self, step: int) -> int | None:
-        """The first step after `step` before which `begin` must be called again; None: never."""
+        """Return the next step before which `begin` must be called again.
+
+        Args:
+            step: The number of the present step.
+
+        Returns:
+            A later step; None where there is none.
+        """
         return None
 
+    def extra_state(self) -> dict[str, keras.Variable]:
+        """Return what a checkpoint holds besides networks and optimizers.
+
+        Returns:
+            Variables by a name that does not depend on the backend.
+        """
+        return {}
+
+    # For subclasses to call.
+
     def make_optimizer(self, part: Part, *roles: str) -> keras.optimizers.Optimizer:
-        """The optimizer that a player names, with its state for the weights of these networks."""
+        """Build an optimizer with its state for the weights of some networks.
+
+        Args:
+            part: Its name and arguments, as a spec has them.
+            roles: The networks, in the order of the phase.
+
+        Returns:
+            The optimizer; its moments are zero.
+        """
         optimizer = optimizers.make(part)
         optimizer.build([variable for role in roles for variable in self.players[role].trainable_variables])
         return optimizer
 
     def run(self, role: str, batch: Batch, i: int, **given: Tensor) -> Tensor:
-        """Network `role` in training mode on draw `i`; `given` replaces inputs of the batch, such as a fake image.
+        """Run a network in training mode on one draw of the batch.
 
-        A step may use more draws of the latents than of the data; labels then begin again at the first draw.
+        A step may use more draws of the latents than of the data; data then begin again at their first draw.
+
+        Args:
+            role: The network.
+            batch: The batch of the step, which has the network's inputs by name.
+            i: The number of the draw.
+            given: Tensors [B, ...] that replace inputs of the batch, such as a fake image.
+
+        Returns:
+            The output [B, ...], in Keras's default float type also where the network computes in bfloat16.
         """
         plan = self.plans[role]
         draws = {name: i % self.data_draws if name in DATA_FIELDS else i for name in plan.inputs}
         inputs = {name: given[name] if name in given else batch[name][draw] for name, draw in draws.items()}
         return ops.cast(self.players[role](inputs, training=True)[plan.output_name], keras.config.floatx())
 
-    def compile(self, *, xla: bool = False) -> None:
-        """Keras's `compile`: the one optimizer that `fit` asks for stands for those of all players.
+    # The step.
 
-        `xla` compiles TensorFlow's step further; a step of JAX is always compiled, one of PyTorch never.
+    def compile(self, *, xla: bool = False) -> None:
+        """Prepare for `fit`, which asks for one optimizer: an object that stands for those of all phases.
+
+        Args:
+            xla: Compile TensorFlow's step by XLA too. A step of JAX is always compiled, one of PyTorch never.
         """
         backend = keras.backend.backend()
         super().compile(jit_compile=backend == "jax" or (xla and backend == "tensorflow"))
         self.optimizer = _Optimizers([phase.optimizer for phase in self.phases()])
 
     def train_step(self, *arguments: Any) -> Any:
-        """One step on `(batch, ...)`, as `fit` hands it over. Returns the last loss of each phase.
+        """Make one step as Keras's `fit` asks for it.
 
-        JAX's `fit` passes all state through the step and wants it back: the same step runs in a scope over that state.
+        `fit` of JAX passes the values of all variables and wants the new ones back: the same step then runs in a scope
+        over these values.
+
+        Args:
+            arguments: `(batch,)`; for JAX the state, then `(batch,)`.
+
+        Returns:
+            The last loss of each phase, by name; for JAX with the new state.
         """
         if keras.backend.backend() != "jax":
             (data,) = arguments
             return self.step(data[0])
         state, data = arguments
         weights, others = self.trainable_variables, self.non_trainable_variables
-        owners = (weights, others, self.optimizer.variables, self.metrics_variables)
-        with autodiff.overlay(zip(itertools.chain(*owners), itertools.chain(*state), strict=True)) as scope:
+        groups = (weights, others, self.optimizer.variables, self.metrics_variables)
+        with autodiff.overlay(zip(itertools.chain(*groups), itertools.chain(*state), strict=True)) as scope:
             logs = self.step(data[0])
-        return logs, tuple([scope.get_current_value(v) for v in variables] for variables in owners)
+        return logs, tuple([scope.get_current_value(v) for v in variables] for variables in groups)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the game. Returns the last loss of each phase."""
+        """Make one step of the game.
+
+        Args:
+            batch: Everything that the step consumes, see the top of this file.
+
+        Returns:
+            The last loss of each phase, `<name>_loss`.
+        """
         logs: dict[str, Tensor] = {}
-        waiting: list[tuple[Phase, autodiff.Gradient]] = []
+        pending: list[tuple[Phase, autodiff.Gradient]] = []
         for phase in self.phases():
             for i in range(phase.repeat):
                 if phase.before:
@@ -166,31 +272,31 @@ class Algorithm(keras.Model):
                     result.keep(seeds(player))  # the next pass must draw other dropout masks
                 logs[f"{phase.name}_loss"] = result.value
                 batch = {**batch, **result.extras}
-                waiting.append((phase, result))
+                pending.append((phase, result))
                 if not self.simultaneous:
-                    self._apply(*waiting.pop(), batch)
-        for phase, result in waiting:  # all gradients were taken at the same weights
+                    self._apply(*pending.pop(), batch)
+        for phase, result in pending:  # all gradients were taken at the same weights
             self._apply(phase, result, batch)
         self.after_step()
         return logs
 
     def _apply(self, phase: Phase, result: autodiff.Gradient, batch: Batch) -> None:
-        """Move the phase's weights, and keep what its passes did to its own networks' batch norm statistics.
+        """Move the phase's weights, and keep what its passes did to the batch norm statistics of its own networks.
 
-        Those of the other players are dropped: G's turn does not move D's, nor D's turn G's.
+        The statistics of other players are dropped: G's turn does not move D's, nor D's turn G's.
         """
-        plays = batch[phase.active][0] > 0 if phase.active else None
-        touched = [] if plays is None else [*phase.statistics, *phase.variables, *phase.optimizer.variables]
-        before = [ops.copy(variable) for variable in touched]
+        active = batch[phase.active][0] > 0 if phase.active else None
+        revertible = [] if active is None else [*phase.statistics, *phase.variables, *phase.optimizer.variables]
+        before = [ops.copy(variable) for variable in revertible]
         result.keep(phase.statistics)
         phase.optimizer.apply(result.gradients, phase.variables)
         if phase.after:
             phase.after()
-        for variable, old in zip(touched, before, strict=True):
-            variable.assign(ops.where(plays, ops.convert_to_tensor(variable), old))
+        for variable, old in zip(revertible, before, strict=True):
+            variable.assign(ops.where(active, ops.convert_to_tensor(variable), old))
 
     def after_step(self) -> None:
-        """EMA of the weights; batch norm statistics are copied, export measures them again."""
+        """Update the averages of the weights. Batch norm statistics are copied; export measures them again."""
         last = self.phases()[-1]
         beta = self.ema_beta(ops.cast(last.optimizer.iterations, "float32") / last.repeat) if self.averages else 1.0
         for name, average in self.averages.items():
@@ -198,45 +304,73 @@ class Algorithm(keras.Model):
                 old.assign(old + (1.0 - beta) * (new - old) if new.trainable else new)
 
     def ema_beta(self, steps: Any) -> Tensor:
-        """The share of the old average that stays at the step that makes `steps` of them.
+        """Return the share of the old average that remains after a step.
 
         The half-life is at most a tenth of the images seen so far: a short run must not export its initial noise.
+
+        Args:
+            steps: Steps made, this one included, a scalar.
+
+        Returns:
+            A scalar in (0, 1).
         """
         images = self.batch_size * self.data_draws  # real ones, shown to D in a step
         half_life = ops.minimum(self.ema_half_life_images, 0.1 * images * steps)
         return ops.power(0.5, images / half_life)
 
+    # For export, checkpoints and pictures.
+
     def exported(self, name: str) -> keras.Model:
-        """The network whose weights leave the zoo: the average where there is one."""
-        self._settle()
+        """Return the network whose weights are exported: the average where there is one.
+
+        Args:
+            name: The role of the network.
+
+        Returns:
+            The network itself, not a copy.
+        """
+        self._sync_variables()
         return self.averages.get(name, self.players[name])
 
     def exported_plan(self, name: str) -> Plan:
-        """The plan of what `exported` returns."""
+        """Return the plan of what `exported` returns.
+
+        Args:
+            name: The role of the network.
+
+        Returns:
+            The plan; an algorithm that grows has one for each stage.
+        """
         return self.plans[name]
 
     def as_exported(self, name: str, batches: list[dict[str, Array]]) -> keras.Model:
-        """The network `name` as it would leave now.
+        """Return a network as it would be exported now.
 
-        Where there is batch norm, it is a copy whose statistics are measured on `batches` of inputs.
+        Args:
+            name: The role of the network.
+            batches: Inputs by name [B, ...], to measure the statistics of batch norm.
+
+        Returns:
+            `exported(name)`; where it has batch norm, a copy with measured statistics.
         """
         network = self.exported(name)
         if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers):
             return network
         copy = networks.build(self.exported_plan(name))
         copy.set_weights(network.get_weights())
-        for seed in seeds(copy):  # dropout, the same for the same weights
+        for seed in seeds(copy):  # dropout: the same masks for the same weights
             seed.assign(keras.ops.zeros_like(seed))
         averaged_statistics(copy, batches)
         return copy
 
-    def extra_state(self) -> dict[str, keras.Variable]:
-        """What a checkpoint holds besides networks and optimizers, by name."""
-        return {}
-
     def state(self) -> dict[str, keras.Variable]:
-        """Everything that a checkpoint holds, by a path that does not depend on the backend."""
-        self._settle()
+        """Return everything that a checkpoint holds.
+
+        Returns:
+            Variables by a path that does not depend on the backend: `<network>/<number>_<weight>`,
+            `<phase>_optimizer/<number>_<variable>`, and `extra_state`.
+        """
+        self._sync_variables()
         models = {**self.players, **{f"{name}_ema": model for name, model in self.averages.items()}}
         named = {f"{owner}/{i:03d}_{v.path.split('/', 1)[-1]}": v for owner, model in models.items()
                  for i, v in enumerate([*model.weights, *seeds(model)])}  # fmt: skip
@@ -245,14 +379,14 @@ class Algorithm(keras.Model):
                 named[f"{phase.name}_optimizer/{i:03d}_{variable.path.rsplit('/', 1)[-1]}"] = variable
         return {**named, **self.extra_state()}
 
-    def _settle(self) -> None:
-        """JAX's `fit` keeps all state to itself between steps: ask it to fill the variables before they are read."""
+    def _sync_variables(self) -> None:
+        """Fill the variables: between steps, `fit` of JAX keeps their values to itself."""
         if keras.backend.backend() == "jax":
             self.jax_state_sync()
 
 
 class _Optimizers:
-    """What `fit` asks of an optimizer, answered for several."""
+    """The attributes that `fit` reads of an optimizer, for several at once."""
 
     built = True
 
@@ -261,6 +395,6 @@ class _Optimizers:
 
 
 def seeds(model: keras.Model) -> list[keras.Variable]:
-    """The states of a network's random number generators (dropout, noise)."""
+    """Return the states of a network's random number generators (dropout, noise)."""
     weights = {id(v) for v in model.weights}
     return [v for v in model.variables if id(v) not in weights]

@@ -1,6 +1,6 @@
-"""CycleGAN (Zhu et al. 2017): two translators that undo each other, each against a judge of the domain that it enters.
+"""CycleGAN (Zhu et al. 2017): two translators that undo each other, each against a discriminator of its target domain.
 
-`a` and `b` are batches of two domains that nothing pairs. Images lie in the range of the spec, [-1, 1] in the paper.
+`a` and `b` are batches of two domains of unpaired images, in the range of the spec, [-1, 1] in the paper.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import keras
 from keras import ops
 
+from zoo.nn.autodiff import Tensor
 from zoo.nn.losses import LOSSES, distance
 from zoo.spec.plan import Plan
 from zoo.spec.types import (
@@ -24,7 +25,7 @@ from zoo.spec.types import (
     PositiveFloat,
     construct_part,
 )
-from zoo.train.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, Tensor
+from zoo.train.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase
 
 Probability = Annotated[float, Limits(minimum=0, maximum=1)]
 DOMAINS = ("a", "b")
@@ -39,9 +40,9 @@ class TranslatorConfig:
 
 class ImagePool(keras.layers.Layer):
     """`size` stored fakes of one domain (Shrivastava et al. 2017). While it fills, D is shown each new fake; then, with
-    `probability`, a new fake takes the place of a stored one, which D meets in its stead: image by image.
+    `probability`, a new fake replaces a stored one, which D is shown instead: image by image.
 
-    The buffer and its filling are variables, so that they are part of a checkpoint; chance is handed in.
+    The images and their count are variables, so that they are part of a checkpoint; random numbers are arguments.
     """
 
     def __init__(self, shape: tuple[int, ...], *, size: int, probability: float, name: str) -> None:
@@ -55,7 +56,10 @@ class ImagePool(keras.layers.Layer):
         return self.add_weight(shape=shape, initializer="zeros", trainable=False, autocast=False, name=name)
 
     def query(self, fakes: Tensor, chance: Tensor) -> Tensor:
-        """What D is shown for new `fakes` [B, H, W, C]; `chance` [B, 2] in [0, 1): whether to swap, and with which."""
+        """Return the images that D is shown for new `fakes`, [B, H, W, C] both, and store the new ones.
+
+        `chance` [B, 2] in [0, 1) decides for each image whether to swap, and with which stored one.
+        """
         images, count = ops.convert_to_tensor(self.images), ops.convert_to_tensor(self.count)
         shown = []
         for image, (coin, die) in zip(_rows(fakes), map(_rows, _rows(chance)), strict=True):
@@ -65,8 +69,8 @@ class ImagePool(keras.layers.Layer):
             swap = ops.logical_and(full, coin < self.probability)
             shown.append(ops.where(swap, ops.take(images, place, axis=0), image))
             kept = ops.logical_or(swap, ops.logical_not(full))
-            here = ops.logical_and(ops.equal(ops.arange(self.size, dtype="int32"), place), kept)  # [P]
-            images = ops.where(ops.reshape(here, (-1, 1, 1, 1)), image, images)
+            replaced = ops.logical_and(ops.equal(ops.arange(self.size, dtype="int32"), place), kept)  # [P]
+            images = ops.where(ops.reshape(replaced, (-1, 1, 1, 1)), image, images)
             count = ops.minimum(count + 1.0, float(self.size))
         self.images.assign(images)
         self.count.assign(count)
@@ -100,50 +104,51 @@ class cyclegan(Algorithm):  # noqa: N801 - the name is a word of the spec langua
         self.cycle_weights, self.identity = {"a": cycle_a, "b": cycle_b}, identity
         self.discriminator_weight = discriminator_weight
         self.pools = {
-            x: ImagePool(plans[_maker(x)].output_shape, size=pool_size, probability=pool_probability, name=f"pool_{x}")
-            for x in DOMAINS if pool_size
-        }  # fmt: skip
+            x: ImagePool(
+                plans[_translator_into(x)].output_shape, size=pool_size, probability=pool_probability, name=f"pool_{x}"
+            )
+            for x in (DOMAINS if pool_size else ())
+        }
         self.noise = {f"pool_{x}": Part("uniform", {"shape": [2], "low": 0.0, "high": 1.0}) for x in self.pools}
-        makers, judges = ("a_to_b", "b_to_a"), ("discriminator_a", "discriminator_b")
+        translator_roles, discriminator_roles = self.roles[:2], self.roles[2:]
         self._phases = (
-            Phase("generators", tuple(self.players[role] for role in makers),
-                  self.make_optimizer(generators.optimizer, *makers), self.generators_loss),
-            Phase("discriminators", (*(self.players[role] for role in judges), *self.pools.values()),
-                  self.make_optimizer(discriminators.optimizer, *judges), self.discriminators_loss),
+            Phase("generators", tuple(self.players[role] for role in translator_roles),
+                  self.make_optimizer(generators.optimizer, *translator_roles), self.generators_loss),
+            Phase("discriminators", (*(self.players[role] for role in discriminator_roles), *self.pools.values()),
+                  self.make_optimizer(discriminators.optimizer, *discriminator_roles), self.discriminators_loss),
         )  # fmt: skip
 
     def phases(self) -> tuple[Phase, ...]:
         return self._phases
 
     def generators_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
-        """Both translators at once: to pass for the other domain, to be undone, to leave alone what is there."""
+        """Return the loss of both translators: adversarial, cycle consistency, identity. Extras: the fakes."""
         loss, fakes = 0.0, {}
         for x, y in (DOMAINS, DOMAINS[::-1]):
             real = ops.cast(batch[x][i], "float32")
-            fake = self.run(_maker(y), batch, i)  # of x, in y
-            back = self.run(_maker(x), batch, i, **{y: fake})
+            fake = self.run(_translator_into(y), batch, i)  # of x, in y
+            back = self.run(_translator_into(x), batch, i, **{y: fake})
             loss += self.game.generator(self.run(f"discriminator_{y}", batch, i, **{y: fake}))
             loss += self.cycle_weights[x] * distance(back, real)
             if self.identity:
-                loss += self.identity * distance(self.run(_maker(x), batch, i, **{y: real}), real)
+                loss += self.identity * distance(self.run(_translator_into(x), batch, i, **{y: real}), real)
             fakes[f"fake_{y}"] = fake
         return loss, fakes
 
     def discriminators_loss(self, batch: Batch, i: int) -> tuple[Tensor, Batch]:
-        """Each judge apart, on its domain's real images and on fakes of now and before, in passes of their own."""
+        """Return the summed loss of both discriminators: real images and fakes, new or pooled, in separate passes."""
         loss = 0.0
         for x in DOMAINS:
             fake = ops.stop_gradient(batch[f"fake_{x}"])
             if x in self.pools:
                 fake = self.pools[x].query(fake, batch[f"pool_{x}"][i])
-            judge = f"discriminator_{x}"
-            loss += self.game.discriminator(self.run(judge, batch, i), self.run(judge, batch, i, **{x: fake}))
+            role = f"discriminator_{x}"
+            loss += self.game.discriminator(self.run(role, batch, i), self.run(role, batch, i, **{x: fake}))
         return self.discriminator_weight * loss, {}
 
     def extra_state(self) -> dict[str, keras.Variable]:
         return {f"pool_{x}/{v.name}": v for x, pool in self.pools.items() for v in pool.non_trainable_weights}
 
 
-def _maker(domain: str) -> str:
-    """The translator into `domain`."""
+def _translator_into(domain: str) -> str:
     return {"a": "b_to_a", "b": "a_to_b"}[domain]

@@ -3,8 +3,8 @@
     4 px          8 px                16 px
     stabilise     fade    stabilise   fade    stabilise  ...    the last one goes on until the run ends
 
-A fade mixes the new layers in by alpha, from 0 to 1 linearly in images (figure 2), in G, in D and in the real images
-alike. The unit is kimg: thousands of real images shown to D.
+A fade mixes the new layers in by alpha, from 0 to 1 linearly in images (figure 2), in G, in D and in the real images.
+The unit is kimg: thousands of real images shown to D.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ import numpy as np
 from keras import ops
 
 from zoo.nn import networks
+from zoo.nn.autodiff import Tensor
 from zoo.nn.layers import Fade
 from zoo.spec import growth
 from zoo.spec.plan import Plan
 from zoo.spec.types import PositiveFloat, PositiveInt
 from zoo.train.algorithms.alternating import alternating
-from zoo.train.algorithms.base import ALGORITHMS, Batch, PlayerConfig, Tensor
+from zoo.train.algorithms.base import ALGORITHMS, Batch, PlayerConfig
 
 ALPHA = "alpha"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Images of `size` pixels, from step `first` to before step `last` (None: until the run ends)."""
+    """Steps `first` to before `last` (None: until the run ends) on images of `size` pixels."""
 
     size: int
     fading: bool
@@ -44,22 +45,22 @@ class Stage:
         return f"{self.size} px{', fading' if self.fading else ''}"
 
     def alpha(self, step: int) -> float:
-        """The share of the new layers in step `step`."""
+        """Return the weight of the new layers in step `step`, in [0, 1]."""
         return (step - self.first) / (self.last - self.first) if self.fading and self.last is not None else 1.0
 
 
 def schedule(sizes: Sequence[int], *, stabilise_images: float, fade_images: float, step_images: int) -> list[Stage]:
-    """The stages of a run in which a step shows D `step_images` real images; a stage begins at a whole step."""
-    found: list[Stage] = []
+    """Return the stages of a run whose steps show D `step_images` real images each; stages begin at whole steps."""
+    stages: list[Stage] = []
     images = 0.0  # before the stage
     for number, size in enumerate(sizes):
         for fading in (True, False) if number else (False,):
             first = math.ceil(images / step_images)
             images += fade_images if fading else stabilise_images
             last = None if size == sizes[-1] and not fading else math.ceil(images / step_images)
-            if last != first:  # a stage shorter than a step is none
-                found.append(Stage(size, fading, first, last))
-    return found
+            if last != first:  # not shorter than a step
+                stages.append(Stage(size, fading, first, last))
+    return stages
 
 
 @ALGORITHMS.register
@@ -76,8 +77,8 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
         self, plans: Mapping[str, Plan], *, generator: PlayerConfig, discriminator: PlayerConfig,
         start: PositiveInt = 4, stabilise_kimg: PositiveFloat = 800.0, fade_kimg: PositiveFloat = 800.0, **kwargs: Any,
     ) -> None:  # fmt: skip
-        made, judge = plans["generator"], plans["discriminator"]
-        sizes = growth.sizes(made, judge, start)
+        g, d = plans["generator"], plans["discriminator"]
+        sizes = growth.sizes(g, d, start)
         super().__init__(plans, generator=generator, discriminator=discriminator, **kwargs)
         self.settings = {"generator": generator, "discriminator": discriminator}
         self.stages = schedule(
@@ -85,17 +86,15 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
             step_images=self.batch_size * self.data_draws,
         )  # fmt: skip
         self.stage = self.stages[-1]
-        grown = [
+        self.stage_plans = [
             {
-                "generator": growth.grown_generator(made, stage.size, fading=stage.fading),
-                "discriminator": growth.grown_discriminator(
-                    judge, stage.size, fading=stage.fading, image=made.output_name
-                ),
+                **plans,
+                "generator": growth.grown_generator(g, stage.size, fading=stage.fading),
+                "discriminator": growth.grown_discriminator(d, stage.size, fading=stage.fading, image=g.output_name),
             }
             for stage in self.stages
         ]
-        self.stage_plans = [{**plans, **changed} for changed in grown]
-        # All the layers there will ever be have their weights now: they follow from the seed, also in a resumed run.
+        # The layers of all stages get their weights now, so that they follow from the seed in a resumed run too.
         self.stage_players = self._networks(self.players)
         self.stage_averages = self._networks(self.averages)
         for averages, players in zip(self.stage_averages, self.stage_players, strict=True):
@@ -104,7 +103,7 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
                 average.trainable = False
 
     def _networks(self, final: Mapping[str, keras.Model]) -> list[dict[str, keras.Model]]:
-        """The networks of every stage, made of the layers of the `final` ones and of heads that they share."""
+        """Build the networks of every stage from the layers of the `final` ones and from heads that stages share."""
         layers = {name: {layer.name: layer for layer in model.layers} for name, model in final.items()}
         return [
             {name: networks.build(plans[name], name=model.name, layers=layers[name]) for name, model in final.items()}
@@ -112,7 +111,7 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
         ]
 
     def begin(self, step: int) -> None:
-        number = self._number(step)
+        number = self._stage_number(step)
         if self.stages[number] is self.stage:
             return
         self.stage, self.plans = self.stages[number], self.stage_plans[number]
@@ -126,14 +125,14 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
         )  # fmt: skip
 
     def pause(self, step: int) -> int | None:
-        return self.stages[self._number(step)].last
+        return self.stages[self._stage_number(step)].last
 
     def step_inputs(self, step: int) -> dict[str, np.ndarray]:
-        alpha = self.stages[self._number(step)].alpha(step)
+        alpha = self.stages[self._stage_number(step)].alpha(step)
         return {**super().step_inputs(step), ALPHA: np.array([alpha], "float32")}
 
     def extra_state(self) -> dict[str, keras.Variable]:
-        """The layers of the other stages: those to come wait with the weights that they had from the start."""
+        """Return the weights of the layers of other stages; those of later stages have their initial values."""
         present = {id(v) for model in (*self.players.values(), *self.averages.values()) for v in model.variables}
         return {
             f"waiting/{model.name}/{variable.path}": variable
@@ -143,21 +142,20 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
             if id(variable) not in present
         }
 
-    def _number(self, step: int) -> int:
-        """Which stage step `step` belongs to."""
+    def _stage_number(self, step: int) -> int:
         return max(i for i, stage in enumerate(self.stages) if stage.first <= step)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the game at the present size."""
+        """Make one step at the present size, on real images that are reduced and faded as G's are."""
         alpha = batch[ALPHA][0]
         for player in self.players.values():
             for layer in player.layers:
                 if isinstance(layer, Fade):
                     layer.alpha.assign(alpha)
-        return super().step({**batch, self.made: self.shown(batch[self.made], alpha)})
+        return super().step({**batch, self.example: self.shown(batch[self.example], alpha)})
 
     def shown(self, images: Tensor, alpha: Tensor) -> Tensor:
-        """Real images [draws, B, H, W, C] as D sees them now: reduced to the present size, and faded as G's are."""
+        """Reduce real images [draws, B, H, W, C] to the present size, and fade them as G's images are."""
         flat = ops.reshape(images, (-1, *images.shape[2:]))
         flat = reduced(flat, flat.shape[1] // self.stage.size)
         if self.stage.fading:
@@ -166,10 +164,10 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
         return ops.reshape(flat, (self.data_draws, -1, *flat.shape[1:]))
 
     def ema_beta(self, steps: Any) -> Tensor:
-        """As elsewhere, with the steps of the earlier stages, which the optimizers of this one have not counted."""
+        """Add the steps of earlier stages, which the optimizers of this stage have not counted."""
         return super().ema_beta(steps + self.stage.first)
 
 
 def reduced(images: Tensor, factor: int) -> Tensor:
-    """Means over squares of `factor` x `factor` pixels: [B, H, W, C] -> [B, H / factor, W / factor, C]."""
+    """Return means over squares of `factor` x `factor` pixels: [B, H, W, C] -> [B, H / factor, W / factor, C]."""
     return ops.average_pool(images, factor, strides=factor) if factor > 1 else images

@@ -1,10 +1,10 @@
-"""Unrolled GANs, Metz, Poole, Pfau, Sohl-Dickstein 2016: G looks ahead to what D will have learned.
+"""Unrolled GANs, Metz, Poole, Pfau, Sohl-Dickstein 2016: G's loss is taken at the D of K updates later.
 
-theta_D^{k+1} = theta_D^k - eta * d L_D / d theta_D (theta_G, theta_D^k),  theta_D^0 = theta_D        eqs. 1 to 3
-G descends      f_K = -L_D(theta_G, theta_D^K(theta_G, theta_D))                                      eq. 4
+    theta_D^{k+1} = theta_D^k - eta * d L_D / d theta_D (theta_G, theta_D^k),  theta_D^0 = theta_D        eqs. 1 to 3
+    G descends      f_K = -L_D(theta_G, theta_D^K(theta_G, theta_D))                                      eq. 4
 
-through all K updates; D then learns from theta_D, where it was left. Running K updates of D and keeping them, or a
-theta_D^K without the way back to theta_G, would be the ordinary GAN with a better D.
+The gradient flows through all K updates; D itself then learns from theta_D, which they did not move. To keep the K
+updates, or to take theta_D^K as a constant, would be the ordinary GAN with a better D.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 from keras import ops
 
 from zoo.nn import autodiff, optimizers
+from zoo.nn.autodiff import Tensor
 from zoo.spec.types import NonNegativeInt, Optimizer
 from zoo.train.algorithms.alternating import alternating
-from zoo.train.algorithms.base import ALGORITHMS, Batch, Tensor, seeds
+from zoo.train.algorithms.base import ALGORITHMS, Batch, seeds
 
 
 @ALGORITHMS.register
@@ -42,29 +43,28 @@ class unrolled(alternating):  # noqa: N801 - the name is a word of the spec lang
         if not self.unrolled_updates:
             return super().generator_loss(batch, i)
         draw, variables = i % self.data_draws, self.phases()[0].variables
-        made = self.run("generator", batch, self.data_draws + i)
-        ahead = self.look_ahead(batch, draw, made)
-        with autodiff.overlay(zip(variables, ahead, strict=True)) as scope:
+        fake = self.run("generator", batch, self.data_draws + i)
+        with autodiff.overlay(zip(variables, self.look_ahead(batch, draw, fake), strict=True)) as scope:
             if self.game.zero_sum:
-                real, fake = self.run("discriminator", batch, draw), self.d_logits(batch, draw, made)
-                loss = -self.game.discriminator(real, fake)
+                real_logits, fake_logits = self.run("discriminator", batch, draw), self.d_logits(batch, draw, fake)
+                loss = -self.game.discriminator(real_logits, fake_logits)
             else:
-                loss = self.game.generator(self.d_logits(batch, draw, made))
+                loss = self.game.generator(self.d_logits(batch, draw, fake))
         for seed in seeds(self.players["discriminator"]):
-            if (drawn := scope.get_current_value(seed)) is not None:
-                seed.assign(drawn)
+            if (moved := scope.get_current_value(seed)) is not None:
+                seed.assign(moved)
         return loss, {}
 
-    def look_ahead(self, batch: Batch, i: int, made: Tensor) -> list[Tensor]:
-        """theta_D^K as a differentiable function of theta_D and, through `made`, of theta_G.
+    def look_ahead(self, batch: Batch, i: int, fake: Tensor) -> list[Tensor]:
+        """Return theta_D^K as a differentiable function of theta_D and, through `fake`, of theta_G.
 
-        D's own weights, moments and batch norm statistics stay as they are; only its dropout draws on.
+        D's own weights, moments and batch norm statistics stay as they are; only the seeds of its dropout move.
         """
         variables, optimizer = self.phases()[0].variables, optimizers.Unrolled(self.inner)
         values = [ops.convert_to_tensor(variable) for variable in variables]
         for _ in range(self.unrolled_updates):
             with autodiff.overlay(zip(variables, values, strict=True)):
-                found = autodiff.value_and_grad(lambda: (self.discriminator_loss_on(batch, i, made), {}), variables)
-            found.keep(seeds(self.players["discriminator"]))
-            values = optimizer.step(values, found.gradients)
+                result = autodiff.value_and_grad(lambda: (self.discriminator_loss_on(batch, i, fake), {}), variables)
+            result.keep(seeds(self.players["discriminator"]))
+            values = optimizer.step(values, result.gradients)
         return values
