@@ -1,4 +1,4 @@
-"""A real Chromium for the tests of the page: it starts without a window, and looks at what a person would see."""
+"""A real Chromium without a window, for the tests of the page."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.artifact.manifest import MANIFEST_FILE, read_manifests
+from zoo.artifact.manifest import find_artifacts, read_manifests
 
 PAGE = Path(zoo.__file__).parent / "serve" / "page"
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
-SHIPPED = {facts.model: (folder, facts) for folder in sorted(EXPORTED.iterdir())
-           if (folder / MANIFEST_FILE).is_file() for facts in read_manifests(folder)}  # fmt: skip
+SHIPPED = {manifest.model: (folder, manifest) for folder in find_artifacts(EXPORTED)
+           for manifest in read_manifests(folder)}  # fmt: skip
 FLAGS = (
     "--headless", "--no-sandbox", "--no-first-run", "--disable-quic", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--force-prefers-reduced-motion", "--window-size=1280,900",
@@ -39,7 +39,7 @@ class Page:
         self.driver, self.url, self.downloads = driver, url, downloads
 
     def open(self, place: str = "", *, url: str | None = None) -> str:
-        """Go to "#/place" as if the address had been typed; what the status line says when it is there."""
+        """Go to "#/place" as if the address had been typed. Returns the status line when the page is ready."""
         self.driver.get("about:blank")
         self.driver.get(f"{url or self.url}/#/{place}")
         self.wait(lambda: self.all("main h1"))
@@ -60,19 +60,19 @@ class Page:
         return self.js("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
 
     def wait(self, condition: Any) -> Any:
-        """The first truthy value of `condition()`. Fails with what the page says after a minute."""
+        """Return the first truthy value of `condition()`. Fails after a minute, with the text of the page."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not (value := condition()):
-            assert time.monotonic() < end, f"still waiting; the page says: {self.text('main')[:600]!r}"
+            assert time.monotonic() < end, f"still waiting; the page reads: {self.text('main')[:600]!r}"
             time.sleep(0.02)
         return value
 
     def settled(self) -> str:
-        """What the status line says when nothing is under way."""
-        return self.wait(lambda: (said := self.text(".status")) and not said.startswith("Waiting") and said)
+        """Return the status line once nothing is under way."""
+        return self.wait(lambda: (line := self.text(".status")) and not line.startswith("Waiting") and line)
 
     def after(self, act: Any) -> str:
-        """What the status line says when that which `act()` asks for is done."""
+        """Call `act()` and return the status line once its work is done."""
         self.js("document.querySelector('.status').textContent = ''")
         act()
         return self.settled()
@@ -98,7 +98,7 @@ class Page:
         self.js(code, self.one(selector), value)
 
     def pixels(self, selector: str) -> np.ndarray:
-        """RGB of the canvases, uint8 [n, H, W, 3]."""
+        """Return the pixels of the canvases: RGB, uint8 [n, H, W, 3]."""
         files = [io.BytesIO(base64.b64decode(text)) for text in self.js(READ, selector)]
         return np.array([np.asarray(Image.open(file).convert("RGBA"))[..., :3] for file in files])
 
@@ -110,26 +110,26 @@ class Page:
         return data
 
     def errors(self) -> list[str]:
-        """What the browser has complained about since it was asked last: a broken script, a breach of the policy.
+        """Return the browser's new error messages: a broken script, a violated policy.
 
-        Not that onnxruntime-web is missing: the page asks for it, and says so itself.
+        A missing onnxruntime-web is left out: the page reports that itself.
         """
-        told = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
-        return [text for text in told if not ("/page/vendor/" in text and "404" in text)]
+        texts = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        return [text for text in texts if not ("/page/vendor/" in text and "404" in text)]
 
     @contextlib.contextmanager
     def blocked(self, *patterns: str) -> Iterator[None]:
-        """As if the network lost what the patterns match."""
+        """Let requests whose address matches a pattern fail."""
         self.driver.execute_cdp_cmd("Network.enable", {})
         self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(patterns)})
         yield
         self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
         self.driver.execute_cdp_cmd("Network.disable", {})
-        self.errors()  # it complains about them, rightly
+        self.errors()  # these requests are among them
 
     @contextlib.contextmanager
     def patched(self, code: str) -> Iterator[None]:
-        """`code` runs before the page's own scripts."""
+        """Run `code` before the page's own scripts."""
         made = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": code})
         yield
         self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
@@ -137,7 +137,7 @@ class Page:
 
 @contextlib.contextmanager
 def chromium(folder: Path, flags: Sequence[str] = NO_GPU) -> Iterator[Any]:
-    """A driver; skips the test where there is no browser. `folder` holds what it needs and what it downloads."""
+    """Yield a driver with its profile and downloads in `folder`; skip the test where there is no browser."""
     selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install '.[test]'")
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (program and driver):

@@ -1,4 +1,4 @@
-"""The page's modules without a browser: node runs them."""
+"""Runs the page's modules under node, without a browser."""
 
 import contextlib
 import json
@@ -22,18 +22,18 @@ LOOP = """
         return new AsyncFunction(...Object.keys(module), "given", code)(...Object.values(module), given);
     };
     for await (const line of createInterface({ input: process.stdin })) {
-        const told = answer(JSON.parse(line)).then((made) => ({ made }), (error) => ({ error: error.stack }));
-        console.log(JSON.stringify(await told, plain));
+        const result = answer(JSON.parse(line)).then((made) => ({ made }), (error) => ({ error: error.stack }));
+        console.log(JSON.stringify(await result, plain));
     }
 """
 
 
 @contextlib.contextmanager
 def node():
-    """run(module, code, **given): what `code` returns in JavaScript, with all that a module of the page exports."""
+    """Yield run(module, code, **given), which returns what `code` returns; it sees the exports of the module."""
     program = shutil.which("node")
     if program is None:
-        pytest.skip("node is not installed: what needs no browser cannot run")
+        pytest.skip("node is not installed: the modules of the page cannot run")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     with subprocess.Popen([program, "--input-type=module", "-e", LOOP], **pipes) as process:
 

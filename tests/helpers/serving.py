@@ -48,12 +48,12 @@ class TritonPythonModel:
 
 
 def triton_python() -> Path:
-    """The interpreter that $TRITON_PYTHON names: one whose packages are nvidia-pytriton, onnxruntime and numpy."""
+    """Return the interpreter that $TRITON_PYTHON names; it must have nvidia-pytriton, onnxruntime and numpy."""
     return Path(os.environ.get("TRITON_PYTHON", ""))
 
 
 def why_no_triton() -> str:
-    """Why there is no tritonserver; empty where there is one."""
+    """Return the reason why there is no tritonserver, or an empty string."""
     if not triton_python().is_file():
         return "$TRITON_PYTHON names no interpreter with nvidia-pytriton, onnxruntime and numpy"
     found = _packages(triton_python())
@@ -61,7 +61,7 @@ def why_no_triton() -> str:
 
 
 def why_no_zoo_server() -> str:
-    """Why `zoo serve` cannot run; empty where it can."""
+    """Return the reason why `zoo serve` cannot run, or an empty string."""
     missing = [name for name in ("fastapi", "uvicorn", "prometheus_client") if find_spec(name) is None]
     return f"`zoo serve` needs {', '.join(missing)}: pip install 'gan-zoo[serve]'" if missing else ""
 
@@ -73,7 +73,7 @@ def _packages(python: Path) -> Path:
 
 @contextlib.contextmanager
 def zoo_server(artifacts: Path) -> Iterator[str]:
-    """`zoo serve` over a folder of artifacts. Yields HOST:PORT."""
+    """Run `zoo serve` over a folder of artifacts. Yields HOST:PORT."""
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "zoo.cli", "serve", str(artifacts), "--port", address.split(":")[1]]
     with running(command, address, environment={"PYTHONPATH": str(ROOT)}):
@@ -82,7 +82,7 @@ def zoo_server(artifacts: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def triton_server(repository: Path, scratch: Path) -> Iterator[str]:
-    """A real Triton over a repository that `zoo deploy triton` wrote, which is left as it is. Yields HOST:PORT."""
+    """Run a real Triton over a copy of a repository that `zoo deploy triton` wrote. Yields HOST:PORT."""
     packages = _packages(triton_python())
     version = subprocess.run([triton_python(), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
                              capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
@@ -111,7 +111,7 @@ def triton_server(repository: Path, scratch: Path) -> Iterator[str]:
 def running(
     command: list[str], address: str, environment: dict[str, str], patience: float = PATIENCE
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server in a process, from the moment when it is ready; stopped in the end. Where it fails, its log is shown."""
+    """Yield a server in a process once it is ready, and stop it at the end. Where it fails, its log is shown."""
     log = Path(os.environ.get("TMPDIR", "/tmp")) / f"zoo-test-{address.split(':')[1]}.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(command, stdout=sink, stderr=sink, env={**os.environ, **environment})

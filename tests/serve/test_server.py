@@ -113,7 +113,7 @@ def test_nothing_to_serve(tmp_path):
         (["{folder}", "--set", "max_batch=0"], "max_batch must be above 0"),
         (["{folder}", "--api-key-file", "{folder}/nothing"], "No such file"),
         (["{folder}", "--api-key-file", os.devnull], "is empty"),
-        (["{folder}", "--api-key-file", "{folder}/tiny/generator.onnx"], "generator.onnx holds bytes that are no text"),
+        (["{folder}", "--api-key-file", "{folder}/tiny/generator.onnx"], "generator.onnx is not a text file"),
     ],
 )  # fmt: skip
 def test_mistakes_of_the_command_line(folder, tmp_path, capsys, arguments, message):

@@ -18,7 +18,7 @@ def test_values_of_each_kind():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("max_bach=1", "Did you mean 'max_batch'"), ("max_batch", "no setting 'max_batch'|expected"),
+        ("max_bach=1", "Did you mean 'max_batch'"), ("max_batch", "expected NAME=VALUE, received 'max_batch'"),
         ("max_batch=1.5", "expected a whole number, received '1.5'"), ("max_batch=", "expected a whole number"),
         ("max_batch=-1", "above 0"), ("send_seconds=nan", "above 0"), ("send_seconds=inf", "above 0"),
         ("send_seconds=soon", "expected a number"), ("api_key=x", "no setting 'api_key'"),

@@ -16,7 +16,7 @@ import zoo
 from zoo.core.errors import ZooError
 from zoo.serve import routes_pages, routes_pictures, routes_v2
 from zoo.serve.errors import RefusedError, error_line, short_repr
-from zoo.serve.middleware import Access, BodyLimits, error_response
+from zoo.serve.middleware import Access, BodyLimits, SecurityHeaders, error_response
 from zoo.serve.protocol import LENGTH_HEADER
 from zoo.serve.service import run_service
 from zoo.serve.settings import Settings
@@ -62,7 +62,7 @@ def create_app(folder: Path, settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_middleware(BodyLimits)  # each one wraps those before it
-    app.add_middleware(routes_pages.SecurityHeaders)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(Access, api_key=settings.api_key)
     if settings.origin:  # outermost: a browser sends its preflight request without a key
         app.add_middleware(

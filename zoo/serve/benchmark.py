@@ -11,9 +11,9 @@ import json
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,20 +101,18 @@ def compare(
 
 def _direct(generator: Generator, way: Direct, seconds: float) -> float:
     """Return images per second of one way to call ONNX Runtime."""
-    feed, counts = noise(generator, way.batch), [0] * way.callers
+    feed = noise(generator, way.batch)
     start = time.perf_counter()
 
-    def call(index: int) -> None:
+    def call(_: int) -> int:
+        images = 0
         while time.perf_counter() - start < seconds:
             generator(**feed)
-            counts[index] += way.batch
+            images += way.batch
+        return images
 
-    threads = [threading.Thread(target=call, args=(index,)) for index in range(way.callers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / (time.perf_counter() - start)
+    with ThreadPoolExecutor(way.callers) as pool:
+        return sum(pool.map(call, range(way.callers))) / (time.perf_counter() - start)
 
 
 @contextmanager

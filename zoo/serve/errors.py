@@ -16,18 +16,17 @@ class RefusedError(ServeError):
     """A request that the server refuses. Strangers read the message: it holds no path, no traceback and no version.
 
     400 wrong request, 401 no valid key, 404 not found, 405 wrong method, 408 body too slow, 413 too large,
-    415 unreadable content, 422 value not allowed, 503 busy or starting, 504 took too long.
+    415 unreadable content, 422 value not allowed, 503 busy or starting (Retry-After: 1 s), 504 took too long.
     """
 
-    def __init__(self, line: str, status: int = 400, *, retry_seconds: float | None = None) -> None:
+    def __init__(self, line: str, status: int = 400) -> None:
         super().__init__(line)
         self.status = status
-        self.retry_seconds = retry_seconds
 
 
-def busy(retry_seconds: float = 1.0) -> RefusedError:
+def busy() -> RefusedError:
     """Return the refusal for a full queue, or for a full memory budget of requests."""
-    return RefusedError("the server is busy: try again in a moment", 503, retry_seconds=retry_seconds)
+    return RefusedError("the server is busy: try again in a moment", 503)
 
 
 def short_repr(value: object) -> str:

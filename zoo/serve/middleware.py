@@ -1,6 +1,7 @@
-"""ASGI middleware around the routes: the API key, the access log, and the limits of bodies and answers.
+"""ASGI middleware around the routes: the API key, the access log, headers for browsers, limits of bodies and answers.
 
 `Access` is the outermost layer: it checks the key, logs and counts every request, and answers 500 to whatever breaks.
+`SecurityHeaders` allows a page scripts and styles of this server alone, and none inside its HTML.
 `BodyLimits` reads each body whole, in time and within its limits, or answers the request itself. It sends large
 answers in pieces, each of which the client must take in time: a client that reads slowly holds memory only so long.
 """
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo.serve.errors import CLIENT_LEFT, RefusedError, short_repr
-from zoo.serve.service import Service
+from zoo.serve.service import current_service
 from zoo.serve.settings import Settings
 
 LOG = logging.getLogger("zoo.serve")
@@ -29,15 +30,25 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PIECE_BYTES = 2**18
 WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
+# WebAssembly needs 'wasm-unsafe-eval'; pictures drawn by scripts and the workers of ONNX Runtime Web are blobs.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:; "
+    "img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",  # with the next one: threads for WebAssembly
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
 
 def error_response(refusal: RefusedError) -> JSONResponse:
     """Return the HTTP response to a refused request."""
-    headers = {}
-    if refusal.retry_seconds is not None:
-        headers["Retry-After"] = str(max(1, round(refusal.retry_seconds)))
-    if refusal.status == 408:
-        headers["Connection"] = "close"
-    return JSONResponse({"error": str(refusal)}, refusal.status, headers)
+    headers = {503: {"Retry-After": "1"}, 408: {"Connection": "close"}}  # seconds
+    return JSONResponse({"error": str(refusal)}, refusal.status, headers.get(refusal.status))
 
 
 class Access:
@@ -62,9 +73,8 @@ class Access:
             if self._allowed(scope):
                 await self._app(scope, receive, counted)
             else:
-                response = error_response(
-                    RefusedError("this server requires a key: send the header Authorization: Bearer KEY", 401)
-                )
+                line = "this server requires a key: send the header Authorization: Bearer KEY"
+                response = error_response(RefusedError(line, 401))
                 response.headers["WWW-Authenticate"] = "Bearer"
                 await response(scope, receive, counted)
         except TimeoutError:  # the client did not take the answer; the server closes what is left of the connection
@@ -72,9 +82,8 @@ class Access:
         except Exception:
             LOG.exception("%s: the request failed", _printable_path(scope))
             if not status:
-                await error_response(RefusedError("the server failed: its log has the reason", 500))(
-                    scope, receive, counted
-                )
+                response = error_response(RefusedError("the server failed: its log has the reason", 500))
+                await response(scope, receive, counted)
         finally:
             self._record(scope, status or CLIENT_LEFT, size, time.perf_counter() - start)
 
@@ -89,8 +98,7 @@ class Access:
     def _record(self, scope: Scope, status: int, size: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         method = scope["method"] if scope["method"] in METHODS else "other"
-        service: Service | None = getattr(scope["app"].state, "service", None)
-        if service is not None:
+        if service := current_service(scope["app"]):
             service.metrics.answered(method, route, status, seconds)
         client = (scope.get("client") or ("-",))[0]
         ACCESS.info('%s "%s %s" %d %d %.1fms', client, method, _printable_path(scope), status, size, seconds * 1e3)
@@ -106,6 +114,22 @@ def _printable_path(scope: Scope) -> str:
     return ascii(raw[:200].decode("latin-1"))[1:-1]
 
 
+class SecurityHeaders:
+    """ASGI middleware: adds the headers that limit what a browser may do with an answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def extended(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *self._extra]}
+            await send(message)
+
+        await self._app(scope, receive, extended if scope["type"] == "http" else send)
+
+
 class BodyLimits:
     """ASGI middleware: reads the body before the app runs, and holds a request slot and its memory meanwhile."""
 
@@ -113,7 +137,7 @@ class BodyLimits:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        service: Service | None = getattr(scope["app"].state, "service", None) if scope["type"] == "http" else None
+        service = current_service(scope["app"]) if scope["type"] == "http" else None
         if service is None:
             await self._app(scope, receive, send)
             return
@@ -186,14 +210,10 @@ def _too_large(limit: int) -> RefusedError:
 
 def _replay(body: bytes, receive: Receive) -> Receive:
     """Return a `receive` that gives the app the body read before, and then what comes from the network."""
-    given = False
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return first.pop() if first else await receive()
 
     return replay
 

@@ -12,22 +12,16 @@ class Metrics:
     """Counters, histograms and gauges. Label values come from routes and loaded models, never from a request's text."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "zoo_requests", "Requests answered", ["method", "route", "status"], registry=self._registry
-        )
+        registry = self._registry = CollectorRegistry()
+        self.requests = Counter("zoo_requests", "Requests answered", ["method", "route", "status"], registry=registry)
         self.seconds = Histogram(
-            "zoo_request_seconds", "From the first byte to the last", ["route"], buckets=SECONDS,
-            registry=self._registry,
-        )  # fmt: skip
-        self.batches = Histogram(
-            "zoo_batch_rows", "Rows that one call of the model computed", ["model"], buckets=ROWS,
-            registry=self._registry,
-        )  # fmt: skip
-        self.under_way = Gauge("zoo_requests_under_way", "Requests that wait or compute", registry=self._registry)
-        self.memory = Gauge("zoo_memory_held_bytes", "Bodies and answers in memory", registry=self._registry)
-        self.models = Gauge("zoo_models_ready", "Models that can be asked", registry=self._registry)
-        ProcessCollector(registry=self._registry)
+            "zoo_request_seconds", "First byte to last", ["route"], buckets=SECONDS, registry=registry
+        )
+        self.batches = Histogram("zoo_batch_rows", "Rows of one model call", ["model"], buckets=ROWS, registry=registry)
+        self.under_way = Gauge("zoo_requests_under_way", "Requests that wait or compute", registry=registry)
+        self.memory = Gauge("zoo_memory_held_bytes", "Bodies and answers in memory", registry=registry)
+        self.models = Gauge("zoo_models_ready", "Models that can be asked", registry=registry)
+        ProcessCollector(registry=registry)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a finished request."""

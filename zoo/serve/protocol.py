@@ -82,9 +82,7 @@ def _split(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
     if length is None:
         return body, memoryview(b"")
     if not re.fullmatch("[0-9]{1,12}", length) or not 0 < int(length) <= len(body):
-        raise RefusedError(
-            f"{LENGTH_HEADER} must be in 1..{len(body)}, the size of the body, received {short_repr(length)}"
-        )
+        raise RefusedError(f"{LENGTH_HEADER} must be in 1..{len(body)}, the body's size, received {short_repr(length)}")
     return body[: int(length)], memoryview(body)[int(length) :]
 
 
@@ -97,13 +95,15 @@ def _inputs(entries: Any, raw: memoryview, manifest: Manifest, settings: Setting
     for entry in entries:
         keys = _mapping(entry, "an input", ("name", "shape", "datatype", "parameters", "data"))
         tensor = _named(keys.get("name"), stated, feed, "input")
+        where, datatype = f"input '{tensor.name}'", keys.get("datatype")
         count = _count(keys.get("shape"), tensor, settings)
-        size = _parameters(keys, f"input '{tensor.name}'").get("binary_data_size")
-        _check_datatype(keys.get("datatype"), tensor)
+        size = _parameters(keys, where).get("binary_data_size")
+        if datatype != (expected := DATATYPES[tensor.dtype]):
+            raise RefusedError(f"{where}: datatype must be {expected}, received {short_repr(datatype)}")
         if (size is None) == ("data" not in keys):
-            raise RefusedError(f"input '{tensor.name}': needs data or the parameter binary_data_size, and not both")
+            raise RefusedError(f"{where}: needs data or the parameter binary_data_size, and not both")
         if size is None:
-            flat = nested_numbers(keys["data"], keys["shape"], tensor.dtype, where=f"input '{tensor.name}'")
+            flat = nested_numbers(keys["data"], keys["shape"], tensor.dtype, where=where)
         else:
             flat = _raw(raw[at:], size, count, tensor)
             at += size
@@ -118,25 +118,17 @@ def _inputs(entries: Any, raw: memoryview, manifest: Manifest, settings: Setting
 def _count(shape: Any, tensor: Tensor, settings: Settings) -> int:
     """Return how many numbers the shape holds. Raises RefusedError for a shape that the network does not take."""
     where = f"input '{tensor.name}'"
+    received = f"received the shape {short_repr(shape)}"
     if not isinstance(shape, list) or not all(type(size) is int and size > 0 for size in shape):
-        raise RefusedError(f"{where}: shape must be a list of whole numbers from 1 up, received {short_repr(shape)}")
+        raise RefusedError(f"{where}: shape must be a list of whole numbers from 1 up, {received}")
     good = len(shape) == len(tensor.shape)
     if not good or any(s != t for s, t in zip(shape[1:], tensor.shape[1:], strict=True) if isinstance(t, int)):
-        raise RefusedError(f"{where}: expected {tensor}, received the shape {short_repr(shape)}")
+        raise RefusedError(f"{where}: expected {tensor}, {received}")
     if shape[0] > settings.max_rows:
-        raise RefusedError(
-            f"{where}: at most {settings.max_rows:,} rows in one request, received {short_repr(shape[0])}", 413
-        )
+        raise RefusedError(f"{where}: at most {settings.max_rows:,} rows in one request, {received}", 413)
     if tensor.sizes and shape[1] * shape[2] > settings.max_pixels:
-        received = short_repr(shape[1:3])
-        raise RefusedError(f"{where}: at most {settings.max_pixels:,} pixels in an image, received {received}", 413)
+        raise RefusedError(f"{where}: at most {settings.max_pixels:,} pixels in an image, {received}", 413)
     return math.prod(shape)
-
-
-def _check_datatype(datatype: Any, tensor: Tensor) -> None:
-    expected = DATATYPES[tensor.dtype]
-    if datatype != expected:
-        raise RefusedError(f"input '{tensor.name}': datatype must be {expected}, received {short_repr(datatype)}")
 
 
 def _raw(raw: memoryview, size: Any, count: int, tensor: Tensor) -> Array:
@@ -224,9 +216,8 @@ def read_json(text: bytes, *, hint: str = "") -> Any:
     try:
         return json.loads(text.decode(), parse_constant=_no_constant, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
-        raise RefusedError(
-            f"the body is not JSON: line {error.lineno} column {error.colno}: {error.msg}{hint}"
-        ) from error
+        place = f"line {error.lineno} column {error.colno}"
+        raise RefusedError(f"the body is not JSON: {place}: {error.msg}{hint}") from error
     except UnicodeDecodeError as error:
         raise RefusedError(f"the body is not JSON: byte {error.start} is not UTF-8{hint}") from error
     except RecursionError as error:
@@ -269,9 +260,7 @@ def _flattened(data: Any, shape: Sequence[int], where: str) -> list[Any]:
     if data and isinstance(data[0], list):
         for axis, size in enumerate(shape[1:], start=1):
             if not all(isinstance(part, list) and len(part) == size for part in level):
-                raise RefusedError(
-                    f"{where}: data must be flat or nested like its shape {list(shape)}; axis {axis} differs"
-                )
+                raise RefusedError(f"{where}: data must be flat or nested like its shape {list(shape)} (axis {axis})")
             level = list(chain.from_iterable(level))
     if len(level) != count:
         raise RefusedError(f"{where}: the shape {list(shape)} holds {count} numbers, data has {len(level)}")
@@ -303,9 +292,7 @@ def encode(output: Array, request: Inference, manifest: Manifest, settings: Sett
         return b"".join((text, raw.data)), len(text)  # one copy
     check_json_size(output.size, settings)
     if not np.isfinite(output).all():
-        raise RefusedError(
-            "the result has numbers that are not finite, which JSON cannot express: ask for binary data", 422
-        )
+        raise RefusedError("the result is not finite, which JSON cannot express: ask for binary data", 422)
     opening = json.dumps({**head, "outputs": [entry | {"data": []}]}).encode().removesuffix(b"]}]}")
     return b"".join((opening, *_numbers(output), b"]}]}")), None
 

@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,27 +31,18 @@ from zoo.serve.settings import Settings
 LOG = logging.getLogger("zoo.serve")
 EXTRA_FILES = {"samples.png": ("samples.png", "image/png"), "card": ("README.md", "text/markdown; charset=utf-8")}
 MAX_EXTRA_BYTES = 32 * 2**20  # of a file beside the model
-SLOW_SLICES = 3  # a row (a large image) that takes longer than so many slices goes to the slow batcher
+SLOW_SLICES = 3  # a row (a large image) that takes longer goes to the slow batcher
 FolderState = tuple[tuple[str, int, int, int], ...]  # name, time, size and inode of every file
 
 
-@dataclass
 class Threads:
     """Thread pools beside the event loop. Large images have one of their own and do not hold up small work."""
 
-    settings: Settings
-    quick: ThreadPoolExecutor = field(init=False)
-    slow: ThreadPoolExecutor = field(init=False)
-    pictures: ThreadPoolExecutor = field(init=False)  # samples, walks and translations, and their files
-
-    def __post_init__(self) -> None:
-        self.quick = ThreadPoolExecutor(self.settings.workers, "quick")
+    def __init__(self, settings: Settings) -> None:
+        self.picture_workers = max(2, settings.workers)
+        self.quick = ThreadPoolExecutor(settings.workers, "quick")
         self.slow = ThreadPoolExecutor(1, "slow")
-        self.pictures = ThreadPoolExecutor(self.picture_workers, "pictures")
-
-    @property
-    def picture_workers(self) -> int:
-        return max(2, self.settings.workers)
+        self.pictures = ThreadPoolExecutor(self.picture_workers, "pictures")  # samples, walks and translations
 
     def close(self) -> None:
         """Release the threads; calls under way still end."""
@@ -81,14 +72,13 @@ class Model:
     files: Mapping[str, File]
     card: Mapping[str, Any]
     quick: Batcher
-    slow: Batcher
-    slow_seconds: float  # rows that take longer go to `slow`
+    slow: Batcher  # for rows that take longer than SLOW_SLICES slices
 
     async def infer(self, feed: Feed) -> Array:
         """Return the raw output for checked inputs, batched with other requests."""
         numbers_per_row = sum(array.size // len(array) for array in feed.values())
-        batcher = self.slow if self.quick.cost.seconds(numbers_per_row) > self.slow_seconds else self.quick
-        return await batcher(feed)
+        slow = self.quick.cost.seconds(numbers_per_row) > SLOW_SLICES * self.quick.settings.slice_seconds
+        return await (self.slow if slow else self.quick)(feed)
 
 
 class Repository:
@@ -206,11 +196,8 @@ def _load(
             max_batch=measured.max_batch, min_batch=measured.min_batch, observe=lambda rows: observe(name, rows),
         )  # fmt: skip
 
-    return Model(
-        manifest, generator, files, model_card(manifest, files),
-        quick=batcher(threads.quick, settings.workers), slow=batcher(threads.slow, 1),
-        slow_seconds=SLOW_SLICES * settings.slice_seconds,
-    )  # fmt: skip
+    quick, slow = batcher(threads.quick, settings.workers), batcher(threads.slow, 1)
+    return Model(manifest, generator, files, model_card(manifest, files), quick, slow)
 
 
 def _files(folder: Path, manifest: Manifest) -> dict[str, File]:

@@ -1,6 +1,5 @@
 """Routes for browsers and tools: the page for people, the API as OpenAPI and as plain HTML, the metrics.
 
-Scripts and styles come from this server alone, none is part of an HTML file, and nothing is fetched from elsewhere.
 The OpenAPI texts here are those that routes share: errors, the body of an inference request, answers of bytes.
 """
 
@@ -14,25 +13,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo.serve.protocol import DATATYPES, LENGTH_HEADER
 from zoo.serve.service import service_of
 
 PAGE = Path(__file__).with_name("page")
-# WebAssembly needs 'wasm-unsafe-eval'; pictures drawn by scripts and the workers of ONNX Runtime Web are blobs.
-POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:; "
-    "img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",  # with the next one: threads for WebAssembly
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
 ERROR_TEXTS = {
@@ -153,19 +138,3 @@ async def metrics(request: Request) -> Response:
     """Return counters, histograms and gauges for Prometheus."""
     text = service_of(request).metrics.text()
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-class SecurityHeaders:
-    """ASGI middleware: adds the headers that limit what a browser may do with an answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def extended(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *self._extra]}
-            await send(message)
-
-        await self._app(scope, receive, extended if scope["type"] == "http" else send)

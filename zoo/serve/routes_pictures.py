@@ -27,13 +27,10 @@ from zoo.serve.routes_pages import content
 from zoo.serve.service import Service, service_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # decoders that have withstood attacks for decades
-
-
 Class = StrictInt | Annotated[StrictStr, Field(max_length=200)]  # finding a name near a very long one takes long
 Label = Class | Annotated[list[Class], Field(max_length=2**16)] | None
 Seed = Field(default=0, ge=0, le=priors.MAX_SEED, strict=True, description="the same seed gives the same pictures")
 PNG, ZIP, NPY, GIF, WEBP = "image/png", "application/zip", "application/x-npy", "image/gif", "image/webp"
-
 AnyOptions = TypeVar("AnyOptions", bound="Options")
 
 router = APIRouter(tags=["Pictures"])

@@ -76,7 +76,7 @@ async def live() -> dict[str, bool]:
 async def ready(request: Request) -> dict[str, bool]:
     """Answer 200 once all models are loaded and warmed up, and 503 before that."""
     if not service_of(request).ready:
-        raise RefusedError("the models are still being loaded, or there are none", 503, retry_seconds=1)
+        raise RefusedError("the models are still being loaded, or there are none", 503)
     return {"ready": True}
 
 

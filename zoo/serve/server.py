@@ -153,9 +153,8 @@ def listen(host: str, port: int) -> socket.socket:
         return listener
     except (OSError, OverflowError, UnicodeError) as error:
         hint = "; is another server running? Choose another port with --port" if port else ""
-        raise UsageError(
-            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}{hint}"
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot listen on {host}:{port}: {reason}{hint}") from error
 
 
 def _greet(models: list[str], listener: socket.socket, folder: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 
 from zoo.core.errors import ServeError
@@ -43,7 +44,7 @@ class Service:
         if name in models:
             return models[name]
         if not self.repository.ready:
-            raise RefusedError("the models are still being loaded", 503, retry_seconds=1)
+            raise RefusedError("the models are still being loaded", 503)
         raise RefusedError(f"there is no model {short_repr(name)}.{suggest(name[:64], models)}", 404)
 
     @contextlib.contextmanager
@@ -66,9 +67,7 @@ class Service:
             nonlocal held
             limit = self.settings.max_memory_bytes
             if size > limit:
-                raise RefusedError(
-                    f"the answer would need {size:,} bytes, more than {limit:,}: ask for fewer rows", 413
-                )
+                raise RefusedError(f"the answer needs {size:,} bytes, the limit is {limit:,}: ask for fewer rows", 413)
             if self._bytes + size > limit:
                 raise busy()
             self._bytes += size
@@ -104,22 +103,23 @@ class Service:
                 return task.result()
             if gone.done():
                 raise RefusedError("the client has left", CLIENT_LEFT)
-            raise RefusedError(
-                f"the request took longer than {limit:g} seconds: ask for less at a time, or try again later", 504
-            )
+            raise RefusedError(f"the request took longer than {limit:g} seconds: ask for less, or try again later", 504)
         finally:
             for one in (task, gone):
                 one.cancel()
             await asyncio.gather(task, gone, return_exceptions=True)
 
 
+def current_service(app: Starlette) -> Service | None:
+    """Return the service of a running application, and None before its start."""
+    return getattr(app.state, "service", None)
+
+
 def service_of(request: Request) -> Service:
-    """Return the service of the application that received `request`. Raises RefusedError before it has started."""
-    service = getattr(request.app.state, "service", None)
-    if service is None:
-        raise RefusedError("the server is starting", 503, retry_seconds=1)
-    assert isinstance(service, Service)
-    return service
+    """Return the service of the application that received `request`. Raises RefusedError before its start."""
+    if service := current_service(request.app):
+        return service
+    raise RefusedError("the server is starting", 503)
 
 
 @contextlib.asynccontextmanager

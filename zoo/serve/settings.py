@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -43,7 +43,7 @@ class Settings:
     workers: int = field(default_factory=cores)  # calls of ONNX Runtime at a time
     threads: int = 1  # cores of one call
     provider: str = "cpu"  # execution provider of ONNX Runtime: cpu or cuda
-    precision: str = "float32"  # .onnx file of the artifact: float32, or a variant such as float16
+    precision: str = "float32"  # .onnx file of the artifact: float32, or a variant such as fp16
     # Timeouts
     request_seconds: float = 30.0  # seconds until a request is answered 504
     body_seconds: float = 20.0  # seconds for a body to arrive
@@ -73,19 +73,18 @@ class Settings:
         Raises:
             UsageError: An unknown name, a value of the wrong type, or a number that is not above 0.
         """
-        return replace(self, **_parsed(changes))
-
-
-def _parsed(changes: Iterable[str]) -> Mapping[str, Any]:
-    types = {one.name: one.type for one in fields(Settings) if one.name != "api_key"}  # `ps` would show the key
-    parsed: dict[str, Any] = {}
-    for change in changes:
-        name, equals, text = change.partition("=")
-        if not equals or name not in types:
-            raise UsageError(f"--set: there is no setting '{name}'.{suggest(name, types)} Settings: {', '.join(types)}")
-        try:
-            parsed[name] = {"int": int, "float": float, "str": str}[str(types[name])](text)
-        except ValueError as error:
-            expected = {"int": "a whole number", "float": "a number"}[str(types[name])]
-            raise UsageError(f"--set {name}: expected {expected}, received '{text}'") from error
-    return parsed
+        types = {one.name: str(one.type) for one in fields(self) if one.name != "api_key"}  # `ps` would show the key
+        parsed: dict[str, Any] = {}
+        for change in changes:
+            name, equals, text = change.partition("=")
+            if not equals:
+                raise UsageError(f"--set: expected NAME=VALUE, received '{change}'")
+            if name not in types:
+                known = ", ".join(types)
+                raise UsageError(f"--set: there is no setting '{name}'.{suggest(name, types)} Settings: {known}")
+            try:
+                parsed[name] = {"int": int, "float": float, "str": str}[types[name]](text)
+            except ValueError as error:
+                expected = {"int": "a whole number", "float": "a number"}[types[name]]
+                raise UsageError(f"--set {name}: expected {expected}, received '{text}'") from error
+        return replace(self, **parsed)

@@ -1,4 +1,4 @@
-"""The page in a browser, its modules under node; both skip with the reason where they cannot be."""
+"""The page in a browser, and its modules under node. Both skip, with the reason, where they cannot run."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from live import Live
 
 @pytest.fixture(scope="session")
 def everything(folder, tmp_path_factory):
-    """A folder of all that is shipped, and of the tiny artifacts, which have points and translators both ways."""
+    """A folder of all shipped artifacts and of the tiny ones, which have points and translators both ways."""
     made = tmp_path_factory.mktemp("everything")
     for source in {source for source, _ in chromium.SHIPPED.values()} | {*folder.iterdir()}:
         shutil.copytree(source, made / source.name)
@@ -27,7 +27,7 @@ def page(everything, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def quiet(request):
-    """No test of the page may leave an error in the console: a script that failed, or that the policy stopped."""
+    """Check that no test of the page leaves an error in the console, from a script or from the policy."""
     page = request.getfixturevalue("page") if "page" in request.fixturenames else None
     yield
     assert not (page and page.errors())
@@ -35,13 +35,13 @@ def quiet(request):
 
 @pytest.fixture
 def here():
-    """Skips what runs in the browser where the runtime for it was not set up."""
+    """Skip tests that run networks in the browser where its runtime is not installed."""
     if not (chromium.PAGE / "vendor").is_dir():
         pytest.skip("onnxruntime-web is not set up: npm --prefix zoo/serve/page run setup")
 
 
 @pytest.fixture(scope="module")
 def node():
-    """node("latents.js", "return draw(...)"): what JavaScript returns with all that a module of the page exports."""
+    """node("latents.js", "return draw(...)") returns the JavaScript value; the code sees the module's exports."""
     with javascript.node() as run:
         yield run

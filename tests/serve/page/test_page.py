@@ -34,9 +34,9 @@ def test_the_gallery_shows_every_generator_with_its_picture(page, everything):
     loaded = "return [...document.querySelectorAll('.card img')].every((img) => img.complete && img.naturalWidth > 0)"
     page.js("document.querySelectorAll('.card img').forEach((image) => { image.loading = 'eager'; })")
     assert page.wait(lambda: page.js(loaded))
-    for name, (_, facts) in SHIPPED.items():
+    for name, (_, manifest) in SHIPPED.items():
         text = cards[names.index(name)].text
-        assert facts.title in text and facts.licence in text and str(facts.paper["year"]) in text
+        assert manifest.title in text and manifest.licence in text and str(manifest.paper["year"]) in text
 
 
 def test_one_opens_a_generator_and_goes_back(page):
@@ -59,9 +59,7 @@ def test_an_address_without_a_generator_says_so(page, place):
     page.wait(lambda: page.all(".card"))
 
 
-@pytest.mark.parametrize(
-    "name", [n for n, (_, facts) in SHIPPED.items() if facts.outputs[0].is_image and facts.inputs[0].prior]
-)
+@pytest.mark.parametrize("name", [n for n, (_, manifest) in SHIPPED.items() if manifest.kind == "images"])
 def test_a_seed_gives_the_pictures_of_the_runtime_on_the_server_and_here(page, everything, here, name):
     said = page.open(f"{name}?seed=7&n=9")
     expected, server = drawn(everything, name, 9, 7), page.pixels(".grid canvas")
@@ -129,7 +127,7 @@ def test_points_are_plotted_and_walked(page, everything, here):
     page.wait(lambda: page.one(".walk input").get_attribute("value") != "0")
 
 
-TRANSLATORS = ["photos_a_to_b", *(n for n, (_, facts) in SHIPPED.items() if facts.inputs[0].is_image)]
+TRANSLATORS = ["photos_a_to_b", *(n for n, (_, manifest) in SHIPPED.items() if manifest.kind == "translation")]
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)
@@ -171,8 +169,8 @@ def test_a_photo_of_any_size_may_be_dropped_and_is_fitted(page):
     assert page.pixels(".pair figure:last-of-type canvas")[0].shape == (44, 64, 3)
 
 
-def test_what_is_no_picture_is_refused_in_words(page, tmp_path):
-    (tmp_path / "notes.png").write_text("no picture")
+def test_a_file_that_is_not_a_picture_is_refused(page, tmp_path):
+    (tmp_path / "notes.png").write_text("not a picture")
     page.open("photos_a_to_b")
     said = page.after(lambda: page.one("input[type=file]").send_keys(str(tmp_path / "notes.png")))
     assert said == "notes.png is not a picture that the browser can read"

@@ -1,4 +1,4 @@
-"""The page where something is missing or in the way, for those who cannot see it, and on a small screen."""
+"""The page without runtime, graphics card or server, with a screen reader, and on a small screen."""
 
 import re
 
@@ -36,7 +36,7 @@ def test_an_emulated_graphics_card_is_not_used(page, here):
     page.open("tiny")
     page.run_on("browser")
     assert re.fullmatch(
-        r"WebAssembly, \d+ threads?\. Not WebGPU: it is only emulated here\.", page.text(".engines .note")
+        r"WebAssembly, \d+ threads?\. Not WebGPU: the graphics card is only emulated\.", page.text(".engines .note")
     )
 
 
@@ -52,7 +52,7 @@ def test_webgpu_draws_the_same(page, here):
 
 
 def test_where_webgpu_fails_webassembly_takes_over(page, here):
-    """What the worker would say of a graphics card that was lost is put into its mouth."""
+    """The worker is made to answer as if the graphics card were lost."""
     lost = """
         const post = Worker.prototype.postMessage;
         Worker.prototype.postMessage = function (job) {
@@ -67,7 +67,7 @@ def test_where_webgpu_fails_webassembly_takes_over(page, here):
     assert "Not WebGPU: the device was lost." in page.text(".engines .note")
 
 
-def test_a_server_that_is_gone_is_told_and_may_come_back(page):
+def test_a_server_that_is_gone_is_reported_and_may_come_back(page):
     page.open("tiny")
     with page.blocked("*/infer"):
         assert "server does not answer" in page.after(lambda: page.press("Another seed"))
@@ -83,7 +83,7 @@ def test_a_server_that_refuses_is_quoted(page):
     page.open("tiny")
     code = "const real = fetch; fetch = (path, o) => real(path.replace('infer', 'infer/none'), o)"
     page.js(code)
-    assert page.after(lambda: page.press("Another seed")) == "there is no such page: GET /docs lists what there is"
+    assert page.after(lambda: page.press("Another seed")) == "there is no such page: GET /docs lists all routes"
     assert len(page.errors()) == 1  # the 404 itself
 
 
@@ -106,7 +106,7 @@ def test_a_key_is_asked_for_and_opens_everything(page, folder, here):
 
 @pytest.mark.parametrize("place", KINDS)
 def test_everything_that_can_be_used_has_a_name(page, place):
-    """In the tree that a screen reader is given; and the keyboard reaches all of it."""
+    """In the accessibility tree; and the keyboard reaches all of it."""
     page.open(place)
     tree = page.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     used = [n for n in tree if n.get("role", {}).get("value") in

@@ -11,16 +11,16 @@ export async function obstacle() {
     (answer) => answer.ok,
     () => false,
   );
-  return there ? "" : "the server has no onnxruntime-web to give; set it up by: npm --prefix zoo/serve/page run setup";
+  return there ? "" : "onnxruntime-web is not installed on the server; install it with: npm --prefix zoo/serve/page run setup";
 }
 
 /** Why WebGPU is not to be used; "" where it is. */
 async function gpuObstacle() {
-  if (!navigator.gpu) return "this browser offers none";
+  if (!navigator.gpu) return "this browser does not support it";
   try {
     const adapter = await navigator.gpu.requestAdapter();
-    if (!adapter) return "it finds no graphics card";
-    return adapter.info?.isFallbackAdapter ? "it is only emulated here" : "";
+    if (!adapter) return "the browser finds no graphics card";
+    return adapter.info?.isFallbackAdapter ? "the graphics card is only emulated" : "";
   } catch (error) {
     return error.message;
   }

@@ -14,8 +14,8 @@ export function gallery(cards) {
       "p",
       { class: "lead" },
       cards.length
-        ? `${kinds}, each one ONNX file that needs no framework. Open one to draw with it, on the server or right here.`
-        : "No generator is ready yet: the server loads them, or its folder is empty (zoo build trains one).",
+        ? `${kinds}, each a single ONNX file that needs no framework. Open one to draw with it, on the server or in this browser.`
+        : "No generator is ready yet: the server is still loading them, or its folder is empty (zoo build trains one).",
     ),
     h(
       "ul",

@@ -31,7 +31,7 @@ const locked = () =>
         show();
       },
     },
-    h("h1", { tabindex: "-1" }, "This server wants a key"),
+    h("h1", { tabindex: "-1" }, "This server requires a key"),
     h(
       "div",
       { class: "row key" },
@@ -44,7 +44,7 @@ const sorry = (error) =>
   h(
     "div",
     { class: "gallery" },
-    h("h1", { tabindex: "-1" }, "This does not work"),
+    h("h1", { tabindex: "-1" }, "Something went wrong"),
     h("p", { class: "lead", role: "alert" }, error.message),
     h(
       "div",

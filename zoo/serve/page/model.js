@@ -139,7 +139,7 @@ function facts(card) {
       ],
     ],
     [
-      "Learned from",
+      "Training data",
       data.title && [
         data.homepage ? outside(data.homepage, data.title) : data.title,
         ...(data.licence ? [`, ${data.licence}`] : []),
@@ -147,14 +147,14 @@ function facts(card) {
     ],
     ["Licence of the weights", card.licence],
     ["Parameters", card.parameters && count(card.parameters)],
-    ["Takes", card.inputs.map((input) => h("div", {}, h("code", {}, tensor(input))))],
-    ["Gives", card.outputs.map((made) => h("div", {}, h("code", {}, tensor(made))))],
-    ["Largest difference to Keras", card.parity === 0 ? "none" : card.parity?.toExponential(1)],
+    ["Inputs", card.inputs.map((input) => h("div", {}, h("code", {}, tensor(input))))],
+    ["Outputs", card.outputs.map((made) => h("div", {}, h("code", {}, tensor(made))))],
+    ["Largest difference from Keras", card.parity === 0 ? "none" : card.parity?.toExponential(1)],
     ["File", [`${bytes(card.file.bytes)}, SHA-256 `, h("code", {}, card.file.sha256)]],
     ["Model card", card.card && link(card.card, "how it was made, and how it differs from the paper")],
   ];
   const list = known
     .filter(([, value]) => value)
     .map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)));
-  return h("section", { class: "panel facts" }, h("h2", {}, "What it is"), h("dl", {}, list));
+  return h("section", { class: "panel facts" }, h("h2", {}, "About this generator"), h("dl", {}, list));
 }

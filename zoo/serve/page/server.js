@@ -2,7 +2,7 @@
 
 import { decode, encode } from "./oip.js";
 
-/** The server wants a key, or another one. */
+/** The server requires a key, or another one. */
 export class Locked extends Error {}
 
 /** The key that the person gave, kept until the page is left. */
@@ -26,7 +26,7 @@ export async function ask(path, options = {}) {
     () => null,
   );
   const wait = answer.headers.get("Retry-After");
-  if (answer.status === 401) throw new Locked("This server wants a key.");
+  if (answer.status === 401) throw new Locked("This server requires a key.");
   throw new Error(`${words ?? `The server answered ${answer.status}`}${wait ? `; try again in ${wait} s` : ""}`);
 }
 

@@ -9,7 +9,7 @@ import { toUint8 } from "./pixels.js";
 
 const STAYS = {
   uniform: "the latent stays in its box",
-  normal: "the latent keeps its length, as all that the prior draws have nearly the same",
+  normal: "the latent keeps its length, as all draws from the prior have nearly the same length",
   sphere: "the latent stays on its sphere",
 };
 
@@ -68,8 +68,8 @@ export function shape(studio, input) {
     h(
       "p",
       { class: "note" },
-      `Click a picture above, then move it: these are the directions, among ${PROBES} random ones, ` +
-        `in which it changes most; ${STAYS[Object.keys(input.prior)[0]]}.`,
+      `Click a picture above, then move the sliders. Each is a direction in which the picture changes much, ` +
+        `found from ${PROBES} random ones; ${STAYS[Object.keys(input.prior)[0]]}.`,
     ),
     h(
       "div",

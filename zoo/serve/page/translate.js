@@ -19,9 +19,9 @@ export function translator(studio) {
   const channels = input.shape.at(-1);
   const sides = longestSides(input);
   let [bitmap, fit, longest] = [null, "crop", sides[0]];
-  const before = h("canvas", { class: "large", width: 1, height: 1, role: "img", "aria-label": "What goes in" });
-  const after = h("canvas", { class: "large", width: 1, height: 1, role: "img", "aria-label": "What comes out" });
-  const caption = h("figcaption", {}, "What goes in");
+  const before = h("canvas", { class: "large", width: 1, height: 1, role: "img", "aria-label": "Input" });
+  const after = h("canvas", { class: "large", width: 1, height: 1, role: "img", "aria-label": "Output" });
+  const caption = h("figcaption", {}, "Input");
   const file = h("input", { type: "file", accept: "image/*", class: "hidden", onchange: () => open(file.files[0]) });
   const drop = h(
     "label",
@@ -34,13 +34,13 @@ export function translator(studio) {
     "div",
     { class: "pair", hidden: true },
     h("figure", {}, before, caption),
-    h("figure", {}, after, h("figcaption", {}, "What comes out")),
+    h("figure", {}, after, h("figcaption", {}, "Output")),
   );
   const example = h(
     "figure",
     {},
     picture(card, studio.all),
-    h("figcaption", {}, "Pictures, each with what became of it at its right"),
+    h("figcaption", {}, "Pictures, each with its translation on its right"),
   );
 
   const redraw = newest(async () => {
@@ -49,7 +49,7 @@ export function translator(studio) {
     const pixels = fromRgba(fitted(bitmap, size, FITS[fit]), channels);
     [results.hidden, example.hidden] = [false, true];
     paint(before, pixels, [...size, channels]);
-    caption.textContent = `What goes in, ${size[1]} × ${size[0]}`;
+    caption.textContent = `Input, ${size[1]} × ${size[0]}`;
     const feeds = { [input.name]: { data: fromUint8(pixels, input.range), shape: [1, ...size, channels] } };
     const result = await studio.run(feeds);
     if (!result) return;
@@ -91,7 +91,7 @@ export function translator(studio) {
       ? field(
           "Longer side",
           select(
-            sides.map((side, i) => [side, i ? `${side} px` : `${side} px, as it learned`]),
+            sides.map((side, i) => [side, i ? `${side} px` : `${side} px, as in training`]),
             longest,
             (value) => {
               longest = Number(value);
