@@ -95,6 +95,6 @@ def test_points_pass_through():
 
 
 @pytest.mark.parametrize(("n", "places"), [(4, [0, 3, 6, 9]), (1, [0]), (10, list(range(10))), (64, list(range(10)))])
-def test_a_spread_reaches_from_the_first_to_the_last(n, places):
+def test_evenly_spaced_rows_reach_from_the_first_to_the_last(n, places):
     rows = np.arange(20).reshape(10, 2)
     np.testing.assert_array_equal(evenly_spaced(rows, n), rows[places])

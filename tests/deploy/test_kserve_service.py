@@ -29,7 +29,16 @@ def test_it_is_a_service_of_triton_over_the_repository(folder):
     assert all(isinstance(amount, str) for amount in model["resources"]["limits"].values())  # quantities, not numbers
 
 
+def test_it_reads_from_the_general_to_the_particular(folder):
+    """The order of keys is that of KServe's own examples, without aliases."""
+    text = kserve.text(folder, kserve.Options("pvc://models/zoo"))
+    keys = ["apiVersion:", "kind:", "metadata:", "spec:", "minReplicas:", "modelFormat:", "storageUri:", "resources:"]
+    places = [text.index(key) for key in keys]
+    assert places == sorted(places) and "&" not in text and "*" not in text
+
+
 def test_it_grows_and_asks_for_gpus(folder):
+    assert service(folder, name="no")["metadata"] == {"name": "no"}  # a name, not the YAML word for false
     made = service(folder, name="pictures", min_replicas=0, max_replicas=9, gpu=True)["spec"]["predictor"]
     assert (made["minReplicas"], made["maxReplicas"]) == (0, 9)
     assert made["scaleMetric"] == "concurrency" and made["scaleTarget"] == 16

@@ -46,6 +46,15 @@ def test_the_config_starts_between_so_many_replicas(folder, monkeypatch):
     assert (scaling["min_replicas"], scaling["max_replicas"]) == (2, 5)
     assert 0 < scaling["target_ongoing_requests"] < deployment["max_ongoing_requests"]
     assert deployment["ray_actor_options"] == {"num_cpus": 4, "num_gpus": 1}
+    assert list(made) == ["http_options", "applications"] and list(application)[:3] == [
+        "name", "route_prefix", "import_path",
+    ]  # fmt: skip
+
+
+def test_the_comment_at_the_top_names_what_every_machine_needs(folder):
+    first, second = ray.text(folder, ray.Options()).splitlines()[:2]
+    needs = f"every machine of the cluster needs gan-zoo[cpu,serve,ray] and {folder}"
+    assert first == f"# serve run THIS_FILE; {needs}" and second == "http_options:"
 
 
 def test_artifacts_that_cannot_be_trusted_are_not_described(folder):
@@ -57,7 +66,6 @@ def test_artifacts_that_cannot_be_trusted_are_not_described(folder):
 @pytest.mark.skipif(bool(serving.why_no_zoo_server()), reason=serving.why_no_zoo_server())
 def test_a_replica_takes_part_when_its_models_are_loaded(folder):
     """No request reaches it before; one without any model does not start at all."""
-    from zoo.deploy import ray
 
     async def models_at_start():
         app = ray.replica_app(folder, workers=1, provider="cpu")

@@ -27,8 +27,8 @@ def parsed(text):
     return text_format.Parse(text, schema.ModelConfig())
 
 
-def config(facts, **options):
-    return parsed(triton.config(facts, triton.Options(**options)))
+def config(manifest, **options):
+    return parsed(triton.config(manifest, triton.Options(**options)))
 
 
 def tensors(fields):
@@ -45,12 +45,12 @@ def test_it_holds_a_config_and_a_copy_of_every_model(folder, tmp_path):
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {f"repository/{name}/{rest}" for name in names for rest in ("config.pbtxt", "1/model.onnx")}
     for artifact in folder.iterdir():
-        for facts in read_manifests(artifact):
-            model = tmp_path / "repository" / facts.model / "1" / "model.onnx"
+        for manifest in read_manifests(artifact):
+            model = tmp_path / "repository" / manifest.model / "1" / "model.onnx"
             assert not model.is_symlink() and model.stat().st_nlink == 1  # a copy: the source may go
-            assert sha256_file(model) == facts.files[facts.file]
+            assert sha256_file(model) == manifest.files[manifest.file]
             read = parsed((model.parents[1] / "config.pbtxt").read_text())
-            assert (read.name, read.backend) == (facts.model, "onnxruntime")
+            assert (read.name, read.backend) == (manifest.model, "onnxruntime")
 
 
 def test_labels_are_int64_of_one_axis_that_the_network_does_not_see():
@@ -81,17 +81,19 @@ def test_requests_wait_for_each_other_and_not_for_long():
     assert queue.allow_timeout_override and queue.max_queue_size == 256
 
 
-@pytest.mark.parametrize("facts", [nets.describe(nets.Z, nets.LABEL), nets.describe_negative()], ids=["label", "any"])
-def test_it_warms_up_the_smallest_and_the_largest_batch(facts):
+@pytest.mark.parametrize(
+    "manifest", [nets.describe(nets.Z, nets.LABEL), nets.describe_negative()], ids=["label", "any"]
+)
+def test_it_warms_up_the_smallest_and_the_largest_batch(manifest):
     """By zeros: random class ids would be none, and an image of a free size needs one."""
-    read = config(facts, max_batch=7)
+    read = config(manifest, max_batch=7)
     assert [one.batch_size for one in read.model_warmup] == [1, 7] and read.max_batch_size == 7
     trained = {"z": [8], "label": [1], "a": [16, 16, 3]}
     for one in read.model_warmup:
-        assert set(one.inputs) == {tensor.name for tensor in facts.inputs}
+        assert set(one.inputs) == {tensor.name for tensor in manifest.inputs}
         for name, value in one.inputs.items():
             assert [*value.dims] == trained[name] and value.zero_data and not value.random_data
-    assert [one.batch_size for one in config(facts, max_batch=1).model_warmup] == [1]
+    assert [one.batch_size for one in config(manifest, max_batch=1).model_warmup] == [1]
 
 
 def test_the_cpu_is_the_default_and_has_the_threads_that_were_asked_for():
@@ -117,6 +119,25 @@ def test_a_schema_that_is_not_met_would_be_noticed():
     for wrong in (text.replace("max_queue_size", "queue_size"), text.replace("KIND_CPU", "KIND_CORE")):
         with pytest.raises(ParseError):
             parsed(wrong)
+
+
+def test_pbtxt_is_read_by_protobuf():
+    text_format = pytest.importorskip("google.protobuf.text_format", reason="protobuf is not installed")
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+    repeated = triton.EnumValue("LABEL_REPEATED")
+    text = triton.pbtxt({
+        "name": 'a "quoted" \\ name',
+        "dependency": ["one", "two"],
+        "public_dependency": [],
+        "message_type": [{"name": "M", "field": {"name": "f", "number": 7, "label": repeated}}],
+        "options": {"deprecated": True},
+    })  # fmt: skip
+    read = text_format.Parse(text, FileDescriptorProto())
+    assert read.name == 'a "quoted" \\ name' and list(read.dependency) == ["one", "two"]
+    (message,) = read.message_type
+    assert message.name == "M" and message.field[0].number == 7 and message.field[0].label == 3
+    assert read.options.deprecated is True and not read.public_dependency
 
 
 def test_nothing_is_written_when_one_file_is_not_what_was_exported(tmp_path):
@@ -175,7 +196,7 @@ def test_the_copy_runs_by_itself(folder, tmp_path):
 
     triton.write(folder, tmp_path, triton.Options())
     for artifact in folder.iterdir():
-        for facts, inputs, raw in goldens.networks(artifact):
-            file = os.fspath(tmp_path / facts.model / "1" / "model.onnx")
+        for manifest, inputs, raw in goldens.networks(artifact):
+            file = os.fspath(tmp_path / manifest.model / "1" / "model.onnx")
             session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
             np.testing.assert_allclose(session.run(None, inputs)[0], raw, rtol=0, atol=1e-6)

@@ -6,15 +6,17 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.deploy.notation import yaml
 from zoo.runtime.load import find_networks
 
-CONCURRENCY = 16  # requests under way in one replica before another one is started: a full batch
+CONCURRENCY = 16  # requests in progress in one replica before another one is started: a full batch
 
 
 @dataclass(frozen=True)
 class Options:
-    """`storage_uri` is where the repository lies for the cluster: pvc://CLAIM/PATH, s3://..., gs://..., https://..."""
+    """Options of the service.
+
+    `storage_uri` is the address of the repository for the cluster: pvc://CLAIM/PATH, s3://..., gs://..., https://...
+    """
 
     storage_uri: str
     name: str = "gan-zoo"
@@ -24,10 +26,23 @@ class Options:
 
 
 def text(folder: str | os.PathLike[str], options: Options) -> str:
-    """The YAML of one service for all networks of a folder of artifacts. Raises ServeError for what is wrong in it."""
+    """Return the YAML of one service for all networks of a folder.
+
+    Args:
+        folder: A folder of artifacts, or a single one; its networks are verified.
+        options: Options of the service.
+
+    Returns:
+        The file, with the paths of all networks as comments at its top.
+
+    Raises:
+        ServeError: There is no network, or one that cannot be trusted or served.
+    """
+    import yaml
+
     paths = (f"#   /v2/models/{network.name}/infer\n" for network in find_networks(folder))
     head = f"# {options.storage_uri} must hold what `zoo deploy triton` wrote. The service answers at\n{''.join(paths)}"
-    return head + yaml(_service(options))
+    return head + yaml.safe_dump(_service(options), sort_keys=False, allow_unicode=True)
 
 
 def _service(options: Options) -> dict[str, Any]:
@@ -47,7 +62,7 @@ def _service(options: Options) -> dict[str, Any]:
                     "protocolVersion": "v2",  # without it KServe finds no runtime for onnx
                     "runtime": "kserve-tritonserver",
                     "storageUri": options.storage_uri,
-                    "resources": {"requests": need, "limits": need},
+                    "resources": {"requests": need, "limits": dict(need)},  # a copy: YAML would write an alias
                 },
             }
         },

@@ -1,9 +1,8 @@
-"""The server's app as one of many replicas: it takes part when its models are loaded, not before.
+"""The server of `zoo serve` under Ray Serve: the same app in many replicas, which Ray starts, counts and replaces.
 
-The server of `zoo serve` under Ray Serve: the same app in many replicas, which Ray starts, counts and replaces.
-
-`zoo deploy ray` writes the config file that names `build`; `serve run FILE` (or `serve deploy FILE`) calls it. Ray is
-imported here and nowhere else, and only when that happens.
+`zoo deploy ray` writes the config file that `text` returns. It names `build`, which `serve run FILE` (or `serve deploy
+FILE`) calls; every replica then makes its own `replica_app`. Ray is imported here and nowhere else, and the server only
+in a replica: the config file is written without either.
 """
 
 from __future__ import annotations
@@ -17,45 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.core.errors import ServeError
-from zoo.deploy.notation import yaml
 from zoo.runtime.load import find_networks
-from zoo.serve.app import create_app
-from zoo.serve.settings import Settings
 
 if TYPE_CHECKING:
     from ray.serve import Application
 
-
-def replica_app(folder: Path, *, workers: int, provider: str) -> Any:
-    """The ASGI app for `workers` cores, which are fewer than the machine has: its other replicas have the others.
-
-    Clients must send the key that the variable ZOO_API_KEY holds, where the cluster was started with one.
-    """
-    settings = Settings(workers=workers, provider=provider, api_key=os.environ.get("ZOO_API_KEY", ""))
-    made = create_app(folder, settings)
-    start = made.router.lifespan_context
-
-    @contextlib.asynccontextmanager
-    async def loaded(app: Any) -> AsyncIterator[None]:
-        """By itself the app answers 503 while it loads; requests shall go to other replicas meanwhile."""
-        async with start(app):
-            repository = app.state.service.repository
-            while not repository.ready:
-                await asyncio.sleep(0.05)
-            if not repository.models:
-                raise ServeError(f"{folder}: none of its generators can be served")
-            yield
-
-    made.router.lifespan_context = loaded
-    return made
-
-
-UNDER_WAY = 64  # requests that one replica works on; a full batch, so that the app's own batching has what to join
+MAX_ONGOING = 64  # requests in one replica: a full batch, so that the app's own batching has requests to join
 
 
 @dataclass(frozen=True)
 class Options:
-    """How many replicas, from `min_replicas` up as requests come; each owns `cpus` cores."""
+    """Options of the deployment: more requests start more replicas, within the limits; each has `cpus` cores."""
 
     min_replicas: int = 1
     max_replicas: int = 8
@@ -66,27 +37,47 @@ class Options:
 
 
 def text(folder: str | os.PathLike[str], options: Options) -> str:
-    """The config file, YAML. `folder` must be at the same path on every machine. Raises ServeError."""
+    """Return the YAML of a config file for Ray Serve.
+
+    Args:
+        folder: A folder of artifacts, or a single one, at the same path on every machine; its networks are verified.
+        options: Options of the deployment.
+
+    Returns:
+        The file, with what every machine needs as a comment at its top.
+
+    Raises:
+        ServeError: There is no network, or one that cannot be trusted or served.
+    """
+    import yaml
+
     find_networks(folder)
     place = str(Path(folder).resolve())
     head = f"# serve run THIS_FILE; every machine of the cluster needs gan-zoo{extras(options)} and {place}\n"
-    return head + yaml(_config(place, options))
+    return head + yaml.safe_dump(_config(place, options), sort_keys=False, allow_unicode=True)
 
 
 def extras(options: Options) -> str:
-    """What pip installs beside gan-zoo itself, on every machine of the cluster."""
+    """Return the extras of gan-zoo that every machine of the cluster needs.
+
+    Args:
+        options: Options of the deployment.
+
+    Returns:
+        Such as "[cpu,serve,ray]", to be put behind `gan-zoo`.
+    """
     return f"[{'gpu' if options.gpu else 'cpu'},serve,ray]"
 
 
 def _config(place: str, options: Options) -> dict[str, Any]:
     replicas = {
         "name": "zoo",
-        "max_ongoing_requests": UNDER_WAY,
+        "max_ongoing_requests": MAX_ONGOING,
         "graceful_shutdown_timeout_s": 30,
         "autoscaling_config": {
             "min_replicas": options.min_replicas,
             "max_replicas": options.max_replicas,
-            "target_ongoing_requests": UNDER_WAY // 4,
+            "target_ongoing_requests": MAX_ONGOING // 4,
         },
         "ray_actor_options": {"num_cpus": options.cpus, **({"num_gpus": 1} if options.gpu else {})},
     }
@@ -101,11 +92,44 @@ def _config(place: str, options: Options) -> dict[str, Any]:
 
 
 def build(args: Mapping[str, Any]) -> Application:
-    """Ray's application builder: `args` of the config file -> the app, made anew in every replica."""
+    """Build the application of `args` in the config file, as Ray calls it; every replica makes an app of its own."""
     from ray import serve
 
     def app() -> Any:
-
         return replica_app(Path(args["folder"]), workers=args["cpus"], provider=args["provider"])
 
     return serve.deployment(serve.ingress(app)(), name="zoo").bind()
+
+
+def replica_app(folder: Path, *, workers: int, provider: str) -> Any:
+    """Make the ASGI app of one replica, which takes part once its models are loaded.
+
+    Args:
+        folder: The folder of artifacts.
+        workers: Cores of this replica; the machine's others belong to other replicas.
+        provider: "cpu" or "cuda".
+
+    Returns:
+        The app. Clients must send the key in the variable ZOO_API_KEY, where the cluster was started with one. Its
+        start raises ServeError where no model can be served.
+    """
+    from zoo.serve.app import create_app
+    from zoo.serve.settings import Settings
+
+    settings = Settings(workers=workers, provider=provider, api_key=os.environ.get("ZOO_API_KEY", ""))
+    app = create_app(folder, settings)
+    start = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def loaded(app: Any) -> AsyncIterator[None]:
+        """Wait for the models: until then the app would answer 503 to requests that other replicas can serve."""
+        async with start(app):
+            repository = app.state.service.repository
+            while not repository.ready:
+                await asyncio.sleep(0.05)
+            if not repository.models:
+                raise ServeError(f"{folder}: none of its generators can be served")
+            yield
+
+    app.router.lifespan_context = loaded
+    return app

@@ -42,7 +42,7 @@ class Prior:
         return self.sampler(random, (n, *self.shape)).astype(np.float32)
 
     def between(self, a: Array, b: Array, t: float) -> Array:
-        """Return the latent at a fraction `t` in [0, 1] of the way from `a` to `b`, float32 [*shape]; exact at 0 and 1."""
+        """Return the latent a fraction `t` of the way from `a` to `b`, float32 [*shape]; exact at 0 and at 1."""
         return self.path(np.asarray(a, np.float64), np.asarray(b, np.float64), t).astype(np.float32)
 
 
