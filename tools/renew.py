@@ -29,10 +29,10 @@ from zoo.artifact.manifest import (
     MANIFEST_FILE,
     Manifest,
     find_artifacts,
-    onnx_metadata,
     read_manifests,
     write_manifests,
 )
+from zoo.artifact.onnx_header import onnx_metadata
 from zoo.artifact.scores import SCORES_FILE, SEEDS_FILE
 from zoo.core.errors import ExportError, ZooError
 from zoo.core.files import sha256_file, write_whole

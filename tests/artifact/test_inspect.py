@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import onnx
@@ -15,7 +16,6 @@ from onnx import helper
 from zoo import cli
 from zoo.artifact.inspect import inspect
 from zoo.artifact.manifest import read_manifest
-from zoo.export.onnx_graph import operators
 from zoo.export.precision import add_variant
 
 ROOT = Path(__file__).parents[2]
@@ -47,9 +47,9 @@ def test_json_is_the_manifest_and_what_the_file_says(zoo_says):
     assert file == {
         "file": str(DCGAN / "generator.onnx"), "bytes": len(data), "sha256": entry["files"]["generator.onnx"],
         "precision": "float32", "opset": model.opset_import[0].version, "ir_version": model.ir_version,
-        "operators": operators(data), "as_stated": True,
+        "operators": dict(Counter(node.op_type for node in model.graph.node)), "as_stated": True,
     }  # fmt: skip
-    assert list(file["operators"].items()) == list(operators(data).items())
+    assert list(file["operators"].items()) == sorted(file["operators"].items(), key=lambda item: (-item[1], item[0]))
 
 
 def test_a_user_reads_it_line_by_line(zoo_says):

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from onnx_nets import IMAGE, LABEL, SIZES, Z, describe, describe_negative
 
-from zoo.artifact.manifest import Manifest, onnx_metadata, read_manifest, read_manifests, write_manifests
+from zoo.artifact.manifest import Manifest, read_manifest, read_manifests, write_manifests
+from zoo.artifact.onnx_header import onnx_metadata
 from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ServeError
 from zoo.core.files import sha256_file, write_whole
@@ -66,7 +67,7 @@ def edited(**changes):
         (edited(files={"a": 1}), "files must be names with SHA-256 strings"),
         (edited(inputs=[]), "inputs must be a list of one or more tensors"),
         (edited(inputs={}), "inputs must be a list of tensors"),
-        (edited(inputs=["z"]), "inputs must be a list of objects, received 'z'"),
+        (edited(inputs=["z"]), "inputs entry must be an object, received 'z'"),
         (edited(inputs=[{"name": "z"}]), "inputs entry lacks the key 'dtype'"),
     ],
 )

@@ -36,28 +36,27 @@ def test_a_failure_leaves_what_was_there(exported, tiny_run, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("error", [OSError(18, "no"), KeyboardInterrupt()], ids=["OSError", "Ctrl-C"])
-def test_the_old_artifact_returns_when_the_new_one_cannot_move(tmp_path, monkeypatch, error):
-    new, target = tmp_path / "aside" / "tiny", tmp_path / "tiny"
-    for folder in (new, target):
-        folder.mkdir(parents=True)
-        (folder / "generator.onnx").write_text(str(folder))
-    rename = Path.rename
+def test_the_old_artifact_returns_when_the_new_one_cannot_move(exported, tiny_run, tmp_path, monkeypatch, error):
+    target, rename, failed = shutil.copytree(exported.folder, tmp_path / "tiny"), Path.rename, []
+    (target / "generator.onnx").write_text("of the earlier export")
+    before = contents(target)
 
     def fail(self, other):
-        if self == new:
+        if other == target and not failed:  # the earlier one was moved away by now
+            failed.append(self)
             raise error
         return rename(self, other)
 
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(type(error)):
-        exporter._swap(new, target)
-    assert (target / "generator.onnx").read_text() == str(target)
+        exporter.export(tiny_run, out=tmp_path)
+    assert failed and contents(target) == before and [p.name for p in tmp_path.iterdir()] == ["tiny"]
 
 
 def test_ctrl_c_while_exporting(exported, tiny_run, tmp_path, monkeypatch):
     shutil.copytree(exported.folder, tmp_path / "tiny")
     before = contents(tmp_path / "tiny")
-    monkeypatch.setattr(parity, "check", lambda *args: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(parity, "compare_in_fresh_process", lambda *args: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         exporter.export(tiny_run, out=tmp_path)
     assert contents(tmp_path / "tiny") == before and [p.name for p in tmp_path.iterdir()] == ["tiny"]
@@ -81,7 +80,7 @@ def test_a_difference_to_keras_is_told_in_figures(tiny_run, tmp_path, monkeypatc
 
 def test_a_parity_check_that_saw_tensorflow_does_not_count(tiny_run, tmp_path, monkeypatch):
     figures = {"max_abs_difference": 0.0, "cases": {}, "tensorflow_loaded": True, "onnxruntime": "1"}
-    monkeypatch.setattr(parity, "check", lambda *args: figures)
+    monkeypatch.setattr(parity, "compare_in_fresh_process", lambda *args: figures)
     with pytest.raises(ExportError, match="had loaded TensorFlow"):
         exporter.export(tiny_run, out=tmp_path)
 

@@ -9,12 +9,13 @@ import pytest
 import tiny
 
 import zoo
-from zoo.artifact.manifest import onnx_metadata, read_manifest, read_manifests
+from zoo.artifact import onnx_header
+from zoo.artifact.manifest import read_manifest, read_manifests
 from zoo.core import pictures
 from zoo.core.errors import ExportError, ServeError, UsageError
 from zoo.core.files import sha256_file
 from zoo.core.images import to_uint8
-from zoo.export import exporter, history, onnx_graph, samples, to_onnx
+from zoo.export import exporter, history, samples, to_onnx
 from zoo.export.samples import DataImages
 from zoo.report.card import markdown
 from zoo.runtime import parity
@@ -48,10 +49,10 @@ def test_the_files(made):
     assert {path.name for path in made.folder.iterdir()} == FILES
     assert [path.name for path in made.folder.parent.iterdir()] == ["cycle"]
     stated = read_manifests(made.folder)
-    assert stated == made.manifests and [facts.network for facts in stated] == list(NAMES)
-    for facts in stated:
-        assert set(facts.files) == {facts.file, facts.golden, facts.film, "spec.yaml", "samples.png"}
-        for name, sha256 in facts.files.items():
+    assert stated == made.manifests and [manifest.network for manifest in stated] == list(NAMES)
+    for manifest in stated:
+        assert set(manifest.files) == {manifest.file, manifest.golden, manifest.film, "spec.yaml", "samples.png"}
+        for name, sha256 in manifest.files.items():
             assert sha256_file(made.folder / name) == sha256, name
 
 
@@ -63,7 +64,7 @@ def test_each_file_is_its_own_network(made, run, name, tap, output):
     assert axes == [["batch", "height", "width", 3]] * 2
     assert (model.graph.name, model.ir_version, model.opset_import[0].version) == (f"cycle_{name}", 8, 17)
     inside = {entry.key: entry.value for entry in model.metadata_props}
-    assert inside == onnx_metadata(read_manifest(made.folder, name))
+    assert inside == onnx_header.onnx_metadata(read_manifest(made.folder, name))
     assert json.loads(inside["gan.manifest"])["network"] == name
     raw = np.random.RandomState(0).uniform(-1, 1, (3, 8, 8, 3)).astype(np.float32)
     player = run.algorithm.players[name]
@@ -73,10 +74,10 @@ def test_each_file_is_its_own_network(made, run, name, tap, output):
 
 
 def test_parity_was_asked_at_several_sizes_and_batches(made):
-    for facts in made.manifests:
-        assert set(facts.parity["cases"]) == {"batch_1", "batch_3", "extremes", "size_2x3", "size_10x12"}
-        assert 0 <= facts.parity["max_abs_difference"] <= facts.parity["tolerance"] == 1e-4
-        assert facts.parity["tensorflow_loaded"] is False
+    for manifest in made.manifests:
+        assert set(manifest.parity["cases"]) == {"batch_1", "batch_3", "extremes", "size_2x3", "size_10x12"}
+        assert 0 <= manifest.parity["max_abs_difference"] <= manifest.parity["tolerance"] == 1e-4
+        assert manifest.parity["tensorflow_loaded"] is False
 
 
 def test_the_cases_are_what_their_names_say(made):
@@ -129,9 +130,9 @@ def test_the_card(made, run):
         "`golden_a_to_b.npz` and `golden_b_to_a.npz` hold", "images of 10 x 12",
     ):  # fmt: skip
         assert words in text, words
-    for facts in made.manifests:
-        assert f"{facts.parity['max_abs_difference']:.1e}" in text
-        assert f"{facts.weights['parameters']:,} parameters in {facts.file}" in text
+    for manifest in made.manifests:
+        assert f"{manifest.parity['max_abs_difference']:.1e}" in text
+        assert f"{manifest.weights['parameters']:,} parameters in {manifest.file}" in text
 
 
 def test_two_exports_are_the_same_bytes(made, run, tmp_path):
@@ -169,7 +170,7 @@ def test_one_of_two_is_an_artifact_of_one(run, tmp_path):
     assert {path.name for path in made.folder.iterdir()} >= {"generator.onnx", "golden.npz"}
     assert made.manifest.network == "" and json.loads(made.manifest.to_json())["manifest_version"] == 2
     assert zoo.load(made.folder).translate(np.zeros((8, 8, 3), np.uint8)).shape == (8, 8, 3)
-    assert "InstanceNormalization" in onnx_graph.operators((made.folder / "generator.onnx").read_bytes())
+    assert "InstanceNormalization" in onnx_header.header((made.folder / "generator.onnx").read_bytes()).operators
 
 
 def test_batch_norm_of_a_translator_is_measured_on_its_images(tmp_path):

@@ -1,4 +1,4 @@
-"""The history of a run in its artifact: curves without gaps or repetitions, films cut out of the right places."""
+"""The history of a run in its artifact: curves without gaps or repetitions, films of the right samples."""
 
 import json
 
@@ -9,9 +9,6 @@ from tensorboard.summary import Writer
 from zoo.core import pictures
 from zoo.core.errors import DataError
 from zoo.export import history
-from zoo.export.history import Subject
-
-GENERATOR = Subject("generator", 8, 8)
 
 
 def events(folder, name, lines):
@@ -116,9 +113,10 @@ def sample(step, number):
     return np.random.RandomState([step, number]).randint(200, size=(8, 8, 1)).astype(np.uint8)
 
 
-def shoot(folder, step, *, count=64, network="generator"):
-    images = np.stack([sample(step, number) for number in range(count)])
-    pictures.write_png(folder / f"{network}-{step:07d}.png", pictures.picture(images))
+def keep(folder, step, made=None, *, network="generator", **given):
+    """A sample sheet as a run keeps it."""
+    made = np.stack([sample(step, number) for number in range(64)]) if made is None else made
+    np.savez_compressed(folder / f"{network}-{step:07d}.npz", made=made, **given)
 
 
 def cells_of(film, rows):
@@ -134,11 +132,11 @@ def cells_of(film, rows):
 
 def test_a_film_shows_the_first_samples_moment_by_moment(tmp_path):
     for step in (0, 30, 500, 700):
-        shoot(tmp_path, step)
-    shoot(tmp_path, 10, network="other")
-    for name in ("generator-x.png", "generator-12.png", "mine.png"):
-        (tmp_path / name).write_text("not a picture of the run")
-    film = history.film(tmp_path, GENERATOR, until=500)
+        keep(tmp_path, step)
+    keep(tmp_path, 10, network="other")
+    for name in ("generator-x.npz", "generator-12.npz", "mine.npz"):
+        (tmp_path / name).write_text("not a sample sheet of the run")
+    film = history.film(tmp_path, "generator", until=500)
     for step, row in zip((0, 30, 500), cells_of(film, 3), strict=True):
         for number, cell in enumerate(row):
             np.testing.assert_array_equal(cell, sample(step, number), err_msg=f"{step} {number}")
@@ -152,9 +150,9 @@ def test_a_film_shows_the_first_samples_moment_by_moment(tmp_path):
 
 def test_a_film_of_a_translator_shows_the_originals_once(tmp_path):
     for step in (0, 5):
-        left, right = (np.stack([sample(step + shift, i) for i in range(10)]) for shift in (100 - step, 0))
-        pictures.write_png(tmp_path / f"a_to_b-{step:07d}.png", pictures.pairs(left, right))
-    film = history.film(tmp_path, Subject("a_to_b", 8, 8, translates=True), until=9)
+        given, made = (np.stack([sample(number, i) for i in range(10)]) for number in (100, step))
+        keep(tmp_path, step, made, network="a_to_b", given=given)
+    film = history.film(tmp_path, "a_to_b", until=9)
     for step, row in zip((100, 0, 5), cells_of(film, 3), strict=True):
         for number, cell in enumerate(row):
             np.testing.assert_array_equal(cell, sample(step, number))
@@ -162,8 +160,8 @@ def test_a_film_of_a_translator_shows_the_originals_once(tmp_path):
 
 def test_large_images_are_made_smaller(tmp_path):
     grey = np.arange(0, 64, dtype=np.uint8)[:, None, None, None] * np.ones((1, 80, 160, 3), np.uint8)
-    pictures.write_png(tmp_path / "generator-0000000.png", pictures.picture(grey))
-    film = history.film(tmp_path, Subject("generator", 80, 160), until=0)
+    keep(tmp_path, 0, grey)
+    film = history.film(tmp_path, "generator", until=0)
     assert film.shape[2] == 3
     line = film[-6 - 32, -6 - (8 * 130 - 2) : -6, 0]
     assert [int(line[130 * i + 64]) for i in range(8)] == list(range(8))
@@ -171,39 +169,60 @@ def test_large_images_are_made_smaller(tmp_path):
 
 def test_plots_of_points_stand_side_by_side(tmp_path):
     for step in range(5):
-        points = np.array([[-1.0, -1.0], [1.0, 1.0], [1.0 - step / 2, -1.0]])
-        pictures.write_png(tmp_path / f"generator-{step:07d}.png", pictures.picture(points))
-    film = history.film(tmp_path, Subject("generator", 0, 0), until=9)
+        keep(tmp_path, step, np.float32([[-1, -1], [1, 1], [1 - step / 2, -1]]))
+    film = history.film(tmp_path, "generator", until=9)
     assert film.shape[1] == 12 + 4 * (192 + 2) + 3 * 8 and film.shape[0] > 2 * 192
     plot = film[-6 - 193 : -7, 7 : 7 + 192]
     dots = np.argwhere(plot[:, :, 0] < 170)  # the fifth, in the second row
     assert {(y > 96, x > 96) for y, x in dots} == {(False, True), (True, False)}
 
 
-def test_no_pictures_no_film(tmp_path):
-    shoot(tmp_path, 7)
-    assert not history.write_film(tmp_path, tmp_path / "film.png", GENERATOR, until=6)
-    assert not history.write_film(tmp_path / "nowhere", tmp_path / "film.png", GENERATOR, until=9)
+def test_no_sheets_no_film(tmp_path):
+    keep(tmp_path, 7)
+    assert not history.write_film(tmp_path, tmp_path / "film.png", "generator", until=6)
+    assert not history.write_film(tmp_path / "nowhere", tmp_path / "film.png", "generator", until=9)
     assert not (tmp_path / "film.png").exists()
-    assert history.write_film(tmp_path, tmp_path / "film.png", GENERATOR, until=7)
+    assert history.write_film(tmp_path, tmp_path / "film.png", "generator", until=7)
 
 
 def test_a_film_is_never_large(tmp_path):
     """Nothing compresses less than noise."""
     random = np.random.RandomState(0)
     for step in range(8):
-        noise = random.randint(256, size=(64, 64, 64, 3)).astype(np.uint8)
-        pictures.write_png(tmp_path / f"generator-{step:07d}.png", pictures.grid(noise))
-    history.write_film(tmp_path, tmp_path / "film.png", Subject("generator", 64, 64), until=9)
+        keep(tmp_path, step, random.randint(256, size=(8, 64, 64, 3)).astype(np.uint8))
+    history.write_film(tmp_path, tmp_path / "film.png", "generator", until=9)
     size = (tmp_path / "film.png").stat().st_size
     assert size <= 300_000 and pictures.read_png(tmp_path / "film.png").shape[2] == 3
 
 
-def test_a_picture_of_another_size_is_named(tmp_path):
-    shoot(tmp_path, 0)
-    pictures.write_png(tmp_path / "generator-0000005.png", np.zeros((100, 100, 1), np.uint8))
-    with pytest.raises(
-        DataError, match=r"^.*generator-0000005\.png: a picture of 100 x 100 pixels is no grid of 8"
-    ) as caught:
-        history.film(tmp_path, GENERATOR, until=9)
+def write_text(path):
+    path.write_text("x")
+
+
+def write_cut(path):
+    np.savez_compressed(path, made=np.zeros((4, 8, 8, 1), np.uint8))
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+UNREADABLE = "not readable as a sample sheet: .*; take it out of the folder"
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (write_text, UNREADABLE),
+        (write_cut, UNREADABLE),
+        (lambda path: np.save(path.open("wb"), np.zeros(3)), UNREADABLE),
+        (lambda path: np.savez(path, other=np.zeros(3)), "not a sample sheet: it holds no array 'made'"),
+        (
+            lambda path: np.savez(path, made=np.zeros((4, 9, 8, 1), np.uint8)),
+            r"examples of {'made': \[9, 8, 1\]}, generator-0000000.npz of {'made': \[8, 8, 1\]}: it is of another run",
+        ),
+    ],
+)
+def test_a_sheet_of_something_else_is_named(tmp_path, write, message):
+    keep(tmp_path, 0)
+    write(tmp_path / "generator-0000005.npz")
+    with pytest.raises(DataError, match=rf"^.*generator-0000005\.npz: .*{message}") as caught:
+        history.film(tmp_path, "generator", until=9)
     assert "\n" not in str(caught.value)

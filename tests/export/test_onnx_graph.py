@@ -187,11 +187,3 @@ def test_only_the_batch_axis_may_be_dynamic():
 def test_graphs_that_are_not_valid(nodes):
     with pytest.raises(ExportError, match="the converted graph is not valid ONNX"):
         clean(graph(nodes, {"w": np.zeros((3, 2), np.float32)}))
-
-
-def test_operators_are_counted():
-    data, _ = clean(affine())
-    assert onnx_graph.operators(data) == {"Add": 1, "MatMul": 1, "Tanh": 1}
-    twice = graph([helper.make_node("Tanh", ["z"], ["x"]), helper.make_node("Tanh", ["x"], ["y"]),
-                   helper.make_node("Abs", ["y"], ["image"])], {})  # fmt: skip
-    assert list(onnx_graph.operators(clean(twice)[0]).items()) == [("Tanh", 2), ("Abs", 1)]

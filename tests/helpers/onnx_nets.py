@@ -11,7 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from zoo.artifact.manifest import MODEL_FILE, Manifest, onnx_metadata, write_manifests
+from zoo.artifact.manifest import MODEL_FILE, Manifest, write_manifests
+from zoo.artifact.onnx_header import onnx_metadata
 from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ServeError
 from zoo.core.files import sha256_file, write_whole

@@ -10,7 +10,8 @@ from onnx import helper
 from onnx_nets import fails
 
 import zoo
-from zoo.artifact.manifest import MANIFEST_FILE, MODEL_FILE, onnx_metadata, write_manifests
+from zoo.artifact.manifest import MANIFEST_FILE, MODEL_FILE, write_manifests
+from zoo.artifact.onnx_header import onnx_metadata
 from zoo.artifact.tensor import Tensor
 from zoo.core.files import sha256_file, write_whole
 

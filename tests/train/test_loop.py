@@ -45,6 +45,7 @@ def test_what_a_run_leaves(tiny_run):
     assert (tiny_run.step, tiny_run.reason) == (4, "all steps are done") and tiny_run.seconds > 0
     assert {p.name for p in tiny_run.folder.iterdir()} == {
         "checkpoint.npz", "tensorboard", "generator-0000000.png", "generator-0000004.png",
+        "generator-0000000.npz", "generator-0000004.npz",
     }  # fmt: skip
     assert list((tiny_run.folder / "tensorboard").glob("events.out.tfevents.*"))
     with np.load(tiny_run.folder / checkpoint.FILE) as file:
@@ -146,11 +147,12 @@ def test_an_earlier_run_is_kept(tmp_path, capsys):
 def test_files_of_the_user_are_left_alone(tmp_path):
     folder = tmp_path / "runs" / "dense"
     (folder / "tensorboard").mkdir(parents=True)
-    for name in ("notes.txt", "me.png", "generator-0000123.png", "tensorboard/events.old"):
+    leftovers = {"generator-0000123.png", "generator-0000123.npz", "tensorboard/events.old"}
+    for name in ("notes.txt", "me.png", "mine.npz", *leftovers):
         (folder / name).write_text("x")
     tiny.train(tmp_path, tiny.DENSE)
     names = {str(p.relative_to(folder)) for p in folder.rglob("*")}
-    assert {"notes.txt", "me.png"} <= names and not names & {"generator-0000123.png", "tensorboard/events.old"}
+    assert {"notes.txt", "me.png", "mine.npz"} <= names and not names & leftovers
     assert not folder.with_name("dense.previous").exists()
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a training: the same latents again and again, as the network would leave."""
+"""Sample sheets of a training: the same latents again and again, as the network would be exported."""
 
 import keras
 import numpy as np
@@ -11,49 +11,64 @@ from zoo.spec.feeds import load_data
 from zoo.train.monitor import PAIRS, SAMPLES, SampleSheets, pictured_inputs
 
 
-def picture_of(run, folder):
-    """The film of a run, begun once more in `folder`."""
+def sheets_of(run, folder):
+    """The sample sheets of a run, begun once more in `folder`."""
     return SampleSheets(run.spec, run.algorithm, folder, pictured_inputs(run.spec, load_data(run.spec)))
 
 
-def test_pictures_show_the_same_latents_again(tiny_run, tmp_path):
-    first, second = (picture_of(tiny_run, tmp_path / n) for n in "ab")
+def arrays(path):
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def test_sheets_show_the_same_latents_again(tiny_run, tmp_path):
+    first, second = (sheets_of(tiny_run, tmp_path / n) for n in "ab")
     np.random.seed(7)
     first(1)
     second(1)
     second(2)
-    made = [(tmp_path / path).read_bytes() for path in ("a/generator-0000001.png", "b/generator-0000001.png")]
-    assert made[0] == made[1] == (tmp_path / "b/generator-0000002.png").read_bytes()
-    assert made[0] == (tiny_run.folder / "generator-0000004.png").read_bytes()
-    assert made[0] != (tiny_run.folder / "generator-0000000.png").read_bytes()
-    assert [p.name for p in (tmp_path / "a").iterdir()] == ["generator-0000001.png"]  # and none of the discriminator
-    assert pictures.read_png(tmp_path / "a/generator-0000001.png").shape == (8 * 66 - 2, 8 * 66 - 2, 1)
+    # and none of the discriminator
+    assert {p.name for p in (tmp_path / "a").iterdir()} == {"generator-0000001.png", "generator-0000001.npz"}
+    for kind in ("png", "npz"):
+        made = [(tmp_path / f"{path}.{kind}").read_bytes() for path in ("a/generator-0000001", "b/generator-0000001")]
+        assert made[0] == made[1] == (tmp_path / f"b/generator-0000002.{kind}").read_bytes()
+        assert made[0] == (tiny_run.folder / f"generator-0000004.{kind}").read_bytes()
+        assert made[0] != (tiny_run.folder / f"generator-0000000.{kind}").read_bytes()
 
 
-def test_pictures_show_the_average_with_batch_norm_measured(tiny_run, tmp_path):
+def test_the_picture_is_drawn_from_the_arrays_beside_it(tiny_run):
+    kept = arrays(tiny_run.folder / "generator-0000004.npz")
+    assert kept.keys() == {"made"} and kept["made"].shape == (64, 8, 8, 1) and kept["made"].dtype == np.uint8
+    shown = pictures.read_png(tiny_run.folder / "generator-0000004.png")
+    assert shown.shape == (8 * 66 - 2, 8 * 66 - 2, 1)
+    np.testing.assert_array_equal(shown[66:130:8, :64:8], kept["made"][8])  # the second row, enlarged by 8
+
+
+def test_sheets_show_the_average_with_batch_norm_measured(tiny_run, tmp_path):
     run = tiny_run
-    film = picture_of(run, tmp_path)
-    z, average = film.shown["z"], run.algorithm.averages["generator"]
-    leaves = run.algorithm.as_exported("generator", [{"z": film.measuring["z"]}])
-    expected = keras.ops.convert_to_numpy(leaves({"z": z}, training=False)["image"])
-    shown = pictures.read_png(run.folder / "generator-0000004.png")[:64:8, :64:8, 0]  # the first image, enlarged by 8
-    np.testing.assert_array_equal(shown, to_uint8(expected, (-1.0, 1.0))[0, :, :, 0])
-    assert leaves is not average
-    for mine, its in zip(leaves.weights, average.weights, strict=True):
+    sheets = sheets_of(run, tmp_path)
+    z, average = sheets.shown["z"], run.algorithm.averages["generator"]
+    measured = run.algorithm.as_exported("generator", [{"z": sheets.measuring["z"]}])
+    expected = keras.ops.convert_to_numpy(measured({"z": z}, training=False)["image"])
+    np.testing.assert_array_equal(arrays(run.folder / "generator-0000004.npz")["made"], to_uint8(expected, (-1.0, 1.0)))
+    assert measured is not average
+    for mine, its in zip(measured.weights, average.weights, strict=True):
         assert "moving" in mine.path or np.array_equal(mine, its)
     moving = keras.ops.convert_to_numpy(average({"z": z}, training=False)["image"])
     assert np.abs(moving - expected).max() > 0.01  # its statistics are those of other weights
 
 
-def test_pictures_of_translators_show_originals_beside_translations(tmp_path):
+def test_sheets_of_translators_show_originals_beside_translations(tmp_path):
     run = tiny.train(tmp_path, tiny.cycle(tmp_path))
     height, width, _ = run.spec.fields["a"]
-    assert picture_of(run, tmp_path).shown["a"].shape == (min(PAIRS, 10), height, width, 3)
+    assert sheets_of(run, tmp_path).shown["a"].shape == (min(PAIRS, 10), height, width, 3)
     for name, field in (("a_to_b", "a"), ("b_to_a", "b")):
-        made = pictures.read_png(run.folder / f"{name}-{run.step:07d}.png")
-        first = load_data(run.spec).parts[field].items[:1, :height, :width]
-        shown = pictures.scale(first)[0]  # enlarged until a person can see it
-        np.testing.assert_array_equal(made[: len(shown), : shown.shape[1]], shown)
+        kept = arrays(run.folder / f"{name}-{run.step:07d}.npz")
+        np.testing.assert_array_equal(kept["given"], load_data(run.spec).parts[field].items[:, :height, :width])
+        assert kept["made"].shape == kept["given"].shape and kept["made"].dtype == np.uint8
+        shown = pictures.read_png(run.folder / f"{name}-{run.step:07d}.png")
+        np.testing.assert_array_equal(shown[:64:8, :64:8], kept["given"][0])  # enlarged until a person can see it
+        np.testing.assert_array_equal(shown[:64:8, 66:130:8], kept["made"][0])
 
 
 def test_images_to_translate_come_from_all_of_the_data_each_from_its_middle(tmp_path):
@@ -64,10 +79,12 @@ def test_images_to_translate_come_from_all_of_the_data_each_from_its_middle(tmp_
     np.testing.assert_array_equal(found["b"], many[:3, 1:9, 2:10])
 
 
-def test_pictures_of_classes_and_points(tmp_path):
+def test_sheets_of_classes_and_points(tmp_path):
     run = tiny.train(tmp_path, tiny.LABELLED)
     assert len(list(run.folder.glob("generator-000000[012].png"))) == 3
-    labels = picture_of(run, tmp_path).shown["label"]
+    labels = sheets_of(run, tmp_path).shown["label"]
     assert labels.shape == (SAMPLES,) and set(labels[:10]) == set(range(10))
     run = tiny.train(tmp_path, tiny.POINTS)
     assert pictures.read_png(run.folder / "generator-0000002.png").shape == (384, 384, 1)
+    made = arrays(run.folder / "generator-0000002.npz")["made"]
+    assert made.shape == (SAMPLES, 2) and made.dtype == np.float32

@@ -1,25 +1,26 @@
-"""What stands beside (manifest.json) and inside (metadata "gan.manifest") every exported .onnx. Stdlib only.
+"""The manifest: all that a consumer must know about an exported network. Standard library only.
 
-The commonest failure of an exported GAN is a consumer who guessed the value range, the layout or the latent prior:
-a manifest states them, so that no program and no person has to guess. An artifact of several networks (a translator
-and its way back) has one manifest.json with a manifest for each.
+The commonest failure of an exported GAN is a consumer who guessed the value range, the layout or the latent prior: a
+manifest states them, beside every .onnx file (manifest.json) and, as far as it does not vary from run to run, inside it
+(metadata "gan.manifest", the contract). An artifact of several networks has one manifest.json with a manifest for each.
+
+The lowest version is written that can hold it: 1; 2 for several networks or images of many sizes; 3 for variants.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.artifact.tensor import AXES, Tensor, is_size, need
+from zoo.artifact.tensor import Tensor, check_keys, check_together, is_size, need
 from zoo.core.errors import ServeError, UsageError
 from zoo.core.files import write_whole
 from zoo.core.registry import suggest
 
-# 2: several networks in a folder, or images of many sizes; 3: variants. What needs neither stays what it was.
 MANIFEST_VERSIONS = (1, 2, 3)
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "generator.onnx"
@@ -29,10 +30,27 @@ FLOAT32, PRECISIONS = "float32", ("fp16",)  # what a network is made in, and wha
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a consumer must know about one generator. `files` maps file names to SHA-256. Raises ServeError.
+    """Everything a consumer must know about one exported network.
 
-    `network` is empty where the folder holds no other one; the name of the network, and of its file, otherwise.
-    `variants` maps a precision ("fp16") to the file that has it: {"file": name, "bytes": size, "parity": {...}}.
+    Attributes:
+        name: The name of the spec, and of the artifact's folder.
+        title: The name of the model for people.
+        paper: `title`, `authors`, `year` and so on of the paper, as far as the spec states them.
+        inputs: One or more tensors: latents with their priors, a label with its classes, or an image.
+        outputs: Exactly one tensor, with the range and the layout of its values.
+        weights: Kind ("ema" or "last"), step, images, seed, batch norm statistics, number of parameters.
+        data: Name, title, licence, homepage and citation of the training data.
+        licence: The licence of the weights.
+        spec_sha256: SHA-256 of the resolved spec's content.
+        versions: Versions of gan-zoo and of the libraries that made the file.
+        training: Seconds, machine, the reason why it ended; how the weights were selected.
+        parity: The figures of the comparison with Keras: `max_abs_difference`, `cases`, `tolerance`.
+        files: File name -> SHA-256.
+        network: The name of the network where the folder holds several, else an empty string.
+        variants: Precision ("fp16") -> {"file": name, "bytes": size, "parity": {...}}.
+
+    Raises:
+        ServeError: A value has the wrong type, or the tensors contradict each other.
     """
 
     name: str
@@ -64,16 +82,7 @@ class Manifest:
                 need(good, key.name, "an object with string keys", value)
         need(bool(self.name), "name", "a non-empty string", self.name)
         need(all(isinstance(h, str) for h in self.files.values()), "files", "names with SHA-256 strings", self.files)
-        need(len(self.outputs) == 1, "outputs", "exactly one tensor", [t.name for t in self.outputs])
-        names = [t.name for t in self.inputs + self.outputs]
-        need(len(set(names)) == len(names), "tensor names", "all different", names)
-        labelled = [t.name for t in self.inputs if t.classes]
-        need(len(labelled) < 2, "inputs", "at most one with classes", labelled)
-        sizes = [t.sizes for t in self.inputs if AXES[0] in t.shape]
-        stated = None not in sizes and all(one == sizes[0] for one in sizes)
-        need(stated, "inputs", "images of one rule for their sizes", sizes)
-        need(bool(sizes) or AXES[0] not in self.outputs[0].shape, "outputs", "of fixed sizes, as the inputs are",
-              self.outputs[0].shape)  # fmt: skip
+        check_together(self.inputs, self.outputs)
         need(_is_plain(self.network), "network", "a plain name", self.network)
         for one in self.variants.values():
             good = isinstance(one, dict) and one.keys() == {"file", "bytes", "parity"} and _is_plain(one["file"])
@@ -87,54 +96,74 @@ class Manifest:
 
     @property
     def kind(self) -> str:
-        """What it makes of what: "translation" of images, else "images" or "points" drawn from latents."""
+        """The kind of model: "translation" of images, else "images" or "points" drawn from latents."""
         if any(tensor.is_image for tensor in self.inputs):
             return "translation"
         return "images" if self.outputs[0].is_image else "points"
 
     @property
     def file(self) -> str:
-        """The name of its file in the artifact's folder."""
+        """The name of its ONNX file in the artifact's folder."""
         return f"{self.network}.onnx" if self.network else MODEL_FILE
 
     @property
     def onnx_files(self) -> list[str]:
-        """The names of its files of all precisions, float32 first."""
+        """The names of its ONNX files of all precisions, float32 first."""
         return [self.file, *(one["file"] for one in self.variants.values())]
 
     def file_of(self, precision: str | None) -> str:
-        """The name of the file that computes in `precision`; None is float32. Raises ServeError that lists them."""
+        """Return the name of the file that computes in a precision.
+
+        Args:
+            precision: "float32" or a variant such as "fp16"; None stands for "float32".
+
+        Returns:
+            The name of a file in the artifact's folder.
+
+        Raises:
+            ServeError: There is no such variant; the message lists those that there are.
+        """
         if precision is None or precision == FLOAT32:
             return self.file
         if precision not in self.variants:
             known = [FLOAT32, *self.variants]
-            cure = f" `zoo convert FOLDER --precision {precision}` makes it." if precision in PRECISIONS else ""
-            hint = cure or suggest(precision, [*known, *PRECISIONS])
+            command = f" `zoo convert FOLDER --precision {precision}` makes it." if precision in PRECISIONS else ""
+            hint = command or suggest(precision, [*known, *PRECISIONS])
             raise ServeError(f"{self.model}: there is no variant '{precision}'.{hint} It has {', '.join(known)}")
         return str(self.variants[precision]["file"])
 
     @property
     def golden(self) -> str:
-        """The name of the file beside it that holds inputs and what Keras computed for them."""
+        """The name of the file of golden vectors: inputs, and what Keras computed for them."""
         return f"golden_{self.network}.npz" if self.network else "golden.npz"
 
     @property
     def film(self) -> str:
-        """The name of the film of its training, one picture; `files` states it where there is one."""
+        """The name of the film of its training, one picture; it is in `files` if the artifact has one."""
         return f"film_{self.network}.png" if self.network else "film.png"
 
     def to_json(self) -> str:
-        """The text of manifest.json, ends with a newline. Raises ServeError for values that JSON does not have."""
+        """Return the text of manifest.json.
+
+        Returns:
+            Indented JSON that ends with a newline. Like all that writes JSON here it raises ServeError for values that
+            JSON does not have, such as NaN.
+        """
         return _dumps(self._keys(), indent=2) + "\n"
 
     def contract(self) -> str:
-        """The part that depends on nothing but spec, data, versions and weights: one line of JSON, keys sorted."""
-        keys = replace(self, variants={})._keys()  # they raise the version
+        """Return the part that depends on nothing but spec, data, versions and weights: what the ONNX file carries.
+
+        Returns:
+            One line of JSON with sorted keys and without training, parity, files and variants: the same bytes for the
+            same weights.
+        """
+        keys = replace(self, variants={})._keys()  # variants raise the version
         kept = {key: value for key, value in keys.items() if key not in OUTSIDE_CONTRACT}
         return _dumps(kept, sort_keys=True, separators=(",", ":"))
 
     def _keys(self) -> dict[str, Any]:
-        """What JSON holds. What only later versions know is left out where it says nothing: the rest stays readable."""
+        """The JSON object. Empty keys of later versions are left out, so that earlier versions can read the rest."""
         keys = asdict(self)
         for tensor in (*keys["inputs"], *keys["outputs"]):
             if tensor["sizes"] is None:
@@ -146,38 +175,36 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = MANIFEST_FILE, contract: bool = False) -> Manifest:
-        """Read what `to_json` (or, with `contract`, what `contract()`) wrote. `source` opens the message of errors.
+        """Read the manifest of one network.
 
-        Raises ServeError: not JSON, another version, unknown or missing keys, wrong types.
+        Args:
+            text: What `to_json` returned.
+            source: Where the text comes from; it opens the message of errors.
+            contract: The text is what `contract()` returned.
+
+        Returns:
+            The manifest; after a contract, with empty training, parity, files and variants.
+
+        Raises:
+            ServeError: It is not JSON, of a version that is not known, has unknown keys, lacks keys, or a value has the
+                wrong type.
         """
         (manifest,) = _parse(text, source=source, contract=contract, several=False)
         return manifest
 
 
-def onnx_metadata(manifest: Manifest) -> dict[str, str]:
-    """ONNX metadata_props: the contract whole, and its main facts once more for those who read by eye.
-
-    Lists and objects are JSON; `gan.value_range`, `gan.layout` and `gan.classes` are absent where there is none.
-    """
-    output = manifest.outputs[0]
-    latent = {t.name: {"shape": t.shape[1:], "prior": t.prior} for t in manifest.inputs if t.prior}
-    classes = next((t.classes for t in manifest.inputs if t.classes), None)
-    return {
-        "gan.manifest": manifest.contract(),
-        "gan.name": manifest.name,
-        "gan.title": manifest.title,
-        "gan.spec_sha256": manifest.spec_sha256,
-        "gan.license": manifest.licence,
-        "gan.framework_versions": _dumps(manifest.versions, sort_keys=True),
-        **({"gan.latent": _dumps(latent, sort_keys=True)} if latent else {}),
-        **({"gan.value_range": f"{output.range[0]:g},{output.range[1]:g}"} if output.range else {}),
-        **({"gan.layout": output.layout} if output.layout else {}),
-        **({"gan.classes": _dumps(classes)} if classes else {}),
-    }
-
-
 def read_manifests(path: str | os.PathLike[str]) -> tuple[Manifest, ...]:
-    """The manifests of all networks of an artifact folder, or in a file. Raises ServeError."""
+    """Read the manifests of all networks of an artifact.
+
+    Args:
+        path: The folder of the artifact, or a manifest.json.
+
+    Returns:
+        One manifest or more, in the order of the file.
+
+    Raises:
+        ServeError: The file cannot be read, or is not a manifest.
+    """
     file = Path(path) / MANIFEST_FILE if Path(path).is_dir() else Path(path)
     try:
         return _parse(file.read_bytes(), source=str(file))
@@ -186,12 +213,32 @@ def read_manifests(path: str | os.PathLike[str]) -> tuple[Manifest, ...]:
 
 
 def read_manifest(path: str | os.PathLike[str], network: str | None = None) -> Manifest:
-    """The manifest of the one network of an artifact folder, or of the one that is named. Raises ServeError."""
+    """Read the manifest of one network of an artifact.
+
+    Args:
+        path: The folder of the artifact, or a manifest.json.
+        network: The name of the network; None stands for the only one.
+
+    Returns:
+        Its manifest. Errors are those of `read_manifests` and `choose_manifest`.
+    """
     return choose_manifest(read_manifests(path), network, source=str(path))
 
 
 def choose_manifest(manifests: Sequence[Manifest], network: str | None, *, source: str) -> Manifest:
-    """The manifest of `network`; None stands for the only one. Raises ServeError that lists them."""
+    """Choose one of the manifests of an artifact.
+
+    Args:
+        manifests: The manifests of all its networks.
+        network: A network, by the name of its file without .onnx; None stands for the only one.
+        source: Where the manifests come from; it opens the message of errors.
+
+    Returns:
+        The manifest of `network`.
+
+    Raises:
+        ServeError: There is no such network, or there are several and none is named; the message lists them.
+    """
     names = [Path(manifest.file).stem for manifest in manifests]
     if network is None and len(names) == 1:
         return manifests[0]
@@ -206,9 +253,18 @@ def choose_manifest(manifests: Sequence[Manifest], network: str | None, *, sourc
 
 
 def write_manifests(manifests: Manifest | Sequence[Manifest], folder: str | os.PathLike[str]) -> Path:
-    """Write `folder`/manifest.json for its networks, whole or not at all. Returns its path."""
-    if isinstance(manifests, Manifest):
-        text = manifests.to_json()
+    """Write manifest.json, whole or not at all.
+
+    Args:
+        manifests: The manifest of the only network, or those of all networks.
+        folder: The folder of the artifact.
+
+    Returns:
+        The path of the file.
+    """
+    manifests = [manifests] if isinstance(manifests, Manifest) else manifests
+    if len(manifests) == 1 and not manifests[0].network:
+        text = manifests[0].to_json()
     else:
         networks = [manifest._keys() for manifest in manifests]
         version = max([MANIFEST_VERSIONS[1], *(keys["manifest_version"] for keys in networks)])
@@ -226,7 +282,7 @@ def _parse(text: str | bytes, *, source: str, contract: bool = False, several: b
         if not (several and isinstance(keys, dict) and "networks" in keys):
             return (_manifest(keys, contract=contract),)
         keys = _versioned(keys)
-        _same_keys(keys, ["networks"], "manifest")
+        check_keys(keys, ["networks"], "manifest")
         entries = keys["networks"]
         need(isinstance(entries, list) and bool(entries), "networks", "a list of manifests", entries)
         manifests = tuple(_manifest(entry, contract=contract) for entry in entries)
@@ -240,47 +296,26 @@ def _parse(text: str | bytes, *, source: str, contract: bool = False, several: b
 def _manifest(keys: Any, *, contract: bool) -> Manifest:
     names = [f.name for f in fields(Manifest) if not (contract and f.name in OUTSIDE_CONTRACT)]
     keys = _versioned(keys)
-    _same_keys(keys, names, "manifest", optional=("network", "variants"))
+    check_keys(keys, names, "manifest", optional=("network", "variants"))
     for side in ("inputs", "outputs"):
         need(isinstance(keys[side], list), side, "a list of tensors", keys[side])
-        keys[side] = tuple(_tensor(entry, side) for entry in keys[side])
+        keys[side] = tuple(Tensor.from_json(entry, f"{side} entry") for entry in keys[side])
     return Manifest(**keys)
 
 
 def _versioned(keys: Any) -> dict[str, Any]:
-    """`keys` without the version, which is one that this zoo knows."""
+    """Check the version of a JSON object, and return its other keys."""
     need(isinstance(keys, dict), "manifest", "a JSON object", keys)
     version = keys.get("manifest_version")
     later = "; a later gan-zoo wrote it: upgrade" if is_size(version) else ""
     known = is_size(version) and version in MANIFEST_VERSIONS
-    need(
-        known,
-        "manifest_version",
-        f"{', '.join(map(str, MANIFEST_VERSIONS[:-1]))} or {MANIFEST_VERSIONS[-1]}{later}",
-        version,
-    )
+    *earlier, last = map(str, MANIFEST_VERSIONS)
+    need(known, "manifest_version", f"{', '.join(earlier)} or {last}{later}", version)
     return {key: value for key, value in keys.items() if key != "manifest_version"}
 
 
 def _is_plain(name: object) -> bool:
     return isinstance(name, str) and not {"/", "\\"} & {*name}
-
-
-def _tensor(entry: Any, side: str) -> Tensor:
-    need(isinstance(entry, dict), side, "a list of objects", entry)
-    _same_keys(entry, [f.name for f in fields(Tensor)], f"{side} entry", optional=("sizes",))
-    return Tensor(**entry)
-
-
-def _same_keys(
-    received: Mapping[str, Any], expected: Sequence[str], what: str, *, optional: Sequence[str] = ()
-) -> None:
-    for key in received:
-        if key not in expected:
-            raise ServeError(f"{what} has an unknown key '{key}'.{suggest(key, expected)}")
-    for key in expected:
-        if key not in received and key not in optional:
-            raise ServeError(f"{what} lacks the key '{key}'")
 
 
 def _dumps(value: object, **style: Any) -> str:
@@ -291,7 +326,14 @@ def _dumps(value: object, **style: Any) -> str:
 
 
 def is_artifact(folder: Path) -> bool:
-    """True for a folder that `zoo build` made: it has a manifest.json."""
+    """Return True for a folder that holds an exported model.
+
+    Args:
+        folder: Any path.
+
+    Returns:
+        True if there is a manifest.json in it.
+    """
     return (folder / MANIFEST_FILE).is_file()
 
 
@@ -315,15 +357,35 @@ def require_artifact(folder: Path, flag: str = "") -> Path:
 
 
 def find_artifacts(folder: Path) -> list[Path]:
-    """The artifact folders in `folder`, or `folder` itself where it is one. Raises OSError."""
+    """Find the artifacts in a folder.
+
+    Args:
+        folder: A folder of artifacts such as `exported`, or an artifact itself.
+
+    Returns:
+        The folders of the artifacts by name, hidden ones left out; `folder` alone where it is an artifact.
+
+    Raises:
+        OSError: The folder cannot be listed.
+    """
     if is_artifact(folder):
         return [folder]
     return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and is_artifact(path)]
 
 
 def manifest_beside(file: Path) -> Manifest | None:
-    """The manifest in the folder of `file` that speaks of it. It may be anyone's, unless the file is generator.onnx."""
-    if not file.with_name(MANIFEST_FILE).is_file():
+    """Find the manifest of an ONNX file in the manifest.json beside it.
+
+    Args:
+        file: The path of an ONNX file.
+
+    Returns:
+        The manifest that has the file among its `onnx_files`, or None.
+
+    Raises:
+        ServeError: The manifest.json beside generator.onnx cannot be read; beside another file it may be anyone's.
+    """
+    if not is_artifact(file.parent):
         return None
     try:
         return next((manifest for manifest in read_manifests(file.parent) if file.name in manifest.onnx_files), None)

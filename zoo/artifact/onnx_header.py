@@ -1,13 +1,20 @@
-"""Reads an .onnx file's header and looks for traps in it, by the protobuf wire format. Standard library only.
+"""The header of an .onnx file: the metadata that an export writes, and a reader of the protobuf wire format.
 
-`onnx` is not a dependency at run time, and ONNX Runtime would have to load a file before it could tell what is in it.
-Weights are stepped over, so both walks take well under a millisecond.
+    onnx_metadata(manifest)     what stands in the file
+    header(model)               versions, metadata and operators of a file
+    has_external_data(model)    a trap: weights in other files
+
+`onnx` is not a dependency at run time, and ONNX Runtime reports nothing before it has loaded a file. Weights are
+stepped over, so that reading takes well under a millisecond. Standard library only.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from zoo.artifact.manifest import Manifest
 
 # Where a TensorProto can stand inside a ModelProto: message -> {field number: message in that field} (onnx.proto).
 MESSAGES = {
@@ -29,7 +36,14 @@ KEY, VALUE = 1, 2  # of StringStringEntryProto
 
 @dataclass(frozen=True)
 class Header:
-    """What an .onnx file says of itself. `operators` counts the nodes of the main graph, most frequent first."""
+    """The facts that an .onnx file states about itself.
+
+    Attributes:
+        ir_version: The version of the file format.
+        opset: The version of the operators of ONNX itself.
+        metadata: metadata_props, such as "gan.manifest".
+        operators: Kind -> number of nodes of the main graph, most frequent first.
+    """
 
     ir_version: int = 0
     opset: int = 0
@@ -38,7 +52,17 @@ class Header:
 
 
 def header(model: bytes) -> Header:
-    """The header of an ONNX file. Raises ValueError when the bytes are no ONNX file."""
+    """Read the header of an ONNX file.
+
+    Args:
+        model: The bytes of the file.
+
+    Returns:
+        Its versions, metadata and operators.
+
+    Raises:
+        ValueError: The bytes are not an ONNX file.
+    """
     ir_version, opset, metadata, counts = 0, 0, {}, dict[str, int]()
     for number, value in fields(_whole(model)):
         if number == IR_VERSION and isinstance(value, int):
@@ -55,14 +79,50 @@ def header(model: bytes) -> Header:
                     kind = _text(dict(fields(node)).get(OP_TYPE))
                     counts[kind] = counts.get(kind, 0) + 1
     if not (ir_version and counts):
-        raise ValueError("it holds no graph")
+        raise ValueError("it does not hold a graph")
     return Header(ir_version, opset, metadata, dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
 
 
+def onnx_metadata(manifest: Manifest) -> dict[str, str]:
+    """Return the metadata_props of an ONNX file: the contract, and its main facts once more for human readers.
+
+    Args:
+        manifest: The manifest of the network in the file.
+
+    Returns:
+        Keys that begin with "gan." -> text; lists and objects are JSON. `gan.latent`, `gan.value_range`, `gan.layout`
+        and `gan.classes` are absent where there is none.
+    """
+    output = manifest.outputs[0]
+    latent = {t.name: {"shape": t.shape[1:], "prior": t.prior} for t in manifest.inputs if t.prior}
+    classes = next((t.classes for t in manifest.inputs if t.classes), None)
+    return {
+        "gan.manifest": manifest.contract(),
+        "gan.name": manifest.name,
+        "gan.title": manifest.title,
+        "gan.spec_sha256": manifest.spec_sha256,
+        "gan.license": manifest.licence,
+        "gan.framework_versions": json.dumps(manifest.versions, ensure_ascii=False, sort_keys=True),
+        **({"gan.latent": json.dumps(latent, ensure_ascii=False, sort_keys=True)} if latent else {}),
+        **({"gan.value_range": f"{output.range[0]:g},{output.range[1]:g}"} if output.range else {}),
+        **({"gan.layout": output.layout} if output.layout else {}),
+        **({"gan.classes": json.dumps(classes, ensure_ascii=False)} if classes else {}),
+    }
+
+
 def has_external_data(model: bytes) -> bool:
-    """Whether any tensor of an ONNX file points outside it. Raises ValueError when the bytes are no protobuf message.
+    """Return True if a tensor of an ONNX file keeps its data in another file.
 
     ONNX Runtime refuses `../` and absolute paths but follows hard links.
+
+    Args:
+        model: The bytes of the file.
+
+    Returns:
+        True for a tensor anywhere: in the graph, an attribute, a branch or a function.
+
+    Raises:
+        ValueError: The bytes are not a protobuf message.
     """
     pending = [("model", _whole(model))]  # a list, not recursion: depth is the file's choice
     while pending:
@@ -76,7 +136,7 @@ def has_external_data(model: bytes) -> bool:
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(field number, varint or bytes) of one protobuf message; fixed 32 and 64 bit numbers are stepped over."""
+    """Yield (field number, varint or bytes) of one protobuf message; fixed 32 and 64 bit numbers are stepped over."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -93,7 +153,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif wire in (1, 5):
             at += 8 if wire == 1 else 4
         else:
-            raise ValueError("it is no protobuf message")
+            raise ValueError("it is not a protobuf message")
 
 
 def _whole(model: bytes) -> memoryview:
@@ -113,7 +173,7 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         at += 1
         if byte < 128:
             return number, at
-    raise ValueError("it is no protobuf message")
+    raise ValueError("it is not a protobuf message")
 
 
 def _number(value: int | memoryview | None) -> int:

@@ -1,13 +1,14 @@
-"""One input or output of an exported network, and the rules for what it may be. Stdlib only."""
+"""One input or output of an exported network, and the checks of what is read from JSON. Standard library only."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from zoo.core.errors import ServeError
+from zoo.core.registry import suggest
 
 DTYPES = ("float32", "int32", "int64")
 LAYOUTS = ("NHWC", "NC")
@@ -16,10 +17,21 @@ AXES = ("height", "width")  # that may be dynamic, in this order
 
 @dataclass(frozen=True)
 class Tensor:
-    """One input or output: `Tensor("z", "float32", ("batch", 100), prior={"normal": {}})`. Raises ServeError.
+    """One input or output: `Tensor("z", "float32", ("batch", 100), prior={"normal": {}})`.
 
-    An input of images of any size has the shape ("batch", "height", "width", 3) and states in `sizes` for each of the
-    two what a size must be a `multiple` of, the `minimum`, and the size that was `trained`. Outputs follow the input.
+    Attributes:
+        name: Its name in the ONNX file.
+        dtype: "float32", or "int32" or "int64" for class ids.
+        shape: "batch", then sizes; images of any size have ("batch", "height", "width", 3).
+        prior: For a latent the distribution to draw from: {name: arguments}.
+        classes: For class ids the names of the classes, in their order.
+        range: For pixels the values of black and white, (low, high).
+        layout: "NHWC" for images, "NC" for vectors, None for anything else.
+        sizes: For an input of images of any size: "height" and "width" -> what a size must be a `multiple` of, the
+            `minimum`, and the size that was `trained`. The output has the size of the input.
+
+    Raises:
+        ServeError: A value has the wrong type, or the values contradict each other.
     """
 
     name: str
@@ -58,35 +70,70 @@ class Tensor:
         need(rank[self.layout] == len(self.shape), f"{where} shape", f"one that fits {self.layout}", self.shape)
 
     def __str__(self) -> str:
-        """`image float32 [batch, 32, 32, 3] in [-1, 1]`."""
+        """Return one line: `image float32 [batch, 32, 32, 3] in [-1, 1]`."""
         limits = f" in [{self.range[0]:g}, {self.range[1]:g}]" if self.range else ""
         limits += f" in 0..{len(self.classes) - 1}" if self.classes else ""
         return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]{limits}{self.rule()}"
 
     def rule(self) -> str:
-        """`, height and width multiples of 4 from 8`; empty where the size is fixed."""
+        """Return `, height and width multiples of 4 from 8`, or an empty string where the size is fixed."""
         if self.sizes is None:
             return ""
         height, width = (f"multiples of {size['multiple']} from {size['minimum']}" for size in self.sizes.values())
         return f", height and width {height}" if height == width else f", height {height}, width {width}"
 
+    @classmethod
+    def from_json(cls, entry: Any, what: str) -> Tensor:
+        """Read an entry of `inputs` or `outputs`. Raises ServeError that opens with `what`."""
+        need(isinstance(entry, dict), what, "an object", entry)
+        check_keys(entry, [field.name for field in fields(cls)], what, optional=("sizes",))
+        return cls(**entry)
+
     @property
     def is_image(self) -> bool:
-        """Whether it holds images whose pixels are numbers in its range."""
+        """True for images whose pixels are numbers in `range`."""
         return self.layout == "NHWC" and self.range is not None
 
 
+def check_together(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    """Raise ServeError unless these can be the inputs and the output of one network."""
+    need(len(outputs) == 1, "outputs", "exactly one tensor", [tensor.name for tensor in outputs])
+    names = [tensor.name for tensor in (*inputs, *outputs)]
+    need(len(set(names)) == len(names), "tensor names", "all different", names)
+    labelled = [tensor.name for tensor in inputs if tensor.classes]
+    need(len(labelled) < 2, "inputs", "at most one with classes", labelled)
+    sizes = [tensor.sizes for tensor in inputs if AXES[0] in tensor.shape]
+    stated = None not in sizes and all(one == sizes[0] for one in sizes)
+    need(stated, "inputs", "images of one rule for their sizes", sizes)
+    fixed = AXES[0] not in outputs[0].shape
+    need(bool(sizes) or fixed, "outputs", "of fixed sizes, as the inputs are", outputs[0].shape)
+
+
 def need(holds: bool, what: str, expected: str, received: object) -> None:
+    """Raise ServeError, "`what` must be `expected`, received `received`", unless it `holds`."""
     if not holds:
         raise ServeError(f"{what} must be {expected}, received {received!r}")
 
 
+def check_keys(
+    received: Mapping[str, Any], expected: Sequence[str], what: str, *, optional: Sequence[str] = ()
+) -> None:
+    """Raise ServeError for a key that is unknown, or that is missing and not `optional`."""
+    for key in received:
+        if key not in expected:
+            raise ServeError(f"{what} has an unknown key '{key}'.{suggest(key, expected)}")
+    for key in expected:
+        if key not in received and key not in optional:
+            raise ServeError(f"{what} lacks the key '{key}'")
+
+
 def is_size(value: object) -> bool:
+    """Return True for an integer above 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _are_sizes(value: object) -> bool:
-    """`{"height": {"multiple": 4, "minimum": 8, "trained": 64}, "width": ...}`, sound in itself."""
+    """True for `{"height": {"multiple": 4, "minimum": 8, "trained": 64}, "width": ...}` with sizes that are allowed."""
     if not (isinstance(value, Mapping) and tuple(value) == AXES):
         return False
     return all(

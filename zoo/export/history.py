@@ -1,21 +1,27 @@
 """The history of a training, read from the folder of its run into an artifact.
 
-curves.json  the losses, and the metric that was watched, over the images shown: TensorBoard's events, thinned out
-film.png     what the network made of the same latents, or images, at up to 8 moments: cut out of the run's pictures
+    curves.json  the losses, and the metric that was evaluated while training, over the images shown to D:
+                 TensorBoard's scalars, thinned out to means of neighbouring points
+    film.png     what the network made of the same latents, or images, at up to 8 moments: drawn from the arrays
+                 that `zoo.train.monitor.SampleSheets` keeps
+
+Steps are steps of training; what happened after the step of the exported weights (`until`) is left out.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo.core import pictures
+from zoo.core.arrays import Array
 from zoo.core.errors import DataError
 from zoo.core.files import write_whole
 from zoo.core.images import fitted
@@ -24,47 +30,53 @@ from zoo.core.pictures import WHITE, Image
 CURVES = "curves.json"
 BINS, DIGITS = 200, 5  # points of a curve; significant digits of its numbers
 LOSS, METRIC = "_loss", "metric/"  # how the names of TensorBoard's scalars end, and begin
-MOMENTS, COLUMNS = 8, 8  # rows of a film; what it shows: the first row of a run's picture
+MOMENTS, COLUMNS = 8, 8  # rows of a film; images in a row
 CELL, PLOT = 64, 192  # pixels: about the shorter side of an image, and at least that of a plot of points
 GAP, LETTERS, BORDER, FRAME = 2, 15, 6, 170  # between images, of the labels, around all; the grey around a plot
 FILM_BYTES = 300_000
-Scalars = dict[str, dict[int, float]]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One network of the film: `height` and `width` of an image, both 0 for points; whether it translates images."""
-
-    network: str
-    height: int
-    width: int
-    translates: bool = False
+Scalars = dict[str, dict[int, float]]  # tag -> step -> value
 
 
 def write_curves(run: Path, artifact: Path, *, images_per_step: int, until: int) -> bool:
-    """Write curves.json of the steps up to `until`. Whether there was anything to write."""
+    """Write curves.json of the steps up to `until`. Returns False, and writes nothing, where no loss was logged."""
     found = curves(run / "tensorboard", images_per_step=images_per_step, until=until)
     if found is not None:
         write_whole(artifact / CURVES, (json.dumps(found, allow_nan=False) + "\n").encode())
     return found is not None
 
 
-def write_film(run: Path, target: Path, subject: Subject, *, until: int) -> bool:
-    """Write the film of the steps up to `until` as a PNG file, above 300 kB with fewer colours. Whether there was any.
+def write_film(run: Path, target: Path, network: str, *, until: int) -> bool:
+    """Write the film of the steps up to `until` as a PNG file, above 300 kB with fewer colours.
 
-    Raises DataError for a picture that the run did not make.
+    Args:
+        run: The folder of a run.
+        target: The file to write.
+        network: The name of the network.
+        until: The last step to show.
+
+    Returns:
+        False, and writes nothing, where the run has no sample sheets of this network.
+
+    Raises:
+        DataError: A sample sheet cannot be read, or is of another run.
     """
-    made = film(run, subject, until=until)
+    made = film(run, network, until=until)
     if made is not None:
         write_whole(target, pictures.png(made, at_most=FILM_BYTES))
     return made is not None
 
 
 def curves(folder: Path, *, images_per_step: int, until: int) -> dict[str, Any] | None:
-    """The curves in a folder of TensorBoard's event files, each as means of at most 200 neighbouring points.
+    """Read the curves in a folder of TensorBoard's event files, each thinned out to at most 200 means of neighbours.
 
-    {"kimg": thousands of real images shown to D, "losses": {name: values}}, and "metric": {"name", "kimg", "values"}
-    where one was watched; None where no loss was written.
+    Args:
+        folder: The folder of the event files.
+        images_per_step: Real images that D is shown in a step.
+        until: The last step to read.
+
+    Returns:
+        {"kimg": thousands of real images shown to D, "losses": {name: values}}, and "metric": {"name", "kimg",
+        "values"} where one was evaluated; None where no loss was logged.
     """
     found = _scalars(folder, until)
     losses = {tag.removesuffix(LOSS): line for tag, line in found.items() if tag.endswith(LOSS) and line}
@@ -93,11 +105,11 @@ def _thinned(values: Sequence[float]) -> list[float]:
 
 
 def _scalars(folder: Path, until: int) -> Scalars:
-    """{tag: {step: value}} of all event files. A later file begins where a run was resumed: what an earlier one says of
-    its first step and of those behind it is of weights that were lost."""
+    """All scalars of all event files. A later file begins where a run was resumed: from its first step on, what earlier
+    files hold is of weights that were lost."""
     found: Scalars = {}
     for file in sorted(folder.glob("events.out.tfevents.*"), key=_begun):
-        part = _read(file)
+        part = _read_events(file)
         first = min((step for line in part.values() for step in line), default=0)
         for tag in found if part else ():
             found[tag] = {step: value for step, value in found[tag].items() if step < first}
@@ -107,12 +119,12 @@ def _scalars(folder: Path, until: int) -> Scalars:
 
 
 def _begun(file: Path) -> tuple[int, int, str]:
-    """events.out.tfevents.<seconds>.<host>.<process>.<number>: in the order in which they were begun."""
+    """When an event file was begun, as a key to sort by: events.out.tfevents.<seconds>.<host>.<process>.<number>."""
     seconds, number = re.match(r"events\.out\.tfevents\.(\d*)", file.name), re.search(r"(\d+)$", file.name)
     return int((seconds and seconds[1]) or 0), int(number[1] if number else 0), file.name
 
 
-def _read(file: Path) -> Scalars:
+def _read_events(file: Path) -> Scalars:
     """All scalars of one event file; one whose end was never written is read as far as it goes."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
@@ -124,39 +136,65 @@ def _read(file: Path) -> Scalars:
     }
 
 
-def film(folder: Path, subject: Subject, *, until: int) -> Image | None:
-    """Up to 8 moments of a training up to step `until`, [H, W, C]; None where a run has no pictures of this network.
+def film(folder: Path, network: str, *, until: int) -> Image | None:
+    """Draw up to 8 moments of a training up to step `until`; None where a run has no sample sheets of this network.
 
-    Images: a row for each moment, under the originals where they are translated. Points: one plot beside the other.
+    Images: a row for each moment, below the originals where they are translated. Points: one plot beside the other.
+
+    Returns:
+        One picture, uint8 [H, W, C].
+
+    Raises:
+        DataError: A sample sheet cannot be read, or is of another run.
     """
-    files = shots(folder, subject.network)
+    files = sheets(folder, network)
     steps = moments([step for step in files if step <= until])
     if not steps:
         return None
-    shown = {step: pictures.read_png(files[step]) for step in steps}
-    if not subject.height:
-        return _bordered(_plots(shown))
+    shown = {step: _read_sheet(files[step]) for step in steps}
+    first = shown[steps[0]]
+    for step, sheet in shown.items():
+        if _shapes(sheet) != _shapes(first):
+            raise DataError(
+                f"{files[step]}: holds examples of {_shapes(sheet)}, {files[steps[0]].name} of {_shapes(first)}: "
+                "it is of another run; take it out of the folder"
+            )
+    if first["made"].ndim == 2:
+        return _bordered(_plots({step: pictures.picture(sheet["made"]) for step, sheet in shown.items()}))
     rows: list[tuple[str, Image | None]] = [("step", None)]
-    for step, image in shown.items():
-        try:
-            cut = pictures.cells(image, height=subject.height, width=subject.width, columns=COLUMNS)
-        except DataError as error:
-            raise DataError(f"{files[step]}: {error}; take it out of the folder") from error
-        if subject.translates and step == steps[0]:
-            rows.append(("original", cut[0 : 2 * COLUMNS : 2]))
-        rows.append((f"{step:,}", cut[1 : 2 * COLUMNS : 2] if subject.translates else cut[:COLUMNS]))
+    if "given" in first:
+        rows.append(("original", first["given"][:COLUMNS]))
+    rows += [(f"{step:,}", sheet["made"][:COLUMNS]) for step, sheet in shown.items()]
     return _bordered(_table(rows))
 
 
-def shots(folder: Path, network: str) -> dict[int, Path]:
-    """The pictures of a network in the folder of a run, by step."""
-    named = {path: re.fullmatch(rf"{re.escape(network)}-(\d{{7,}})\.png", path.name) for path in folder.glob("*.png")}
+def sheets(folder: Path, network: str) -> dict[int, Path]:
+    """Return the sample sheets (.npz) of a network in the folder of a run, by step."""
+    named = {path: re.fullmatch(rf"{re.escape(network)}-(\d{{7,}})\.npz", path.name) for path in folder.glob("*.npz")}
     return dict(sorted((int(match[1]), path) for path, match in named.items() if match))
 
 
+def _shapes(sheet: Mapping[str, Array]) -> dict[str, list[int]]:
+    return {name: list(array.shape[1:]) for name, array in sorted(sheet.items())}
+
+
+def _read_sheet(path: Path) -> dict[str, Array]:
+    """`made`, and for a translator `given`: uint8 [N, H, W, C], or points [N, 2]."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            sheet = {name: file[name] for name in file.files}
+    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: not readable as a sample sheet: {error}; take it out of the folder") from error
+    if "made" not in sheet:
+        raise DataError(f"{path}: not a sample sheet: it holds no array 'made'; take it out of the folder")
+    return sheet
+
+
 def moments(steps: Sequence[int]) -> list[int]:
-    """At most 8 of `steps`: the first, the last, and between them evenly by the root of the step, as the early changes
-    are the large ones."""
+    """Choose at most 8 of `steps`, in their order.
+
+    They are the first, the last, and between them evenly spaced by the root of the step: early changes are the largest.
+    """
     left, chosen = sorted(steps), []
     if len(left) <= MOMENTS:
         return left
@@ -175,13 +213,13 @@ def _plots(shown: Mapping[int, Image]) -> Image:
         side = image.shape[0] // factor
         blocks = image[: side * factor, : side * factor].reshape(side, factor, side, factor, -1)
         framed = np.pad(blocks.min(axis=(1, 3)), ((1, 1), (1, 1), (0, 0)), constant_values=FRAME)
-        cells.append(_below([_label(f"step {step:,}"), framed]))
-    return _below([_beside(cells[i : i + 4], gap=8) for i in range(0, len(cells), 4)], gap=8)
+        cells.append(pictures.stack([pictures.text(f"step {step:,}", size=LETTERS), framed], gap=GAP))
+    return pictures.stack([_beside(cells[i : i + 4], gap=8) for i in range(0, len(cells), 4)], gap=8)
 
 
 def _table(rows: Sequence[tuple[str, Image | None]]) -> Image:
     """Rows of (label, images [N, H, W, C] or none), the labels flush right on the left."""
-    labels = [_label(words) for words, _ in rows]
+    labels = [pictures.text(words, size=LETTERS) for words, _ in rows]
     width = max(label.shape[1] for label in labels)
     lines = []
     for label, (_, images) in zip(labels, rows, strict=True):
@@ -190,7 +228,7 @@ def _table(rows: Sequence[tuple[str, Image | None]]) -> Image:
         if images is not None:
             line.append(pictures.grid(_sized(images), columns=COLUMNS, gap=GAP))
         lines.append(_beside(line, gap=8))
-    return _below(lines)
+    return pictures.stack(lines, gap=GAP)
 
 
 def _sized(images: Image) -> Image:
@@ -202,11 +240,7 @@ def _sized(images: Image) -> Image:
     return pictures.scale(images, at_least=CELL)
 
 
-def _label(words: str) -> Image:
-    return pictures.text(words, size=LETTERS)
-
-
-def _beside(parts: Sequence[Image], *, gap: int = GAP) -> Image:
+def _beside(parts: Sequence[Image], *, gap: int) -> Image:
     """Pictures beside each other on white, centred on the tallest."""
     channels, height = max(part.shape[2] for part in parts), max(part.shape[0] for part in parts)
     width = sum(part.shape[1] for part in parts) + gap * (len(parts) - 1)
@@ -216,10 +250,6 @@ def _beside(parts: Sequence[Image], *, gap: int = GAP) -> Image:
         sheet[top : top + part.shape[0], left : left + part.shape[1]] = part
         left += part.shape[1] + gap
     return sheet
-
-
-def _below(parts: Sequence[Image], *, gap: int = GAP) -> Image:
-    return pictures.stack(parts, gap=gap)
 
 
 def _bordered(image: Image) -> Image:

@@ -52,14 +52,6 @@ def clean(
     return result.SerializeToString(deterministic=True)
 
 
-def operators(data: bytes) -> dict[str, int]:
-    """How often each operator occurs, most frequent first."""
-    counts: dict[str, int] = {}
-    for node in onnx.load_from_string(data).graph.node:
-        counts[node.op_type] = counts.get(node.op_type, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
 def _name_axes(model: ModelProto, shapes: Mapping[str, Sequence[int | str]]) -> None:
     for value in (*model.graph.input, *model.graph.output):
         axes = value.type.tensor_type.shape.dim

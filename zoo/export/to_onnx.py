@@ -15,7 +15,8 @@ from typing import Any
 import keras
 
 from zoo import __version__
-from zoo.artifact.manifest import Manifest, onnx_metadata
+from zoo.artifact.manifest import Manifest
+from zoo.artifact.onnx_header import onnx_metadata
 from zoo.export import onnx_graph
 from zoo.nn import networks
 from zoo.nn.layers import OneHot, PixelNorm

@@ -275,7 +275,7 @@ def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset | D
 
 
 def _set_aside(folder: Path) -> None:
-    """Keep the run that stands here as <name>.previous: forgetting --resume must not cost an hour of training.
+    """Rename an earlier run to <name>.previous: forgetting --resume must not cost an hour of training.
 
     A folder without a checkpoint loses what an early end left in it, and nothing else: it may be the user's own.
     """
@@ -287,5 +287,6 @@ def _set_aside(folder: Path) -> None:
     else:
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         (folder / BEST_FILE).unlink(missing_ok=True)
-        for picture in folder.glob(f"*-{'[0-9]' * 7}.png"):
-            picture.unlink()
+        for suffix in ("png", "npz"):
+            for sheet in folder.glob(f"*-{'[0-9]' * 7}.{suffix}"):
+                sheet.unlink()

@@ -199,36 +199,66 @@ def _write_best(path: Path, best: Best) -> None:
 SAMPLES, PAIRS, MEASURED = 64, 16, 512
 
 
-def pictured_inputs(spec: Spec, dataset: Dataset | Domains) -> dict[str, np.ndarray]:
-    """What all pictures of a run are made from: latents of seed 0, each class in turn, images of either domain."""
-    given = draw_inputs(spec, SAMPLES, seed=0)
+def pictured_inputs(spec: Spec, dataset: Dataset | Domains) -> dict[str, Array]:
+    """Return the inputs that all sample sheets of a run are made from.
+
+    Args:
+        spec: The spec that is trained.
+        dataset: Its training data.
+
+    Returns:
+        64 latents [64, ...] of seed 0 and, where there are classes, each class in turn as `label` [64]; for two domains
+        also at most 16 images of each, uint8 [N, H, W, C] at the spec's size, from all over the data.
+    """
+    inputs = draw_inputs(spec, SAMPLES, seed=0)
     if isinstance(dataset, Domains):
         for name, part in dataset.parts.items():
             height, width, _ = spec.fields[name]
-            given[name] = center_crop(evenly_spaced(part.items, PAIRS), height, width)
-    return given
+            inputs[name] = center_crop(evenly_spaced(part.items, PAIRS), height, width)
+    return inputs
 
 
 class SampleSheets:
-    """Writes <folder>/<network>-<step>.png for every network that makes examples of the data from what is `shown`:
-    latents, class ids, or uint8 images, beside which their translations then stand. It is drawn as it would leave, with
-    the statistics of batch norm measured."""
+    """Sample sheets of a training: what each network makes of the same inputs, as it would be exported.
 
-    def __init__(self, spec: Spec, algorithm: Algorithm, folder: Path, shown: Mapping[str, np.ndarray]) -> None:
+    `sheets(step)` writes two files for every network whose output is compared with the data:
+
+        <network>-<step:07d>.png    a grid for people: samples, or originals with their translations at their right
+        <network>-<step:07d>.npz    `made`, uint8 images [N, H, W, C] or float32 points [N, 2], and for translators
+                                    `given`, the originals, uint8 [N, H, W, C]
+
+    Statistics of batch norm are measured first. A network that grows makes smaller images at first: their pixels are
+    repeated until they have the size of the spec.
+
+    Args:
+        spec: The spec that is trained.
+        algorithm: The algorithm that trains it.
+        folder: Where the files go; it is made when the first is written.
+        shown: What `pictured_inputs` returned.
+    """
+
+    def __init__(self, spec: Spec, algorithm: Algorithm, folder: Path, shown: Mapping[str, Array]) -> None:
         self.spec, self.algorithm, self.folder, self.shown = spec, algorithm, folder, shown
         self.measuring = draw_inputs(spec, MEASURED, seed=priors.MAX_SEED)
 
     def __call__(self, step: int) -> None:
-        """Raises TrainingError for a network that makes NaN or infinity."""
+        """Write the sheets of one step.
+
+        Args:
+            step: How many steps were made.
+
+        Raises:
+            TrainingError: A network makes NaN or infinity.
+        """
         for name, plan in self.spec.plans.items():
             if plan.output_name in self.spec.fields and plan.inputs.keys() <= self.shown.keys():
-                raw = self._made(name, plan)
+                raw = self._output(name, plan)
                 if not np.isfinite(raw).all():
                     raise TrainingError(f"step {step}: {name} makes numbers that are not finite")
                 self.folder.mkdir(parents=True, exist_ok=True)
-                pictures.write_png(self.folder / f"{name}-{step:07d}.png", self._picture(plan, raw))
+                _write_sheet(self.folder / f"{name}-{step:07d}", self._arrays(plan, raw))
 
-    def _made(self, name: str, plan: Plan) -> np.ndarray:
+    def _output(self, name: str, plan: Plan) -> Array:
         """The raw output for all that is shown, float32."""
         assert self.spec.sections.data is not None
         feed = {key: self.shown[key] for key in plan.inputs}
@@ -241,11 +271,20 @@ class SampleSheets:
         )
         return keras.ops.convert_to_numpy(network(feed, training=False)[plan.output_name]).astype("float32")
 
-    def _picture(self, plan: Plan, raw: np.ndarray) -> pictures.Image:
+    def _arrays(self, plan: Plan, raw: Array) -> dict[str, Array]:
         assert self.spec.sections.data is not None
         if raw.ndim != 4:
-            return pictures.picture(raw)
-        # a network that grows makes smaller images at first
+            return {"made": raw}
         images = pictures.scale(to_uint8(raw, self.spec.sections.data.range), at_least=min(plan.output_shape[:2]))
-        originals = next((self.shown[key] for key in plan.inputs if self.shown[key].dtype == np.uint8), None)
-        return pictures.picture(images) if originals is None else pictures.pairs(originals, images)
+        originals = [self.shown[key] for key in plan.inputs if self.shown[key].dtype == np.uint8]
+        return {"made": images, **({"given": originals[0]} if originals else {})}
+
+
+def _write_sheet(path: Path, arrays: Mapping[str, Array]) -> None:
+    made, given = arrays["made"], arrays.get("given")
+    pictures.write_png(
+        path.with_name(f"{path.name}.png"), pictures.picture(made) if given is None else pictures.pairs(given, made)
+    )
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_whole(path.with_name(f"{path.name}.npz"), buffer.getvalue())

@@ -1,0 +1,115 @@
+"""The manifest of a network that is exported: what its run, its spec and its plan say of it.
+
+Hashes of files and the figures of the parity check are added by the exporter, once there are files.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from zoo import __version__
+from zoo.artifact.manifest import Manifest
+from zoo.artifact.tensor import AXES, Tensor
+from zoo.data.catalogue import describe
+from zoo.runtime import priors
+from zoo.spec.plan import Plan
+from zoo.spec.read import Spec
+from zoo.spec.sections import Export
+from zoo.train.loop import Run
+
+Sizes = Mapping[str, Mapping[str, int]] | None  # what `zoo.spec.sizes.allowed` returns
+
+
+def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -> Manifest:
+    """Return the manifest of one network of a run, without `parity` and `files`.
+
+    Args:
+        run: The finished run.
+        plan: The plan of the network.
+        sizes: The rule for heights and widths, where the network takes images of many sizes.
+        network: Its name, where the artifact holds several networks.
+    """
+    spec, sections = run.spec, run.spec.sections
+    section = sections.export or Export()
+    assert sections.data is not None
+    source = describe(sections.data.source.name, sections.data.source.args)
+    return Manifest(
+        name=spec.name,
+        title=sections.title,
+        paper=spec.document.get("paper") or {},
+        inputs=tuple(_input(spec, input_name, plan, sizes) for input_name in plan.inputs),
+        outputs=(_output(spec, plan, sizes),),
+        weights=_weights(run, plan, section),
+        data={key: getattr(source, key) for key in ("name", "title", "licence", "homepage", "citation")},
+        licence=section.licence,
+        spec_sha256=spec.sha256,
+        versions=_versions(),
+        training={"seconds": round(run.seconds, 1), "machine": run.machine, "ended": run.reason, **_selection(run)},
+        network=network,
+    )
+
+
+def _selection(run: Run) -> dict[str, Any]:
+    """How the best weights were selected; empty where those of the last step are exported."""
+    if run.best is None:
+        return {}
+    return {
+        "steps": run.step,
+        "images": run.step * run.images_per_step,
+        "kept": str(run.best),
+        "metric": run.best.protocol,
+        "value": round(run.best.value, 5),
+    }
+
+
+def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
+    """The kind of the weights, the training behind them, and the statistics of their batch norm."""
+    config = run.spec.sections.training
+    assert config is not None
+    averaged = plan.name in run.algorithm.averages
+    statistics = None  # a network without batch norm has none
+    if any(step.layer == "BatchNormalization" for step in plan.steps):
+        inputs = "latents" if plan.inputs.keys() & run.spec.latents.keys() else "images"
+        measured = f"mean over {section.batch_norm_batches} batches of {config.batch_size} {inputs}"
+        statistics = measured if section.batch_norm_batches else "moving averages of training"
+    return {
+        "kind": "ema" if averaged else "last",
+        "ema_half_life_images": config.ema_half_life_images if averaged else None,
+        "step": run.exported_step,
+        "images": run.exported_step * run.images_per_step,
+        "seed": config.seed,
+        "batch_norm": statistics,
+        "parameters": plan.parameters,
+    }
+
+
+def _input(spec: Spec, name: str, plan: Plan, sizes: Sizes) -> Tensor:
+    if name in spec.sections.latent:
+        part = spec.sections.latent[name]
+        args = priors.PRIORS.bind(part.name, part.args)  # defaults too: no reader has to look them up
+        del args["shape"]
+        return Tensor(name, "float32", ("batch", *spec.latents[name]), prior={part.name: args})
+    if name in spec.image_fields:
+        return replace(_image(spec, name, plan.inputs[name], sizes), sizes=sizes)
+    return Tensor(name, "int64", ("batch",), classes=spec.classes)
+
+
+def _output(spec: Spec, plan: Plan, sizes: Sizes) -> Tensor:
+    if len(plan.output_shape) == 3:
+        return _image(spec, plan.output_name, plan.output_shape, sizes)
+    shape: tuple[int | str, ...] = ("batch", *plan.output_shape)
+    return Tensor(plan.output_name, "float32", shape, layout="NC" if len(plan.output_shape) == 1 else None)
+
+
+def _image(spec: Spec, name: str, shape: Sequence[int], sizes: Sizes) -> Tensor:
+    assert spec.sections.data is not None
+    axes = AXES if sizes else shape[:2]
+    return Tensor(name, "float32", ("batch", *axes, shape[2]), range=spec.sections.data.range, layout="NHWC")
+
+
+def _versions() -> dict[str, str]:
+    names = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")  # modules: distributions also go by other names
+    return {"gan-zoo": __version__, **{name: importlib.import_module(name).__version__ for name in names}}
