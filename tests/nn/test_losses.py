@@ -83,7 +83,7 @@ ZERO_SUM = {"minimax": True, "non_saturating": False, "wasserstein": True, "lsga
 
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_zero_sum_is_said_where_g_loses_what_d_wins(name):
-    """Whether d g / d fake = - d d / d fake, whatever the logits."""
+    """It is stated exactly where d g / d fake = - d d / d fake for all logits."""
     game = LOSSES.get(name)()
     assert game.zero_sum is ZERO_SUM[name]
     fake = tensor(-3.0, -0.4, 0.2, 5.0)
@@ -94,7 +94,7 @@ def test_zero_sum_is_said_where_g_loses_what_d_wins(name):
     assert opposite is game.zero_sum
 
 
-def test_a_weighted_discriminator_is_no_zero_sum_game():
+def test_a_weighted_discriminator_is_not_a_zero_sum_game():
     assert minimax(discriminator_weight=0.5).zero_sum is False
 
 

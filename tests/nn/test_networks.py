@@ -1,4 +1,4 @@
-"""Plans become Keras models: named ends, branches, initialisers, and Keras's refusals told with their place."""
+"""Plans become Keras models: named ends, branches, initialisers, and Keras's errors with their place in the spec."""
 
 import dataclasses
 
@@ -78,7 +78,7 @@ def test_a_residual_block_adds_its_input(spec_of):
     np.testing.assert_array_equal(numpy(built(spec)({"x_in": x})["out"]), x + 0.5)
 
 
-def test_taps_join_the_scales_of_a_unet(spec_of):
+def test_named_tensors_join_the_scales_of_a_unet(spec_of):
     spec = one(
         spec_of,
         """
@@ -180,8 +180,8 @@ def test_the_plan_counts_the_weights_that_keras_makes(spec_of):
     assert plan.parameters == sum(int(np.prod(v.shape)) for v in networks.build(plan).trainable_variables) == 30 + 6 + 3
 
 
-def test_a_refusal_of_keras_is_told_with_its_place(spec_of, monkeypatch):
-    """For what our own rules do not know: whatever Keras says, the user hears which line made it say so."""
+def test_an_error_of_keras_has_its_place_in_the_spec(spec_of, monkeypatch):
+    """For errors that our own rules do not find: the message names the line of the spec."""
 
     def refuse(**kwargs):
         raise ValueError("cannot have\n  this. Received: 7")
@@ -194,7 +194,7 @@ def test_a_refusal_of_keras_is_told_with_its_place(spec_of, monkeypatch):
     assert str(error.value).endswith(expected) and isinstance(error.value.__cause__, ValueError)
 
 
-def test_a_refusal_at_the_call_is_told_with_its_place_too(spec_of, monkeypatch):
+def test_an_error_at_the_call_has_its_place_too(spec_of, monkeypatch):
     def refuse(self, *args, **kwargs):
         raise TypeError("cannot\n  add this")
 

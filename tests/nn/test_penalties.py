@@ -17,8 +17,8 @@ def normal(*shape, seed=0):
     return np.random.RandomState(seed).standard_normal(shape)
 
 
-REAL, FAKE, SHARE = normal(3, 2, 2), normal(3, 2, 2, seed=1) + 2, np.array([[0.1], [0.5], [0.95]])
-BETWEEN = SHARE[:, :, None] * REAL + (1 - SHARE[:, :, None]) * FAKE
+REAL, FAKE, EPSILON = normal(3, 2, 2), normal(3, 2, 2, seed=1) + 2, np.array([[0.1], [0.5], [0.95]])
+BETWEEN = EPSILON[:, :, None] * REAL + (1 - EPSILON[:, :, None]) * FAKE
 
 
 def tensor(value):
@@ -39,13 +39,13 @@ def lengths(x):
     return np.sqrt((x**2).sum((1, 2)))
 
 
-def meeting(critic, real=REAL, fake=FAKE, share=SHARE):
+def critic_batch(critic, real=REAL, fake=FAKE, epsilon=EPSILON):
     real, fake = tensor(real), tensor(fake)
-    return CriticBatch(critic, real, fake, critic(real), critic(fake), tensor(share))
+    return CriticBatch(critic, real, fake, critic(real), critic(fake), tensor(epsilon))
 
 
 def value(penalty, critic, **shown):
-    return float(penalty(meeting(critic, **shown)))
+    return float(penalty(critic_batch(critic, **shown)))
 
 
 def test_slopes_of_a_linear_critic_are_the_norm_of_its_weights():
@@ -75,10 +75,11 @@ def test_gradient_penalty_of_a_linear_critic():
     assert value(gradient_penalty(weight=0.1), linear) == pytest.approx(0.1 * (NORM - 1) ** 2, rel=1e-9)
 
 
-def test_the_points_lie_between_real_and_fake_each_at_its_own_share():
-    """One share for the whole batch gives other points."""
+def test_the_points_lie_between_real_and_fake_each_at_its_own_epsilon():
+    """One epsilon for the whole batch gives other points."""
     penalties = {
-        share: value(gradient_penalty(weight=1.0), quadratic, share=np.full((3, 1), share)) for share in (0.1, 0.5)
+        epsilon: value(gradient_penalty(weight=1.0), quadratic, epsilon=np.full((3, 1), epsilon))
+        for epsilon in (0.1, 0.5)
     }
     expected = np.mean((lengths(BETWEEN) - 1) ** 2)
     assert value(gradient_penalty(weight=1.0), quadratic) == pytest.approx(expected, rel=1e-9)
@@ -130,7 +131,7 @@ def test_the_penalty_is_differentiated_through_the_gradient():
     expected = {"gradient_penalty": 20 * (0.7 * NORM - 1) * NORM, "r1": 10 * 0.7 * NORM**2}
     for name, slope in expected.items():
         result = autodiff.value_and_grad(
-            lambda name=name: (PENALTIES.get(name)()(meeting(lambda x: s * linear(x))), {}), [s]
+            lambda name=name: (PENALTIES.get(name)()(critic_batch(lambda x: s * linear(x))), {}), [s]
         )
         assert float(result.gradients[0]) == pytest.approx(slope, rel=1e-9), name
 
@@ -145,7 +146,7 @@ def test_gradients_by_the_weights_are_the_finite_differences(name):
         return ops.sum(ops.tanh(ops.matmul(ops.reshape(x, (-1, 4)), kernel)), axis=1, keepdims=True)
 
     def loss():
-        return penalty(meeting(critic)), {}
+        return penalty(critic_batch(critic)), {}
 
     gradient = np.array(autodiff.value_and_grad(loss, [kernel]).gradients[0])
     for at in ((0, 0), (3, 2), (1, 1)):
@@ -161,7 +162,7 @@ def test_gradients_by_the_weights_are_the_finite_differences(name):
 @pytest.mark.parametrize("name", list(PENALTIES))
 def test_a_penalty_is_a_scalar_that_is_never_negative(name):
     for critic in (linear, quadratic, lambda x: -linear(x)):
-        found = PENALTIES.get(name)()(meeting(critic))
+        found = PENALTIES.get(name)()(critic_batch(critic))
         assert found.shape == () and float(found) >= 0
 
 

@@ -138,9 +138,9 @@ def test_it_is_exported_under_tensorflow(reference, other, tmp_path):
     algorithm = loop.make(read)
     progress = checkpoint.load(folder / f"alternating.{backend}.npz", algorithm, read.document)
     run = loop.Run(read, algorithm, progress.step, progress.seconds, "", progress.machine, tmp_path)
-    facts = exporter.export(run, out=tmp_path).manifest
-    assert facts.parity["max_abs_difference"] <= 1e-4
-    assert facts.training["machine"] == result["machine"]
+    manifest = exporter.export(run, out=tmp_path).manifest
+    assert manifest.parity["max_abs_difference"] <= 1e-4
+    assert manifest.training["machine"] == result["machine"]
 
 
 @pytest.mark.slow

@@ -82,7 +82,11 @@ def input_gradient(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tens
 
 
 def accelerators() -> list[str]:
-    """Return the devices that the backend computes on besides the CPU, such as ['gpu:0']."""
+    """List the devices that the backend computes on besides the CPU.
+
+    Returns:
+        Names such as "gpu:0"; an empty list where there is only the CPU.
+    """
     if keras.backend.backend() == "torch":  # Keras lists no devices there
         import torch
 

@@ -1,7 +1,7 @@
 """A spec -> a trained run.
 
     Spec -> loop: algorithms/ (one file a game), callbacks, monitor (metric, sample sheets), checkpoint -> Run
-    summary    what a spec would build (`zoo build --dry-run`)       speed    steps a second (`zoo bench`)
+    summary    the networks of a spec as tables (`zoo build --dry-run`)       speed    images per second (`zoo bench`)
 
-May import: zoo.nn and what stands below it, zoo.metrics, Keras.
+May import: zoo.nn and what it may import, zoo.metrics, Keras.
 """

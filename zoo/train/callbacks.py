@@ -1,7 +1,8 @@
-"""What happens around the steps of a run: one progress line, pictures, curves, checkpoints, and every way to stop."""
+"""Keras callbacks of a training: the clock, every way to stop, regular actions, curves, and the progress line."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import time
@@ -21,30 +22,42 @@ FINISHED = "all steps are done"
 
 
 class Clock(keras.callbacks.Callback):
-    """Counts steps across resumed runs, and the seconds of this one. The first step, which compiles, is timed apart."""
+    """Counts steps across resumed runs, and the seconds of this one. The first step compiles, and has no speed.
+
+    Args:
+        step: Steps made before this part of the run.
+        steps: The last step.
+        budget_seconds: The limit of this part, if there is one.
+        batch_size: Real images that D is shown in a step.
+    """
 
     def __init__(self, *, step: int, steps: int, budget_seconds: float | None, batch_size: int) -> None:
         super().__init__()
         self.step, self.first, self.steps = step, step, steps
         self.budget_seconds, self.batch_size = budget_seconds, batch_size
-        self.started = self.warm = time.monotonic()
+        self.started = self.compiled = time.monotonic()
 
     @property
     def seconds(self) -> float:
+        """Seconds since the start."""
         return time.monotonic() - self.started
 
     @property
     def images_per_second(self) -> float:
         """Real images shown to D per second, without the first step."""
-        made, took = self.step - self.first - 1, time.monotonic() - self.warm
-        return made * self.batch_size / took if made > 0 and took > 0 else 0.0
+        steps, seconds = self._measured()
+        return steps * self.batch_size / seconds if steps > 0 and seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float:
-        """Until the last step or the end of the budget, whichever comes first."""
-        made, took = self.step - self.first - 1, time.monotonic() - self.warm
-        by_steps = (self.steps - self.step) * took / made if made > 0 else math.inf
+        """Seconds until the last step or the end of the budget, whichever comes first; infinity while unknown."""
+        steps, seconds = self._measured()
+        by_steps = (self.steps - self.step) * seconds / steps if steps > 0 else math.inf
         return min(by_steps, math.inf if self.budget_seconds is None else max(self.budget_seconds - self.seconds, 0.0))
+
+    def _measured(self) -> tuple[int, float]:
+        """Return the steps after the first one, and their seconds."""
+        return self.step - self.first - 1, time.monotonic() - self.compiled
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.first = self.step  # a stage has a speed of its own
@@ -52,52 +65,50 @@ class Clock(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self.step += 1
         if self.step == self.first + 1:
-            self.warm = time.monotonic()
+            self.compiled = time.monotonic()
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends the run after the step at hand: Ctrl-C, SIGTERM, the end of the budget. `reason` says which.
+    """Ends the run after the present step for Ctrl-C, SIGTERM or the end of the budget, which `reason` then states.
 
-    A second Ctrl-C is the user's last word and stops at once.
+    A second Ctrl-C stops at once.
     """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self.clock, self.reason = clock, FINISHED
-        self._asked: str | None = None
-        self._old: dict[signal.Signals, Any] = {}
+        self._signal: str | None = None
+        self._handlers: dict[signal.Signals, Any] = {}  # those of before
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        if self._old:
+        if self._handlers:
             return  # a later stage of the same run
-        try:
-            self._old = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # signals belong to the main thread; elsewhere the caller has them
-            self._old = {}
+        with contextlib.suppress(ValueError):  # outside the main thread signals cannot be handled
+            self._handlers = {s: signal.signal(s, self._request) for s in (signal.SIGINT, signal.SIGTERM)}
 
     def close(self) -> None:
-        """Give the signals back; until then a Ctrl-C cannot interrupt the last checkpoint."""
-        for which in self._old:
-            self._give_back(which)
-        self._old = {}
+        """Restore the signal handlers; until then a Ctrl-C cannot interrupt the last checkpoint."""
+        for which in self._handlers:
+            self._restore(which)
+        self._handlers = {}
 
-    def _give_back(self, which: signal.Signals) -> None:
-        old = self._old[which]
-        signal.signal(which, signal.SIG_DFL if old is None else old)  # None: it was not set from Python
+    def _restore(self, which: signal.Signals) -> None:
+        handler = self._handlers[which]
+        signal.signal(which, signal.SIG_DFL if handler is None else handler)  # None: it was not set from Python
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         budget = self.clock.budget_seconds
-        if self._asked:
-            self.reason = self._asked
+        if self._signal:
+            self.reason = self._signal
         elif budget is not None and self.clock.seconds >= budget:
             self.reason = f"the budget of {duration(budget)} is used"
         else:
             return
         self.model.stop_training = True
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self._asked = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        self._give_back(signal.Signals(number))
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self._signal = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        self._restore(signal.Signals(number))
 
 
 class Finite(keras.callbacks.Callback):
@@ -114,7 +125,7 @@ class Finite(keras.callbacks.Callback):
 
 
 class EverySeconds(keras.callbacks.Callback):
-    """Calls `action` when `seconds` have passed since the last call: checkpoints."""
+    """Calls `action()` after the first step that ends `seconds` after the last call; used for checkpoints."""
 
     def __init__(self, seconds: float, action: Callable[[], None]) -> None:
         super().__init__()
@@ -127,7 +138,7 @@ class EverySeconds(keras.callbacks.Callback):
 
 
 class EverySteps(keras.callbacks.Callback):
-    """Calls `action(step)` whenever the count of steps is a multiple of `steps`: pictures."""
+    """Calls `action(step)` whenever the count of steps is a multiple of `steps`; used for pictures and evaluations."""
 
     def __init__(self, clock: Clock, steps: int, action: Callable[[int], None]) -> None:
         super().__init__()
@@ -139,7 +150,7 @@ class EverySteps(keras.callbacks.Callback):
 
 
 class Curves(keras.callbacks.Callback):
-    """Losses and images/s for TensorBoard, every 20th step."""
+    """Writes losses and images/s for TensorBoard into `folder`, every 20th step."""
 
     def __init__(self, clock: Clock, folder: Path) -> None:
         super().__init__()
@@ -157,11 +168,11 @@ class Curves(keras.callbacks.Callback):
                 self.add(name, value)
 
     def add(self, name: str, value: float) -> None:
-        """One more number, of the step at hand."""
+        """Add a number of the present step."""
         self._writer.add_scalar(name, value, self.clock.step)
 
     def close(self) -> None:
-        """Write what is still in memory."""
+        """Write the numbers that are still in memory."""
         if self._writer is not None:
             self._writer.close()
         self._writer = None
@@ -184,7 +195,7 @@ class LossLine(keras.callbacks.Callback):
             self.show(logs or {})
 
     def show(self, logs: Logs) -> None:
-        """Show the state after the step at hand."""
+        """Show the state after the present step."""
         clock = self.clock
         self._shown = clock.step
         losses = "  ".join(f"{name.removesuffix('_loss')} {value:.3f}" for name, value in logs.items())

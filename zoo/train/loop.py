@@ -1,6 +1,8 @@
-"""A spec -> a trained algorithm: data, initial weights, `fit`, and everything that must survive an interruption.
+"""A spec -> a trained algorithm: `train`, and the parts of it that export, claims and benchmarks use alone.
 
-data -> algorithm -> (checkpoint) -> fit until the last step, the budget or a signal -> checkpoint -> Run
+    data -> algorithm -> (checkpoint) -> fit until the last step, the budget or a signal -> checkpoint -> Run
+
+A run is a function of its spec: initial weights follow from `training.seed`, every batch from seed and step number.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ Watch = Callable[[int, Algorithm], None]
 
 @dataclass(frozen=True)
 class Run:
-    """What training leaves: the algorithm with its weights, and how it came about."""
+    """The result of a training: the algorithm with its weights, and how they were made."""
 
     spec: Spec
     algorithm: Algorithm
@@ -56,11 +58,11 @@ class Run:
     reason: str  # why the last part ended
     machine: str  # on which the last part ran
     folder: Path
-    best: Best | None = None  # where not the last weights leave: what they are
+    best: Best | None = None  # the weights to export, where they are not the last ones
 
     @property
     def exported_step(self) -> int:
-        """The step whose weights leave."""
+        """The step of the exported weights: the best one if chosen, else the last."""
         return self.best.step if self.best else self.step
 
     @property
@@ -70,7 +72,7 @@ class Run:
 
 
 class _Steps(keras.utils.PyDataset):
-    """`fit` reads the steps of a run in order; step numbers go on where a checkpoint ended."""
+    """The batches of steps `first` to before `last`, which `fit` reads in order."""
 
     def __init__(self, batches: Batches, first: int, last: int) -> None:
         super().__init__(workers=1)
@@ -92,13 +94,24 @@ def train(
     budget: float | None = None,
     watch: Watch | None = None,
 ) -> Run:
-    """Train `spec` in `runs`/<name>. With `resume` a checkpoint there is continued, else an earlier run is set aside.
+    """Train a spec, or continue its training, until the last step, the end of the budget, Ctrl-C or SIGTERM.
 
-    `steps` and `budget` (seconds, of this part) replace the spec's own limits; what came of them stands in `Run`.
-    `watch(n, algorithm)` is called after each step, when n steps are made; it must not change anything.
+    Args:
+        spec: What to train.
+        runs: The run is written to `runs`/<name of the spec>.
+        resume: Continue from the checkpoint there; otherwise an earlier run is renamed and kept.
+        steps: The last step, in place of `training.steps`.
+        budget: Seconds of this part of the run, in place of `training.budget`.
+        watch: Called as `watch(n, algorithm)` after each step, when n steps are made; it must not change anything.
 
-    Raises UsageError for a spec that only describes networks and for a run that another process trains, DataError, and
-    TrainingError when a number stops being finite; the last good checkpoint then stays as it is.
+    Returns:
+        The run; its algorithm has the last weights.
+
+    Raises:
+        UsageError: For a spec that only describes networks, and for a run that another process trains.
+        DataError: For data that cannot be read.
+        TrainingError: When a number stops being finite; the last good checkpoint then stays as it is. Also for a
+            checkpoint that is damaged or belongs to another spec.
     """
     training = recipe(spec)
     folder = runs / spec.name
@@ -116,14 +129,14 @@ def train(
         )  # fmt: skip
         if clock.step >= clock.steps:
             return Run(spec, algorithm, start.step, start.seconds, start.ended, start.machine, folder)
-        reason, took = _fit(spec, algorithm, batches, clock, start, folder, watch, metric)
-    return Run(spec, algorithm, clock.step, start.seconds + took, reason, machine(), folder)
+        reason, duration = _fit(spec, algorithm, batches, clock, start, folder, watch, metric)
+    return Run(spec, algorithm, clock.step, start.seconds + duration, reason, machine(), folder)
 
 
 def _start(
     spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains, folder: Path, resume: bool
 ) -> checkpoint.Progress:
-    """Where the run begins: at its checkpoint, or anew in an empty folder."""
+    """Restore the checkpoint of the run, or begin a new one in an empty folder."""
     path = folder / checkpoint.FILE
     if resume and path.exists():
         return checkpoint.load(path, algorithm, spec.document)
@@ -132,7 +145,7 @@ def _start(
     algorithm.begin(0)
     _initialise_from_data(algorithm, spec, dataset)
     if folder.exists():
-        _set_aside(folder)  # last: a spec that cannot begin leaves the earlier run where it is
+        _set_aside(folder)  # last: a spec that cannot be trained leaves the earlier run where it is
     return checkpoint.Progress(0, 0.0, machine())
 
 
@@ -140,60 +153,67 @@ def _fit(
     spec: Spec, algorithm: Algorithm, batches: Batches, clock: callbacks.Clock, start: checkpoint.Progress,
     folder: Path, watch: Watch | None, metric: Metric | None,
 ) -> tuple[str, float]:  # fmt: skip
-    """Run the steps and leave a checkpoint. Returns why it ended and the seconds that it took."""
+    """Make the steps and write a checkpoint. Returns why the run ended and its seconds."""
     training, path = spec.sections.training, folder / checkpoint.FILE
     assert training is not None
-    picture = SampleSheets(spec, algorithm, folder, pictured_inputs(spec, batches.dataset))
+    draw_samples = SampleSheets(spec, algorithm, folder, pictured_inputs(spec, batches.dataset))
     stop, line = callbacks.Stop(clock), callbacks.LossLine(clock, spec.name)
     curves = callbacks.Curves(clock, folder / "tensorboard")
 
     def save() -> None:
-        under_way = stop.reason == callbacks.FINISHED and clock.step < clock.steps
-        ended = "interrupted" if under_way else stop.reason
+        running = stop.reason == callbacks.FINISHED and clock.step < clock.steps
+        ended = "interrupted" if running else stop.reason
         progress = checkpoint.Progress(clock.step, start.seconds + clock.seconds, machine(), ended)
         checkpoint.save(path, algorithm, progress, spec.document)
 
-    looks = [callbacks.EverySteps(clock, 1, lambda step: watch(step, algorithm))] if watch else []
-    if metric is not None and training.evaluate is not None:
-        evaluate = monitor.Watch(
-            spec, algorithm, metric, folder, first=clock.step, save=save, tell=line.line.say, plot=curves.add
-        )
-        looks.append(callbacks.EverySteps(clock, training.evaluate.every, evaluate))
-    around = [
+    every_step = [
         clock,
         callbacks.Finite(clock),
-        callbacks.EverySteps(clock, training.picture_every_steps, picture),
+        callbacks.EverySteps(clock, training.picture_every_steps, draw_samples),
         callbacks.EverySeconds(training.checkpoint_every_seconds, save),
         curves,
         line,
         stop,
-        *looks,
     ]
-    with contextlib.ExitStack() as at_the_end:
-        for one in (stop, curves, line):
-            at_the_end.callback(one.close)  # also after an error; a Ctrl-C must not cost the last checkpoint
+    if watch:
+        every_step.append(callbacks.EverySteps(clock, 1, lambda step: watch(step, algorithm)))
+    if metric is not None and training.evaluate is not None:
+        evaluate = monitor.Watch(
+            spec, algorithm, metric, folder, first=clock.step, save=save, report=line.line.say, plot=curves.add
+        )
+        every_step.append(callbacks.EverySteps(clock, training.evaluate.every, evaluate))
+    with contextlib.ExitStack() as cleanup:
+        for callback in (stop, curves, line):
+            cleanup.callback(callback.close)  # also after an error; a Ctrl-C must not cost the last checkpoint
         try:
-            picture(clock.step)
+            draw_samples(clock.step)
             end = clock.step
             while end == clock.step < clock.steps and stop.reason == callbacks.FINISHED:  # once, or once for each stage
                 algorithm.begin(clock.step)
                 algorithm.compile(xla=training.xla)
                 end = min(algorithm.pause(clock.step) or clock.steps, clock.steps)
-                ahead = _Steps(batches, clock.step, end)
-                algorithm.fit(ahead, epochs=1, verbose=0, shuffle=False, callbacks=around)
-            took = clock.seconds
-            picture(clock.step)
+                steps = _Steps(batches, clock.step, end)
+                algorithm.fit(steps, epochs=1, verbose=0, shuffle=False, callbacks=every_step)
+            duration = clock.seconds
+            draw_samples(clock.step)
             save()
         except TrainingError as error:
-            good = f"the last good checkpoint is {path}" if path.exists() else "there is no checkpoint yet"
-            raise TrainingError(f"{error}; {good}. A smaller learning_rate often helps") from error
-    return stop.reason, took
+            last = f"the last good checkpoint is {path}" if path.exists() else "there is no checkpoint yet"
+            raise TrainingError(f"{error}; {last}. A smaller learning_rate often helps") from error
+    return stop.reason, duration
 
 
 def best_of(run: Run) -> Run:
-    """The run with the best weights that it saw instead of its last ones: they are in its algorithm now.
+    """Replace the last weights of a run by the best ones that its evaluations found.
 
-    Raises UsageError where nothing was evaluated.
+    Args:
+        run: The run, whose algorithm gets the weights.
+
+    Returns:
+        The run that exports them.
+
+    Raises:
+        UsageError: Where no step was evaluated.
     """
     best = load_best(run.folder)
     if best is None:
@@ -203,27 +223,40 @@ def best_of(run: Run) -> Run:
 
 
 def make(spec: Spec) -> Algorithm:
-    """The algorithm of a spec with fresh weights, which depend on `training.seed` alone."""
+    """Build the algorithm of a spec with fresh weights, which depend on `training.seed` alone.
+
+    Args:
+        spec: A spec that can be trained.
+
+    Returns:
+        Networks and optimizers; `begin(0)` is still to be called.
+    """
     training, part = spec.sections.training, spec.sections.algorithm
     assert training is not None and part is not None
     keras.utils.set_random_seed(training.seed)
-    half_life = training.ema_half_life_images
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(training.precision)
     try:
         return make_algorithm(
-            part,
-            spec.plans,
-            batch_size=training.batch_size,
-            averaged=exported_names(spec),
-            ema_half_life_images=half_life,
-        )
+            part, spec.plans, batch_size=training.batch_size, averaged=exported_names(spec),
+            ema_half_life_images=training.ema_half_life_images,
+        )  # fmt: skip
     finally:
         keras.config.set_dtype_policy(before)
 
 
 def recipe(spec: Spec) -> Training:
-    """The training section. Raises UsageError for a spec that describes networks only."""
+    """Return the training section.
+
+    Args:
+        spec: Any spec.
+
+    Returns:
+        The section.
+
+    Raises:
+        UsageError: For a spec that describes networks only.
+    """
     training = spec.sections.training
     if training is None or spec.sections.algorithm is None or spec.sections.data is None:
         raise UsageError(f"{spec.path}: describes networks without saying how to train them. Try --dry-run")
@@ -231,38 +264,55 @@ def recipe(spec: Spec) -> Training:
 
 
 def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -> Batches:
-    """What each step consumes: draws of the data, and of every latent, all of it a function of seed and step."""
+    """Make the batches of a training: for each step, draws of the data and of every latent, from seed and step alone.
+
+    Args:
+        spec: A spec that can be trained.
+        algorithm: Its algorithm, which knows how many draws a step uses, and what it draws besides.
+        dataset: The training data.
+
+    Returns:
+        `batches[step]` has float32 and integer arrays by name: data [data_draws, B, ...], latents and further chance
+        [latent_draws, B, ...], and the algorithm's `step_inputs`.
+
+    Raises:
+        UsageError: For a latent with a name that the algorithm uses itself.
+    """
     training, section = spec.sections.training, spec.sections.data
     assert training is not None and section is not None
-    window = next((shape[:2] for shape in spec.fields.values() if len(shape) == 3), None)  # points have none
-    own = {*algorithm.noise, *algorithm.step_inputs(0)}
-    if taken := sorted(own & spec.sections.latent.keys()):
+    window = next((shape[:2] for shape in spec.fields.values() if len(shape) == 3), None)  # None for points
+    reserved = {*algorithm.noise, *algorithm.step_inputs(0)}
+    if taken := sorted(reserved & spec.sections.latent.keys()):
         raise UsageError(f"{spec.path}: latent.{taken[0]}: the algorithm draws something of that name; choose another")
     sources = {name: prior_of(part) for name, part in {**spec.sections.latent, **algorithm.noise}.items()}
 
-    def further(step: int) -> Mapping[str, np.ndarray]:
+    def drawn_inputs(step: int) -> Mapping[str, np.ndarray]:
         drawn = {}
         for name, source in sources.items():
-            random = np.random.Generator(np.random.SFC64([training.seed, step, *name.encode()]))  # the fastest there is
+            random = np.random.Generator(np.random.SFC64([training.seed, step, *name.encode()]))  # the fastest one
             count = algorithm.latent_draws * training.batch_size
             drawn[name] = source.draw(random, count).reshape(algorithm.latent_draws, training.batch_size, *source.shape)
         return {**drawn, **algorithm.step_inputs(step)}
 
     return Batches(
         dataset, batch_size=training.batch_size, draws=algorithm.data_draws, seed=training.seed,
-        range=section.range, flip=section.flip, window=window if section.jitter_from else None, extra=further,
+        range=section.range, flip=section.flip, window=window if section.jitter_from else None, extra=drawn_inputs,
     )  # fmt: skip
 
 
 def machine() -> str:
-    """What trains here, in words: cores, processor, accelerators, backend."""
+    """Describe the machine that trains.
+
+    Returns:
+        Cores, processor, accelerators and backend in one line, such as "..., no GPU, Keras on tensorflow".
+    """
     devices = autodiff.accelerators()
-    what = f"{len(devices)} x {devices[0].split(':')[0].upper()}" if devices else "no GPU"
-    return f"{describe_host()}, {what}, Keras on {keras.backend.backend()}"
+    accelerator = f"{len(devices)} x {devices[0].split(':')[0].upper()}" if devices else "no GPU"
+    return f"{describe_host()}, {accelerator}, Keras on {keras.backend.backend()}"
 
 
 def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset | Domains) -> None:
-    """Biases that start at the pixel marginals, in the players and in their averages."""
+    """Set the biases that start at the pixel marginals, in the players and in their averages."""
     for field, part in dataset.parts.items():
         if part.images is None:
             continue

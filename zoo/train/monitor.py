@@ -1,19 +1,18 @@
-"""A quick look at quality while a training runs, and the best weights that it saw.
+"""Evaluation during training, the best weights that it found, and the sample sheets.
 
-Every so many steps the network that would be exported makes images of the same latents, each class in turn. The judge's
-features of them are held against those of real images of the TRAINING split: what is selected by them has not seen the
-test split. The exported weights of the lowest distance are kept as best.npz:
+`Watch`: every so many steps the network that would be exported makes images of the same latents, each class in turn.
+The judge's features of them are compared with those of real images of the TRAINING split: weights that are selected by
+this number have not been selected on the test split. The weights of the lowest distance are kept as best.npz:
 
-<network>/000, 001, ...   the weights of each exported network, in Keras's order
-meta                      JSON: step, value, metric, its protocol, the steps at which there was an evaluation
+    <network>/000, 001, ...   the weights of each exported network, in Keras's order
+    meta                      JSON: step, value, metric, its protocol, the steps that were evaluated
 
-The film of a training: what the exported networks make of the same latents, or images, again and again.
+`SampleSheets`: pictures of what the networks make of the same latents, or images, again and again.
 """
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -23,7 +22,7 @@ import keras
 import numpy as np
 
 from zoo.core import pictures
-from zoo.core.arrays import Array, evenly_spaced
+from zoo.core.arrays import Array, evenly_spaced, load_arrays, save_arrays
 from zoo.core.errors import TrainingError
 from zoo.core.files import write_whole
 from zoo.core.images import center_crop, from_uint8, to_uint8
@@ -37,17 +36,19 @@ from zoo.spec.feeds import draw_inputs
 from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
 from zoo.train.algorithms.base import Algorithm
+from zoo.train.checkpoint import refuse_damaged
 
-BEST_FILE, BEST_META = "best.npz", "meta"
-REAL, BATCH = 10_000, 500  # real images of the training split; generated ones that are made at a time
-SEED = priors.MAX_SEED  # of the latents: what people look at, and measure later, comes from small seeds
+BEST_FILE = "best.npz"
+REAL, BATCH = 10_000, 500  # the most real images that are compared; images that are generated at a time
+SEED = priors.MAX_SEED  # of the latents; those of pictures and of later evaluations come from small seeds
 TAG = "metric/"  # before the metric's name in TensorBoard
 
 
 class Metric:
-    """`metric(algorithm)`: the Frechet distance of the judge's features between samples of the exported generator,
-    which are made of the latents and labels `given` [N, ...], and a fixed subset of the `real` images
-    uint8 [M, S, S, 1]. `name` says with how many samples, `protocol` all that makes two numbers comparable.
+    """`metric(algorithm)`: the Frechet distance of the judge's features between generated and real images.
+
+    The generated ones are made of the latents and labels `given` [N, ...]; the real ones are a fixed subset of `real`,
+    uint8 [M, S, S, 1]. `name` contains the number of samples, `protocol` everything that makes two numbers comparable.
     """
 
     def __init__(self, spec: Spec, real: Array, given: Mapping[str, Array]) -> None:
@@ -64,22 +65,22 @@ class Metric:
         )
 
     @cached_property
-    def truth(self) -> Array:
-        """What the judge sees in the real images: of use, and so looked at, in the first evaluation."""
+    def real_features(self) -> Array:
+        """The judge's features of the real images, computed at the first evaluation."""
         return self.judge(self.real).features
 
     def __call__(self, algorithm: Algorithm) -> float:
-        """Raises TrainingError for numbers that are not finite."""
+        """Evaluate the exported generator. Raises TrainingError where it makes numbers that are not finite."""
         feeds = [
             {name: self.given[name][first : first + BATCH] for name in self.plan.inputs}
             for first in range(0, self.count, BATCH)
         ]
         network = algorithm.as_exported(self.plan.name, feeds)
         made = np.concatenate([self._made(network, feed) for feed in feeds])
-        return frechet_distance(self.judge(made).features, self.truth)
+        return frechet_distance(self.judge(made).features, self.real_features)
 
     def _made(self, network: keras.Model, feed: dict[str, Array]) -> Array:
-        """uint8 images of the spec's size: a network that grows makes smaller ones at first."""
+        """Return uint8 images of the spec's size: a network that grows makes smaller ones at first."""
         raw = keras.ops.convert_to_numpy(network(feed, training=False)[self.plan.output_name]).astype("float32")
         if not np.isfinite(raw).all():
             raise TrainingError(f"{self.plan.name} makes numbers that are not finite")
@@ -88,9 +89,9 @@ class Metric:
 
 @dataclass(frozen=True)
 class Best:
-    """The lowest `value` so far of a metric and its protocol, after which step, and all steps that were `evaluated`.
+    """The lowest `value` of a metric so far, the step and the weights that have it, and all steps `evaluated`.
 
-    `weights` are those of each exported network, in Keras's order.
+    `weights` has those of each exported network, in Keras's order.
     """
 
     step: int
@@ -105,22 +106,25 @@ class Best:
 
 
 class Watch:
-    """Evaluates, tells, and keeps the best. A run that is resumed at step `first` goes on with the best it had."""
+    """Evaluates the exported networks, reports the value, and keeps the best weights in `folder`.
+
+    A run that is resumed at step `first` continues with the best that it had by then. `save` writes a checkpoint,
+    `report` prints a line, `plot` adds a number to the curves.
+    """
 
     def __init__(
         self, spec: Spec, algorithm: Algorithm, metric: Metric, folder: Path, *, first: int,
-        save: Callable[[], None], tell: Callable[[str], None], plot: Callable[[str, float], None],
+        save: Callable[[], None], report: Callable[[str], None], plot: Callable[[str, float], None],
     ) -> None:  # fmt: skip
         self.names, self.algorithm, self.metric, self.path = exported_names(spec), algorithm, metric, folder / BEST_FILE
-        self.save, self.tell, self.plot = save, tell, plot
+        self.save, self.report, self.plot = save, report, plot
+        self.best: Best | None = None
         best = load_best(folder)
-        earlier = best is not None and best.protocol == metric.protocol and best.step <= first
-        self.best = best if earlier else None
-        if best is not None and earlier:
+        if best is not None and best.protocol == metric.protocol and best.step <= first:
             self.best = replace(best, evaluated=tuple(step for step in best.evaluated if step <= first))
 
     def __call__(self, step: int) -> None:
-        """Raises TrainingError."""
+        """Evaluate after step `step`. Raises TrainingError where the images are not finite."""
         try:
             value = self.metric(self.algorithm)
         except TrainingError as error:
@@ -129,17 +133,19 @@ class Watch:
         before, evaluated = self.best, (*(self.best.evaluated if self.best else ()), step)
         if before is not None and before.value <= value:
             self.best = replace(before, evaluated=evaluated)
-            self.tell(f"step {step:,}: {self.metric.name} {value:.4g} ({before.value:.4g} at step {before.step:,})")
+            self.report(f"step {step:,}: {self.metric.name} {value:.4g} ({before.value:.4g} at step {before.step:,})")
         else:
-            self.save()  # the checkpoint first: what is kept as best must never be ahead of where a run is resumed
-            weights = {name: self.algorithm.exported(name).get_weights() for name in self.names}
-            self.best = Best(step, value, self.metric.name, self.metric.protocol, evaluated, weights)
-            self.tell(f"step {step:,}: {self.metric.name} {value:.4g}, the lowest so far")
-        _write_best(self.path, self.best)
+            self.save()  # the checkpoint first: a run must never be resumed before its best step
+            taken = {name: self.algorithm.exported(name).get_weights() for name in self.names}
+            self.best = Best(step, value, self.metric.name, self.metric.protocol, evaluated, taken)
+            self.report(f"step {step:,}: {self.metric.name} {value:.4g}, the lowest so far")
+        meta = {key: value for key, value in asdict(replace(self.best, weights={})).items() if key != "weights"}
+        weights = self.best.weights.items()
+        save_arrays(self.path, {f"{name}/{i:03d}": a for name, arrays in weights for i, a in enumerate(arrays)}, meta)
 
 
 def make_metric(spec: Spec, dataset: Dataset | Domains) -> Metric | None:
-    """The metric of a training, with its data, where it can be watched."""
+    """Return the metric of a training, or None where it is not evaluated. `dataset` is its training data."""
     training = spec.sections.training
     if training is None or training.evaluate is None or why_unwatched(spec):
         return None
@@ -147,7 +153,14 @@ def make_metric(spec: Spec, dataset: Dataset | Domains) -> Metric | None:
 
 
 def why_unwatched(spec: Spec) -> str:
-    """Why nobody watches the training of a spec; nothing if somebody does."""
+    """Return the reason why evaluation during training is off.
+
+    Args:
+        spec: The spec to train.
+
+    Returns:
+        The reason, or an empty string where the training is evaluated.
+    """
     training = spec.sections.training
     if training is None or training.evaluate is None:
         return "training.evaluate is null"
@@ -155,45 +168,39 @@ def why_unwatched(spec: Spec) -> str:
 
 
 def exported_names(spec: Spec) -> tuple[str, ...]:
-    """The names of the networks that leave."""
+    """Return the names of the networks that are exported."""
     return spec.sections.export.networks if spec.sections.export else ("generator",)
 
 
 def load_best(folder: Path) -> Best | None:
-    """What is kept in the folder of a run, if anything is. Raises TrainingError for a file that cannot be read."""
+    """Read the best weights of the run in `folder`; None where there are none.
+
+    Raises:
+        TrainingError: For a damaged file.
+    """
     path = folder / BEST_FILE
     if not path.exists():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        meta = json.loads(str(arrays.pop(BEST_META)))
+    with refuse_damaged(path, "file of the best weights of a run", "Delete it"):
+        arrays, meta = load_arrays(path)
         names = dict.fromkeys(name.split("/")[0] for name in arrays)
         weights = {name: [arrays[key] for key in sorted(arrays) if key.startswith(f"{name}/")] for name in names}
         metric, protocol, evaluated = str(meta["metric"]), str(meta["protocol"]), tuple(map(int, meta["evaluated"]))
         return Best(int(meta["step"]), float(meta["value"]), metric, protocol, evaluated, weights)
-    except Exception as error:  # decoders of broken files raise almost anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise TrainingError(f"{path}: not readable as the best weights of a run: {reason}. Delete it") from error
 
 
 def restore_best(best: Best, algorithm: Algorithm) -> None:
-    """Put the best weights into the networks that leave. Raises TrainingError where they do not fit."""
+    """Put the best weights into the exported networks of `algorithm`.
+
+    Raises:
+        TrainingError: Where they do not fit.
+    """
     algorithm.begin(max(best.step - 1, 0))  # the stage in which they were taken
     for name, weights in best.weights.items():
         network = algorithm.exported(name) if name in algorithm.players else None
         if network is None or [a.shape for a in weights] != [tuple(v.shape) for v in network.weights]:
             raise TrainingError(f"{BEST_FILE}: does not fit the network '{name}'. Start over without --resume")
         network.set_weights(weights)
-
-
-def _write_best(path: Path, best: Best) -> None:
-    meta = {key: value for key, value in asdict(replace(best, weights={})).items() if key != "weights"}
-    arrays = {f"{name}/{i:03d}": array for name, weights in best.weights.items() for i, array in enumerate(weights)}
-    buffer = io.BytesIO()
-    np.savez(buffer, **{BEST_META: np.array(json.dumps(meta))}, **arrays)  # type: ignore[arg-type]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue())
 
 
 SAMPLES, PAIRS, MEASURED = 64, 16, 512

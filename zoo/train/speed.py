@@ -1,5 +1,7 @@
-"""Speed as a ratio, all variants in one run: training steps with and without XLA and bfloat16, sampling by ONNX Runtime
-against Keras. Rounds are interleaved, so that a machine that slows down slows all of them; the median round counts.
+"""Speed of training and of sampling: images per second of several variants, and their ratios.
+
+Training steps with and without XLA and bfloat16, sampling by ONNX Runtime and by Keras. Rounds of the variants are
+interleaved, so that a machine that slows down slows all of them; the median round counts.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ SAMPLE_BATCH = 64
 
 @dataclass(frozen=True)
 class Result:
-    """Images per second of one variant, and its ratio to the first variant of its group."""
+    """Images per second of one variant, and its ratio to the first variant of the group."""
 
     group: str
     variant: str
@@ -39,8 +41,17 @@ class Result:
 
 
 def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -> Iterator[Result]:
-    """Steps of `fit` on the spec's own data: float32, with XLA, bfloat16. Raises UsageError for untrainable specs."""
-    config = loop.recipe(spec)
+    """Measure training steps on the spec's own data: in float32, with XLA, and in bfloat16.
+
+    Args:
+        spec: A spec that can be trained; otherwise UsageError is raised.
+        rounds: Rounds of each variant.
+        round_seconds: Seconds of a round.
+
+    Yields:
+        A result for each variant; images are the real ones that D is shown.
+    """
+    training = loop.recipe(spec)
     dataset = feeds.load_data(spec)
     variants: dict[str, Callable[[], None]] = {}
     for name, changes in {
@@ -48,17 +59,27 @@ def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -
         "float32 with XLA": {"xla": True, "precision": "float32"},
         "mixed_bfloat16": {"xla": False, "precision": "mixed_bfloat16"},
     }.items():
-        sections = dataclasses.replace(spec.sections, training=dataclasses.replace(config, **changes))  # type: ignore[arg-type]
+        sections = dataclasses.replace(spec.sections, training=dataclasses.replace(training, **changes))  # type: ignore[arg-type]
         variant = dataclasses.replace(spec, sections=sections)
         algorithm = loop.make(variant)
         algorithm.compile(xla=bool(changes["xla"]))
         batches = loop.make_batches(variant, algorithm, dataset)
         variants[name] = stepper(algorithm, [batches[i] for i in range(8)])
-    yield from race("training", variants, rounds, round_seconds, per_call=config.batch_size * algorithm.data_draws)
+    yield from race("training", variants, rounds, round_seconds, per_call=training.batch_size * algorithm.data_draws)
 
 
 def sampling(plan: Plan, artifact: Path, *, rounds: int = 5, round_seconds: float = 1.0) -> Iterator[Result]:
-    """Batches of 64 through Keras (a compiled graph) and through ONNX Runtime, raw arrays in and out."""
+    """Measure batches of 64 through Keras, as a compiled graph, and through ONNX Runtime, raw arrays in and out.
+
+    Args:
+        plan: The plan of the generator.
+        artifact: The folder of the exported generator.
+        rounds: Rounds of each variant.
+        round_seconds: Seconds of a round.
+
+    Yields:
+        A result for each variant.
+    """
     generator = zoo.load(artifact)
     network = networks.build(plan)
     inputs = generator.latents(SAMPLE_BATCH)
@@ -70,7 +91,15 @@ def sampling(plan: Plan, artifact: Path, *, rounds: int = 5, round_seconds: floa
 
 
 def stepper(algorithm: Algorithm, batches: list[Mapping[str, np.ndarray]]) -> Callable[[], None]:
-    """One training step per call, through the compiled function that `fit` itself uses."""
+    """Return a function that makes one training step, through the compiled function that `fit` itself uses.
+
+    Args:
+        algorithm: The algorithm, compiled.
+        batches: The batches of the steps, used in turn.
+
+    Returns:
+        A function without arguments.
+    """
     endless = itertools.cycle(batches)
     return lambda: algorithm.train_on_batch(next(endless), return_dict=True)
 
@@ -78,7 +107,18 @@ def stepper(algorithm: Algorithm, batches: list[Mapping[str, np.ndarray]]) -> Ca
 def race(
     group: str, variants: Mapping[str, Callable[[], object]], rounds: int, round_seconds: float, *, per_call: int
 ) -> Iterator[Result]:
-    """The pace of each variant, whose call handles `per_call` images, and its ratio to the first one's."""
+    """Measure calls of several variants in interleaved rounds.
+
+    Args:
+        group: The name of the comparison.
+        variants: Functions by name; the ratios are to the first one.
+        rounds: Rounds of each variant.
+        round_seconds: Seconds of a round.
+        per_call: Images that a call handles.
+
+    Yields:
+        A result for each variant, in their order.
+    """
     for call in variants.values():  # compile and warm up
         call()
         call()

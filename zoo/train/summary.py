@@ -1,4 +1,4 @@
-"""What a spec would build, before it is trained: networks as tables, phases, multiply-adds, memory."""
+"""Summary of a spec for `zoo build --dry-run`: networks as tables, phases, multiply-adds, memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ from zoo.train import loop
 
 
 def summarize(spec: Spec) -> dict[str, Any]:
-    """The dry run as one JSON object. The networks are really built: the counts are those of Keras.
+    """Build the networks of a spec and describe them; parameters are counted by Keras.
 
-    Raises ExportError when Keras counts other weights than the spec language does (a defect of the zoo).
+    Args:
+        spec: Any spec; one that only describes networks has no phases.
+
+    Returns:
+        A dict that JSON can express.
+
+    Raises:
+        ExportError: When Keras counts other weights than the spec language does, which is a defect of the zoo.
     """
     phases: list[dict[str, Any]] = []
     if spec.sections.algorithm is not None:
@@ -48,7 +55,7 @@ def summarize(spec: Spec) -> dict[str, Any]:
             "output": plan.output_name,
             "output_shape": list(plan.output_shape),
         }
-    config = spec.sections.training
+    training = spec.sections.training
     result: dict[str, Any] = {
         "name": spec.name,
         "title": spec.sections.title,
@@ -56,27 +63,35 @@ def summarize(spec: Spec) -> dict[str, Any]:
         "networks": described,
         "phases": phases,
     }
-    if config is not None:
-        result["training"] = {"batch_size": config.batch_size, "steps": config.steps, "budget": config.budget}
-    result["training_bytes"] = training_bytes(spec.plans, config.batch_size if config else 1)
+    if training is not None:
+        result["training"] = {"batch_size": training.batch_size, "steps": training.steps, "budget": training.budget}
+    result["training_bytes"] = training_bytes(spec.plans, training.batch_size if training else 1)
     return result
 
 
 def summary_text(spec: Spec, described: Mapping[str, Any]) -> str:
-    """The same for people: the resolved spec, a table per network, and what a step does."""
-    parts = [spec.to_yaml().rstrip()]
-    parts += [_table(plan) for plan in spec.plans.values()]
+    """Format a summary for people: the resolved spec, a table for each network, and what a step does.
+
+    Args:
+        spec: The spec.
+        described: What `summarize` returned for it.
+
+    Returns:
+        Several lines, without a newline at the end.
+    """
+    blocks = [spec.to_yaml().rstrip(), *(_table(plan) for plan in spec.plans.values())]
+    lines = []
     for name, network in described["networks"].items():
-        parts.append(
+        lines.append(
             f"{name}: {network['parameters']:,} trainable parameters, "
             f"{network['macs_per_image']:,} multiply-adds per image"
         )
     for phase in described["phases"]:
         times = f", {phase['repeat']} times" if phase["repeat"] > 1 else ""
-        parts.append(f"phase {phase['name']}: {phase['optimizer']} updates {', '.join(phase['networks'])}{times}")
+        lines.append(f"phase {phase['name']}: {phase['optimizer']} updates {', '.join(phase['networks'])}{times}")
     batch = described["training"]["batch_size"] if "training" in described else 1
-    parts.append(f"memory of a step with batches of {batch}: about {gigabytes(described['training_bytes'])}")
-    return "\n\n".join(parts[: 1 + len(spec.plans)]) + "\n\n" + "\n".join(parts[1 + len(spec.plans) :])
+    lines.append(f"memory of a step with batches of {batch}: about {gigabytes(described['training_bytes'])}")
+    return "\n\n".join([*blocks, "\n".join(lines)])
 
 
 def _table(plan: Plan) -> str:
@@ -92,9 +107,9 @@ def _table(plan: Plan) -> str:
 
 
 def _from(inputs: tuple[int, ...], row: int, plan: Plan) -> str:
-    """' <- 3, 7' for a layer that does not simply follow the row above; rows count from 1, inputs have their names.
+    """Return ' <- 3, 7' for a layer whose input is not simply the row above, else an empty string.
 
-    The first row says which input it takes where there are several.
+    Rows count from 1, inputs have their names. The first row names its input where there are several.
     """
     names = list(plan.inputs)
     outputs = {step.output: number + 1 for number, step in enumerate(plan.steps)}

@@ -1,7 +1,5 @@
 """The best that a training came by: which is kept, through resumptions, and what an export says of it."""
 
-import json
-
 import growing
 import numpy as np
 import pytest
@@ -55,9 +53,8 @@ def test_a_resumption_forgets_what_came_after_it(tmp_path, scripted):
 
     def at(first):
         keep = make_metric(run.spec, feeds.load_data(run.spec))
-        return Watch(
-            run.spec, run.algorithm, keep, run.folder, first=first, save=None, tell=None, plot=None
-        ).best  # fmt: skip
+        watch = Watch(run.spec, run.algorithm, keep, run.folder, first=first, save=None, report=None, plot=None)
+        return watch.best
 
     assert at(3).evaluated == (1, 2, 3) and at(2).evaluated == (1, 2) and at(2).step == 2
     assert at(1) is None  # those weights are of a step that is still to come
@@ -67,14 +64,13 @@ def test_a_resumption_forgets_what_came_after_it(tmp_path, scripted):
 
 def test_the_best_is_never_ahead_of_the_checkpoint(tmp_path, scripted, monkeypatch):
     scripted(3.0, 1.0, 2.0)
-    write, steps = monitor._write_best, []
+    write, steps = monitor.save_arrays, []
 
-    def listen(path, best):
-        with np.load(path.with_name(checkpoint.FILE)) as file:
-            steps.append((best.step, json.loads(str(file["meta"]))["step"]))
-        write(path, best)
+    def listen(path, arrays, meta):
+        steps.append((meta["step"], checkpoint.reached(path.with_name(checkpoint.FILE))))
+        write(path, arrays, meta)
 
-    monkeypatch.setattr(monitor, "_write_best", listen)
+    monkeypatch.setattr(monitor, "save_arrays", listen)
     trained(tmp_path)
     assert steps == [(1, 1), (2, 2), (2, 2)]
 
@@ -100,7 +96,7 @@ def test_the_best_leaves_and_says_so(tmp_path, scripted):
     scripted(3.0, 1.25, 2.0)
     last, seen = trained(tmp_path)
     run = loop.best_of(last)
-    assert (run.step, run.exported_step, last.leaves) == (3, 2, 3)
+    assert (run.step, run.exported_step, last.exported_step) == (3, 2, 3)
     assert same(weights(run.algorithm), seen[2])
     made = exporter.export(run, out=tmp_path / "out")
     facts = read_manifest(made.folder)
@@ -155,7 +151,7 @@ def test_build_says_at_once_that_there_will_be_no_best(tmp_path, zoo_says, monke
     monkeypatch.chdir(tmp_path)
     path = tiny.read(tmp_path, WATCHED).path
     code, out, err = zoo_says("build", path, "--export", "best", "--set", OFF)
-    told = f"--export best: nobody watches the training of {path}: training.evaluate is null\n"
+    told = f"--export best: {path} is not evaluated while it trains: training.evaluate is null\n"
     assert (code, out, err) == (2, "", told)
     assert not (tmp_path / "runs").exists()
     code, _, err = zoo_says("build", path, "--export", "best", "--set", "training.evaluate.every=9")
@@ -181,7 +177,7 @@ def test_a_damaged_file(tmp_path, scripted):
     for damaged in (b"", whole[:-100]):
         file.write_bytes(damaged)
         with pytest.raises(
-            TrainingError, match=r"best\.npz: not readable as the best weights of a run: .* Delete it"
+            TrainingError, match=r"best\.npz: not a readable file of the best weights of a run: .* Delete it"
         ) as caught:
             loop.best_of(run)
         assert "\n" not in str(caught.value)

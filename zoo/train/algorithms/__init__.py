@@ -1,6 +1,6 @@
 """Training algorithms by name, one file each. Every file of this folder is imported here, and registers its own.
 
-May import: zoo.nn and what stands below it, Keras.
+May import: zoo.nn and what it may import, Keras.
 """
 
 from __future__ import annotations
