@@ -1,4 +1,4 @@
-"""`python -m zoo` is `zoo`."""
+"""`python -m zoo` is the same as `zoo`."""
 
 from zoo.cli import run
 

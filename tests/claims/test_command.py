@@ -92,14 +92,14 @@ def test_seeds_are_all_used_or_refused(zoo_says, answer, name, given, told):
     assert (code, out) == (2, "") and err.endswith(told)
 
 
-def test_the_card_of_the_artifact_tells_of_it_and_a_quick_one_only_if_asked(zoo_says, answer, exported, monkeypatch):
+def test_a_result_goes_into_the_card_and_a_quick_one_only_if_asked(zoo_says, answer, exported, monkeypatch):
     answer(42.0)
     shutil.copytree(exported.folder, "exported/tiny")
     before = Path("exported/tiny/README.md").read_text()
     assert zoo_says("reproduce", "answer", "--quick")[0] == 0
     assert Path("exported/tiny/README.md").read_text() == before and not Path("exported/tiny/claims").exists()
     code, out, _ = zoo_says("reproduce", "answer")
-    assert code == 0 and "exported/tiny/README.md: the card tells of it\n" in out
+    assert code == 0 and "exported/tiny/README.md: the result is in the card\n" in out
     after = Path("exported/tiny/README.md").read_text()
     assert (
         before.split("## Data and licence")[0] == after.split("## Claims")[0]
@@ -120,7 +120,7 @@ def test_the_card_of_the_artifact_tells_of_it_and_a_quick_one_only_if_asked(zoo_
         (["sadle"], "there is no claim 'sadle'. Did you mean 'saddle'? There are: "),
         (["saddle", "--quick"], "claim 'saddle' has one scale only: leave --quick out"),
         (["saddle", "--artifact", "nowhere"], "--artifact: nowhere is not an exported model"),
-        (["--quick"], "which claim? There are: "),
+        (["--quick"], "name a claim: critic_loss, "),
         (["labels"], "this claim is about an exported model: build cgan first, there is none in exported/cgan"),
         (["translation"], "this claim is about an exported model: build cyclegan first"),
         (["saddle", "--seeds", "x"], "expected a whole number in 0..4294967295, received 'x'"),

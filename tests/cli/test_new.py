@@ -101,7 +101,7 @@ def test_flags_without_download(tmp_path, text, hint):
 def test_nothing_is_overwritten(tmp_path):
     path = new.write("my_gan", base="dcgan", folder=tmp_path)
     path.write_text("mine")
-    with pytest.raises(UsageError, match=r"my_gan\.yaml exists already; choose another name or remove it"):
+    with pytest.raises(UsageError, match=r"my_gan\.yaml already exists; choose another name or remove it"):
         new.write("my_gan", base="dcgan", folder=tmp_path)
     assert path.read_text() == "mine"
 

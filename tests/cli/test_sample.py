@@ -1,4 +1,4 @@
-"""`zoo sample` and `zoo translate`: files in, files out, and one line for what cannot be."""
+"""`zoo sample` and `zoo translate`: files in, files out, and one line for each mistake."""
 
 from pathlib import Path
 
@@ -86,8 +86,8 @@ def test_another_size_is_told_with_the_nearest(zoo_says, photos, tmp_path):
         (["none.png", "--network", "a_to_b"], "none.png is not a readable image"),
         (["in/text.png", "--network", "a_to_b"], "in/text.png is not a readable image"),
         (["in/a.png", "more/a.png"], "several images would become translated/a.png"),
-        (["in/a.png", "--out", "in"], "--out: in/a.png would take the place of the image itself"),
-        (["in/a.png", "--out", "in/a.png"], "--out: in/a.png would take the place of the image itself"),
+        (["in/a.png", "--out", "in"], "--out: in/a.png would overwrite the image itself"),
+        (["in/a.png", "--out", "in/a.png"], "--out: in/a.png would overwrite the image itself"),
         (["in/a.png", "--out", "b.jpg"], "--out names a folder, or for a single image a .png file; received 'b.jpg'"),
         (["in/a.png", "in/b.png", "--out", "b.png"], "--out names a folder, or for a single image a .png file"),
         (["in/a.png", "--fit", "stretch"], "invalid choice: 'stretch'"),
@@ -106,7 +106,7 @@ def test_translate_mistakes(zoo_says, photos, tmp_path, flags, told):
 def test_a_generator_does_not_translate_and_a_translator_does_not_draw(zoo_says, photos, tiny, tmp_path):
     picture(tmp_path / "a.png", 8, 8)
     code, _, err = zoo_says("translate", tiny, "a.png")
-    assert code == 2 and err == f"tiny takes no images, it makes them: zoo sample {tiny}\n"
+    assert code == 2 and err == f"tiny does not take images, it makes them: zoo sample {tiny}\n"
     code, _, err = zoo_says("sample", photos, "--network", "b_to_a")
     assert code == 2 and err == f"photos_b_to_a translates images: zoo translate {photos} IMAGE... --network b_to_a\n"
 
@@ -134,10 +134,61 @@ def test_a_walk_as_an_animation(zoo_says, tiny, kind):
 def test_points_walk_as_numbers_not_as_an_animation(zoo_says, tmp_path):
     points = nets.save(tmp_path / "points", nets.points(), nets.describe_points())
     code, _, err = zoo_says("sample", points, "--walk", "--out", "walk.gif")
-    assert code == 2 and err == "--out: points makes no images that could move: let it end in .npy or .png\n"
+    assert code == 2 and err == "--out: points makes points, not images that could move; end it in .npy or .png\n"
     assert zoo_says("sample", points, "-n", 8, "--walk", "--out", "walk.npy")[0] == 0
     np.testing.assert_array_equal(np.load("walk.npy"), zoo.load(points).walk(8))
     assert not Path("walk.gif").exists()
+
+
+def test_arithmetic_shows_the_images_and_their_sum_in_a_row(zoo_says, tiny):
+    flags = ["--seed", 2, "--arithmetic", 3, "-", 5, "+", 8]
+    assert zoo_says("sample", tiny, *flags, "--out", "deep/a.png") == (
+        0,
+        "deep/a.png: 3 - 5 + 8 from Tiny GAN, seed 2\n",
+        "",
+    )
+    generator = zoo.load(tiny)
+    total = generator.arithmetic([3], [5], [8], seed=2, n=1)
+    expected = np.concatenate([generator.sample(9, seed=2)[[3, 5, 8]], total])
+    np.testing.assert_array_equal(pictures.read_png("deep/a.png"), pictures.grid(pictures.scale(expected), columns=4))
+    assert zoo_says("sample", *flags, tiny, "--out", "a.npy")[0] == 0  # the artifact behind the flags
+    np.testing.assert_array_equal(np.load("a.npy"), expected)
+
+
+def test_arithmetic_of_means_with_neighbours(zoo_says, tiny):
+    assert zoo_says("sample", tiny, "--arithmetic", "3,9", "-", "5", "+", "8,0", "-n", 4, "--out", "a.npy")[0] == 0
+    made, generator = np.load("a.npy"), zoo.load(tiny)
+    np.testing.assert_array_equal(made[:5], generator.sample(10)[[3, 9, 5, 8, 0]])
+    np.testing.assert_array_equal(made[5:], generator.arithmetic([3, 9], [5], [8, 0], n=4))
+
+
+def test_arithmetic_of_a_class_and_of_points(zoo_says, tmp_path):
+    clothes = nets.save(tmp_path / "clothes", nets.images(label=True), nets.describe(nets.Z, nets.LABEL))
+    sum_of = ["--arithmetic", 0, "-", 1, "+", 2]
+    assert zoo_says("sample", clothes, *sum_of, "--label", "bag", "--out", "a.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("a.npy")[3:], zoo.load(clothes).arithmetic([0], [1], [2], n=1, label="bag"))
+    points = nets.save(tmp_path / "points", nets.points(), nets.describe_points())
+    assert zoo_says("sample", points, *sum_of, "--out", "points.png")[0] == 0
+    assert pictures.read_png("points.png").shape == (384, 384, 1)
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ("3 + 5 - 8", "--arithmetic: expected numbers of images such as 3 - 5 + 8, or 3,9 - 5 + 8 where"),
+        ("3 - x + 8", "received '3 - x + 8'"),
+        ("3 - 5, + 8", "received '3 - 5, + 8'"),
+        ("3 - 5 + 100000", "received '3 - 5 + 100000'"),
+        ("3 - 5 +", "argument --arithmetic: expected 5 arguments"),
+        ("3 - 5 + 8 --walk", "argument --walk: not allowed with argument --arithmetic"),
+        ("3 - 5 + 8 --out a.gif", "--out: a .gif shows a walk: add --walk (in a loop) or --interpolate"),
+        ("3 - 5 + 8 -n 0", "n must be a whole number in 1.."),
+        ("3 - 5 + 8 --label 1", "takes no label"),
+    ],
+)
+def test_arithmetic_mistakes(zoo_says, tiny, terms, message):
+    code, out, err = zoo_says("sample", tiny, "--arithmetic", *terms.split())
+    assert (code, out) == (2, "") and message in err and not list(Path().iterdir())
 
 
 @pytest.mark.parametrize(
@@ -154,8 +205,3 @@ def test_points_walk_as_numbers_not_as_an_animation(zoo_says, tmp_path):
 def test_walk_and_loading_mistakes(zoo_says, tiny, flags, told):
     code, out, err = zoo_says("sample", tiny, *flags)
     assert (code, out) == (2, "") and told in err and not list(Path().iterdir())
-
-
-def test_help_has_examples(zoo_says):
-    code, out, _ = zoo_says("translate", "--help")
-    assert code == 0 and "zoo translate exported/cyclegan photos/*.jpg --network b_to_a --fit crop" in out

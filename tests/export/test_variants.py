@@ -155,7 +155,7 @@ def test_a_card_that_was_edited_is_left_alone(tiny, capsys):
     assert told and (tiny / "README.md").read_text() == f"# Mine\n\n{tensor_table(made[0])}\n\nthe end\n"
     (tiny / "README.md").write_text("# All of it is mine\n")
     assert cli.main(["convert", str(tiny), "--precision", "fp16"]) == 0
-    assert "README.md: not told of it" in capsys.readouterr().out
+    assert "README.md: left as it is, because it was edited by hand" in capsys.readouterr().out
     assert (tiny / "README.md").read_text() == "# All of it is mine\n"
 
 

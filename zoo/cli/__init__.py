@@ -1,8 +1,8 @@
-"""The command line: `zoo COMMAND`. One file a command; it parses flags, calls the folder that does the work, prints.
+"""The command line: `zoo COMMAND`. One file a command; it reads flags, calls the folder that does the work, prints.
 
     zoo/cli/NAME.py    HELP, EXAMPLES, add_arguments(parser), run(options) -> exit code
-    arguments          flags that commands share, and what their values must be
-    requirements       checks before a command begins: what is installed, where it may write
+    arguments          flags that several commands share, and types of their values
+    requirements       checks before a command begins: packages, writable folders
 
 May import: every folder, heavy ones inside functions alone, so that `zoo check` does not wait for TensorFlow.
 """
@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after `zoo`; by default those of the process.
 
     Returns:
-        The exit code: 0, 2 for the user's mistake, 1 for ours, 130 after Ctrl-C. `zoo reproduce` returns 3 for a claim
-        that does not hold, `zoo evaluate --check` 1 for a score that differs.
+        The exit code: 0, 2 for a mistake of the user, 1 for a failed run, 130 after Ctrl-C. `zoo reproduce` returns 3
+        for a claim that does not hold, `zoo evaluate --check` 1 for a score that differs.
     """
     options = parser().parse_args(split_overrides(sys.argv[1:] if arguments is None else arguments))
     try:
@@ -44,14 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of a pipe left, as `head` does
+    except BrokenPipeError:  # the reader of a pipe has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
-        print(
-            "there is not enough memory for this: a smaller data.size or training.batch_size takes less",
-            file=sys.stderr,
-        )
+        print("out of memory: a smaller data.size or training.batch_size takes less", file=sys.stderr)
         return 2
     except OSError as error:  # a folder that is a file, a full disk, no permission
         print(f"{error.filename or 'zoo'}: {error.strerror or error}", file=sys.stderr)
@@ -59,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def split_overrides(arguments: Sequence[str]) -> list[str]:
-    """`--set a=1 b=2 SPEC` -> `--set a=1 --set b=2 SPEC`: several values, and the spec before or after them."""
+    """Rewrite `--set a=1 b=2 SPEC` as `--set a=1 --set b=2 SPEC`, so that the spec may stand before or after it."""
     result: list[str] = []
     for argument in arguments:
         if len(result) > 1 and result[-2] == "--set" and "=" in argument and not argument.startswith("-"):
@@ -75,15 +72,15 @@ def parser() -> argparse.ArgumentParser:
     group = top.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
         command = importlib.import_module(f"zoo.cli.{name}")
-        p = group.add_parser(
+        sub = group.add_parser(
             name, help=command.HELP, description=command.HELP, epilog=f"examples:\n{command.EXAMPLES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
-        command.add_arguments(p)
-        p.set_defaults(run=command.run)
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
     return top
 
 
 def run() -> NoReturn:
-    """Run the command line and leave with its exit code: the console script."""
+    """Run the command line and exit with its code; this is the console script."""
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""`python -m zoo.cli` is `zoo`."""
+"""`python -m zoo.cli` is the same as `zoo`."""
 
 from zoo.cli import run
 

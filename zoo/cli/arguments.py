@@ -1,9 +1,10 @@
-"""Flags that commands share, and what the values of flags must be: argparse puts a message behind the flag's name."""
+"""Flags that several commands share, and the types of their values: argparse puts a message behind the flag's name."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import zoo
@@ -12,45 +13,45 @@ if TYPE_CHECKING:
     from zoo.runtime.generator import Generator
 
 
-def add_loading(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--network", help="which network, where the artifact holds several, such as a_to_b")
-    p.add_argument("--precision", help="a variant of the artifact, such as fp16 (default: float32)")
-    p.add_argument("--provider", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default: cpu)")
+def add_loading(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that choose a network of an artifact and the device that runs it."""
+    parser.add_argument("--network", help="which network, where the artifact holds several, such as a_to_b")
+    parser.add_argument("--precision", help="a variant of the artifact, such as fp16 (default: float32)")
+    parser.add_argument("--provider", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default: cpu)")
 
 
 def load_generator(options: argparse.Namespace) -> Generator:
+    """Load the artifact that the flags of `add_loading` choose."""
     return zoo.load(options.artifact, network=options.network, precision=options.precision, provider=options.provider)
 
 
-def steps(text: str) -> int:
-    """A count."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received '{text}'")
-    return int(text)
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Add `--set a.b.c=value`, for a command that reads a spec."""
+    parser.add_argument(
+        "--set", dest="overrides", metavar="a.b.c=value", action="append", default=[],
+        help="change values of the spec, such as training.batch_size=64 data.source=digits",
+    )  # fmt: skip
 
 
-def seed(text: str) -> int:
-    """What every generator of random numbers takes."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"expected a whole number in 0..{2**32 - 1}, received '{text}'")
-    return int(text)
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """Return an argparse type: a whole number of at least `low`, and of at most `high` if that is stated."""
+    rule = f"of at least {low}" if high is None else f"in {low}..{high}"
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or int(text) < low or (high is not None and int(text) > high):
+            raise argparse.ArgumentTypeError(f"expected a whole number {rule}, received '{text}'")
+        return int(text)
+
+    return read
 
 
-def port(text: str) -> int:
-    """0 is any that is free."""
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a whole number in 0..65535, received '{text}'")
-    return int(text)
+count = whole(1)
+seed = whole(0, 2**32 - 1)
+port = whole(0, 65535)
 
 
 def budget(text: str) -> float:
-    """90s, 5m or 2h -> seconds."""
+    """Read a time such as 90s, 5m or 2h. Returns seconds."""
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?[smh]", text) or not float(text[:-1]):
         raise argparse.ArgumentTypeError(f"expected a time such as 90s, 5m or 2h, received '{text}'")
     return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
-
-
-def add_set(p: argparse.ArgumentParser) -> None:
-    """`--set a.b.c=value`, of every command that reads a spec."""
-    p.add_argument("--set", dest="overrides", metavar="a.b.c=value", action="append", default=[],
-                   help="change values of the spec, such as training.batch_size=64 data.source=digits")  # fmt: skip

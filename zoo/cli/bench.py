@@ -63,7 +63,7 @@ def _check_draws(artifact: Path, networks: Container[str]) -> None:
 
     require_artifact(artifact, "--artifact")
     if "generator" not in networks or read_manifests(artifact)[0].kind == "translation":
-        raise UsageError(f"--artifact: only generators that draw samples can be measured, and {artifact} translates")
+        raise UsageError(f"--artifact: only generators of samples can be compared; the spec or {artifact} translates")
 
 
 def _serving(options: argparse.Namespace) -> int:

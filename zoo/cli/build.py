@@ -1,7 +1,4 @@
-"""What `zoo build` and `zoo convert` do: they make artifacts, and say what came of it and what is next.
-
-Heavy imports stand inside the commands, behind what says that something is not installed.
-"""
+"""`zoo build`: train a spec, export it, and print the result and the next commands."""
 
 from __future__ import annotations
 
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from zoo.artifact.manifest import Manifest
     from zoo.export.exporter import Exported
 
-
 HELP = "train a spec and export its generator as a checked ONNX file"
 EXAMPLES = """\
   zoo build specs/dcgan.yaml --budget 5m            train for five minutes at most, then export
@@ -35,32 +31,34 @@ EXAMPLES = """\
   zoo build specs/dcgan.yaml --set data.source=digits --steps 200"""
 
 
-def add_arguments(p: argparse.ArgumentParser) -> None:
-    """The flags of `zoo build`."""
-    p.add_argument("spec", help="a YAML file, or the name of a spec that ships with the zoo")
-    p.add_argument("--out", type=Path, default=Path("exported"), help="folder for artifacts (default: exported)")
-    p.add_argument(
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `zoo build`."""
+    parser.add_argument("spec", help="a YAML file, or the name of a spec that ships with the zoo")
+    parser.add_argument("--out", type=Path, default=Path("exported"), help="folder for artifacts (default: exported)")
+    parser.add_argument(
         "--runs", type=Path, default=Path("runs"), help="folder for checkpoints, pictures, curves (default: runs)"
     )
-    p.add_argument("--steps", type=arguments.steps, help="stop after this step (default: the spec's)")
-    p.add_argument(
+    parser.add_argument("--steps", type=arguments.count, help="stop after this step (default: the spec's)")
+    parser.add_argument(
         "--budget", type=arguments.budget, help="stop after this time, such as 90s, 5m, 2h (default: the spec's)"
     )
-    p.add_argument("--seed", type=int, help="the same as --set training.seed=N")
-    arguments.add_set(p)
-    p.add_argument(
+    parser.add_argument("--seed", type=int, help="the same as --set training.seed=N")
+    arguments.add_set(parser)
+    parser.add_argument(
         "--resume", action="store_true", help="continue the run in --runs; without it an earlier run is set aside"
     )
-    p.add_argument("--export", choices=("last", "best"), default="last",
-                   help="weights: of the last step, or of the best evaluation (spec: training.evaluate)")  # fmt: skip
-    p.add_argument("--precision", choices=PRECISIONS, help="also write this variant of the exported file")
-    p.add_argument("--dry-run", action="store_true", help="build the networks and describe them")
-    p.add_argument("--json", action="store_true", help="with --dry-run: one JSON object on stdout")
-    p.add_argument("--verbose", action="store_true", help="let the frameworks write their own messages too")
+    parser.add_argument(
+        "--export", choices=("last", "best"), default="last",
+        help="weights: of the last step, or of the best evaluation (spec: training.evaluate)",
+    )  # fmt: skip
+    parser.add_argument("--precision", choices=PRECISIONS, help="also write this variant of the exported file")
+    parser.add_argument("--dry-run", action="store_true", help="build the networks and describe them")
+    parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON object on stdout")
+    parser.add_argument("--verbose", action="store_true", help="show the frameworks' own messages too")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, export, say what to do next; or describe with --dry-run."""
+    """Train, export and print the next commands; or describe the networks with --dry-run."""
     if options.json and not options.dry_run:
         raise UsageError("--json goes with --dry-run")
     backend = requirements.backend()
@@ -85,11 +83,11 @@ def run(options: argparse.Namespace) -> int:
     from zoo.train import loop
     from zoo.train.monitor import BEST_FILE, why_unwatched
 
-    exporter.exported_plans(spec)  # what cannot leave is said before it is trained, and so is where it cannot stand
-    requirements.can_hold("--out", options.out / spec.name)
-    seen = options.resume and (options.runs / spec.name / BEST_FILE).exists()
-    if options.export == "best" and not seen and (reason := why_unwatched(spec)):
-        raise UsageError(f"--export best: nobody watches the training of {options.spec}: {reason}")
+    exporter.exported_plans(spec)  # fails before minutes of training, as the next line does
+    requirements.check_writable("--out", options.out / spec.name)
+    has_best = options.resume and (options.runs / spec.name / BEST_FILE).exists()
+    if options.export == "best" and not has_best and (reason := why_unwatched(spec)):
+        raise UsageError(f"--export best: {options.spec} is not evaluated while it trains: {reason}")
     run = loop.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
     if options.export == "best":
         run = loop.best_of(run)
@@ -97,49 +95,47 @@ def run(options: argparse.Namespace) -> int:
     print(f"{spec.name}: stopped after step {run.step:,} ({run.reason}); exporting{which} ...", file=sys.stderr)
     if backend != "tensorflow":
         return _export_under_tensorflow(run.step, options)
-    from zoo.export import exporter
-
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the clean-up of half-written folders
-    made = exporter.export(run, out=options.out)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # half-written folders are cleaned up
+    exported = exporter.export(run, out=options.out)
     complete = spec.sections.training is not None and run.step >= spec.sections.training.steps
-    print(_ending(made, options, complete=complete))
+    print(_ending(exported, options, complete=complete))
     if options.precision:
-        print("\n" + converted(made.folder, options.precision, None))
+        print("\n" + converted(exported.folder, options.precision, None))
     return 0
 
 
 def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
-    """Export from the checkpoint in a process of its own, because Keras has one backend per process."""
-    command = ["build", options.spec, "--resume", *_again(options), "--steps", str(step)]
+    """Export from the checkpoint in another process, because Keras has one backend per process."""
+    command = ["build", options.spec, "--resume", *_same_run(options), "--steps", str(step)]
     missing = [module for module in requirements.EXPORT_MODULES if find_spec(module) is None]
     if missing:
-        print(f"{options.spec} is trained. To export it where {', '.join(missing)} is installed:")
+        print(f"{options.spec} is trained. Export it where {', '.join(missing)} is installed:")
         print(f"  KERAS_BACKEND=tensorflow zoo {shlex.join(command)}")
         return 0
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     return subprocess.run([sys.executable, "-m", "zoo.cli", *command], env=environment, check=False).returncode
 
 
-def _ending(made: Exported, options: argparse.Namespace, *, complete: bool) -> str:
-    """What was made, how good it is, and what a user would type next: to train on, unless the recipe is `complete`."""
-    first = made.manifest
-    artifact = shlex.quote(str(made.folder))
+def _ending(exported: Exported, options: argparse.Namespace, *, complete: bool) -> str:
+    """Return the lines after an export: its files, and the next commands; to train on unless the recipe is complete."""
+    first = exported.manifest
+    artifact = shlex.quote(str(exported.folder))
     network = f" --network {first.network}" if first.network else ""
-    what, use, call = "samples", f"sample {artifact} -n 64 --seed 1 --out grid.png", "sample(16, seed=0).shape"
+    sheet, use, call = "samples", f"sample {artifact} -n 64 --seed 1 --out grid.png", "sample(16, seed=0).shape"
     if first.kind == "translation":
-        what, call = "images and their translations", "inputs"
+        sheet, call = "images and their translations", "inputs"
         use = f"translate {artifact} photo.jpg{network} --fit crop --out photo.png"
     chosen = f", network='{first.network}'" if first.network else ""
-    lines = "\n".join(_result(manifest, made.folder) for manifest in made.manifests)
-    further = "" if complete else f"\n  {shlex.join(['zoo', 'build', options.spec, '--resume', *_again(options)])}"
+    lines = "\n".join(_result(manifest, exported.folder) for manifest in exported.manifests)
+    train_on = "" if complete else f"\n  {shlex.join(['zoo', 'build', options.spec, '--resume', *_same_run(options)])}"
     return f"""
 {lines}
-{what}: {made.folder / "samples.png"}
+{sheet}: {exported.folder / "samples.png"}
 
 next:
   zoo {use}
   zoo evaluate {artifact} --quick
-  python -c "import zoo; print(zoo.load('{made.folder}'{chosen}).{call})"{further}"""
+  python -c "import zoo; print(zoo.load('{exported.folder}'{chosen}).{call})"{train_on}"""
 
 
 def _result(manifest: Manifest, folder: Path) -> str:
@@ -150,11 +146,11 @@ def _result(manifest: Manifest, folder: Path) -> str:
 agrees with Keras to {parity_text(manifest.parity)}"""
 
 
-def _again(options: argparse.Namespace) -> list[str]:
-    """The flags without which the run that was just made would not be found, or not be recognised."""
+def _same_run(options: argparse.Namespace) -> list[str]:
+    """Return the flags that another command needs to find this run and to accept its checkpoint."""
     places = (("--out", options.out, "exported"), ("--runs", options.runs, "runs"))
     flags = [part for flag, path, usual in places if path != Path(usual) for part in (flag, str(path))]
-    seed = ["--seed", str(options.seed)] if options.seed is not None else []
-    seed += ["--precision", options.precision] if options.precision else []
-    seed += ["--export", options.export] if options.export != "last" else []
-    return [*flags, *seed, *(part for change in options.overrides for part in ("--set", change))]
+    flags += ["--seed", str(options.seed)] if options.seed is not None else []
+    flags += ["--precision", options.precision] if options.precision else []
+    flags += ["--export", options.export] if options.export != "last" else []
+    return [*flags, *(part for change in options.overrides for part in ("--set", change))]

@@ -1,11 +1,13 @@
+"""`zoo check`: report every mistake of specs, each with its line and column."""
+
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
 
-from zoo.cli import arguments as flags
-from zoo.core.errors import UsageError
+from zoo.cli import arguments
+from zoo.core.errors import SpecError, UsageError
 from zoo.core.host import require_packages
 
 HELP = "find every mistake in specs, without training or TensorFlow"
@@ -14,16 +16,15 @@ EXAMPLES = """\
   zoo check my_specs/              all .yaml files of a folder"""
 
 
-def add_arguments(p: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `zoo check`."""
-    p.add_argument("specs", nargs="*", help="files or folders (default: all specs that ship with the zoo)")
-    flags.add_set(p)
+    parser.add_argument("specs", nargs="*", help="files or folders (default: all specs that ship with the zoo)")
+    arguments.add_set(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Report all mistakes of all files."""
+    """Print all mistakes of all files."""
     require_packages("check", ("yaml",))
-    from zoo.core.errors import SpecError
     from zoo.spec.read import read_spec, spec_file
     from zoo.spec.validate import specs_folder
 
@@ -42,6 +43,6 @@ def run(options: argparse.Namespace) -> int:
         print(f"{bad} of {len(files)} specs have mistakes", file=sys.stderr)
         return 2
     if not files:
-        raise UsageError("there are no .yaml files here")
+        raise UsageError(f"{', '.join(options.specs)}: there are no .yaml files here; name a spec or its folder")
     print("1 spec is good" if len(files) == 1 else f"{len(files)} specs are good")
     return 0

@@ -1,3 +1,5 @@
+"""`zoo convert`: write variants of exported networks in another precision."""
+
 from __future__ import annotations
 
 import argparse
@@ -11,6 +13,17 @@ from zoo.core.host import require_packages
 if TYPE_CHECKING:
     from zoo.artifact.manifest import Manifest
 
+HELP = "write a variant of exported networks, checked against the float32 file"
+EXAMPLES = """\
+  zoo convert exported/dcgan --precision fp16        half the size; inputs and outputs stay float32"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `zoo convert`."""
+    parser.add_argument("artifact", type=Path, help="a folder such as exported/dcgan")
+    parser.add_argument("--network", help="which network, where the artifact holds several (default: all)")
+    parser.add_argument("--precision", choices=PRECISIONS, required=True, help="of weights and arithmetic")
+
 
 def run(options: argparse.Namespace) -> int:
     """Write a variant beside the float32 file of every network, or of one."""
@@ -20,34 +33,24 @@ def run(options: argparse.Namespace) -> int:
 
 
 def converted(folder: Path, precision: str, network: str | None) -> str:
+    """Write variants, and return the lines that report them."""
     from zoo.export.precision import add_variant
 
-    made, told = add_variant(folder, precision, network=network)
+    made, card_updated = add_variant(folder, precision, network=network)
     lines = [_variant(manifest, folder, precision) for manifest in made]
-    if not told:
-        lines.append(f"{folder / 'README.md'}: not told of it: it is not the card that the manifest makes")
+    if not card_updated:
+        lines.append(f"{folder / 'README.md'}: left as it is, because it was edited by hand; add the variant there")
     return "\n".join(lines)
 
 
 def _variant(manifest: Manifest, folder: Path, precision: str) -> str:
-    made, size = manifest.variants[precision], (folder / manifest.file).stat().st_size / 1e6
+    variant, size = manifest.variants[precision], (folder / manifest.file).stat().st_size / 1e6
     return f"""\
-{folder}/{made["file"]}: {made["bytes"] / 1e6:.1f} MB; {manifest.file} has {size:.1f} MB
-agrees with it to {parity_text(made["parity"])}"""
+{folder}/{variant["file"]}: {variant["bytes"] / 1e6:.1f} MB; {manifest.file} has {size:.1f} MB
+agrees with it to {parity_text(variant["parity"])}"""
 
 
 def parity_text(parity: Mapping[str, Any]) -> str:
+    """Return the result of a parity check in words: the largest difference, the limit, and that of each case."""
     cases = ", ".join(f"{name} {value:.0e}" for name, value in parity["cases"].items())
     return f"{parity['max_abs_difference']:.1e} (limit {parity['tolerance']:g}): {cases}"
-
-
-HELP = "write a variant of exported networks, checked against the float32 file"
-EXAMPLES = """\
-  zoo convert exported/dcgan --precision fp16        half the size; inputs and outputs stay float32"""
-
-
-def add_arguments(p: argparse.ArgumentParser) -> None:
-    """Add the flags of `zoo convert`."""
-    p.add_argument("artifact", type=Path, help="a folder such as exported/dcgan")
-    p.add_argument("--network", help="which network, where the artifact holds several (default: all)")
-    p.add_argument("--precision", choices=PRECISIONS, required=True, help="of weights and arithmetic")

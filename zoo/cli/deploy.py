@@ -1,4 +1,4 @@
-"""`zoo deploy triton|kserve|ray`: flags, and the files that come of them."""
+"""`zoo deploy triton|kserve|ray`: write the files with which an engine runs exported generators."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import argparse
 import re
 from pathlib import Path
 
+from zoo.cli import arguments
 from zoo.core.errors import UsageError
 from zoo.core.files import write_whole
 from zoo.deploy import kserve, ray, triton
 
-HELP = "describe exported generators to an engine that runs on many machines"
+HELP = "write files for an engine that runs exported generators on many machines"
 EXAMPLES = """\
   zoo deploy triton exported/ --out model_repository
   zoo deploy kserve exported/ --storage-uri pvc://models/zoo --out kserve.yaml
@@ -18,28 +19,24 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `zoo deploy` understands."""
+    """Add the engines of `zoo deploy` and their flags."""
     engines = parser.add_subparsers(required=True, metavar="ENGINE")
     p = _engine(engines, "triton", "a model repository for Triton Inference Server", Path("model_repository"))
-    p.add_argument("--max-batch", type=_count, help="rows of a batch (default: 64, for images of any size 4)")
+    p.add_argument("--max-batch", type=arguments.count, help="rows of a batch (default: 64, for images of any size 4)")
     p.add_argument(
-        "--delay-ms",
-        type=_milliseconds,
-        default=3.0,
+        "--delay-ms", type=_milliseconds, default=3.0,
         help="how long a request waits for others to join its batch (default: 3)",
-    )
-    p.add_argument("--threads", type=_count, help="CPU threads of one call (default: ONNX Runtime's choice)")
+    )  # fmt: skip
+    p.add_argument("--threads", type=arguments.count, help="CPU threads of one call (default: ONNX Runtime's choice)")
     p.add_argument("--gpu", action="store_true", help="run on NVIDIA GPUs")
     p.add_argument("--precision", help="take this variant of every network, such as fp16 (default: float32)")
     p.set_defaults(engine=_triton)
 
     p = _engine(engines, "kserve", "an InferenceService over that repository, for Kubernetes", Path("kserve.yaml"))
     p.add_argument(
-        "--storage-uri",
-        required=True,
-        type=_uri,
-        help="where the cluster finds what `zoo deploy triton` wrote: pvc://CLAIM/PATH, s3://, gs://, https://",
-    )
+        "--storage-uri", required=True, type=_uri,
+        help="where the cluster finds the files of `zoo deploy triton`: pvc://CLAIM/PATH, s3://, gs://, https://",
+    )  # fmt: skip
     p.add_argument("--name", type=_dns_name, default="gan-zoo", help="name of the service (default: gan-zoo)")
     _replicas(p, lowest=0, most=4)
     p.add_argument("--gpu", action="store_true", help="ask for one NVIDIA GPU per replica")
@@ -49,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         engines, "ray", "a config file for Ray Serve: the server of `zoo serve` in many replicas", Path("ray.yaml")
     )
     _replicas(p, lowest=1, most=8)
-    p.add_argument("--cpus", type=_count, default=1, help="cores of one replica (default: 1)")
+    p.add_argument("--cpus", type=arguments.count, default=1, help="cores of one replica (default: 1)")
     p.add_argument("--gpu", action="store_true", help="give every replica an NVIDIA GPU")
     p.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    p.add_argument("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
+    p.add_argument("--port", type=arguments.whole(1, 65535), default=8000, help="port to listen on (default: 8000)")
     p.set_defaults(engine=_ray)
 
 
@@ -61,17 +58,16 @@ def run(options: argparse.Namespace) -> int:
     return int(options.engine(options))
 
 
-def _engine(group: argparse._SubParsersAction, name: str, what: str, out: Path) -> argparse.ArgumentParser:
-    p = group.add_parser(name, help=what, description=f"Write {what}.")
+def _engine(engines: argparse._SubParsersAction, name: str, written: str, out: Path) -> argparse.ArgumentParser:
+    p = engines.add_parser(name, help=written, description=f"Write {written}.")
     p.add_argument("artifacts", type=Path, help="a folder such as exported/, or a single artifact")
-    p.add_argument("--out", type=Path, default=out, help=f"where to (default: {out})")
+    p.add_argument("--out", type=Path, default=out, help=f"where to write it (default: {out})")
     return p
 
 
 def _replicas(p: argparse.ArgumentParser, *, lowest: int, most: int) -> None:
-    at_least = _count if lowest else _whole
-    p.add_argument("--min-replicas", type=at_least, default=1, help="that always run (default: 1)")
-    p.add_argument("--max-replicas", type=_count, default=most, help=f"under load (default: {most})")
+    p.add_argument("--min-replicas", type=arguments.whole(lowest), default=1, help="that always run (default: 1)")
+    p.add_argument("--max-replicas", type=arguments.count, default=most, help=f"under load (default: {most})")
 
 
 def _triton(options: argparse.Namespace) -> int:
@@ -121,24 +117,6 @@ def _check_replicas(options: argparse.Namespace) -> None:
     if options.min_replicas > options.max_replicas:
         least, most = options.min_replicas, options.max_replicas
         raise UsageError(f"--min-replicas must not exceed --max-replicas, received {least} and {most}")
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"expected a whole number, received '{text}'")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if _whole(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received '{text}'")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not 1 <= _whole(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port in 1..65535, received '{text}'")
-    return int(text)
 
 
 def _milliseconds(text: str) -> float:

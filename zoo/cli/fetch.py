@@ -1,3 +1,5 @@
+"""`zoo fetch`: download data sets into the cache."""
+
 from __future__ import annotations
 
 import argparse
@@ -7,15 +9,15 @@ EXAMPLES = """\
   zoo fetch fashion_mnist"""
 
 
-def add_arguments(p: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `zoo fetch`."""
-    p.add_argument("names", nargs="+", metavar="NAME", help="such as fashion_mnist, mnist, cifar10")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="such as fashion_mnist, mnist, cifar10")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Bring data sets into the cache."""
-    from zoo.data import fetch as data
+    """Bring data sets into the cache, and print their files."""
+    from zoo.data import fetch
 
     for name in options.names:
-        print(f"{name}: {data.fetch(name)}")
+        print(f"{name}: {fetch.fetch(name)}")
     return 0

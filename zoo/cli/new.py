@@ -1,4 +1,4 @@
-"""`zoo new`: a spec of one's own, begun from one that works."""
+"""`zoo new`: begin a spec from one that works."""
 
 from __future__ import annotations
 
@@ -19,37 +19,36 @@ HELP = "begin a spec of your own"
 EXAMPLES = """\
   zoo new my_gan                       a commented starter with every knob
   zoo new my_gan --from dcgan"""
+TEMPLATE = "_template"
+_EXTENDS = re.compile("^extends:", re.MULTILINE)
 
 
-def add_arguments(p: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `zoo new`."""
-    p.add_argument("name", help="a lower-case word; the file is NAME.yaml")
-    p.add_argument("--from", dest="base", default="_template", help="a spec that ships with the zoo")
-    p.add_argument("--out", type=Path, default=Path("."), help="folder for the file (default: here)")
+    parser.add_argument("name", help="a lower-case word; the file is NAME.yaml")
+    parser.add_argument(
+        "--from", dest="base", default=TEMPLATE, help="a spec that ships with the zoo (default: the commented starter)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("."), help="folder for the file (default: here)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write a starter."""
+    """Write the file, and print the next commands."""
     require_packages("new", ("yaml",))
-
     path = write(options.name, base=options.base, folder=options.out)
     print(f"{path}\nnext:\n  zoo check {path}\n  zoo build {path} --dry-run\n  zoo build {path} --budget 1m")
     return 0
 
 
-TEMPLATE = "_template"
-_EXTENDS = re.compile("^extends:", re.MULTILINE)
-
-
 def shipped() -> dict[str, Path]:
-    """The specs that come with the zoo, by name; a leading underscore is not an entry."""
+    """Return the specs that ship with the zoo, by name, without those that begin with an underscore."""
     from zoo.spec.validate import specs_folder
 
     return {path.stem: path for path in sorted(specs_folder().glob("*.yaml")) if not path.stem.startswith("_")}
 
 
 def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
-    """Write `folder`/`name`.yaml as a copy of `base` under its own name. Never overwrites. Raises UsageError."""
+    """Write <folder>/<name>.yaml as a copy of `base` under its own name. Raises UsageError, and never overwrites."""
     from zoo.spec.read import read_spec
     from zoo.spec.validate import specs_folder
 
@@ -75,12 +74,12 @@ def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
         with target.open("x", encoding="utf-8") as file:
             file.write("\n".join([*head, *body]) + "\n")
     except FileExistsError as error:
-        raise UsageError(f"{target} exists already; choose another name or remove it") from error
+        raise UsageError(f"{target} already exists; choose another name or remove it") from error
     return target
 
 
 def _without_download(spec: Spec) -> str:
-    """The flags that swap the data for small digits of the same size, where the spec's own must be downloaded."""
+    """Return the flags that replace data to be downloaded by small digits of the same size, or a colon."""
     data, image = spec.sections.data, spec.fields.get("image")
     if data is None or image is None or data.source.name == "digits":
         return ":"

@@ -1,4 +1,4 @@
-"""`zoo report`: pictures, cards and the gallery anew. `zoo compare A B`: two artifacts side by side."""
+"""`zoo report`: write the pictures, cards and tables of exported models again from their numbers."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ from zoo.core.errors import UsageError
 from zoo.core.files import write_whole
 from zoo.core.host import require_packages
 
-HELP = "write cards and gallery anew from what was measured"
+HELP = "write the cards and the gallery again from the measured numbers"
 EXAMPLES = """\
   zoo report                       all of exported/, and its gallery
   zoo report exported/dcgan        one card
   zoo report exported/dcgan --seeds seed1/dcgan seed2/dcgan
-  zoo report --text                the words and tables alone, which needs no data
-  zoo report --into README.md      also the tables that stand there between <!-- zoo: scores --> and <!-- zoo -->"""
+  zoo report --text                words and tables alone, which needs no data
+  zoo report --into README.md      also the tables there between <!-- zoo: scores --> and <!-- zoo -->"""
 
 
-def add_arguments(p: argparse.ArgumentParser) -> None:
-    """Those of `zoo report`."""
-    p.add_argument("folder", type=Path, nargs="?", default=Path("exported"), help="one artifact, or a folder of them")
-    p.add_argument("--text", action="store_true", help="draw no pictures anew")
-    p.add_argument("--seeds", type=Path, nargs="+", metavar="FOLDER",
-                   help="the same recipe with other seeds: the mean and spread go into the card")  # fmt: skip
-    p.add_argument("--into", type=Path, metavar="FILE", help="a Markdown file whose marked tables are made anew")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `zoo report`."""
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path("exported"),
+        help="one artifact, or a folder of them (default: exported)",
+    )  # fmt: skip
+    parser.add_argument("--text", action="store_true", help="leave the pictures as they are")
+    parser.add_argument(
+        "--seeds", type=Path, nargs="+", metavar="FOLDER",
+        help="the same recipe with other seeds: the mean and spread go into the card",
+    )  # fmt: skip
+    parser.add_argument("--into", type=Path, metavar="FILE", help="a Markdown file whose marked tables are renewed")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draw, write."""
+    """Draw the pictures, and write the cards, the gallery and the tables."""
     require_packages("report", ("yaml", *(() if options.text else ("matplotlib",))), extra="evaluate")
     from zoo.artifact.manifest import find_artifacts
     from zoo.core import pictures
@@ -41,14 +46,14 @@ def run(options: argparse.Namespace) -> int:
     single = is_artifact(folder)
     found = [folder] if single else find_artifacts(folder) if folder.is_dir() else []
     if options.into and single:
-        raise UsageError(f"--into: needs a folder of models for its tables; {folder} is one model")
+        raise UsageError(f"--into: the tables need a folder of models; {folder} is one model")
     if options.into and not options.into.is_file():
         raise UsageError(f"--into: there is no file {options.into}")
     if not found:
-        raise UsageError(f"{folder}: there is no exported model in it; `zoo build dcgan` makes one")
+        raise UsageError(f"{folder}: there is no exported model here; `zoo build dcgan` makes one")
     if options.seeds:
         if not single:
-            raise UsageError(f"--seeds: goes with one model; {folder} holds several")
+            raise UsageError(f"--seeds: name one model; {folder} holds several")
         print(seeds.gather(folder, options.seeds))
     for path in found:
         if not options.text:
@@ -64,15 +69,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _renew(page: Path, folder: Path) -> Path:
-    """The marked tables of a Markdown file, whose links lead from there to the artifacts."""
+    """Renew the marked tables of a Markdown file; their links lead from there to the artifacts."""
     from zoo.report import gallery
 
     try:
         text = page.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--into: {page} cannot be read: {error}") from error
-    way = Path(os.path.relpath(folder, page.parent)).as_posix()
+    link = Path(os.path.relpath(folder, page.parent)).as_posix()
     try:
-        return write_whole(page, gallery.renew_tables(text, folder, way=f"{way}/").encode())
+        return write_whole(page, gallery.renew_tables(text, folder, way=f"{link}/").encode())
     except UsageError as error:
         raise UsageError(f"{page}: {error}") from error

@@ -1,4 +1,4 @@
-"""What a command makes sure of before it begins: what is installed, where it may write, who may write to stderr."""
+"""Checks before a command begins: packages, writable folders, the backend of Keras, and a quiet stderr."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ BACKENDS = ("tensorflow", "jax", "torch")
 SERVE_MODULES = ("fastapi", "uvicorn", "prometheus_client")
 
 
-def can_hold(flag: str, folder: Path) -> None:
-    """Raises UsageError when `folder` can be neither made nor replaced."""
-    standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not standing.is_dir():
-        raise UsageError(f"{flag}: {standing} is a file; name a folder")
-    for path in {standing, standing.parent if standing == folder.absolute() else standing}:
+def check_writable(flag: str, folder: Path) -> None:
+    """Check that `folder` can be made or replaced. Raises UsageError."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UsageError(f"{flag}: {existing} is a file; name a folder")
+    for path in {existing, existing.parent if existing == folder.absolute() else existing}:
         if not os.access(path, os.W_OK | os.X_OK):
             raise UsageError(f"{flag}: there is no permission to write into {path}")
 
 
 def backend() -> str:
-    """What Keras will compute with: KERAS_BACKEND, else what its own keras.json says. Raises UsageError."""
+    """Return the backend that Keras will use: KERAS_BACKEND, else that of its keras.json. Raises UsageError."""
     chosen, where = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
     if not chosen:
         file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
@@ -41,7 +41,7 @@ def backend() -> str:
 
 
 def silence() -> None:
-    """Send what the frameworks' C++ code writes to nowhere; Python's own stderr stays where it is.
+    """Send the messages of the frameworks' C++ code to nowhere; Python's own stderr stays where it is.
 
     TensorFlow writes greetings before any log level is read, so the file descriptor itself must be replaced.
     """

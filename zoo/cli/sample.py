@@ -1,46 +1,56 @@
-"""What `zoo sample` and `zoo translate` do: pictures out of artifacts, with the runtime, NumPy and Pillow alone."""
+"""`zoo sample`: draw pictures with the runtime, NumPy and Pillow alone."""
 
 from __future__ import annotations
 
 import argparse
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.cli.arguments import add_loading, load_generator
+from zoo.cli import arguments
 from zoo.core.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.core.arrays import Array
-
+    from zoo.runtime.generator import Generator
 
 HELP = "draw pictures from an exported generator"
 EXAMPLES = """\
   zoo sample exported/dcgan -n 64 --seed 0 --out grid.png
   zoo sample exported/dcgan -n 1000 --out samples.npy       one array, uint8 [n, height, width, channels]
   zoo sample exported/dcgan -n 10 --interpolate --out walk.png
-  zoo sample exported/dcgan -n 80 --walk --out walk.gif     a loop through 4 latents"""
+  zoo sample exported/dcgan -n 80 --walk --out walk.gif     a loop through 4 latents
+  zoo sample exported/dcgan --arithmetic 3 - 5 + 8          images 3, 5 and 8 of the grid, and their sum
+  zoo sample exported/dcgan --arithmetic 3,9 - 5 + 8 -n 5   a mean of two; the sum, and 4 images close to it"""
+
+Terms = tuple[list[int], list[int], list[int]]  # numbers of images: A, B, C
 
 
-def add_arguments(p: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `zoo sample`."""
-    p.add_argument("artifact", help="a folder such as exported/dcgan, or a lone .onnx file")
-    p.add_argument("-n", type=int, default=64, help="how many (default: 64)")
-    p.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (default: 0)")
-    add_loading(p)
-    p.add_argument("--label", help="a class name or id, for generators with classes")
-    how = p.add_mutually_exclusive_group()
+    parser.add_argument("artifact", help="a folder such as exported/dcgan, or a lone .onnx file")
+    parser.add_argument("-n", type=int, help="how many (default: 64; of sums: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (default: 0)")
+    arguments.add_loading(parser)
+    parser.add_argument("--label", help="a class name or id, for generators with classes")
+    how = parser.add_mutually_exclusive_group()
     how.add_argument("--interpolate", action="store_true", help="walk from one latent to another instead")
     how.add_argument("--walk", action="store_true", help="walk in a loop through 4 latents instead")
-    p.add_argument(
+    how.add_argument(
+        "--arithmetic", nargs=5, metavar=("A", "-", "B", "+", "C"),
+        help="instead compute with the latents of images: numbers of images of this seed, counted from 0 along the "
+        "rows of the grid; several with commas are averaged",
+    )  # fmt: skip
+    parser.add_argument(
         "--out", type=Path, default=Path("samples.png"),
         help="a .png grid, a .npy array, or of a walk a .gif or .webp animation (default: samples.png)",
     )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write a grid of samples, an array, or a walk as an animation."""
+    """Write a grid of samples, an array, a walk as an animation, or images and their sum."""
     from zoo.core.files import write_whole
 
     if (encode := ENCODERS.get(options.out.suffix)) is None:
@@ -48,28 +58,55 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"{known}, received '{options.out}'")
     if encode is _animation and not (options.walk or options.interpolate):
         raise UsageError(f"--out: a {options.out.suffix} shows a walk: add --walk (in a loop) or --interpolate")
-    generator = load_generator(options)
+    terms = _terms(options.arithmetic) if options.arithmetic else None
+    generator = arguments.load_generator(options)
     if generator.manifest.kind == "translation":
         network = f" --network {options.network}" if options.network else ""
         raise UsageError(f"{generator.name} translates images: zoo translate {options.artifact} IMAGE...{network}")
     label = int(options.label) if options.label and options.label.isdecimal() else options.label
     if encode is _animation and not next(iter(generator.outputs.values())).is_image:
-        raise UsageError(f"--out: {generator.name} makes no images that could move: let it end in .npy or .png")
-    draw = generator.walk if options.walk else generator.interpolate if options.interpolate else generator.sample
-    data = encode(draw(options.n, options.seed, label=label), options.out.suffix)
+        raise UsageError(f"--out: {generator.name} makes points, not images that could move; end it in .npy or .png")
+    n = (1 if terms else 64) if options.n is None else options.n
+    if terms:
+        images, drawn = _sums(generator, terms, n, options.seed, label), " ".join(options.arithmetic)
+    else:
+        draw = generator.walk if options.walk else generator.interpolate if options.interpolate else generator.sample
+        images, drawn = draw(n, options.seed, label=label), str(n)
+    data = encode(images, options.out.suffix, len(images) if terms else None)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(options.out, data)
-    print(f"{options.out}: {options.n} from {generator.title}, seed {options.seed}")
+    print(f"{options.out}: {drawn} from {generator.title}, seed {options.seed}")
     return 0
 
 
-def _grid(images: Array, kind: str) -> bytes:
+def _terms(parts: list[str]) -> Terms:
+    """Read A - B + C, each the number of an image or several with commas. Raises UsageError."""
+    a, minus, b, plus, c = parts
+    if (minus, plus) != ("-", "+") or not all(re.fullmatch(r"[0-9]{1,5}(,[0-9]{1,5})*", term) for term in (a, b, c)):
+        form = "numbers of images such as 3 - 5 + 8, or 3,9 - 5 + 8 where 3 and 9 are averaged"
+        raise UsageError(f"--arithmetic: expected {form}, received '{' '.join(parts)}'")
+    first, second, third = ([int(row) for row in term.split(",")] for term in (a, b, c))
+    return first, second, third
+
+
+def _sums(generator: Generator, terms: Terms, n: int, seed: int, label: str | int | None) -> Array:
+    """Return the images of all terms, then `n` of their sum: the sum itself, and others close to it."""
+    import numpy as np
+
+    a, b, c = terms
+    sums = generator.arithmetic(a, b, c, seed, n=n, label=label)
+    rows = [*a, *b, *c]
+    return np.concatenate([generator.sample(1 + max(rows), seed, label=label)[rows], sums])
+
+
+def _grid(images: Array, kind: str, columns: int | None) -> bytes:
     from zoo.core import pictures
 
-    return pictures.png(pictures.picture(images))
+    one_row = columns is not None and images.ndim == 4
+    return pictures.png(pictures.grid(pictures.scale(images), columns=columns) if one_row else pictures.picture(images))
 
 
-def _array(images: Array, kind: str) -> bytes:
+def _array(images: Array, kind: str, columns: int | None) -> bytes:
     import numpy as np
 
     buffer = io.BytesIO()
@@ -77,12 +114,12 @@ def _array(images: Array, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _animation(frames: Array, kind: str) -> bytes:
+def _animation(frames: Array, kind: str, columns: int | None) -> bytes:
     from zoo.core import pictures
 
     return pictures.animation(pictures.scale(frames), kind=kind)
 
 
-ENCODERS: dict[str, Callable[[Array, str], bytes]] = {
+ENCODERS: dict[str, Callable[[Array, str, int | None], bytes]] = {
     ".png": _grid, ".npy": _array, ".gif": _animation, ".webp": _animation,
 }  # fmt: skip
