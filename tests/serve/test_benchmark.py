@@ -32,9 +32,9 @@ def test_the_command(folder, capsys):
 def test_refusals_are_errors(folder):
     """Requests for a model that is not there: each is counted, none as images."""
     with Live(folder / "tiny", Settings(workers=1)) as server:
-        request = benchmark._request(zoo.load(folder / "tiny"), 2).replace(b"/tiny/", b"/tinx/")
+        request = benchmark.http_request(zoo.load(folder / "tiny"), 2).replace(b"/tiny/", b"/tinx/")
         tally = benchmark.Tally()
-        asyncio.run(benchmark._ask(server.port, request, tally, clients=3, images=2, seconds=0.2))
+        asyncio.run(benchmark.run_clients(server.port, request, tally, clients=3, images=2, seconds=0.2))
     assert tally.images == 0 and tally.errors >= 3 and not tally.latencies and tally.seconds == 0.2
 
 
@@ -49,7 +49,7 @@ def test_a_server_that_goes_away_is_an_error(folder):
         server = await asyncio.start_server(rude, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            await benchmark._ask(port, b"x" * 20, tally, clients=4, images=1, seconds=5)
+            await benchmark.run_clients(port, b"x" * 20, tally, clients=4, images=1, seconds=5)
 
     asyncio.run(main())
     assert tally.errors == 4 and tally.images == 0
@@ -67,7 +67,7 @@ def test_a_wait_counts_that_is_longer_than_the_turn():
 
         async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            await benchmark._ask(port, b"ask", tally, clients=3, images=2, seconds=0.4)
+            await benchmark.run_clients(port, b"ask", tally, clients=3, images=2, seconds=0.4)
 
     asyncio.run(main())
     assert tally.images == 6 and tally.errors == 0  # the answers after 0.3 s; those after 0.6 s are too late

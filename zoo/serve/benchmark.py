@@ -85,12 +85,12 @@ def compare(
     tried = {way: _direct(generators[way.threads], way, max(0.2, turn / 10)) for way in ways}
     best = max(ways, key=lambda way: tried[way])
     yield f"directly: {best}"
-    request, small = _request(generators[1], images), _request(generators[1], 1)
+    request, small = http_request(generators[1], images), http_request(generators[1], 1)
     rates, served = [], Tally()
     with _server(artifact) as port:
         for _ in range(rounds):
             rates.append(_direct(generators[best.threads], best, turn / 2))
-            asyncio.run(_ask(port, request, served, clients=clients, images=images, seconds=turn))
+            asyncio.run(run_clients(port, request, served, clients=clients, images=images, seconds=turn))
         direct = statistics.median(rates)
         yield f"directly: {direct:,.0f} images/s of {generators[1].name}"
         yield f"served: {served.text(clients, images)}"
@@ -136,11 +136,11 @@ def _large(generator: Generator) -> dict[str, bytes]:
     row = sum(array.nbytes for array in noise(generator, 1).values())
     rows = min(20_000, Settings().max_rows, Settings().max_body_bytes * 9 // 10 // row)
     lines = max(1, 5_000_000 // (5 * row))  # about 20 characters for 4 bytes
-    text = _request(generator, lines, binary=False)
-    return {f"{rows:,} images": _request(generator, rows), f"{len(text) / 1e6:.1f} MB of JSON": text}
+    text = http_request(generator, lines, binary=False)
+    return {f"{rows:,} images": http_request(generator, rows), f"{len(text) / 1e6:.1f} MB of JSON": text}
 
 
-def _request(generator: Generator, images: int, *, binary: bool = True) -> bytes:
+def http_request(generator: Generator, images: int, *, binary: bool = True) -> bytes:
     """Return a whole HTTP request, with tensors as binary data or as JSON. Its answer is binary."""
     feed = noise(generator, images)
     inputs = [
@@ -157,7 +157,7 @@ def _request(generator: Generator, images: int, *, binary: bool = True) -> bytes
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def _ask(port: int, request: bytes, tally: Tally, *, clients: int, images: int, seconds: float) -> None:
+async def run_clients(port: int, request: bytes, tally: Tally, *, clients: int, images: int, seconds: float) -> None:
     """Let `clients` connections ask, wait, and ask again for `seconds`; then wait for the last answers."""
     loop = asyncio.get_running_loop()
     begin = loop.time() + SETTLE * seconds
