@@ -106,8 +106,8 @@ class MinibatchStdDev(keras.layers.Layer):
 @LAYERS.register
 @keras.saving.register_keras_serializable("zoo")
 class Fade(keras.layers.Layer):
-    """Karras et al. 2017, figure 2: alpha times x. The weight `alpha` is not trained: `progressive` moves it with the
-    count of images, and what is exported has it as a constant."""
+    """Karras et al. 2017, figure 2: alpha times x. The weight `alpha` is not trained: `progressive` sets it from the
+    count of images, and in an exported network it is a constant."""
 
     def __init__(self, alpha: NonNegativeFloat = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -81,7 +81,7 @@ def lsgan(*, a: float = 0.0, b: float = 1.0, c: float = 1.0, weight: PositiveFlo
 
 @LOSSES.register
 def hinge() -> Adversarial:
-    """Miyato et al. 2018, eqs. 16 and 17 (Lim and Ye 2017): D stops caring once the margin of 1 is reached."""
+    """Miyato et al. 2018, eqs. 16 and 17 (Lim and Ye 2017): D's loss of a logit is 0 beyond the margin of 1."""
     return Adversarial(
         discriminator=lambda real, fake: ops.mean(ops.relu(1.0 - real)) + ops.mean(ops.relu(1.0 + fake)),
         generator=lambda fake: -ops.mean(fake),
@@ -114,7 +114,7 @@ def gradient_penalty(
     """Gulrajani et al. 2017, eq. 3: weight * E (||d D(x) / d x||_2 - target)^2 / target^2, x = e real + (1 - e) fake.
 
     `e` is drawn for each example, the norm is over all of an example. Another `target` than 1 is that of Karras et al.
-    2017 for CIFAR-10 (750). `one_sided` spares slopes below the target (section 5 of the paper found no difference).
+    2017 for CIFAR-10 (750). `one_sided` ignores slopes below the target (section 5 of the paper found no difference).
     """
 
     def penalty(batch: CriticBatch) -> Tensor:

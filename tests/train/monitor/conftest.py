@@ -1,4 +1,4 @@
-"""For every test of watching: no data and no judge but ours; evaluations whose values are known."""
+"""For every test of evaluation in training: data and a judge of our own, and evaluations with known values."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The best that a training came by: which is kept, through resumptions, and what an export says of it."""
+"""The best weights of a training: which are kept, also over resumptions, and what an export states of them."""
 
 import growing
 import numpy as np
@@ -15,7 +15,7 @@ from zoo.train import checkpoint, loop, monitor
 from zoo.train.monitor import BEST_FILE, Best, Watch, load_best, make_metric, restore_best
 
 
-def test_the_lowest_is_kept_and_told(tmp_path, scripted, capsys):
+def test_the_lowest_is_kept_and_reported(tmp_path, scripted, capsys):
     scripted(3.0, 1.0, 2.0)
     run, seen = trained(tmp_path)
     best = load_best(run.folder)
@@ -92,19 +92,19 @@ def test_a_new_run_begins_without_the_best_of_one_that_left_no_checkpoint(tmp_pa
         loop.best_of(again)
 
 
-def test_the_best_leaves_and_says_so(tmp_path, scripted):
+def test_the_best_is_exported_and_the_artifact_says_so(tmp_path, scripted):
     scripted(3.0, 1.25, 2.0)
     last, seen = trained(tmp_path)
     run = loop.best_of(last)
     assert (run.step, run.exported_step, last.exported_step) == (3, 2, 3)
     assert same(weights(run.algorithm), seen[2])
     made = exporter.export(run, out=tmp_path / "out")
-    facts = read_manifest(made.folder)
-    assert (facts.weights["kind"], facts.weights["step"], facts.weights["images"]) == ("ema", 2, 8)
+    manifest = read_manifest(made.folder)
+    assert (manifest.weights["kind"], manifest.weights["step"], manifest.weights["images"]) == ("ema", 2, 8)
     kept = f"best of 3 evaluations by {NAME}"
     stated = {"kept": kept, "metric": PROTOCOL, "value": 1.25, "steps": 3, "images": 12}
-    assert stated.items() <= facts.training.items()
-    assert facts.weights["batch_norm"] == "mean over 2 batches of 4 latents"
+    assert stated.items() <= manifest.training.items()
+    assert manifest.weights["batch_norm"] == "mean over 2 batches of 4 latents"
     text = (made.folder / "README.md").read_text()
     assert "3 steps, 12 real\nimages shown," in text
     told = f"as they were after step 2: the {kept} (1.25; {PROTOCOL});"

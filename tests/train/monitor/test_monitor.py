@@ -1,4 +1,4 @@
-"""A training that is watched: the number, and that it changes nothing."""
+"""Evaluation during training: the number, and that it changes nothing."""
 
 import json
 
@@ -38,7 +38,7 @@ def test_the_number_is_the_distance_to_real_training_images(tmp_path, expert, mo
     assert np.bincount(given["label"]).tolist() == [8] * 10
     leaves = networks.build(algorithm.exported_plan("generator"))
     leaves.set_weights(algorithm.averages["generator"].get_weights())
-    averaged_statistics(leaves, [{tap: x[at : at + 30] for tap, x in given.items()} for at in (0, 30, 60)])
+    averaged_statistics(leaves, [{name: x[at : at + 30] for name, x in given.items()} for at in (0, 30, 60)])
     raw = keras.ops.convert_to_numpy(leaves(given, training=False)["image"])
     expected = frechet_distance(expert(to_uint8(raw, (-1.0, 1.0))).features, expert(truth).features)
     assert value == pytest.approx(expected, rel=1e-5) and value == metric(algorithm)

@@ -1,4 +1,4 @@
-"""Which specs can be watched, and what the others are told."""
+"""The specs whose training can be evaluated, and the messages for the others."""
 
 import pytest
 import tiny

@@ -29,9 +29,9 @@ EPSILON = "share"  # seeds a random stream: another word would give other number
 
 @dataclass(frozen=True, kw_only=True)
 class WeightClip:
-    """Arjovsky et al. 2017, algorithm 1, line 7: D's trained weights are held in [-c, c]. Moving statistics are not
-    touched. The paper clips after each update of D, the authors' code before it; both clip batch norm's gamma and beta,
-    which `batch_norm: false` spares."""
+    """Arjovsky et al. 2017, algorithm 1, line 7: D's trained weights are clipped to [-c, c]. Moving statistics are not
+    touched. The paper clips after each update of D, the authors' code before it; both clip batch norm's gamma and beta
+    too, which `batch_norm: false` leaves out."""
 
     c: PositiveFloat = 0.01
     when: Literal["after", "before"] = "after"
@@ -41,7 +41,7 @@ class WeightClip:
 @dataclass(frozen=True, kw_only=True)
 class BurnIn:
     """Arjovsky et al. 2017, authors' code: D makes `updates` updates for each of G's first `generator_updates`, and
-    again for each of G's updates whose number `every` divides. G then sits out steps."""
+    again for each of G's updates whose number `every` divides. G makes no update in the other steps of such a turn."""
 
     updates: PositiveInt = 100
     generator_updates: NonNegativeInt = 25
@@ -50,10 +50,10 @@ class BurnIn:
 
 @ALGORITHMS.register
 class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec language
-    """Phases `discriminator` and `generator`. `simultaneous` takes both gradients at the same weights before either
-    moves, as the authors' code does; otherwise G meets the D that has just learned.
+    """Phases `discriminator` and `generator`. With `simultaneous` both gradients are taken at the same weights before
+    either moves, as the authors' code does; otherwise G's is taken at the D that has just been updated.
 
-    Real and fake examples pass D separately, so that batch norm sees them as two batches (Radford et al. 2015).
+    Real and fake examples pass D separately, so that batch norm normalises them as two batches (Radford et al. 2015).
     """
 
     roles = ("generator", "discriminator")
@@ -112,7 +112,7 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
         return {GENERATOR_PLAYS: np.array([generator_plays(step, self.burn_in, self.data_draws)], "float32")}
 
     def clip(self) -> None:
-        """Hold D's weights within [-c, c]."""
+        """Clip D's trained weights to [-c, c]."""
         assert self.weight_clip is not None
         for layer in self.players["discriminator"].layers:
             if self.weight_clip.batch_norm or not isinstance(layer, keras.layers.BatchNormalization):

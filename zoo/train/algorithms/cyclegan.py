@@ -84,7 +84,7 @@ def _rows(tensor: Tensor) -> list[Tensor]:
 @ALGORITHMS.register
 class cyclegan(Algorithm):  # noqa: N801 - the name is a word of the spec language
     """Phases `generators` and `discriminators`, each of two networks at once. The paper: `lsgan` with weight 1, a cycle
-    weight of 10, identity 5 (0 spares its passes), D's objective halved, pools of 50 images (0: no pools).
+    weight of 10, identity 5 (0: no identity passes), D's objective halved, pools of 50 images (0: no pools).
 
     `cycle_a` weighs |b_to_a(a_to_b(a)) - a|, `cycle_b` the way from b and back, `identity` |a_to_b(b) - b| and
     |b_to_a(a) - a|. Each is a mean over pixels.

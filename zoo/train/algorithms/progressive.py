@@ -69,8 +69,8 @@ class progressive(alternating):  # noqa: N801 - the name is a word of the spec l
     networks and marks their heads with `as: features`.
 
     Every size is trained for `stabilise_kimg` and, but for the first, fades in over `fade_kimg` before. A new stage
-    starts with new optimizer moments (appendix A.1); G's average goes on over all of them. What is exported is G as it
-    stands at the end: of full size if the run came so far, mixed as it was if it ended within a fade.
+    starts with new optimizer moments (appendix A.1); G's average continues over all of them. The exported G is that of
+    the last step: of full size if the run reached it, mixed by alpha if the run ended within a fade.
     """
 
     def __init__(

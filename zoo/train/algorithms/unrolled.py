@@ -24,10 +24,11 @@ from zoo.train.algorithms.base import ALGORITHMS, Batch, seeds
 class unrolled(alternating):  # noqa: N801 - the name is a word of the spec language
     """The two-player game in which G's loss is taken after K = `unrolled_updates` further updates of D.
 
-    `inner_optimizer` makes them: by default D's own, with its moments of this step, as in the paper; another one starts
-    afresh. All K see the examples of G's turn. In a zero-sum game (`minimax`, `wasserstein`) G maximises the whole of
-    D's adversarial loss, real examples included: they too depend on G through theta_D^K. Penalties are D's own: they
-    steer the K updates, and G does not maximise them. With `unrolled_updates: 0` it is the ordinary GAN.
+    `inner_optimizer` makes them: by default D's own, with its moments of this step, as in the paper; another one
+    starts from zero moments in every step. All K see the examples of G's turn. In a zero-sum game (`minimax`,
+    `wasserstein`) G maximises the whole of D's adversarial loss, real examples included: they too depend on G through
+    theta_D^K. Penalties are D's own: they steer the K updates, and G does not maximise them. With
+    `unrolled_updates: 0` it is the ordinary GAN.
     """
 
     def __init__(
