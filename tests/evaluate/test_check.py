@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo.artifact.scores import Score, read_scores, rounding, write_scores
+from zoo.artifact.scores import Score, read_scores, write_scores
+from zoo.evaluate.measures import rounding
 
 ROOT = Path(__file__).parents[2]
 RING = ROOT / "exported" / "unrolled"

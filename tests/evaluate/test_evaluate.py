@@ -10,12 +10,12 @@ import pytest
 import zoo
 from zoo.artifact.scores import read_scores
 from zoo.data.sources import load_dataset
-from zoo.evaluate import measures, scoring, subject
+from zoo.evaluate import measures, scoring
 from zoo.evaluate.scoring import measured, timed
 from zoo.evaluate.subject import Subject
 from zoo.metrics import modes, prdc, swd
 from zoo.metrics.fid import frechet_distance
-from zoo.metrics.networks import network
+from zoo.metrics.networks import inception, network
 from zoo.metrics.networks.network import FeatureNetwork
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def look(images):
 def eye(monkeypatch, tmp_path):
     """A feature network for tests, in the place of Inception; the cache is the test's own."""
     monkeypatch.setattr(network, "cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.setattr(subject, "inception", lambda threads=None: FeatureNetwork("eye", 8, "e" * 64, look, "none"))
+    monkeypatch.setattr(inception, "load", lambda threads=None: FeatureNetwork("eye", 8, "e" * 64, look, "none"))
 
 
 @pytest.fixture
@@ -98,13 +98,10 @@ def test_fid_says_what_real_images_get(eye, artifact):
 def test_neighbours_and_patches_say_it_too(eye, artifact, monkeypatch):
     real = look(load_dataset("digits", split="test").images)
     half = len(real) // 2
-    first, second = prdc.both(real[:half], real[half:], k=3, k_density=5)
+    expected = prdc.prdc(real[:half], real[half:], k=3, k_density=5)._asdict()
     found = dict(measured(Subject(artifact, n=60, seed=0), [measures.MEASURES["precision"]]))
     floors = {name: score.protocol[measures.HALVES] for name, score in found.items()}
-    assert floors == {
-        "precision_60": first.precision, "recall_60": first.recall,
-        "density_60": second.density, "coverage_60": second.coverage,
-    }  # fmt: skip
+    assert floors == {f"{name}_60": value for name, value in expected.items()}
     one = Subject(ROOT / "exported" / "dcgan", n=8, seed=0)
     monkeypatch.setattr(swd, "sliced_wasserstein", lambda a, b: {32: float(np.abs(a.astype(int) - b).mean())})
     ((_, score),) = measured(one, [measures.MEASURES["swd"]])
@@ -141,7 +138,6 @@ def test_what_applies_to_what():
     assert "swd" not in names("vanilla")  # 28 pixels are no pyramid
     assert not names("dcgan", quick=True) & {"fid", "kid", "recall", "density"}
     assert names("cyclegan", quick=True) == {"l1", "ssim", "cycle_l1"}
-    assert set(measures.MEASURES) >= {"fid", "kid", "modes", "l1"}
 
 
 @pytest.mark.parametrize(
@@ -150,8 +146,7 @@ def test_what_applies_to_what():
         (["nowhere"], "nowhere: is not an exported model: it has no manifest.json"),
         ([RING, "--metrics", "fdi"], "--metrics: there is no metric 'fdi'. Did you mean 'fid'?"),
         ([RING, "--metrics", "fid"], "--metrics: fid does not apply to"),
-        ([RING, "--metrics", "modes_10k"], "--metrics: modes_10k and --n 2500 do not go together: say modes"),
-        ([RING, "--n", "0"], "--n: expected at least 1 sample, received 0"),
+        ([RING, "--metrics", "modes_10k"], "--metrics: modes_10k and --n 2500 do not go together: use modes"),
         (
             [TRANSLATOR, "--metrics", "l1_a_to_c"],
             "--metrics: there is no metric 'l1_a_to_c'. Did you mean 'l1_a_to_b'?",

@@ -42,7 +42,7 @@ def test_the_padded_border_is_cut_off():
     np.testing.assert_array_equal(one.cropped(one.fakes), one.fakes[:, 2:30, 2:30])
     other = Subject(ROOT / "exported" / "vanilla", n=3, seed=0)
     assert other.crop is None and other.cropped(other.fakes).shape == (3, 28, 28, 1)
-    assert one.seen_as == other.seen_as == {"input": "28 x 28 pixels, grey repeated to RGB"}
+    assert one.inception_input == other.inception_input == {"input": "28 x 28 pixels, grey repeated to RGB"}
 
 
 def test_enlarged_images_are_seen_whole(changed):
@@ -83,7 +83,7 @@ def test_a_translator_of_unpaired_data_is_timed_alone(changed):
     emoji = "source:\n    emoji:\n      a: noto\n      b: twemoji"
     pair = (emoji, "source: {cifar10_pair: {a: cat, b: dog}}\n  size: 64")
     one = changed("cyclegan", pair, source="cifar10_pair")
-    assert scoring.chosen(one, None) == [] and "has no pairs to hold a translation against" in one.no_reference
+    assert scoring.chosen(one, None) == [] and "has no pairs to compare a translation with" in one.no_reference
     assert [name for name, score in timed(one) if score.value > 0] == ["ms_per_image", "ms_per_image_of_64"]
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from zoo.core.errors import DataError
-from zoo.metrics import distances, prdc
-from zoo.metrics.prdc import both, density_coverage, memorisation, nearest, precision_recall
+from zoo.metrics import distances
+from zoo.metrics.prdc import memorisation, nearest, prdc
 
 
 def normal(*shape, seed=0):
@@ -39,31 +39,29 @@ def brute(real, fake, k, k_density):
 def test_the_edge_belongs_to_the_balls_of_precision_and_not_to_those_of_density():
     """Reals 0, 1, 3, 7 reach 1, 1, 2, 4 at k = 1: -1 and 11 lie on an edge each, 20 nowhere."""
     real, fake = column(0, 1, 3, 7), column(-1, 11, 20)
-    assert precision_recall(real, fake, k=1) == (2 / 3, 1)
-    assert density_coverage(real, fake, k=1) == (0, 0)
-    assert precision_recall(real, column(-1.01, 11.01, 20), k=1).precision == 0
+    assert prdc(real, fake, k=1, k_density=1) == (2 / 3, 1, 0, 0)
+    assert prdc(real, column(-1.01, 11.01, 20), k=1, k_density=1).precision == 0
 
 
 def test_only_reals_have_balls_in_density_and_coverage():
     """Reals 0, 1, 2, 3 reach 1 each; 1.5 is inside the balls of 1 and 2. The ball of an outlier at 100 holds all."""
     real, fake = column(0, 1, 2, 3), column(1.5, 100)
-    assert density_coverage(real, fake, k=1) == (2 / (1 * 2), 2 / 4)
-    assert precision_recall(real, fake, k=1) == (1 / 2, 1)
+    assert prdc(real, fake, k=1, k_density=1) == (1 / 2, 1, 2 / (1 * 2), 2 / 4)
 
 
 def test_precision_is_about_fakes_and_recall_about_reals():
     real = np.concatenate([normal(60, 2), normal(60, 2) + 100])
     fake = np.concatenate([normal(30, 2, seed=1), normal(10, 2, seed=1) - 100])
-    precision, recall = precision_recall(real, fake)
+    precision, recall, *_ = prdc(real, fake)
     assert 0.6 < precision <= 30 / 40
     assert 0.3 < recall <= 60 / 120
-    assert precision_recall(fake, real) == (recall, precision)
+    assert prdc(fake, real)[:2] == (recall, precision)
 
 
 def test_a_set_against_itself():
     """Each is in its own ball. Below the k-th neighbour are itself and k - 1 others: a density of 1 exactly."""
     real = normal(200, 3)
-    assert both(real, real.copy()) == ((1, 1), (1, 1))
+    assert prdc(real, real.copy()) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("size", [700, 2**23])
@@ -75,13 +73,9 @@ def test_by_brute_force_where_many_distances_are_equal(size, offset, monkeypatch
     expected = brute(real, fake, 3, 5)
     assert min(expected) > 0 and max(expected[0], expected[3]) < 1
     real, fake = real.astype("float64"), fake.astype("float64")
-    assert [*precision_recall(real, fake), *density_coverage(real, fake)] == pytest.approx(expected, rel=1e-14)
-    first, second = both(real, fake)
-    assert (*first, *second) == pytest.approx(expected, rel=1e-14)
-    assert both(real, fake, k=6, k_density=2) == (
-        precision_recall(real, fake, k=6),
-        density_coverage(real, fake, k=2),
-    )
+    assert prdc(real, fake) == pytest.approx(expected, rel=1e-14)
+    integers = [(a - offset).astype("int64") for a in (real, fake)]
+    assert prdc(real, fake, k=6, k_density=2) == pytest.approx(brute(*integers, 6, 2), rel=1e-14)
 
 
 def test_by_scikit_learn():
@@ -100,15 +94,15 @@ def test_by_scikit_learn():
     expected = (between <= reach(real, 3)).any(axis=1).mean(), (between <= reach(fake, 3)[:, None]).any(axis=0).mean()
     inside = between < reach(real, 5)
     for dtype in ("float64", "float32"):
-        first, second = both(real.astype(dtype), fake.astype(dtype))
-        assert first == pytest.approx(expected, abs=1e-9)
-        assert second == pytest.approx((inside.sum() / 1000, inside.any(axis=0).mean()), abs=1e-9)
+        found = prdc(real.astype(dtype), fake.astype(dtype))
+        assert found[:2] == pytest.approx(expected, abs=1e-9)
+        assert found[2:] == pytest.approx((inside.sum() / 1000, inside.any(axis=0).mean()), abs=1e-9)
 
 
 def test_what_a_perfect_generator_scores():
     """Density 1; coverage 1 - (N - 1)...(N - k) / (M + N - 1)...(M + N - k) (the paper's Lemma 2), near 1 - 2^-k."""
     n, m, k = 200, 150, 3
-    scores = np.array([density_coverage(normal(n, 4, seed=i), normal(m, 4, seed=99 + i), k=k) for i in range(20)])
+    scores = np.array([prdc(normal(n, 4, seed=i), normal(m, 4, seed=99 + i), k_density=k)[2:] for i in range(20)])
     i = np.arange(1, k + 1)
     expected = np.array([1, 1 - np.prod((n - i) / (m + n - i))])
     error = scores.std(axis=0) / 20**0.5
@@ -119,7 +113,7 @@ def test_what_a_perfect_generator_scores():
 @pytest.mark.slow
 def test_the_published_numbers_of_normal_samples_in_1000_dimensions():
     """The authors of density and coverage print 0.4772, 0.4705, 1.0555 and 0.9735 for one draw at k = 5."""
-    (precision, recall), (density, coverage) = both(normal(10_000, 1_000), normal(10_000, 1_000, seed=1), k=5)
+    precision, recall, density, coverage = prdc(normal(10_000, 1_000), normal(10_000, 1_000, seed=1), k=5)
     assert precision == pytest.approx(0.477, abs=0.02)
     assert recall == pytest.approx(0.4705, abs=0.02)
     assert density == pytest.approx(1.05, abs=0.06)
@@ -128,13 +122,13 @@ def test_the_published_numbers_of_normal_samples_in_1000_dimensions():
 
 def test_float16_features_do_not_overflow():
     real, fake = (300 * normal(80, 16)).astype("float16"), (300 * normal(70, 16, seed=1)).astype("float16")
-    assert both(real, fake) == both(real.astype("float64"), fake.astype("float64"))
+    assert prdc(real, fake) == prdc(real.astype("float64"), fake.astype("float64"))
 
 
 def test_uint8_pixels_do_not_wrap_around():
     real, fake = column(0, 10, 20).astype("uint8"), column(255, 1).astype("uint8")
     np.testing.assert_array_equal(nearest(fake, real)[0], [235, 1])
-    assert precision_recall(real, fake, k=1).precision == 0.5
+    assert prdc(real, fake, k=1, k_density=1).precision == 0.5
 
 
 def test_nearest_names_distance_and_index_of_a_reference():
@@ -183,7 +177,7 @@ def test_memorisation_of_copies_and_of_fresh_data():
 FINE = normal(9, 2)
 
 
-@pytest.mark.parametrize("measure", [precision_recall, density_coverage, both, nearest])
+@pytest.mark.parametrize("measure", [prdc, nearest])
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
@@ -203,17 +197,15 @@ def test_what_has_no_neighbours(measure, a, b, message):
 
 
 def test_the_k_th_neighbour_needs_k_others():
-    assert precision_recall(normal(4, 2), normal(4, 2, seed=1))
-    assert density_coverage(normal(6, 2), normal(1, 2, seed=1))
+    assert prdc(normal(6, 2), normal(4, 2, seed=1))
+    assert prdc(normal(4, 2), normal(4, 2, seed=1), k_density=3)
     with pytest.raises(DataError, match=r"precision and recall with k = 3 needs 4 .* \[9, 2\] and float64 \[3, 2\]"):
-        precision_recall(FINE, normal(3, 2))
+        prdc(FINE, normal(3, 2))
     with pytest.raises(DataError, match="density and coverage with k = 5 needs 6 samples or more"):
-        density_coverage(normal(5, 2), FINE)
-    with pytest.raises(DataError, match="density and coverage with k = 5 needs 6 samples or more"):
-        both(normal(5, 2), FINE)
-    for measure in (precision_recall, density_coverage, both):
+        prdc(normal(5, 2), FINE)
+    for options in ({"k": 0}, {"k_density": 0}):
         with pytest.raises(DataError, match="received k = 0"):
-            measure(FINE, FINE, k=0)
+            prdc(FINE, FINE, **options)
 
 
 def test_memorisation_needs_test_examples_that_are_new():
@@ -224,4 +216,3 @@ def test_memorisation_needs_test_examples_that_are_new():
         memorisation(FINE, train, np.concatenate([train[:100], normal(99, 2, seed=1)]))
     with pytest.raises(DataError, match="memorisation takes finite features"):
         memorisation(FINE, train, np.full((100, 2), np.nan))
-    assert prdc.LEAST_TEST == 100

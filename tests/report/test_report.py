@@ -2,15 +2,19 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import zoo
 from zoo.artifact.manifest import read_manifests
 from zoo.artifact.scores import Score, write_scores
 from zoo.core import pictures
+from zoo.core.errors import DataError
+from zoo.core.images import to_uint8
+from zoo.data.dataset import Dataset, Domains
 from zoo.report import figures, gallery
 from zoo.report.card import markdown
 from zoo.spec.read import read_spec
@@ -52,22 +56,50 @@ def test_a_folder_of_points_has_no_picture(zoo_says, folder):
     assert "gallery.png" not in (folder / "README.md").read_text("utf-8")
 
 
-def test_the_gallery_cuts_pairs_of_any_shape_and_number(folder):
-    """Five pairs of 16 x 48 pixels, those of the other way below them: six places show those of the first."""
-    numbers = np.arange(10, dtype=np.uint8)
-    cells = np.broadcast_to(numbers[:, None, None, None], (10, 16, 48, 3))
-    sheet = pictures.stack([pictures.pairs(cells[::2], cells[1::2]), pictures.pairs(255 - cells[::2], cells[1::2])])
-    shutil.copytree(ROOT / "exported" / "cyclegan", folder / "both")
-    pictures.write_png(folder / "both" / "samples.png", sheet)
+@pytest.fixture
+def translator(tmp_path):
+    """A folder with the shipped translator alone."""
+    return shutil.copytree(ROOT / "exported" / "cyclegan", tmp_path / "zoo" / "cyclegan").parent
 
-    def small(tensor):
-        trained = dict(zip(tensor.sizes, (16, 48), strict=True))
-        return replace(tensor, sizes={axis: {**size, "trained": trained[axis]} for axis, size in tensor.sizes.items()})
 
-    networks = [replace(one, inputs=tuple(map(small, one.inputs))) for one in read_manifests(folder / "both")]
-    shown = gallery._translations(sheet, networks)
-    assert shown.shape == (12, 16, 48, 3)
-    assert shown[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+def drawn(folder):
+    """The images of the only row of a gallery, enlarged to 64 x 64, [12, 64, 64, 3]."""
+    row = gallery.picture(folder)[2:66, gallery.LABEL :]
+    return np.stack([row[:, i * 66 : i * 66 + 64] for i in range(12)])
+
+
+def enlarged(images):
+    return np.stack([np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.NEAREST)) for image in images])
+
+
+@pytest.mark.parametrize("only", ["test", "train"])
+def test_the_gallery_shows_originals_beside_their_translations(translator, monkeypatch, only):
+    """Six from all over the split that samples.png shows."""
+    images = np.random.RandomState(0).randint(0, 256, (31, 48, 48, 3)).astype("uint8")
+
+    def load_data(spec, split):
+        if split != only:
+            raise DataError(f"there is no split {split}")
+        return Domains("emoji", Dataset("a", images=images), Dataset("b", images=images), paired=True)
+
+    monkeypatch.setattr(gallery, "load_data", load_data)
+    shown, some = drawn(translator), images[[0, 6, 12, 18, 24, 30]]
+    np.testing.assert_array_equal(shown[::2], enlarged(some))
+    np.testing.assert_array_equal(
+        shown[1::2], enlarged(zoo.load(translator / "cyclegan", network="a_to_b").translate(some))
+    )
+
+
+def test_the_gallery_shows_golden_inputs_where_there_are_no_data(translator, monkeypatch):
+    def no_data(spec, split):
+        raise DataError("no network")
+
+    monkeypatch.setattr(gallery, "load_data", no_data)
+    with np.load(translator / "cyclegan" / "golden_a_to_b.npz") as golden:
+        pairs = [to_uint8(golden[name], (-1, 1)) for name in "ab"]
+    shown = drawn(translator)
+    np.testing.assert_array_equal(shown[:8:2], enlarged(pairs[0]))
+    assert np.abs(shown[1:8:2].astype(int) - enlarged(pairs[1])).max() <= 1 and (shown[8:] == 255).all()
 
 
 def test_the_nearest_training_images_are_the_nearest(folder, monkeypatch):
@@ -77,9 +109,9 @@ def test_the_nearest_training_images_are_the_nearest(folder, monkeypatch):
     train = one.real("train").items
     one.fakes = train[[3, 50, 700, 9]]  # copies: each is its own nearest neighbour
     sheet = figures.nearest(one)
-    cells = pictures.cells(sheet, height=8, width=8, columns=2 * (figures.NEAREST + 2) + 1)
-    np.testing.assert_array_equal(cells[0], train[3])
-    np.testing.assert_array_equal(cells[2], train[3])
+    for i in (0, 2):  # pixels of 8 x 8, 2 between the images; a sample, a gap, the nearest
+        left = i * (8 * 8 + 2)
+        np.testing.assert_array_equal(sheet[:64:8, left : left + 64 : 8], train[3])
 
 
 def test_curves_are_drawn_or_refused(folder):

@@ -1,6 +1,6 @@
-"""An artifact -> metrics.json, on the very file that it ships.
+"""An artifact -> metrics.json, measured on the very file that it ships.
 
-    folder -> subject (samples, real data, features) -> measures -> scoring
+    folder -> subject (samples, real data, features) -> measures (one registration a metric) -> scoring
 
 May import: zoo.metrics, zoo.spec and what stands below them. Never Keras.
 """

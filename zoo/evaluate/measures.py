@@ -1,67 +1,162 @@
-"""Every number that `zoo evaluate` can measure: its name, what it needs, what stands in its protocol.
+"""All metrics of `zoo evaluate`: the registration of each, in the order of the tables of cards and reports.
 
-A measure takes a Subject and returns its numbers by the stems of their names, each with what its protocol adds to what
-all of them state. Stems that scale with the number of samples get it as their end: fid -> fid_10k.
+To add a metric, write its function in zoo/metrics/ and one function here, below `@measure`, which states the metric's
+name, title, better direction and format, and what it needs. `--metrics`, cards, gallery, comparison and the rounding of
+`--check` follow from it. The function takes a Subject and returns {name: (value, protocol)}, where the protocol adds to
+what all of them state (see scoring). Names that scale with the number of samples get it as their end: fid -> fid_10k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from zoo.artifact.scores import SPEED
 from zoo.core.arrays import Array
-from zoo.evaluate.subject import FeaturePair, Subject, extract, halves, way
-from zoo.metrics import classifier, modes, prdc, smoothness, ssim
+from zoo.evaluate.subject import FeaturePair, Subject, direction, extract, split_judge
+from zoo.metrics import classifier, modes, smoothness, ssim
 from zoo.metrics import kid as kernel
+from zoo.metrics import prdc as neighbours
 from zoo.metrics import swd as patches
 from zoo.metrics.fid import frechet_distance
 from zoo.metrics.networks.judge import CLASSES, FEATURES
 
 Numbers = Mapping[str, tuple[float, Mapping[str, Any]]]
-PATCHED = 2048  # images of each set for SWD: its sorting takes a minute for so many
-WALKS, STEPS = 16, 33
-# in a protocol: the number of real images against as many others of the test split
-HALVES = "of_two_halves_of_the_real"
+SWD_IMAGES = 2048  # of each set: the sorting of so many takes a minute
+WALKS, FRAMES = 16, 33
+HALVES = "of_two_halves_of_the_real"  # in a protocol: the number of real images against as many others of their split
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The name of a number, and how it is shown.
+
+    Args:
+        name: in metrics.json, without the number of samples: "fid" for "fid_10k".
+        title: in cards.
+        better: "lower", "higher", or the value of a perfect generator.
+        form: the format of its values, such as ".1f" or ".1%"; `--check` compares to half a unit of its last digit.
+        gallery: its title in the column "besides" of the gallery and of README; empty where it is not shown.
+    """
+
+    name: str
+    title: str
+    better: str
+    form: str
+    gallery: str = ""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """`names` of its numbers; `counted` if they end with the number of samples; `looks` through that network.
+    """A registered function, with the metrics that it returns and what it needs; see `measure`."""
 
-    It needs `least` samples, and as many test images.
-    """
-
-    names: tuple[str, ...]
-    applies: Callable[[Subject], bool]
+    metrics: tuple[Metric, ...]
     run: Callable[[Subject], Numbers]
-    counted: bool = True
-    looks: str = ""
-    least: int = 1
+    applies: Callable[[Subject], bool]
+    counted: bool
+    network: str
+    least: int
 
-    def lacks(self, subject: Subject) -> str:
-        """What there is too little of; nothing where there is enough."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its metrics."""
+        return tuple(metric.name for metric in self.metrics)
+
+    def shortage(self, subject: Subject) -> str:
+        """Return what there is too little of, or an empty string."""
         if not self.counted or min(subject.n, subject.reference_count) >= self.least:
             return ""
         there = f"there are {subject.n:,} and {subject.reference_count:,}"
         return f"{', '.join(self.names)}: needs {self.least:,} samples and as many test images; {there}"
 
 
-MEASURES: dict[str, Measure] = {}  # by the first of its names
+METRICS: dict[str, Metric] = {}  # by name, in the order of the tables
+MEASURES: dict[str, Measure] = {}  # by the name of the first metric
 
 
 def measure(
-    *names: str, applies: Callable[[Subject], bool], counted: bool = True, looks: str = "", least: int = 1
+    *metrics: Metric, applies: Callable[[Subject], bool], counted: bool = True, network: str = "", least: int = 1
 ) -> Callable[[Callable[[Subject], Numbers]], Callable[[Subject], Numbers]]:
-    """Register a function under the stems of the numbers that it returns."""
+    """Register a function that measures one or more metrics.
+
+    Args:
+        metrics: the numbers that the function returns, in the order of the tables.
+        applies: True for an artifact that can be measured so.
+        counted: True if the number of samples is part of the names.
+        network: "inception", "judge" or "lpips", where images are looked at through one.
+        least: the smallest number of samples, and of test images.
+
+    Returns:
+        A decorator that returns its function unchanged.
+
+    Raises:
+        ValueError: for a name that is registered already.
+    """
 
     def register(run: Callable[[Subject], Numbers]) -> Callable[[Subject], Numbers]:
-        MEASURES[names[0]] = Measure(names, applies, run, counted, looks, least)
+        for metric in metrics:
+            if metric.name in METRICS:
+                raise ValueError(f"metric '{metric.name}' is registered twice")
+            METRICS[metric.name] = metric
+        MEASURES[metrics[0].name] = Measure(metrics, run, applies, counted, network, least)
         return run
 
     return register
+
+
+def stem(name: str) -> str:
+    """Return the name of the metric that a score is of.
+
+    Args:
+        name: of a score, such as "fid_10k" or "l1_a_to_b".
+
+    Returns:
+        "fid" or "l1"; a name that is not a metric's comes back as it is.
+    """
+    return max((key for key in METRICS if name == key or name.startswith(f"{key}_")), key=len, default=name)
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Sort names of scores in the order of the tables.
+
+    Args:
+        names: of scores.
+
+    Returns:
+        The names without those of times; unknown ones come last.
+    """
+    order = {key: i for i, key in enumerate(METRICS)}
+    return sorted((name for name in names if name not in SPEED), key=lambda n: (order.get(stem(n), len(order)), n))
+
+
+def format_score(name: str, value: float) -> str:
+    """Format a value as tables show it.
+
+    Args:
+        name: of the score.
+        value: of the score.
+
+    Returns:
+        The text; four digits for a name that is not a metric's.
+    """
+    metric = METRICS.get(stem(name))
+    return format(value, metric.form if metric else ".4g")
+
+
+def rounding(name: str) -> float:
+    """Return half a unit of the last digit that tables show: the largest difference that rounding hides.
+
+    Args:
+        name: of a score.
+
+    Returns:
+        A positive number in the unit of the score.
+    """
+    form = METRICS[stem(name)].form if stem(name) in METRICS else ".4f"
+    return 0.5 * 10.0 ** -int(form[1]) * (0.01 if form.endswith("%") else 1.0)
 
 
 def _images(subject: Subject) -> bool:
@@ -72,95 +167,100 @@ def _judged(subject: Subject) -> bool:
     return subject.judged
 
 
-def _seen(views: FeaturePair, **more: Any) -> dict[str, Any]:
-    return {"n_real": len(views.real), "split": "test", **views.network.protocol, **more}
+def _protocol(pair: FeaturePair, **more: Any) -> dict[str, Any]:
+    return {"n_real": len(pair.real), "split": "test", **pair.network.protocol, **more}
 
 
-def _halves(real: Array) -> dict[str, float]:
-    """The Frechet distance that real images have from others of their kind; above 0, for there are only so many."""
+def _frechet_of_halves(real: Array) -> dict[str, float]:
+    """Frechet distance of real images from others of their kind; above 0, because they are finitely many."""
     half, width = len(real) // 2, real.shape[1]
     return {HALVES: frechet_distance(real[:half], real[half:])} if half > width else {}
 
 
-@measure("fid", applies=_images, looks="inception", least=2049)  # features, and one more
+@measure(Metric("fid", "FID", "lower", ".1f"), applies=_images, network="inception", least=2049)  # features, one more
 def fid(subject: Subject) -> Numbers:
-    """Heusel et al. 2017."""
-    views = subject.inception
-    return {"fid": (frechet_distance(views.real, views.fake), _seen(views, **subject.seen_as, **_halves(views.real)))}
+    """Measure the Frechet distance of Inception's features (Heusel et al. 2017)."""
+    pair = subject.inception
+    about = _protocol(pair, **subject.inception_input, **_frechet_of_halves(pair.real))
+    return {"fid": (frechet_distance(pair.real, pair.fake), about)}
 
 
-@measure("kid", applies=_images, looks="inception", least=1000)
+@measure(Metric("kid", "KID", "lower", ".4f"), applies=_images, network="inception", least=1000)
 def kid(subject: Subject) -> Numbers:
-    """Binkowski et al. 2018, as it is (their tables show 1,000 times that)."""
-    views = subject.inception
-    found = kernel.kid(views.real, views.fake, subsets=100, size=1000)
-    about = _seen(views, **subject.seen_as, subsets=100, subset_size=1000, std=found.std)
-    return {"kid": (found.value, about)}
+    """Measure KID (Binkowski et al. 2018), as it is (their tables show 1,000 times that)."""
+    pair = subject.inception
+    result = kernel.kid(pair.real, pair.fake, subsets=100, size=1000)
+    about = _protocol(pair, **subject.inception_input, subsets=100, subset_size=1000, std=result.std)
+    return {"kid": (result.value, about)}
 
 
-@measure("precision", "recall", "density", "coverage", applies=_images, looks="inception", least=12)
-def manifolds(subject: Subject) -> Numbers:
-    """Kynkaanniemi et al. 2019 and Naeem et al. 2020, with Inception's features in the place of VGG16's."""
-    views = subject.inception
-    half = len(views.real) // 2
-    (first, second), (best, densest) = (
-        prdc.both(real, fake, k=3, k_density=5)
-        for real, fake in ((views.real, views.fake), (views.real[:half], views.real[half:]))
-    )
-    near, dense = (_seen(views, **subject.seen_as, k=k) for k in (3, 5))
+@measure(
+    Metric("precision", "precision", "higher", ".3f", gallery="precision"),
+    Metric("recall", "recall", "higher", ".3f", gallery="recall"),
+    Metric("density", "density", "1", ".3f"),
+    Metric("coverage", "coverage", "higher", ".3f"),
+    applies=_images,
+    network="inception",
+    least=12,
+)
+def prdc(subject: Subject) -> Numbers:
+    """Measure these four (Kynkaanniemi et al. 2019, Naeem et al. 2020) with Inception's features instead of VGG16's."""
+    pair = subject.inception
+    half = len(pair.real) // 2
+    result = neighbours.prdc(pair.real, pair.fake, k=3, k_density=5)._asdict()
+    best = neighbours.prdc(pair.real[:half], pair.real[half:], k=3, k_density=5)._asdict()
+    k = {"precision": 3, "recall": 3, "density": 5, "coverage": 5}
     return {
-        "precision": (first.precision, {**near, HALVES: best.precision}),
-        "recall": (first.recall, {**near, HALVES: best.recall}),
-        "density": (second.density, {**dense, HALVES: densest.density}),
-        "coverage": (second.coverage, {**dense, HALVES: densest.coverage}),
+        name: (value, {**_protocol(pair, **subject.inception_input, k=k[name]), HALVES: best[name]})
+        for name, value in result.items()
     }
 
 
-@measure("judge_frechet", "judge_score", applies=_judged, looks="judge", least=FEATURES + 1)
+@measure(
+    Metric("conditional_accuracy", "the judge sees the class asked for", "higher", ".1%", gallery="right class"),
+    applies=lambda subject: subject.judged and subject.labelled,
+    network="judge",
+    least=CLASSES,
+)
+def conditional_accuracy(subject: Subject) -> Numbers:
+    """Measure the share of images in which the judge sees the class that was asked for; as many of each class."""
+    asked = np.arange(subject.n) % CLASSES
+    images = subject.generator().sample(subject.n, subject.seed, label=asked)
+    logits = split_judge(extract(subject.judge, subject.cropped(images), "labelled"))[1]
+    result = classifier.agreement(asked, logits.argmax(axis=1), classes=CLASSES)
+    about = {**subject.judge.protocol, "weakest_class": float(result.by_class.min())}
+    return {"conditional_accuracy": (result.overall, about)}
+
+
+@measure(
+    Metric("judge_frechet", "Frechet distance of the judge's features", "lower", ".2f"),
+    Metric("judge_score", "Inception score's formula on the judge's classes", "higher", ".2f"),
+    applies=_judged,
+    network="judge",
+    least=FEATURES + 1,
+)
 def judge_scores(subject: Subject) -> Numbers:
-    """Frechet distance of the judge's 64 features, and the formula of the Inception score on its 10 classes."""
-    views = subject.judge_features
-    (real, real_logits), (fake, logits) = halves(views.real), halves(views.fake)
-    score, std = classifier.inception_score(logits)
+    """Measure both on the judge's 64 features and its 10 classes."""
+    pair = subject.judge_features
+    (real, real_logits), (fake, fake_logits) = split_judge(pair.real), split_judge(pair.fake)
+    score, std = classifier.inception_score(fake_logits)
     best, _ = classifier.inception_score(real_logits)
     return {
-        "judge_frechet": (frechet_distance(real, fake), _seen(views, **_halves(real))),
-        "judge_score": (score, {**views.network.protocol, "splits": 10, "std": std, "of_the_real": best}),
+        "judge_frechet": (frechet_distance(real, fake), _protocol(pair, **_frechet_of_halves(real))),
+        "judge_score": (score, {**pair.network.protocol, "splits": 10, "std": std, "of_the_real": best}),
     }
 
 
-@measure("memorisation", "copies", applies=_judged, looks="judge")
-def memorisation(subject: Subject) -> Numbers:
-    """How near generated images are to training images, where unseen real images set the measure."""
-    views = subject.judge_features
-    train = halves(extract(subject.judge, subject.cropped(subject.real("train").items), "training"))[0]
-    found = prdc.memorisation(halves(views.fake)[0], train, halves(views.real)[0])
-    about = _seen(views, n_train=len(train))
-    return {"memorisation": (found.ratio, about), "copies": (found.share_nearer, about)}
-
-
-@measure("conditional_accuracy", applies=lambda s: s.judged and s.labelled, looks="judge", least=CLASSES)
-def conditional_accuracy(subject: Subject) -> Numbers:
-    """The share of images in which the judge sees the class that was asked for; as many of each class."""
-    classes = subject.judge.width - halves(subject.judge_features.real)[0].shape[1]
-    asked = np.arange(subject.n) % classes
-    images = subject.generator().sample(subject.n, subject.seed, label=asked)
-    logits = halves(extract(subject.judge, subject.cropped(images), "labelled"))[1]
-    found = classifier.agreement(asked, logits.argmax(axis=1), classes=classes)
-    about = {**subject.judge.protocol, "weakest_class": float(found.by_class.min())}
-    return {"conditional_accuracy": (found.overall, about)}
-
-
-def _patchable(subject: Subject) -> bool:
-    sides = subject.manifest.outputs[0].shape[1:3] if _images(subject) else (0, 1)
-    side = sides[0] if isinstance(sides[0], int) and sides[0] == sides[1] else 0
+def _has_pyramid(subject: Subject) -> bool:
+    height, width = subject.manifest.outputs[0].shape[1:3] if _images(subject) else (0, 0)
+    side = height if isinstance(height, int) and height == width else 0
     return side >= patches.SMALLEST and not side & (side - 1)
 
 
-@measure("swd", applies=_patchable, counted=False)
+@measure(Metric("swd", "sliced Wasserstein distance x 1000", "lower", ".1f"), applies=_has_pyramid, counted=False)
 def swd(subject: Subject) -> Numbers:
-    """Karras et al. 2018, mean over the levels, for an eighth of their 16,384 images; with the border, if padded."""
-    count = min(PATCHED, subject.n, len(subject.test))
+    """Measure SWD (Karras et al. 2018), mean over the levels, for an eighth of their 16,384 images, border included."""
+    count = min(SWD_IMAGES, subject.n, len(subject.test))
     real, others = subject.test.items[:count], subject.test.items[count : 2 * count]
     levels = patches.sliced_wasserstein(real, subject.fakes[:count])
     height, width = subject.fakes.shape[1:3]
@@ -175,28 +275,53 @@ def _mean(levels: dict[int, float]) -> float:
     return float(np.mean(list(levels.values())))
 
 
-@measure("walk_jump", applies=_judged, counted=False, looks="judge")
+@measure(
+    Metric("memorisation", "distance to the nearest training image (unseen real images: 1)", "1", ".2f"),
+    Metric("copies", "share that is nearer to a training image than 99 % of unseen real images", "0.01", ".3f"),
+    applies=_judged,
+    network="judge",
+)
+def memorisation(subject: Subject) -> Numbers:
+    """Measure distances of generated images from the training images, relative to those of unseen real images."""
+    pair = subject.judge_features
+    train = split_judge(extract(subject.judge, subject.cropped(subject.real("train").items), "training"))[0]
+    result = neighbours.memorisation(split_judge(pair.fake)[0], train, split_judge(pair.real)[0])
+    about = _protocol(pair, n_train=len(train))
+    return {"memorisation": (result.ratio, about), "copies": (result.share_nearer, about)}
+
+
+@measure(
+    Metric("walk_jump", "largest step of a latent walk over its mean step", "1", ".1f"),
+    applies=_judged,
+    counted=False,
+    network="judge",
+)
 def walk_jump(subject: Subject) -> Numbers:
-    """The largest step of a walk between two latents over its mean step, in the judge's features."""
+    """Measure walks between two latents in the judge's features."""
     generator = subject.generator()
-    frames = [generator.interpolate(STEPS, seed=subject.seed + i) for i in range(WALKS)]
-    seen = subject.judge(subject.cropped(np.concatenate(frames)))
-    features = halves(seen)[0].reshape(WALKS, STEPS, -1)
-    about = {**subject.judge.protocol, "n_fake": WALKS * STEPS, "walks": WALKS, "frames": STEPS}
+    frames = [generator.interpolate(FRAMES, seed=subject.seed + i) for i in range(WALKS)]
+    outputs = subject.judge(subject.cropped(np.concatenate(frames)))
+    features = split_judge(outputs)[0].reshape(WALKS, FRAMES, -1)
+    about = {**subject.judge.protocol, "n_fake": WALKS * FRAMES, "walks": WALKS, "frames": FRAMES}
     return {"walk_jump": (smoothness.largest_jump(features), about)}
 
 
-@measure("modes", "high_quality", "reverse_kl", applies=lambda s: s.kind == "points")
+@measure(
+    Metric("modes", "modes found", "higher", ".0f", gallery="modes found"),
+    Metric("high_quality", "samples within 3 standard deviations of a mode", "0.989", ".1%", gallery="high quality"),
+    Metric("reverse_kl", "reverse KL to the even mixture", "lower", ".3f"),
+    applies=lambda subject: subject.kind == "points",
+)
 def mode_coverage(subject: Subject) -> Numbers:
-    """VEEGAN's protocol: within 3 standard deviations of a centre."""
+    """Measure by VEEGAN's protocol: within 3 standard deviations of a centre."""
     test = subject.test
     assert test.centres is not None and test.std is not None
-    found = modes.coverage(subject.fakes, test.centres, test.std)
+    result = modes.coverage(subject.fakes, test.centres, test.std)
     about = {"of": len(test.centres), "within_standard_deviations": 3}
     return {
-        "modes": (found.found, about),
-        "high_quality": (found.high_quality, about),
-        "reverse_kl": (found.reverse_kl, about),
+        "modes": (result.found, about),
+        "high_quality": (result.high_quality, about),
+        "reverse_kl": (result.reverse_kl, about),
     }
 
 
@@ -204,30 +329,46 @@ def _translates(subject: Subject) -> bool:
     return subject.kind == "translation" and not subject.no_reference
 
 
-@measure("l1", "ssim", "cycle_l1", applies=_translates, counted=False)
-def translations(subject: Subject) -> Numbers:
-    """Against the partners that training never saw, and there and back; `of_the_input` is what doing nothing gets."""
-    made: dict[str, tuple[float, Mapping[str, Any]]] = {}
-    for manifest, given, truth, there in subject.translations():
-        about = {"n_real": len(truth), "split": "test", "file": manifest.file}
-        for name, compare in (("l1", ssim.l1), ("ssim", ssim.ssim)):
-            idle = float(compare(given, truth).mean())
-            made[f"{name}_{way(manifest)}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
-        for back in subject.networks:
-            if back.inputs[0].name == manifest.outputs[0].name:
-                again = subject.generator(back.network).translate(there)
-                made[f"cycle_l1_{way(manifest)}"] = (float(ssim.l1(again, given).mean()), about)
-    return made
+def _against_partners(subject: Subject, name: str, compare: Callable[[Array, Array], Array], **more: str) -> Numbers:
+    """Compare results with the partners that training never saw; `of_the_input` is the number of doing nothing."""
+    numbers = {}
+    for one in subject.translations:
+        value, idle = (float(compare(images, one.truth).mean()) for images in (one.made, one.given))
+        about = {"n_real": len(one.truth), "split": "test", "file": one.manifest.file, **more, "of_the_input": idle}
+        numbers[f"{name}_{direction(one.manifest)}"] = (value, about)
+    return numbers
 
 
-@measure("lpips", applies=_translates, counted=False, looks="lpips")
+@measure(
+    Metric("l1", "L1 to the unseen partner", "lower", ".3f"),
+    Metric("ssim", "SSIM to the unseen partner", "higher", ".3f", gallery="SSIM to the unseen partner"),
+    applies=_translates,
+    counted=False,
+)
+def pixels(subject: Subject) -> Numbers:
+    """Measure the mean absolute difference, and the structural similarity of Wang et al. 2004."""
+    return {**_against_partners(subject, "l1", ssim.l1), **_against_partners(subject, "ssim", ssim.ssim)}
+
+
+@measure(
+    Metric("lpips", "LPIPS to the unseen partner", "lower", ".3f"), applies=_translates, counted=False, network="lpips"
+)
 def perceptual(subject: Subject) -> Numbers:
-    """Zhang et al. 2018, against the partners that training never saw."""
+    """Measure LPIPS (Zhang et al. 2018)."""
     from zoo.metrics.networks import lpips
 
-    compare, made = lpips.load(subject.threads), {}
-    for manifest, given, truth, there in subject.translations():
-        about = {"n_real": len(truth), "split": "test", "file": manifest.file, **compare.protocol}
-        idle = float(compare(given, truth).mean())
-        made[f"lpips_{way(manifest)}"] = (float(compare(there, truth).mean()), {**about, "of_the_input": idle})
-    return made
+    compare = lpips.load(subject.threads)
+    return _against_partners(subject, "lpips", compare, **compare.protocol)
+
+
+@measure(Metric("cycle_l1", "L1 of there and back", "lower", ".3f"), applies=_translates, counted=False)
+def cycle(subject: Subject) -> Numbers:
+    """Measure the mean absolute difference between images and their translations there and back."""
+    numbers = {}
+    for one in subject.translations:
+        for back in subject.networks:
+            if back.inputs[0].name == one.manifest.outputs[0].name:
+                again = subject.generator(back.network).translate(one.made)
+                about = {"n_real": len(one.given), "split": "test", "file": one.manifest.file}
+                numbers[f"cycle_l1_{direction(one.manifest)}"] = (float(ssim.l1(again, one.given).mean()), about)
+    return numbers

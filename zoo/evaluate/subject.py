@@ -1,12 +1,13 @@
-"""What is measured: an artifact, what its networks make, and the real data that they are held against."""
+"""The subject of an evaluation: an artifact, what its networks make, and the real data to compare it with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import zoo
 from zoo.artifact.manifest import Manifest, read_manifests
@@ -16,8 +17,9 @@ from zoo.core.images import center_crop, padded
 from zoo.core.progress import progress
 from zoo.data.catalogue import DATASETS
 from zoo.data.dataset import Dataset
-from zoo.metrics.networks.judge import CLASSES, FEATURES
-from zoo.metrics.networks.network import FeatureNetwork, inception, judge
+from zoo.metrics.networks import inception
+from zoo.metrics.networks.judge import CLASSES, FEATURES, load_judge
+from zoo.metrics.networks.network import FeatureNetwork
 from zoo.runtime.generator import Generator
 from zoo.spec import feeds
 from zoo.spec.algorithm_checks import unwatchable
@@ -26,16 +28,33 @@ from zoo.spec.read import Spec, read_spec
 
 @dataclass(frozen=True)
 class FeaturePair:
-    """Features float32 [N, D] of `real` (test) and `fake` images, and the network that saw them."""
+    """Features float32 [N, D] of `real` (test) and `fake` images, and the network that computed them."""
 
     network: FeatureNetwork
     real: Array
     fake: Array
 
 
+@dataclass(frozen=True)
+class Translation:
+    """Test images `given` to the translator of `manifest`, their true partners, and its results, all uint8."""
+
+    manifest: Manifest
+    given: Array
+    truth: Array
+    made: Array
+
+
 @dataclass
 class Subject:
-    """An artifact under measurement: `n` samples of `seed`, made and seen when a measure asks for them."""
+    """An artifact under measurement. Samples, data and features are made when a measure asks for them, and kept.
+
+    Args:
+        folder: of the artifact.
+        n: the number of samples.
+        seed: of the samples.
+        threads: cores for ONNX Runtime; None: all.
+    """
 
     folder: Path
     n: int
@@ -49,10 +68,11 @@ class Subject:
 
     @property
     def manifest(self) -> Manifest:
+        """The manifest of its first network."""
         return self.networks[0]
 
     def generator(self, network: str = "") -> Generator:
-        """One of its networks, ready to run."""
+        """Load one of its networks."""
         return zoo.load(self.folder, network=network or None, threads=self.threads)
 
     @property
@@ -67,123 +87,155 @@ class Subject:
 
     @property
     def labelled(self) -> bool:
-        """Whether it takes class ids."""
+        """True if it takes class ids."""
         return any(tensor.classes for tensor in self.manifest.inputs)
 
     @cached_property
-    def recipe(self) -> Spec:
+    def spec(self) -> Spec:
         """The spec that it was trained by."""
         return read_spec(self.folder / "spec.yaml")
 
     @property
     def full_size(self) -> bool:
-        """Whether its images are as large as its data: a training that grows may have ended before."""
-        return self.kind != "images" or tuple(self.manifest.outputs[0].shape[1:]) == tuple(self.recipe.fields["image"])
+        """True if its images are as large as its data: a training that grows may have ended before."""
+        return self.kind != "images" or tuple(self.manifest.outputs[0].shape[1:]) == tuple(self.spec.fields["image"])
 
     @property
     def judged(self) -> bool:
-        """Whether there is a judge for its images."""
-        return self.kind == "images" and self.full_size and not unwatchable(self.recipe.document, self.recipe.plans)
+        """True if there is a judge for its images."""
+        return self.kind == "images" and self.full_size and not unwatchable(self.spec.document, self.spec.plans)
 
     @property
     def no_reference(self) -> str:
-        """Why there is nothing real to hold it against; nothing if there is."""
+        """The reason why no reference data is available, or an empty string."""
         info = DATASETS[self.source]
         if "test" not in info.splits:
             return "its data are folders of the trainer's own; there is no test split"
         if self.kind == "translation" and not info.paired:
-            return f"its data '{self.source}' has no pairs to hold a translation against"
+            return f"its data '{self.source}' has no pairs to compare a translation with"
         if not self.full_size:
-            made, whole = self.manifest.outputs[0].shape[1:3], self.recipe.fields["image"][:2]
+            made, whole = self.manifest.outputs[0].shape[1:3], self.spec.fields["image"][:2]
             return f"it makes {made[0]} x {made[1]} pixels of {whole[0]} x {whole[1]}: it has not grown so far"
         return ""
 
     @property
     def reference_count(self) -> int:
-        """How many real items of the test split there are."""
+        """The number of real items of the test split."""
         return DATASETS[self.source].splits.get("test", 0)
 
     def real(self, split: Any = "test") -> Any:
-        """The real data as its spec prepares them. Raises UsageError where there is none to hold it against."""
+        """Load the real data as its spec prepares them, a Dataset or Domains.
+
+        Raises UsageError where there is no test split to compare with, DataError where the data cannot be had.
+        """
         if split == "test" and self.no_reference:
             raise UsageError(f"{self.folder}: {self.no_reference}")
-        return feeds.load_data(self.recipe, split=split)
+        return feeds.load_data(self.spec, split=split)
 
     @cached_property
     def test(self) -> Dataset:
         """The real test images, or points."""
-        found = self.real()
-        assert isinstance(found, Dataset)
-        return found
+        dataset = self.real()
+        assert isinstance(dataset, Dataset)
+        return dataset
 
     @cached_property
     def fakes(self) -> Array:
-        """`n` samples, as users of the file get them."""
+        """`n` samples, as users of the file get them: uint8 [n, H, W, C], or points float32 [n, 2]."""
         return self.generator().sample(self.n, self.seed)
 
-    def translations(self) -> Iterator[tuple[Manifest, Array, Array, Array]]:
-        """Of each way: its network, the test images given, their true partners, and what the file makes of them.
-
-        Raises UsageError for data without pairs.
-        """
-        test = self.real()
+    @cached_property
+    def translations(self) -> list[Translation]:
+        """The test images and the results of every translator. Raises UsageError for data without pairs."""
+        test, translations = self.real(), []
         for manifest in self.networks:
-            source, target = manifest.inputs[0].name, manifest.outputs[0].name
-            given, truth = test.parts[source].items, test.parts[target].items
-            yield manifest, given, truth, self.generator(manifest.network).translate(given)
+            given, truth = (test.parts[tensor.name].items for tensor in (manifest.inputs[0], manifest.outputs[0]))
+            made = self.generator(manifest.network).translate(given)
+            translations.append(Translation(manifest, given, truth, made))
+        return translations
 
     @property
     def crop(self) -> tuple[int, int] | None:
-        """The size of the images without the border that was padded on; None where there is none."""
-        native, section = DATASETS[self.source].shape, self.recipe.sections.data
+        """Height and width of the images without the border that was padded on; None where there is none."""
+        native, section = DATASETS[self.source].shape, self.spec.sections.data
         if native is None or len(native) != 3 or section is None or section.fit not in (None, "pad"):
             return None
         height, width = map(int, self.manifest.outputs[0].shape[1:3])
         inside = padded(native[:2], height, width)
         return None if inside == (height, width) else inside
 
+    def cropped(self, images: Array) -> Array:
+        """Return images without the border."""
+        return images if self.crop is None else center_crop(images, *self.crop)
+
     @property
-    def seen_as(self) -> dict[str, str]:
-        """What Inception is given, for the protocol."""
+    def inception_input(self) -> dict[str, str]:
+        """The images that Inception receives, in words, for protocols."""
         height, width, channels = self.cropped(self.fakes[:1]).shape[1:]
         return {"input": f"{height} x {width} pixels{', grey repeated to RGB' if channels == 1 else ''}"}
 
-    def cropped(self, images: Array) -> Array:
-        """Without the border."""
-        return images if self.crop is None else center_crop(images, *self.crop)
-
     @cached_property
     def inception(self) -> FeaturePair:
-        """Both sets as Inception sees them."""
-        return self._views(inception(self.threads))
-
-    @cached_property
-    def judge_features(self) -> FeaturePair:
-        """Both sets as the judge sees them, features and logits beside each other."""
-        return self._views(judge())
+        """Inception's features of both sets."""
+        return self._features(inception.load(self.threads))
 
     @cached_property
     def judge(self) -> FeatureNetwork:
-        """The judge itself."""
-        return judge()
+        """The judge of garments, with its features and logits beside each other: [N, 64 + 10]."""
+        judge = load_judge()
 
-    def _views(self, network: FeatureNetwork) -> FeaturePair:
+        def run(images: Array) -> Array:
+            prediction = judge(images)
+            return np.concatenate([prediction.features, prediction.logits], axis=1)
+
+        resize = "none; 28 x 28 pixels of the middle"
+        return FeatureNetwork("judge", FEATURES + CLASSES, judge.sha256, run, resize, batch=500)
+
+    @cached_property
+    def judge_features(self) -> FeaturePair:
+        """The judge's features and logits of both sets."""
+        return self._features(self.judge)
+
+    def _features(self, network: FeatureNetwork) -> FeaturePair:
         real, fake = self.cropped(self.test.items), self.cropped(self.fakes)
         return FeaturePair(network, extract(network, real, "real"), extract(network, fake, "generated"))
 
 
-def way(manifest: Manifest) -> str:
-    """What a translator does, as names of its numbers end: a_to_b."""
-    return f"{manifest.inputs[0].name}_to_{manifest.outputs[0].name}"
-
-
 def extract(network: FeatureNetwork, images: Array, which: str) -> Array:
-    """Features of images, with a line of progress."""
+    """Compute features of images, with a line of progress.
+
+    Args:
+        network: the feature network.
+        images: uint8 [N, H, W, C].
+        which: the kind of images, for the line.
+
+    Returns:
+        float32 [N, D].
+    """
     with progress(f"{network.name} looks at {len(images):,} {which} images", len(images)) as advance:
         return network(images, advance)
 
 
-def halves(seen: Array) -> tuple[Array, Array]:
-    """The judge's features [N, 64] and logits [N, 10]."""
-    assert seen.shape[1] == FEATURES + CLASSES
-    return seen[:, :FEATURES], seen[:, FEATURES:]
+def split_judge(outputs: Array) -> tuple[Array, Array]:
+    """Split the outputs of `Subject.judge` into its features and its logits.
+
+    Args:
+        outputs: float32 [N, 64 + 10].
+
+    Returns:
+        The features [N, 64] and the logits [N, 10].
+    """
+    assert outputs.shape[1] == FEATURES + CLASSES
+    return outputs[:, :FEATURES], outputs[:, FEATURES:]
+
+
+def direction(manifest: Manifest) -> str:
+    """Name what a translator does, as the names of its numbers end.
+
+    Args:
+        manifest: of a network that takes images.
+
+    Returns:
+        Its input and output, such as "a_to_b".
+    """
+    return f"{manifest.inputs[0].name}_to_{manifest.outputs[0].name}"

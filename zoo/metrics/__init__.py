@@ -9,8 +9,10 @@ classifier   a classifier's logits: the Inception score, agreement with the labe
 modes        points against a mixture of Gaussians: modes found, share of high quality, reverse KL
 stacked      classes of three stacked digits: modes found of 1,000, reverse KL
 smoothness   features along latent walks: the largest step against the mean one
-distances    shared by the others: which sets they take, distances of large sets block by block
-networks/    the networks that give features
+distances    shared by kid and prdc: the check of sets of features, distances of large sets block by block
+networks/    the networks that turn images into features
+
+A new metric is a function here and its registration in zoo/evaluate/measures.py.
 
 May import: zoo.core and NumPy.
 """

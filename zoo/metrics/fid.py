@@ -13,9 +13,20 @@ from zoo.core.errors import DataError
 
 
 def frechet_distance(a: Array, b: Array) -> float:
-    """Features [N, D] and [M, D], N and M above D, else the covariances are singular. Unbiased covariances (N - 1).
+    """Compute the Frechet distance of two sets of features (Heusel et al. 2017, eq. 6), symmetric in both.
 
-    The finite sample biases it upwards by about 1/N. Raises DataError.
+    The covariances are unbiased (N - 1).
+
+    Args:
+        a: features [N, D], N above D, else the covariance is singular.
+        b: features [M, D], M above D.
+
+    Returns:
+        The distance, from 0 up, in squared units of the features; lower is better. A finite sample biases it upwards
+        by about 1 / N: that of two halves of the real data is the floor.
+
+    Raises:
+        DataError: for other shapes, too few samples, NaN or infinity.
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise DataError(f"a Frechet distance takes features [N, D] and [M, D], received {a.shape} and {b.shape}")
@@ -28,9 +39,18 @@ def frechet_distance(a: Array, b: Array) -> float:
 
 
 def gaussian_distance(mean_a: Array, cov_a: Array, mean_b: Array, cov_b: Array) -> float:
-    """The distance from means [D] and covariances [D, D].
+    """Compute the Frechet distance of two Gaussians.
 
     Tr (S_a S_b)^(1/2) = Tr (R S_b R)^(1/2) with R = S_a^(1/2): symmetric, so no complex parts can arise.
+
+    Args:
+        mean_a: the first mean, float64 [D].
+        cov_a: the first covariance, float64 [D, D].
+        mean_b: the second mean, float64 [D].
+        cov_b: the second covariance, float64 [D, D].
+
+    Returns:
+        The distance, from 0 up.
     """
     cov_a, cov_b = np.atleast_2d(cov_a), np.atleast_2d(cov_b)
     values, vectors = np.linalg.eigh(cov_a)

@@ -26,9 +26,20 @@ class Kid(NamedTuple):
 
 
 def kid(a: Array, b: Array, *, subsets: int = 100, size: int = 1_000, seed: int = 0) -> Kid:
-    """Features [N, D] and [M, D], N and M at least `size`. A subset holds no sample twice, two subsets may share some.
+    """Compute KID (Binkowski et al. 2018, section 4) of two sets of features.
 
-    The subsets follow from `seed`. Raises DataError.
+    Args:
+        a: features [N, D], N at least `size`.
+        b: features [M, D], M at least `size`.
+        subsets: the number of pairs of subsets.
+        size: samples of a subset, 2 or more. A subset holds no sample twice, two subsets may share some.
+        seed: of the subsets; the same seed gives the same number.
+
+    Returns:
+        Mean and standard deviation over the subsets; no unit, lower is better, floor 0.
+
+    Raises:
+        DataError: for sets that are not features [N, D], that are too small, or no subsets.
     """
     distances.check("KID", a, b)
     if subsets < 1 or size < 2:
@@ -36,14 +47,14 @@ def kid(a: Array, b: Array, *, subsets: int = 100, size: int = 1_000, seed: int 
     if min(len(a), len(b)) < size:
         raise DataError(f"KID draws subsets of {size} different samples, received sets of {len(a)} and {len(b)}")
     random = np.random.RandomState(seed)
-    found = np.array(
+    values = np.array(
         [squared_mmd(*(x[random.choice(len(x), size, replace=False)] for x in (a, b))) for _ in range(subsets)]
     )
-    return Kid(float(found.mean()), float(found.std()))
+    return Kid(float(values.mean()), float(values.std()))
 
 
 def squared_mmd(a: Array, b: Array) -> float:
-    """The unbiased estimate from features [N, D] and [M, D], N and M at least 2: no sample pairs with itself."""
+    """Compute the unbiased squared MMD of features [N, D] and [M, D], N and M at least 2: no sample meets itself."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     return _mean_of_pairs(_kernel(a, a)) + _mean_of_pairs(_kernel(b, b)) - 2 * float(_kernel(a, b).mean())
 

@@ -26,9 +26,21 @@ class Modes(NamedTuple):
 
 
 def coverage(points: Array, centres: Array, std: float, *, within: float = 3.0) -> Modes:
-    """Points [N, 2] against centres [M, 2]. Reverse KL: of the modes of the high-quality samples to the even mixture.
+    """Count the modes that samples find, and their samples (Srivastava et al. 2017, section 4.1).
 
-    Where no sample is of high quality, reverse KL is its largest value, ln M. Raises DataError.
+    Args:
+        points: samples, floats [N, D], D = 2 in the paper.
+        centres: means of the mixture, [M, D], all equally likely.
+        std: the standard deviation of each Gaussian along each axis.
+        within: how many standard deviations from a centre are of high quality; the border belongs to it.
+
+    Returns:
+        Modes found (0..M, higher is better), the share of high quality (0..1; a perfect sampler has 0.989 in the plane)
+        and the KL divergence of the modes of these samples to the even mixture (nats, 0..ln M, lower is better), ln M
+        where no sample is of high quality.
+
+    Raises:
+        DataError: for other shapes, empty arrays, NaN or infinity.
     """
     if points.ndim != 2 or centres.ndim != 2 or points.shape[1] != centres.shape[1] or not len(points) * len(centres):
         raise DataError(f"modes takes points [N, D] and centres [M, D], received {points.shape} and {centres.shape}")

@@ -9,9 +9,9 @@ Density and coverage (Naeem et al. 2020, section 3): balls around the reals only
 Density is how many balls a fake lies in, over k: it can exceed 1. Coverage is the share of balls with a fake in them.
 The paper takes 10,000 of each.
 
-What a perfect generator scores: a density of 1 and, of many samples, a coverage of 1 - 2^-k (0.97). Precision and
-recall have no such fixed ceiling (0.48 and 0.47 for 10,000 normal samples in 1,000 dimensions at k = 5): put those of
-held-out real samples beside them.
+A perfect generator has a density of 1 and, with many samples, a coverage of 1 - 2^-k (0.97). Precision and recall have
+no such fixed ceiling (0.48 and 0.47 for 10,000 normal samples in 1,000 dimensions at k = 5): put those of held-out real
+samples beside them.
 
 The memorisation check is this zoo's own definition; see `memorisation`.
 """
@@ -29,18 +29,55 @@ from zoo.metrics import distances
 LEAST_TEST = 100  # a percentile of fewer is one of them
 
 
-class PrecisionRecall(NamedTuple):
-    """Shares in 0..1: of the fakes that look like a real one, of the reals that some fake looks like."""
+class Prdc(NamedTuple):
+    """Shares in 0..1: of the fakes that look like a real one, of the reals that some fake looks like, `density` from 0
+    up, 1 for a perfect generator, and `coverage` in 0..1, the share of reals with a fake near them."""
 
     precision: float
     recall: float
-
-
-class DensityCoverage(NamedTuple):
-    """`density` from 0 up, 1 for a perfect generator; `coverage`, a share in 0..1."""
-
     density: float
     coverage: float
+
+
+def prdc(real: Array, fake: Array, *, k: int = 3, k_density: int = 5) -> Prdc:
+    """Compute precision and recall, density and coverage of fakes against reals, by three matrix products of distances.
+
+    Kynkaanniemi et al. 2019, equations 1 and 2; Naeem et al. 2020, equations 3 and 5.
+
+    Args:
+        real: features [N, D], N above `k` and `k_density`.
+        fake: features [M, D], M above `k`.
+        k: the neighbour that the balls of precision and recall reach to.
+        k_density: the neighbour that the balls of density and coverage reach to.
+
+    Returns:
+        The four numbers; no unit, higher is better, a density of 1 is best.
+
+    Raises:
+        DataError: for sets that are not features [N, D], that are too small, or k below 1.
+    """
+    _check("precision and recall", k, real, fake)
+    _check("density and coverage", k_density, real)
+    reals, fakes = distances.about_the_mean(real, fake)
+    reach = distances.to_neighbours(reals, max(k, k_density))  # [N, K]
+    around_real, around_dense = reach[:, k - 1], reach[:, k_density - 1]  # squared radii
+    around_fake = distances.to_neighbours(fakes, k)[:, -1]
+    precise = hits = 0
+    recalled, covered = np.zeros((2, len(real)), bool)
+    for block in distances.blocks(fakes, reals):
+        precise += int(block.within(around_real, edge=True).any(axis=1).sum())
+        recalled |= block.within(around_fake[block.rows, None], edge=True).any(axis=0)
+        inside = block.within(around_dense, edge=False)  # [B, N]
+        hits += int(inside.sum())
+        covered |= inside.any(axis=0)
+    density = hits / (k_density * len(fake))
+    return Prdc(precise / len(fake), float(recalled.mean()), density, float(covered.mean()))
+
+
+def _check(measure: str, k: int, *sets: Array) -> None:
+    if k < 1:
+        raise DataError(f"{measure} look at the k-th neighbour from k = 1 on, received k = {k}")
+    distances.check(f"{measure} with k = {k}", *sets, least=k + 1)
 
 
 class Memorisation(NamedTuple):
@@ -50,60 +87,25 @@ class Memorisation(NamedTuple):
     share_nearer: float
 
 
-def precision_recall(real: Array, fake: Array, *, k: int = 3) -> PrecisionRecall:
-    """Features [N, D] and [M, D], N and M above k. Three matrix products of distances. Raises DataError."""
-    _check("precision and recall", k, real, fake)
-    reals, fakes = distances.about_the_mean(real, fake)
-    counts = _InEither(distances.to_neighbours(reals, k)[:, -1], distances.to_neighbours(fakes, k)[:, -1])
-    for block in distances.blocks(fakes, reals):
-        counts.add(block)
-    return counts.result()
-
-
-def density_coverage(real: Array, fake: Array, *, k: int = 5) -> DensityCoverage:
-    """Features [N, D] and [M, D], N above k. Two matrix products of distances. Raises DataError."""
-    _check("density and coverage", k, real)
-    distances.check("density and coverage", real, fake)
-    reals, fakes = distances.about_the_mean(real, fake)
-    counts = _InReal(distances.to_neighbours(reals, k)[:, -1], k)
-    for block in distances.blocks(fakes, reals):
-        counts.add(block)
-    return counts.result()
-
-
-def both(real: Array, fake: Array, *, k: int = 3, k_density: int = 5) -> tuple[PrecisionRecall, DensityCoverage]:
-    """`precision_recall` (k) and `density_coverage` (k_density) for three matrix products instead of five."""
-    _check("precision and recall", k, real, fake)
-    _check("density and coverage", k_density, real)
-    reals, fakes = distances.about_the_mean(real, fake)
-    reach = distances.to_neighbours(reals, max(k, k_density))  # [N, K]
-    either = _InEither(reach[:, k - 1], distances.to_neighbours(fakes, k)[:, -1])
-    density = _InReal(reach[:, k_density - 1], k_density)
-    for block in distances.blocks(fakes, reals):
-        either.add(block)
-        density.add(block)
-    return either.result(), density.result()
-
-
-def nearest(queries: Array, references: Array) -> tuple[Array, Array]:
-    """Features [N, D] and [M, D] -> distance [N] from each query to the nearest reference, and its index [N].
-
-    A copy is at distance 0 exactly; of references that are equally near, one is named. Raises DataError.
-    """
-    distances.check("a search for neighbours", queries, references)
-    there, here = distances.about_the_mean(references, queries)
-    squared, indices = distances.to_nearest(here, there)
-    return np.sqrt(squared), indices
-
-
 def memorisation(fake: Array, train: Array, test: Array) -> Memorisation:
-    """Features [N, D], [M, D], [T, D]: do fakes lie nearer to the training examples than fresh examples do?
+    """Compare the distances of fakes from the training examples with those of fresh examples; own definition.
 
-    Own definition. `ratio`: the median distance from a fake to its nearest training example, over the same median of
-    the test examples. `share_nearer`: of the fakes, those nearer than the 1st percentile of the test examples'
-    distances (linear interpolation). As many fakes as test examples or not: both are sets of independent searches.
-    Well below 1 means copies, but blurred images lie near to many as well: look at the pairs that `nearest` names. In
-    pixels a copy that is shifted by one pixel is far away: say which features were taken. Raises DataError.
+    `ratio` is the median distance from a fake to its nearest training example, over the same median of the test
+    examples. `share_nearer` is the share of fakes nearer than the 1st percentile of the test examples' distances
+    (linear interpolation). In pixels a copy that is shifted by one pixel is far away: state which features were taken.
+
+    Args:
+        fake: features [N, D]; as many as test examples or not: both are sets of independent searches.
+        train: features [M, D] of the training set.
+        test: features [T, D] of examples that were not trained on, T at least 100.
+
+    Returns:
+        Both numbers, no unit; fresh data have 1 and 0.01. Well below 1 means copies, but blurred images lie near to
+        many as well: look at the pairs that `nearest` names.
+
+    Raises:
+        DataError: for sets that are not features [N, D], too few test examples, or test examples that stand in the
+            training set.
     """
     distances.check("memorisation", fake, train, test)
     if len(test) < LEAST_TEST:
@@ -112,45 +114,25 @@ def memorisation(fake: Array, train: Array, test: Array) -> Memorisation:
     usual = float(np.median(fresh))
     if usual == 0:
         raise DataError("half of the test examples or more stand in the training set: no distance to compare with")
-    found = nearest(fake, train)[0]
-    return Memorisation(float(np.median(found)) / usual, float((found < np.percentile(fresh, 1)).mean()))
+    made = nearest(fake, train)[0]
+    return Memorisation(float(np.median(made)) / usual, float((made < np.percentile(fresh, 1)).mean()))
 
 
-class _InEither:
-    """Precision and recall, block of fakes by block, from the squared radii of both sets."""
+def nearest(queries: Array, references: Array) -> tuple[Array, Array]:
+    """Find the nearest reference of each query, in the Euclidean distance.
 
-    def __init__(self, around_real: Array, around_fake: Array) -> None:
-        self.around_real, self.around_fake = around_real, around_fake
-        self.precise = 0
-        self.recalled = np.zeros(len(around_real), bool)
+    Args:
+        queries: features [N, D].
+        references: features [M, D].
 
-    def add(self, block: distances.Block) -> None:
-        self.precise += int(block.within(self.around_real, edge=True).any(axis=1).sum())
-        self.recalled |= block.within(self.around_fake[block.rows, None], edge=True).any(axis=0)
+    Returns:
+        The distance, float64 [N], exactly 0 for a copy, and the index of the reference, int64 [N]; of several that are
+        equally near, one.
 
-    def result(self) -> PrecisionRecall:
-        return PrecisionRecall(self.precise / len(self.around_fake), float(self.recalled.mean()))
-
-
-class _InReal:
-    """Density and coverage, block of fakes by block, from the squared radii of the reals."""
-
-    def __init__(self, around_real: Array, k: int) -> None:
-        self.around_real, self.k = around_real, k
-        self.fakes = self.hits = 0
-        self.covered = np.zeros(len(around_real), bool)
-
-    def add(self, block: distances.Block) -> None:
-        inside = block.within(self.around_real, edge=False)  # [B, N]
-        self.fakes += len(inside)
-        self.hits += int(inside.sum())
-        self.covered |= inside.any(axis=0)
-
-    def result(self) -> DensityCoverage:
-        return DensityCoverage(self.hits / (self.k * self.fakes), float(self.covered.mean()))
-
-
-def _check(measure: str, k: int, *sets: Array) -> None:
-    if k < 1:
-        raise DataError(f"{measure} look at the k-th neighbour from k = 1 on, received k = {k}")
-    distances.check(f"{measure} with k = {k}", *sets, least=k + 1)
+    Raises:
+        DataError: for sets that are not features [N, D].
+    """
+    distances.check("a search for neighbours", queries, references)
+    there, here = distances.about_the_mean(references, queries)
+    squared, indices = distances.to_nearest(here, there)
+    return np.sqrt(squared), indices

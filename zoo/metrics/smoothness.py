@@ -1,4 +1,4 @@
-"""Is a walk through latent space smooth? DCGAN, section 6.1 (Radford et al. 2015): sharp jumps mean memorised images.
+"""Smoothness of walks through latent space (Radford et al. 2015, section 6.1): sharp jumps mean memorised images.
 
 The paper looks at pictures; the number is this zoo's own definition. Walk on even steps in latent space, take features
 (or pixels) of what is generated, and compare the largest step of each path with that path's mean step. A smooth
@@ -15,10 +15,17 @@ from zoo.core.errors import DataError
 
 
 def largest_jump(features: Array) -> float:
-    """Features [P, S, D] of P paths at S places, S at least 3 -> mean over paths of largest step / mean step.
+    """Compute the largest step of each path over its mean step, averaged over the paths; own definition.
 
-    1..S - 1: 1 for even steps along any curve, S - 1 for paths that stand still but for one jump. Raises DataError,
-    also for a path that stands still throughout: it has no mean step.
+    Args:
+        features: numbers [P, S, D] of P paths at S places, S at least 3.
+
+    Returns:
+        The ratio, 1..S - 1, lower is better: 1 for even steps along any curve, S - 1 for paths that stand still but
+        for one jump.
+
+    Raises:
+        DataError: for other shapes or dtypes, NaN, infinity, or a path that stands still: it has no mean step.
     """
     if features.ndim != 3 or features.dtype.kind not in "fiu" or features.shape[1] < 3 or not features.size:
         received = f"{features.dtype} {list(features.shape)}"

@@ -1,4 +1,4 @@
-"""Aligned pairs of uint8 images [N, H, W, C]: how near is each to its own partner."""
+"""Similarity of aligned pairs of uint8 images [N, H, W, C]: L1 and SSIM of each image and its own partner."""
 
 from __future__ import annotations
 
@@ -9,16 +9,37 @@ from zoo.core.errors import DataError
 
 
 def l1(a: Array, b: Array) -> Array:
-    """Mean absolute difference of each pair, [N] in 0..1 (of the full range 255). Raises DataError."""
+    """Compute the mean absolute difference of each pair of images.
+
+    Args:
+        a: images uint8 [N, H, W, C].
+        b: their partners, of the same shape.
+
+    Returns:
+        Shares of the full range 255, float64 [N] in 0..1, lower is better, 0 for equal images.
+
+    Raises:
+        DataError: for other dtypes, other shapes or no images.
+    """
     _check(a, b)
     return np.abs(a.astype(np.float64) - b).mean(axis=(1, 2, 3)) / 255
 
 
 def ssim(a: Array, b: Array, *, window: int = 11, sigma: float = 1.5) -> Array:
-    """Structural similarity of each pair, [N] in -1..1; 1 for equal images (Wang et al. 2004, eq. 13).
+    """Compute the structural similarity of each pair of images (Wang et al. 2004, eq. 13), with K1 0.01 and K2 0.03.
 
-    Their constants: Gaussian window of 11 x 11 with sigma 1.5, K1 0.01, K2 0.03, L 255; mean over all places where the
-    window fits whole, and over channels. Raises DataError.
+    Args:
+        a: images uint8 [N, H, W, C], H and W at least `window`.
+        b: their partners, of the same shape.
+        window: side of the Gaussian window in pixels; the paper's is 11.
+        sigma: standard deviation of the window in pixels; the paper's is 1.5.
+
+    Returns:
+        Means over all places where the window fits whole, and over channels: float64 [N] in -1..1, higher is better,
+        1 for equal images.
+
+    Raises:
+        DataError: for other dtypes or shapes, no images, or images smaller than the window.
     """
     _check(a, b)
     if min(a.shape[1:3]) < window:
@@ -36,7 +57,7 @@ def ssim(a: Array, b: Array, *, window: int = 11, sigma: float = 1.5) -> Array:
 
 
 def _blur(image: Array, weights: Array) -> Array:
-    """The window's weighted mean wherever it fits: [H, W, C] -> [H - k + 1, W - k + 1, C]."""
+    """Return the window's weighted mean wherever it fits: [H, W, C] -> [H - k + 1, W - k + 1, C]."""
     for axis in (0, 1):
         image = np.lib.stride_tricks.sliding_window_view(image, len(weights), axis=axis) @ weights
     return image

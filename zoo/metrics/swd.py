@@ -20,10 +20,24 @@ FILTER = np.array([1, 4, 6, 4, 1]) / 16  # Burt and Adelson's, in each direction
 def sliced_wasserstein(
     a: Array, b: Array, *, patches: int = 128, repeats: int = 4, directions: int = 128, seed: int = 0
 ) -> dict[int, float]:
-    """Two sets uint8 [N, S, S, C] of the same number -> {height of the level: distance x 1000}, largest first.
+    """Compute the sliced Wasserstein distance of two sets of images at every level of their Laplacian pyramids.
 
-    S is 16 times a power of two; grey images are measured as they are (the authors' code takes colour only). Raises
-    DataError.
+    Karras et al. 2018, section 5. Grey images are measured as they are (the authors' code takes colour only).
+
+    Args:
+        a: images uint8 [N, S, S, C], S 16 times a power of two.
+        b: as many images of the same shape.
+        patches: patches of each image and level.
+        repeats: draws of random directions to average over.
+        directions: random projections of each draw.
+        seed: of patches and directions; the same seed gives the same numbers.
+
+    Returns:
+        {height of the level: distance x 1000}, the largest height first; no unit, from 0 up, lower is better. Two
+        halves of real data give the floor.
+
+    Raises:
+        DataError: for other dtypes or shapes, or sizes without a pyramid.
     """
     size = a.shape[1] if a.ndim == 4 else 0
     good = a.shape == b.shape and a.ndim == 4 and a.shape[2] == size and a.dtype == b.dtype == np.uint8
@@ -40,20 +54,23 @@ def sliced_wasserstein(
 
 
 def patch_distance(a: Array, b: Array, directions: int, random: np.random.RandomState) -> float:
-    """Mean over random unit directions of the 1-D Wasserstein distance of two sets [P, D] of the same number."""
-    towards = random.standard_normal((a.shape[1], directions))
-    towards /= np.linalg.norm(towards, axis=0)
-    return float(np.abs(np.sort(a @ towards, axis=0) - np.sort(b @ towards, axis=0)).mean())
+    """Return the mean 1-D Wasserstein distance over random unit directions of two sets [P, D] of the same number."""
+    axes = random.standard_normal((a.shape[1], directions))
+    axes /= np.linalg.norm(axes, axis=0)
+    return float(np.abs(np.sort(a @ axes, axis=0) - np.sort(b @ axes, axis=0)).mean())
 
 
 def standardised(patches: Array, channels: int) -> Array:
-    """Mean 0 and standard deviation 1 in each channel over all patches of the set: [P, 7 * 7 * C] -> the same."""
+    """Return patches [P, 7 * 7 * C] with mean 0 and standard deviation 1 in each channel over the whole set."""
     pixels = patches.reshape(-1, channels)
     return ((pixels - pixels.mean(axis=0)) / (pixels.std(axis=0) + 1e-12)).reshape(patches.shape)
 
 
 def pyramid(images: Array) -> list[Array]:
-    """Laplacian pyramid of [N, S, S, C]: details of S, S/2, ... and the rest at 16, float32; `up` and + undo it."""
+    """Return the Laplacian pyramid of [N, S, S, C]: details of S, S/2, ... and the rest at 16, float32.
+
+    `up` and + undo it.
+    """
     levels, rest = [], images.astype(np.float32)
     while rest.shape[1] > SMALLEST:
         smaller = _filtered(rest)[:, ::2, ::2]
@@ -63,7 +80,7 @@ def pyramid(images: Array) -> list[Array]:
 
 
 def up(images: Array) -> Array:
-    """Twice the size: zeros between the pixels, then the filter at four times its weight."""
+    """Return images of twice the size: zeros between the pixels, then the filter at four times its weight."""
     n, h, w, c = images.shape
     wide = np.zeros((n, 2 * h, 2 * w, c), np.float32)
     wide[:, ::2, ::2] = 4 * images
@@ -71,7 +88,7 @@ def up(images: Array) -> Array:
 
 
 def _filtered(images: Array) -> Array:
-    """[N, H, W, C] filtered in both directions; at the edge the image is mirrored about its last pixel."""
+    """Return [N, H, W, C] filtered in both directions; at the edge the image is mirrored about its last pixel."""
     for axis in (1, 2):
         around = [(2, 2) if i == axis else (0, 0) for i in range(4)]
         padded, size = np.pad(images, around, mode="reflect"), images.shape[axis]
@@ -82,13 +99,13 @@ def _filtered(images: Array) -> Array:
 
 
 def _patches(images: Array, count: int, random: np.random.RandomState) -> dict[int, Array]:
-    """`count` patches of every image at every level of its pyramid: {height: [N * count, 7 * 7 * C]}."""
-    found: dict[int, list[Array]] = {}
+    """Cut `count` patches out of every image at every level of its pyramid: {height: [N * count, 7 * 7 * C]}."""
+    parts: dict[int, list[Array]] = {}
     for start in range(0, len(images), 512):  # the pyramids of all images at once would take gigabytes
         for level in pyramid(images[start : start + 512]):
             n, height = level.shape[:2]
             top, left = random.randint(0, height - PATCH + 1, (2, n, count, 1, 1))
             rows, columns = top + np.arange(PATCH)[:, None], left + np.arange(PATCH)  # [n, count, 7, 1], [.., 1, 7]
             cut = level[np.arange(n)[:, None, None, None], rows, columns]  # [n, count, 7, 7, C]
-            found.setdefault(height, []).append(cut.reshape(n * count, -1))
-    return {height: np.concatenate(parts) for height, parts in found.items()}
+            parts.setdefault(height, []).append(cut.reshape(n * count, -1))
+    return {height: np.concatenate(several) for height, several in parts.items()}

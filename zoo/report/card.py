@@ -1,12 +1,11 @@
-"""The model card: README.md of an artifact, with the front matter of model hubs. Every number of ours in it stands in
-a file beside it: the manifest, metrics.json, the results of claims; those of others and our aims in `published`.
+"""The model card: README.md of an artifact, with the front matter of model hubs.
 
-    write(folder)       from all that stands in the folder
-    markdown(...)       the text alone
+Every number of ours in it stands in a file beside it: the manifest, metrics.json, seeds.json, the results of claims;
+those of others and our aims are in published.json.
 
-What goes into a network and what comes out, from its manifest alone.
-
-How a model was made: recipe, time, machine, the film of its training and its curves.
+    write_card(folder)   from all files of the folder
+    markdown(...)        the text alone: front matter, then chapter by chapter
+    tensor_table(...)    inputs, outputs and parity of one network, from its manifest alone
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.artifact.claim_results import Result, read_claims
 from zoo.artifact.manifest import Manifest, read_manifests
-from zoo.artifact.scores import Score, ordered, read_scores, read_seeds
+from zoo.artifact.scores import Score, read_scores, read_seeds
 from zoo.core.files import write_whole
+from zoo.evaluate.measures import ordered
 from zoo.report.score_table import scores_chapter, seeds_chapter, speed_sentence
 from zoo.report.usage import usage_chapter
 
@@ -32,7 +32,18 @@ CARD_FILE = "README.md"
 
 
 def write_card(folder: Path) -> Path:
-    """Write the card of an artifact anew. Raises SpecError, ServeError."""
+    """Write the card of an artifact anew.
+
+    Args:
+        folder: of the artifact.
+
+    Returns:
+        The path of its README.md.
+
+    Raises:
+        SpecError: for a spec.yaml that is not readable.
+        ServeError: for a manifest, scores, seeds or claims that are not readable.
+    """
     from zoo.spec.read import read_spec
 
     text = markdown(read_manifests(folder), read_spec(folder / "spec.yaml"), folder)
@@ -40,7 +51,16 @@ def write_card(folder: Path) -> Path:
 
 
 def markdown(manifest: Manifest | Sequence[Manifest], spec: Spec, folder: Path) -> str:
-    """The card's text, of one network or of all that `folder` holds, with what else stands there."""
+    """Write the text of a card.
+
+    Args:
+        manifest: of one network, or of all networks of the artifact.
+        spec: that it was trained by.
+        folder: of the artifact, for scores, seeds, claims and pictures.
+
+    Returns:
+        Markdown with front matter.
+    """
     networks = [manifest] if isinstance(manifest, Manifest) else list(manifest)
     first, claims, measured = networks[0], read_claims(folder), read_scores(folder)
     chapters = [
@@ -60,7 +80,7 @@ def markdown(manifest: Manifest | Sequence[Manifest], spec: Spec, folder: Path) 
 
 
 def _front(manifest: Manifest, measured: Mapping[str, Score]) -> str:
-    """As the Hugging Face hub reads it: JSON is YAML, whatever the words are."""
+    """Write the front matter that the Hugging Face hub reads, each value as JSON, which is YAML whatever the words."""
     translates = manifest.kind == "translation"
     image = manifest.outputs[0].is_image
     matter: dict[str, Any] = {
@@ -100,7 +120,7 @@ def _what(manifest: Manifest, spec: Spec) -> str:
 
 
 def _seen(folder: Path) -> str:
-    """What a person wants to see beside samples."""
+    """Write the chapter of the pictures that `zoo report` draws, where they exist."""
     shown = {
         "walk.webp": "A walk through the latents and back, the same for all columns",
         "neighbours.png": "On the left a sample, beside it the training images that are nearest to it",
@@ -110,7 +130,7 @@ def _seen(folder: Path) -> str:
 
 
 def _purpose(manifest: Manifest, measured: Mapping[str, Score]) -> str:
-    """What it is for, and where it ends."""
+    """Write what the model is for, and its limits."""
     what, size = manifest.data["title"], manifest.outputs[0].shape
     kind = f"images of {size[1]} x {size[2]} pixels" if manifest.outputs[0].is_image else "points in the plane"
     if manifest.kind == "translation":
@@ -136,7 +156,7 @@ def _data(manifest: Manifest) -> str:
 
 
 def contract_chapter(networks: Sequence[Manifest]) -> str:
-    """A table for each network."""
+    """Write the chapter of inputs and outputs, a table for each network."""
     tables = [tensor_table(manifest) for manifest in networks]
     if len(networks) > 1:
         tables = [f"### {manifest.file}\n\n{table}" for manifest, table in zip(networks, tables, strict=True)]
@@ -144,7 +164,14 @@ def contract_chapter(networks: Sequence[Manifest]) -> str:
 
 
 def tensor_table(manifest: Manifest) -> str:
-    """What a network takes and makes, how close it is to Keras, its variants: from its manifest alone."""
+    """Write the inputs and outputs of a network, its difference to Keras and its variants.
+
+    Args:
+        manifest: of the network.
+
+    Returns:
+        A Markdown table, and paragraphs.
+    """
     rows = ["| tensor | dtype | shape | drawn from | range |", "|---|---|---|---|---|"]
     for tensor in (*manifest.inputs, *manifest.outputs):
         shape = ", ".join(map(str, tensor.shape))
@@ -199,7 +226,7 @@ def _drawn(prior: object, classes: tuple[str, ...]) -> str:
 
 
 def making_chapter(networks: Sequence[Manifest], folder: Path) -> str:
-    """In numbers and pictures."""
+    """Write how the model was made: recipe, time, machine, the strips of its training and its curves."""
     manifest = networks[0]
     weights, run = manifest.weights, manifest.training
     half_life = weights["ema_half_life_images"]
@@ -229,7 +256,7 @@ SHA-256 of the recipe's content: `{manifest.spec_sha256[:16]}...`."""
 
 
 def reached(manifest: Manifest, spec: Spec) -> str:
-    """How much of its recipe the model has had."""
+    """Return how much of its recipe the model has had, in words; an empty string without one."""
     training, step = spec.sections.training, manifest.weights["step"]
     return f"after {step:,} of the {training.steps:,} steps of the recipe" if training else ""
 
@@ -247,7 +274,7 @@ def _films(networks: Sequence[Manifest]) -> list[str]:
 
 
 def _hours(seconds: float) -> str:
-    """Enough to make as many steps again, on a machine of half the speed too."""
+    """Return twice the measured training time, rounded up to whole hours, for --budget."""
     return f"{math.ceil(2 * seconds / 3600)}h"
 
 
@@ -256,5 +283,12 @@ def _time(seconds: float) -> str:
 
 
 def claims_chapter(results: Iterable[Result]) -> str:
-    """The chapter of a model card about the claims of its paper."""
+    """Write the chapter about the claims of the paper.
+
+    Args:
+        results: of the claims that were tried.
+
+    Returns:
+        Markdown.
+    """
     return "\n\n".join(["## Claims of the paper, tried here", *(result.markdown() for result in results)])

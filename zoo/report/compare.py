@@ -1,4 +1,4 @@
-"""Two artifacts side by side: what was measured, parameters, size, speed, samples of the same seeds."""
+"""Two artifacts side by side: scores, parameters, size, speed, samples of the same seeds."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ from pathlib import Path
 
 import zoo
 from zoo.artifact.manifest import read_manifests
-from zoo.artifact.scores import SPEED, Score, alike, format_score, ordered, read_scores
+from zoo.artifact.scores import SPEED, Score, alike, read_scores
 from zoo.core import pictures
 from zoo.core.errors import UsageError
+from zoo.evaluate.measures import format_score, ordered
 
 SAMPLES = 64
 
 
 def table(a: Path, b: Path) -> str:
-    """Lines of three columns. Scores whose protocols differ in more than the file are marked."""
+    """Write a table of two artifacts.
+
+    Args:
+        a: folder of the first.
+        b: folder of the second.
+
+    Returns:
+        Lines of three columns. Scores whose protocols differ in more than the file are marked.
+    """
     lines = [("", a.name, b.name), *_rows(a, b)]
     widths = [max(len(line[i]) for line in lines) for i in range(3)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -39,12 +48,23 @@ def _rows(a: Path, b: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _comparable(name: str, a: dict[str, Score], b: dict[str, Score]) -> bool:
-    """Whether two scores of a name were measured in the same way; true where there is one only."""
+    """Return True if the scores of a name were measured in the same way, or there is only one."""
     return name not in a or name not in b or alike(a[name], b[name])
 
 
 def picture(a: Path, b: Path) -> pictures.Image:
-    """Samples of seed 0: those of `a` left, of `b` right. Raises UsageError for what has no samples."""
+    """Draw samples of seed 0 of two artifacts.
+
+    Args:
+        a: folder of the artifact on the left.
+        b: folder of the artifact on the right.
+
+    Returns:
+        uint8 [H, W, C].
+
+    Raises:
+        UsageError: for a translator, which has no samples.
+    """
     sheets = []
     for folder in (a, b):
         manifest = read_manifests(folder)[0]

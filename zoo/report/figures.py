@@ -1,4 +1,4 @@
-"""Pictures of an artifact for its card: curves.png, walk.webp, neighbours.png. Each is drawn where it has a meaning."""
+"""Pictures of an artifact for its card: curves.png, walk.webp, neighbours.png, each drawn where it has a meaning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from zoo.core import pictures
 from zoo.core.errors import ServeError
 from zoo.core.files import write_whole
-from zoo.evaluate.subject import Subject, extract, halves
+from zoo.evaluate.subject import Subject, extract, split_judge
 
 CURVES = "curves.json"
 WALKERS, FRAMES, FPS = 6, 36, 12  # of the walk: three stops, a second from each to the next
@@ -19,7 +19,18 @@ SAMPLES, NEAREST = 8, 5
 
 
 def draw(folder: Path) -> list[Path]:
-    """Draw what can be drawn of an artifact. Returns the files. Raises DataError without the data."""
+    """Draw the pictures of an artifact.
+
+    Args:
+        folder: of the artifact.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        DataError: where the training images cannot be had.
+        ServeError: for a curves.json that is not readable.
+    """
     subject = Subject(folder, n=SAMPLES, seed=0)
     made = []
     if (folder / CURVES).is_file():
@@ -32,7 +43,10 @@ def draw(folder: Path) -> list[Path]:
 
 
 def curves(folder: Path) -> bytes:
-    """Losses, and the metric that was watched, over thousands of real images shown: the bytes of a PNG file."""
+    """Draw losses, and the metric that was watched, over thousands of real images shown, as the bytes of a PNG file.
+
+    Raises ServeError for a file that does not hold the curves of a training.
+    """
     from matplotlib.figure import Figure
 
     try:
@@ -58,7 +72,7 @@ def curves(folder: Path) -> bytes:
 
 
 def walk(subject: Subject) -> bytes:
-    """Walks through the latents that end where they began, one for each column: the bytes of an animation."""
+    """Draw walks through the latents that end where they began, one a column, as the bytes of a WebP animation."""
     generator = subject.generator()
     paths = [generator.walk(FRAMES, seed=seed, stops=3) for seed in range(WALKERS)]
     frames = [pictures.grid(pictures.scale(images), columns=WALKERS) for images in np.stack(paths, axis=1)]
@@ -66,12 +80,13 @@ def walk(subject: Subject) -> bytes:
 
 
 def nearest(subject: Subject) -> pictures.Image:
-    """Each row: a sample, then the training images nearest to it, in the judge's features or in pixels."""
+    """Draw samples, each with the training images nearest to it in the judge's features, or in pixels, at its right."""
     train = subject.cropped(subject.real("train").items)
     fakes = subject.cropped(subject.fakes)
     if subject.judged:
         a, b = (
-            halves(extract(subject.judge, images, which))[0] for images, which in ((fakes, ""), (train, "training"))
+            split_judge(extract(subject.judge, images, which))[0]
+            for images, which in ((fakes, ""), (train, "training"))
         )
     else:
         a, b = (images.reshape(len(images), -1).astype(np.float32) for images in (fakes, train))

@@ -1,56 +1,80 @@
-"""Tables of all artifacts of a folder: for its gallery, and between marks of any other Markdown file.
+"""The gallery of a folder of artifacts, its README.md and gallery.png, and its tables for other Markdown files.
 
-exported/README.md: every artifact of a folder in one table, and `gallery.png`, a row of samples of each.
+markdown(folder)      the page: every artifact in one table
+picture(folder)       a row of samples, or of translations, of each
+renew_tables(text)    tables between marks of any other page
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import zoo
 from zoo.artifact.manifest import Manifest, find_artifacts, read_manifests
-from zoo.artifact.scores import METRICS, Score, format_score, ordered, read_scores, read_seeds, stem
+from zoo.artifact.scores import Score, read_scores, read_seeds
 from zoo.core import pictures
-from zoo.core.errors import UsageError
-from zoo.report.published import aim, published
-from zoo.runtime.inputs import Inputs
+from zoo.core.arrays import Array, evenly_spaced
+from zoo.core.errors import DataError, UsageError
+from zoo.core.images import to_uint8
+from zoo.evaluate.measures import METRICS, format_score, ordered, stem
+from zoo.report.score_table import aim, published
+from zoo.spec.feeds import load_data
+from zoo.spec.read import read_spec
 
+PICTURE, FILE = "gallery.png", "README.md"
+COLUMNS, SIDE, LABEL = 12, 64, 150  # images of a row, their size, the width of the name before them
+ORIGINALS = 16  # in the samples.png of a translator; the gallery shows some of them
 FID = "fid_10k"
-BESIDES = (("high_quality", "modes"), ("ssim",), ("conditional_accuracy", "precision", "recall"))
-SHORT = {  # where the title of a metric is too long for a table
-    "conditional_accuracy": "right class", "high_quality": "high quality", "ssim": "SSIM to the unseen partner",
-}  # fmt: skip
+
+
+def markdown(folder: Path) -> str:
+    """Write the page of the gallery, from manifests and scores alone.
+
+    Args:
+        folder: holds the artifacts.
+
+    Returns:
+        Markdown.
+    """
+    shown = [f"![samples of every model that makes images, and translations of test images]({PICTURE})"]
+    return "\n\n".join([
+        "# The zoo", *(shown if any(map(_makes_images, find_artifacts(folder))) else []),
+        "Every folder here is one model: an ONNX file that any program can run, its manifest, its recipe, its scores "
+        "and its card. Scores are measured on the very files (`zoo evaluate`); each card has all, with their protocol.",
+        table(folder, "gallery"),
+        "`zoo report` writes this page and all cards anew from the JSON files beside them.",
+    ]) + "\n"  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An artifact, what it says of itself, its scores, and how to get there from the page with the table."""
+    """An artifact, its manifests and scores, and the link to it from the page with the table."""
 
     path: Path
     networks: Sequence[Manifest]
     measured: Mapping[str, Score]
-    way: str
+    link: str
 
     @property
     def manifest(self) -> Manifest:
-        """What all its networks share."""
+        """The manifest of its first network; most facts are the same in all."""
         return self.networks[0]
 
 
 def _model(entry: Entry) -> str:
-    return f"[{entry.path.name}]({entry.way}/README.md)"
+    return f"[{entry.path.name}]({entry.link}/README.md)"
 
 
 def _picture(entry: Entry) -> str:
-    return f'<img src="{entry.way}/samples.png" width="112" alt="samples of {entry.path.name}">'
+    return f'<img src="{entry.link}/samples.png" width="112" alt="samples of {entry.path.name}">'
 
 
 def _paper(entry: Entry) -> str:
@@ -62,7 +86,7 @@ def _paper(entry: Entry) -> str:
 
 
 def _fid(entry: Entry) -> str:
-    """Of the file; of all seeds too where several were tried."""
+    """Return the score of the file, and mean and deviation of all seeds where several were tried."""
     if FID not in entry.measured:
         return ""
     tried = [trial.scores[FID] for trial in read_seeds(entry.path) if FID in trial.scores]
@@ -87,20 +111,17 @@ def _aim(entry: Entry) -> str:
 
 
 def _besides(entry: Entry) -> str:
-    """The scores that say most for such a model."""
-    for stems in BESIDES:
-        found = [name for name in ordered(entry.measured) if stem(name) in stems]
-        if found:
-            values: dict[str, list[str]] = {}
-            for name in found:
-                title = SHORT.get(stem(name), METRICS[stem(name)].title)
-                values.setdefault(title, []).append(_with_reference(name, entry.measured[name]))
-            return ", ".join(f"{title} {' and '.join(several)}" for title, several in values.items())
-    return ""
+    """List the scores that matter most for such a model, as their metrics state."""
+    values: dict[str, list[str]] = {}
+    for name in ordered(entry.measured):
+        metric = METRICS.get(stem(name))
+        if metric and metric.gallery:
+            values.setdefault(metric.gallery, []).append(_with_reference(name, entry.measured[name]))
+    return ", ".join(f"{title} {' and '.join(several)}" for title, several in values.items())
 
 
 def _with_reference(name: str, score: Score) -> str:
-    """A translation is worth what it gains over doing nothing."""
+    """Return a score; that of a translation beside what doing nothing gets."""
     idle = score.protocol.get("of_the_input")
     return format_score(name, score.value) + (f" (doing nothing: {format_score(name, idle)})" if idle else "")
 
@@ -142,7 +163,7 @@ TABLES: Mapping[str, Sequence[str]] = {
 
 
 def table(folder: Path, name: str, *, way: str = "") -> str:
-    """One of `TABLES` for the artifacts of a folder, to which `way` leads from the page."""
+    """Write one of `TABLES` for the artifacts of a folder, to which `way` leads from the page."""
     columns = TABLES[name]
     entries = [
         Entry(path, read_manifests(path), read_scores(path), f"{way}{path.name}") for path in find_artifacts(folder)
@@ -153,7 +174,19 @@ def table(folder: Path, name: str, *, way: str = "") -> str:
 
 
 def renew_tables(text: str, folder: Path, *, way: str) -> str:
-    """`text` with every table between `<!-- zoo: NAME -->` and `<!-- zoo -->` made anew. Raises UsageError."""
+    """Write every table between `<!-- zoo: NAME -->` and `<!-- zoo -->` of a page anew.
+
+    Args:
+        text: Markdown.
+        folder: holds the artifacts.
+        way: the link from the page to `folder`, with a slash at its end.
+
+    Returns:
+        The page with its new tables.
+
+    Raises:
+        UsageError: for an unknown table, or a page without one.
+    """
 
     def anew(found: re.Match[str]) -> str:
         name = found[1]
@@ -167,62 +200,58 @@ def renew_tables(text: str, folder: Path, *, way: str) -> str:
     return renewed
 
 
-PICTURE, FILE = "gallery.png", "README.md"
-COLUMNS, SIDE, LABEL = 12, 64, 150  # samples of a row, their size, the width of the name before them
-
-
-def markdown(folder: Path) -> str:
-    """The text of the gallery, from the manifests and scores alone."""
-    shown = [f"![samples of every model that makes images, and translations of test images]({PICTURE})"]
-    return "\n\n".join([
-        "# The zoo", *(shown if any(map(_pictured, find_artifacts(folder))) else []),
-        "Every folder here is one model: an ONNX file that any program can run, its manifest, its recipe, its scores "
-        "and its card. Scores are measured on the very files (`zoo evaluate`); each card has all, with their protocol.",
-        table(folder, "gallery"),
-        "`zoo report` writes this page and all cards anew from the JSON files beside them.",
-    ]) + "\n"  # fmt: skip
-
-
 def picture(folder: Path) -> pictures.Image | None:
-    """uint8 [H, W, 3]: the name of each model that makes images, and samples of seed 0 beside it; None without any."""
-    rows = [_samples(path) for path in find_artifacts(folder) if _pictured(path)]
+    """Draw a row for each model that makes images: its name, and samples of seed 0 or translations beside it.
+
+    Args:
+        folder: holds the artifacts.
+
+    Returns:
+        uint8 [H, W, 3], or None where no model makes images.
+    """
+    rows = [_row(path) for path in find_artifacts(folder) if _makes_images(path)]
     return np.concatenate(rows) if rows else None
 
 
-def _pictured(path: Path) -> bool:
+def _makes_images(path: Path) -> bool:
     return read_manifests(path)[0].outputs[0].is_image
 
 
-def _samples(path: Path) -> pictures.Image:
-    networks = read_manifests(path)
-    if networks[0].kind == "translation":
-        images = _translations(pictures.read_png(path / "samples.png"), networks)
-    else:
-        classes = next((len(tensor.classes) for tensor in networks[0].inputs if tensor.classes), 0)
-        label = np.arange(COLUMNS) % classes if classes else None
-        images = zoo.load(path).sample(COLUMNS, seed=0, label=label)
+def _row(path: Path) -> pictures.Image:
     strip = Image.new("RGB", (LABEL + COLUMNS * (SIDE + 2), SIDE + 4), "white")
     ImageDraw.Draw(strip).text((4, SIDE // 2 - 7), path.name, fill="black", font=ImageFont.load_default(15))
-    for i, image in enumerate(images[:COLUMNS]):
+    for i, image in enumerate(_images(path)):
         strip.paste(_cell(image), (LABEL + i * (SIDE + 2), 2))
     return np.asarray(strip)
 
 
-def _cell(image: np.ndarray[Any, Any]) -> Image.Image:
-    """A square of white with the image in its middle, as large as it fits."""
+def _images(path: Path) -> list[Array]:
+    """Return at most COLUMNS images uint8 [H, W, C]: samples of seed 0, or pairs of originals and translations."""
+    manifest = read_manifests(path)[0]
+    generator = zoo.load(path, network=manifest.network or None)
+    if manifest.kind == "translation":
+        originals = evenly_spaced(_originals(path, manifest), COLUMNS // 2)
+        return [image for pair in zip(originals, generator.translate(originals), strict=True) for image in pair]
+    classes = next((len(tensor.classes) for tensor in manifest.inputs if tensor.classes), 0)
+    label = np.arange(COLUMNS) % classes if classes else None
+    return list(generator.sample(COLUMNS, seed=0, label=label))
+
+
+def _originals(path: Path, manifest: Manifest) -> Array:
+    """Return the images of the artifact's samples.png, uint8 [N, H, W, C]; without the data, its golden inputs."""
+    spec, tensor = read_spec(path / "spec.yaml"), manifest.inputs[0]
+    for split in ("test", "train"):  # the user's own photos may have no test split
+        with contextlib.suppress(DataError):
+            return evenly_spaced(load_data(spec, split=split).parts[tensor.name].items, ORIGINALS)
+    assert tensor.range is not None  # of images
+    with np.load(path / manifest.golden) as golden:
+        return to_uint8(golden[tensor.name], tensor.range)
+
+
+def _cell(image: Array) -> Image.Image:
+    """Return a square of white with the image in its middle, as large as it fits."""
     height, width = (max(1, round(SIDE * side / max(image.shape[:2]))) for side in image.shape[:2])
     drawn = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
     square = Image.new("RGB", (SIDE, SIDE), "white")
     square.paste(drawn.resize((width, height), Image.Resampling.NEAREST), ((SIDE - width) // 2, (SIDE - height) // 2))
     return square
-
-
-def _translations(sheet: pictures.Image, networks: Sequence[Manifest]) -> np.ndarray[Any, Any]:
-    """Some of the pairs of the first network, from the picture in which those of all stand below each other."""
-    first = sheet[: (sheet.shape[0] + pictures.STACK_GAP) // len(networks) - pictures.STACK_GAP]
-    (given,) = Inputs(networks[0]).zeros(1).values()
-    cells = pictures.cells(first, height=given.shape[1], width=given.shape[2], columns=2 * pictures.PAIRS)
-    pairs = cells.reshape(-1, 2, *cells.shape[1:])
-    pairs = pairs[(pairs != pictures.WHITE).any(axis=(1, 2, 3, 4))]  # without places that the grid left empty
-    some = np.linspace(0, len(pairs) - 1, COLUMNS // 2).astype(int)
-    return pairs[some].reshape(-1, *cells.shape[1:])

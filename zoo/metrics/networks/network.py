@@ -1,9 +1,8 @@
-"""Networks that were converted to ONNX once: kept in the data cache with their SHA-256 and the recipe of conversion.
+"""Networks of metrics, converted to ONNX once, and the features that they compute; both stay in the data cache.
 
-Feature networks: uint8 images in, float32 features out, through ONNX Runtime. `inception()` and `judge()` make them.
-
-What a network made of a set of images is kept in the data cache, row by row as it comes: an evaluation that was
-stopped goes on where it was, and a second metric on the same images does not run the network again.
+A converted network stays with its SHA-256 and the recipe of its conversion. Features of a set of images stay row by row
+as they come: an evaluation that was stopped goes on where it was, and a second metric on the same images does not run
+the network again.
 """
 
 from __future__ import annotations
@@ -24,21 +23,31 @@ from zoo.core.errors import DataError
 from zoo.core.files import write_whole
 from zoo.core.progress import Advance
 from zoo.data.fetch import cache_folder
-from zoo.metrics.networks import download
-from zoo.metrics.networks import inception as network
 from zoo.metrics.networks.download import Carrier, bring
-from zoo.runtime.session import open_session
+
+BATCH = 50
 
 
-def kept_network(name: str, recipe: int, carrier: Carrier, told: str, convert: Callable[[Path], bytes]) -> bytes:
-    """The ONNX file `name` of the cache, else converted from the weights that `carrier` brings. Raises DataError.
+def kept_network(name: str, recipe: int, carrier: Carrier, title: str, convert: Callable[[Path], bytes]) -> bytes:
+    """Return a converted network of the cache, else convert it from downloaded weights and keep it.
 
-    `told` is what a user reads while it is fetched; another `recipe` is another network.
+    Args:
+        name: of the file in the cache, without ".onnx".
+        recipe: the version of the conversion; another one replaces the file.
+        carrier: the package that carries the weights.
+        title: what the line of progress names.
+        convert: makes the ONNX file from the file of weights.
+
+    Returns:
+        The bytes of the ONNX file.
+
+    Raises:
+        DataError: where the weights cannot be had, or are of another network.
     """
     place = cache_folder() / f"{name}.onnx"
     content = _stored(place, recipe)
     if content is None:
-        print(f"fetching {told}, once ...", file=sys.stderr)
+        print(f"fetching {title}, once ...", file=sys.stderr)
         with bring(carrier) as weights:
             content = convert(weights)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +58,7 @@ def kept_network(name: str, recipe: int, carrier: Carrier, told: str, convert: C
 
 
 def _stored(place: Path, recipe: int) -> bytes | None:
-    """The converted network that stands there, if it is whole and of this recipe."""
+    """Return the converted network at `place`, if it is whole and of this recipe."""
     try:
         facts, content = json.loads(place.with_suffix(".json").read_text()), place.read_bytes()
     except (OSError, ValueError):
@@ -59,14 +68,18 @@ def _stored(place: Path, recipe: int) -> bytes | None:
     return content if facts.get("sha256") == hashlib.sha256(content).hexdigest() else None
 
 
-BATCH = 50
-INCEPTION = "inception_2015_12_05"
-RECIPE = 1  # another conversion is another network
-
-
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """`run` takes uint8 [N, H, W, C] and returns float32 [N, `width`]; `protocol` says what a reader must know."""
+    """A network that turns uint8 images into float32 features, and keeps them.
+
+    Args:
+        name: as protocols state it.
+        width: features of an image.
+        sha256: of the network's file.
+        run: computes float32 [N, width] from uint8 [N, H, W, C].
+        resize: how images are brought to the network's size, in words, for protocols.
+        batch: images of a call of `run`.
+    """
 
     name: str
     width: int
@@ -77,13 +90,21 @@ class FeatureNetwork:
 
     @property
     def protocol(self) -> dict[str, str]:
-        """What stands beside every number that rests on it."""
+        """The network's entries in the protocol of every number that rests on it."""
         return {"network": self.name, "network_sha256": self.sha256, "resize": self.resize}
 
     def __call__(self, images: Array, advance: Advance = lambda rows: None) -> Array:
-        """Features float32 [N, `width`] of images uint8 [N, H, W, C]; `advance(rows)` is told of every batch.
+        """Compute features, or read them from the cache.
 
-        Raises DataError for what are no images.
+        Args:
+            images: uint8 [N, H, W, C], C 1 or 3.
+            advance: called with the number of images after every batch.
+
+        Returns:
+            float32 [N, width].
+
+        Raises:
+            DataError: for other dtypes or shapes, or no images.
         """
         if images.ndim != 4 or images.dtype != np.uint8 or not len(images) or images.shape[3] not in (1, 3):
             raise DataError(f"{self.name} takes images uint8 [N, H, W, 1 or 3], received {images.dtype} {images.shape}")
@@ -95,61 +116,31 @@ class FeatureNetwork:
         return np.fromfile(place, np.float32).reshape(len(images), self.width)
 
     def _fill(self, place: Path, images: Array, advance: Advance) -> None:
-        """Write the rows that are not there yet, each where it belongs, then give the file its name.
+        """Write the rows that are missing, each where it belongs, then give the file its name.
 
         A second process that looks at the same images writes the same rows in the same places.
         """
         place.parent.mkdir(parents=True, exist_ok=True)
         aside = place.with_suffix(".part")
         row = 4 * self.width
-        with open(aside, "r+b", opener=_made_if_missing) as file:
+        with open(aside, "r+b", opener=_create_if_missing) as file:
             done = file.seek(0, os.SEEK_END) // row  # without a row that was cut off
             advance(done)
             for start in range(done, len(images), self.batch):
-                found = self.run(images[start : start + self.batch])
+                features = self.run(images[start : start + self.batch])
                 file.seek(start * row)
-                file.write(np.ascontiguousarray(found, "<f4").tobytes())
+                file.write(np.ascontiguousarray(features, "<f4").tobytes())
                 file.flush()
-                advance(len(found))
+                advance(len(features))
         with contextlib.suppress(FileNotFoundError):  # the other process has named it
             os.replace(aside, place)
 
     def _key(self, images: Array) -> str:
-        """Of the network and of every pixel: other images, other features."""
+        """Return the hash of the network and of every pixel: other images, other features."""
         digest = hashlib.sha256(f"{self.sha256} {images.shape}".encode())
         digest.update(np.ascontiguousarray(images).data)
         return digest.hexdigest()
 
 
-def _made_if_missing(path: str, flags: int) -> int:
+def _create_if_missing(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CREAT, 0o666)
-
-
-def inception(threads: int | None = None) -> FeatureNetwork:
-    """The network that FID and KID are defined with, fetched and converted once. Raises DataError."""
-    told = "the Inception of 2015-12-05 (81 MB)"
-    content = kept_network(INCEPTION, RECIPE, download.INCEPTION, told, network.convert)
-    session = open_session(content, source=INCEPTION, threads=threads)
-
-    def run(images: Array) -> Array:
-        rgb = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
-        features: Array = session.run(["features"], {"image": rgb})[0]
-        return features
-
-    resize = "bilinear to 299 x 299 as in TensorFlow 1, without antialiasing"
-    return FeatureNetwork(INCEPTION, 2048, hashlib.sha256(content).hexdigest(), run, resize)
-
-
-def judge() -> FeatureNetwork:
-    """The last hidden layer of the judge of garments, with its logits behind it: [N, 64 + 10]."""
-    from zoo.metrics.networks import judge
-    from zoo.metrics.networks.judge import CLASSES, FEATURES
-
-    expert = judge.load_judge()
-
-    def run(images: Array) -> Array:
-        verdict = expert(images)
-        return np.concatenate([verdict.features, verdict.logits], axis=1)
-
-    width = FEATURES + CLASSES
-    return FeatureNetwork("judge", width, expert.sha256, run, "none; 28 x 28 pixels of the middle", batch=500)

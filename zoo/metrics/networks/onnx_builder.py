@@ -1,4 +1,4 @@
-"""Builds an ONNX graph node by node. Methods take and return names of tensors."""
+"""A builder of ONNX graphs, node by node. Methods take and return names of tensors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Graph:
         self.weights: list[Any] = []
 
     def op(self, operator: str, inputs: Sequence[str], **settings: Any) -> str:
-        """One more node; returns the name of its output."""
+        """Add a node. Returns the name of its output."""
         from onnx import helper
 
         output = f"{operator.lower()}_{len(self.nodes)}"
@@ -26,7 +26,7 @@ class Graph:
         return output
 
     def constant(self, value: Any) -> str:
-        """A weight, or anything else that is known."""
+        """Add a weight or another constant. Returns its name."""
         from onnx import numpy_helper
 
         name = f"weight_{len(self.weights)}"
@@ -34,7 +34,7 @@ class Graph:
         return name
 
     def bytes(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> bytes:
-        """The checked ONNX file with these value infos."""
+        """Return the checked ONNX file with these value infos."""
         from onnx import checker, helper
 
         graph = helper.make_graph(self.nodes, name, inputs, outputs, self.weights)
