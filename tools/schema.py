@@ -1,11 +1,10 @@
-"""Signatures -> specs/schema.json. Run by tools/schema.py; a test fails when the file is stale.
+"""Write specs/schema.json from signatures; tests/tools/test_schema.py fails when the file is stale.
 
-The zoo's own parts and the sections of a spec state their types. Keras's signatures state names and defaults; what they
-do not say stands in `zoo.spec.keras_schema`.
+    python tools/schema.py
 
-What Keras's signatures do not say: which values its arguments take. Tables and JSON Schema, without Keras itself.
-
-The type of an argument comes from its default, or from its name where Keras uses one name for one meaning everywhere.
+The zoo's own parts and the sections of a spec annotate their types. Keras's signatures have names and defaults alone:
+the schema of such an argument comes from the tables `BY_OWNER` and `BY_NAME`, or from the type of its default.
+Descriptions are the first paragraphs of docstrings.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ LEFT_OUT = {
     "renorm", "renorm_clipping", "renorm_momentum", "args", "input_axes", "output_axes", "use_cudnn",
     "loss_scale_factor", "gradient_accumulation_steps", "quantization_config", "input_length",
 }  # fmt: skip
-WHOLE: Json = {"type": "integer", "minimum": 1}
-_PAIR: Json = {"anyOf": [WHOLE, {"type": "array", "items": WHOLE, "minItems": 2, "maxItems": 2}]}
+_COUNT: Json = {"type": "integer", "minimum": 1}
+_PAIR: Json = {"anyOf": [_COUNT, {"type": "array", "items": _COUNT, "minItems": 2, "maxItems": 2}]}
 _SIDE: Json = {"type": "integer", "minimum": 0}
 _TWO_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}
 _SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _TWO_SIDES, "minItems": 2, "maxItems": 2}]}
@@ -55,18 +54,18 @@ _RATE: Json = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": "#/
 _AT_LEAST_0 = ("stddev", "scale_value", "alpha", "max_value", "threshold", "l1", "l2")
 
 BY_NAME: dict[str, Json] = {
-    **{name: WHOLE for name in ("units", "filters", "input_dim", "output_dim", "depth_multiplier", "n")},
+    **{name: _COUNT for name in ("units", "filters", "input_dim", "output_dim", "depth_multiplier", "n")},
     **{name: _PAIR for name in ("kernel_size", "strides", "pool_size", "size", "dilation_rate")},
-    "groups": {"anyOf": [WHOLE, {"const": -1}]},
+    "groups": {"anyOf": [_COUNT, {"const": -1}]},
     "cropping": _SIDES,
     "output_padding": _TWO_SIDES,
     "activation": {"enum": list(ACTIVATIONS)},
     "recurrent_activation": {"enum": list(ACTIVATIONS)},
     "interpolation": {"enum": ["nearest", "bilinear"]},
     "axis": {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]},
-    "shared_axes": {"type": "array", "items": WHOLE},
-    "target_shape": {"type": "array", "items": {"anyOf": [WHOLE, {"const": -1}]}, "minItems": 1},
-    "dims": {"type": "array", "items": WHOLE, "minItems": 1},
+    "shared_axes": {"type": "array", "items": _COUNT},
+    "target_shape": {"type": "array", "items": {"anyOf": [_COUNT, {"const": -1}]}, "minItems": 1},
+    "dims": {"type": "array", "items": _COUNT, "minItems": 1},
     "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     "learning_rate": _RATE,
     "momentum": {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"$ref": "#/$defs/schedule"}]},
@@ -88,7 +87,7 @@ BY_OWNER: dict[tuple[str, str], Json] = {
     ("GaussianNoise", "stddev"): {"type": "number", "minimum": 0, "maximum": 1},
 }
 
-_PRIOR: Json = {"shape": {"type": "array", "items": WHOLE, "minItems": 1}}
+_PRIOR: Json = {"shape": {"type": "array", "items": _COUNT, "minItems": 1}}
 _SOURCE: Json = {
     "modes": {"type": "integer", "minimum": 1, "maximum": 10_000},
     "side": {"type": "integer", "minimum": 1, "maximum": 100},
@@ -100,7 +99,7 @@ _SOURCE: Json = {
 
 
 def generate() -> Json:
-    """The whole schema as one JSON document."""
+    """Return the whole schema as one JSON document."""
     defs: Json = {
         "layer": _kind("layer", {name: _layer(name) for name in RULES}),
         "initializer": _kind("initializer", _initializers()),
@@ -113,7 +112,7 @@ def generate() -> Json:
         "algorithm": _kind("algorithm", _algorithms()),
         "layer_item": _layer_item(),
     }
-    top = of_dataclass(Sections)
+    top = schema_of_dataclass(Sections)
     required = top.pop("required")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -126,37 +125,38 @@ def generate() -> Json:
 
 
 def dumps(document: Json) -> str:
+    """Return the text of specs/schema.json."""
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def of(annotation: Any) -> Json:
-    """The schema of one annotation."""
+def schema_of(annotation: Any) -> Json:
+    """Return the schema of one annotation."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         return _annotated(arguments[0], arguments[1:])
     if origin in (Union, types.UnionType):
-        return {"anyOf": [of(a) for a in arguments]}
+        return {"anyOf": [schema_of(a) for a in arguments]}
     if origin is Literal:
         return {"enum": list(arguments)} if len(arguments) > 1 else {"const": arguments[0]}
     if origin is tuple:
         count = {} if arguments[-1] is Ellipsis else {"minItems": len(arguments), "maxItems": len(arguments)}
-        return {"type": "array", "items": of(arguments[0]), **count}
+        return {"type": "array", "items": schema_of(arguments[0]), **count}
     if origin in (dict, Mapping):
-        name = of(arguments[0])
+        name = schema_of(arguments[0])
         names = {"propertyNames": {"pattern": name["pattern"]}} if "pattern" in name else {}
-        return {"type": "object", **names, "additionalProperties": of(arguments[1])}
+        return {"type": "object", **names, "additionalProperties": schema_of(arguments[1])}
     if dataclasses.is_dataclass(annotation):
-        return of_dataclass(annotation)  # type: ignore[arg-type]
+        return schema_of_dataclass(annotation)  # type: ignore[arg-type]
     simple = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
     return {"type": simple[annotation]} if annotation in simple else {}
 
 
-def of_dataclass(cls: type) -> Json:
-    """A mapping whose keys are the fields; the docstring becomes the editor's help text."""
+def schema_of_dataclass(cls: type) -> Json:
+    """Return the schema of a mapping whose keys are the fields; the docstring is its description."""
     hints = typing.get_type_hints(cls, include_extras=True)
     properties, required = {}, []
     for field in dataclasses.fields(cls):
-        properties[field.name] = of(hints[field.name])
+        properties[field.name] = schema_of(hints[field.name])
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             required.append(field.name)
         elif field.default is not dataclasses.MISSING:
@@ -182,12 +182,12 @@ def _annotated(base: Any, metadata: Iterable[Any]) -> Json:
         if isinstance(extra, Limits):
             limits = {key: value for key, value in dataclasses.asdict(extra).items() if value is not None}
             anchored = {"pattern": f"^{extra.pattern}$"} if extra.pattern else {}  # JSON Schema would search for it
-            return {**of(base), **limits, **anchored}
-    return of(base)
+            return {**schema_of(base), **limits, **anchored}
+    return schema_of(base)
 
 
 def _kind(kind: str, parts: dict[str, Json]) -> Json:
-    """A part of one kind: by its bare name where it needs no arguments, or as a mapping from its name to them."""
+    """Return the schema of a kind of part: its bare name where no argument is required, or a mapping to arguments."""
     bare = [name for name, schema in parts.items() if not schema.get("required")]
     mapping = {
         "type": "object",
@@ -200,18 +200,18 @@ def _kind(kind: str, parts: dict[str, Json]) -> Json:
 
 
 def _own(registry: Any, *, leave: Iterable[str] = (), narrow: Json | None = None) -> dict[str, Json]:
-    return {name: of_signature(function, leave=leave, narrow=narrow) for name, function in registry.items()}
+    return {name: schema_of_signature(function, leave=leave, narrow=narrow) for name, function in registry.items()}
 
 
-def of_signature(function: Callable[..., Any], *, leave: Iterable[str] = (), narrow: Json | None = None) -> Json:
-    """The keyword arguments of a function or class of ours, from its annotations or, by name, from `narrow`."""
+def schema_of_signature(function: Callable[..., Any], *, leave: Iterable[str] = (), narrow: Json | None = None) -> Json:
+    """Return the schema of a function's or class's keyword arguments, from annotations or, by name, from `narrow`."""
     target = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
     hints = typing.get_type_hints(target, include_extras=True)
     properties, required = {}, []
     for name, parameter in signature_of(function).parameters.items():
         if name in leave or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
-        schema = {"$ref": "#/$defs/initializer"} if name.endswith("_initializer") else of(hints[name])
+        schema = {"$ref": "#/$defs/initializer"} if name.endswith("_initializer") else schema_of(hints[name])
         schema = (narrow or {}).get(name, schema)
         if parameter.default is parameter.empty:
             required.append(name)
@@ -226,10 +226,10 @@ def _algorithms() -> dict[str, Json]:
 
 
 def _with_inherited(cls: type[Algorithm]) -> Json:
-    """The arguments of an algorithm, and of the algorithms that it is a kind of."""
-    schema = of_signature(cls, leave=("plans",))
+    """Return the schema of the arguments of an algorithm and of its base classes."""
+    schema = schema_of_signature(cls, leave=("plans",))
     for base in cls.__mro__[1 : cls.__mro__.index(Algorithm)]:
-        inherited = of_signature(base, leave=("plans",))
+        inherited = schema_of_signature(base, leave=("plans",))
         schema["properties"] = {**inherited["properties"], **schema["properties"]}
         own = [name for name in schema["required"] if name not in inherited["required"]]
         schema["required"] = inherited["required"] + own
@@ -240,16 +240,16 @@ def _layer(name: str) -> Json:
     narrow = {key: schema for (owner, key), schema in BY_OWNER.items() if owner == name}
     layer = _layer_class(name)
     own = name in LAYERS and "__init__" in vars(layer)  # without one it has the arguments of Keras's layer
-    return of_signature(layer, narrow=narrow) if own else _keras(name, layer)
+    return schema_of_signature(layer, narrow=narrow) if own else _keras(name, layer)
 
 
 def _initializers() -> dict[str, Json]:
-    own = {name: of_signature(cls) for name, cls in INITIALIZERS.items()}
+    own = {name: schema_of_signature(cls) for name, cls in INITIALIZERS.items()}
     return {name: _keras(name, getattr(keras.initializers, name)) for name in KERAS_INITIALIZERS} | own
 
 
 def _keras(owner: str, cls: type) -> Json:
-    """The arguments of a Keras class that a spec may set."""
+    """Return the schema of the arguments of a Keras class that a spec may set."""
     properties, required = {}, []
     for name, parameter in signature_of(cls).parameters.items():
         if (
@@ -259,7 +259,7 @@ def _keras(owner: str, cls: type) -> Json:
         ):
             continue
         default = parameter.default
-        schema = argument(owner, name, default)
+        schema = keras_argument(owner, name, default)
         if default is parameter.empty:
             required.append(name)
         else:
@@ -271,7 +271,7 @@ def _keras(owner: str, cls: type) -> Json:
 
 
 def _layer_item() -> Json:
-    """What editors know of an item of `layers`; the places where `$variables` may stand are left open."""
+    """Return the schema of an item of `layers` for editors; it leaves open where `$variables` may be."""
     layers = {name: {"description": _help(_layer_class(name)), "type": ["object", "null"]} for name in RULES}
     name = {"type": "string", "description": "a lower-case word"}
     control = {
@@ -293,11 +293,12 @@ def _layer_class(name: str) -> type:
 
 
 def _help(part: Any) -> str:
-    """The first sentence of a docstring."""
+    """Return the first paragraph of a docstring as one line."""
     return " ".join((inspect.getdoc(part) or "").split("\n\n")[0].split())
 
 
 def _plain(value: Any) -> Any:
+    """Return a default as JSON has it."""
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -305,8 +306,8 @@ def _plain(value: Any) -> Any:
     return value.__name__ if callable(value) else value
 
 
-def argument(owner: str, name: str, default: Any) -> Json:
-    """The schema of argument `name` of the Keras class `owner`, whose default is this."""
+def keras_argument(owner: str, name: str, default: Any) -> Json:
+    """Return the schema of argument `name` of the Keras class `owner`."""
     if (owner, name) in BY_OWNER:
         return BY_OWNER[owner, name]
     if name.endswith("_initializer"):

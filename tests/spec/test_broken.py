@@ -79,7 +79,7 @@ TEXTS = {
     "NUL in a name": ('name: "dc\\0gan"\n', 1, 7, "expected a lower-case word"),
     "too long": (b"#" * 1_000_001, 1, 1, "is too long: a spec has at most 1,000,000 bytes"),
     "100 MB": (b"a: b\n" * 20_000_000, 1, 1, "is too long"),
-    "10^5 flow": ("a: " + "[" * 100_000 + "]" * 100_000, 1, 67, "is nested more than 64 deep"),
+    "500 flow": ("a: " + "[" * 500 + "]" * 500, 1, 67, "is nested more than 64 deep"),
     "10^5 block": ("- " * 100_000, 1, 129, "is nested more than 64 deep"),
     "10^5 mappings": ("{a: " * 100_000, 1, 257, "is nested more than 64 deep"),
     "huge integer": ("name: a\nspec_version: " + "9" * 5000, 2, 15, "is a number of 5000 digits"),
@@ -94,7 +94,13 @@ def test_text_that_is_no_spec(tmp_path: Path, case: str) -> None:
     assert any(piece in text for *_, text in found)
 
 
-def test_byte_order_mark_is_welcome(tmp_path: Path) -> None:
+def test_nesting_is_bounded_before_it_is_read(tmp_path: Path) -> None:
+    """By the parser of later versions of libyaml, else by ours."""
+    (found,) = mistakes(written(tmp_path, "a: " + "[" * 100_000 + "]" * 100_000))
+    assert "is nested more than 64 deep" in found or "exceeded maximum nesting depth" in found
+
+
+def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     text = (BROKEN / "valid.yaml").read_bytes()
     assert read_spec(written(tmp_path, b"\xef\xbb\xbf" + text)).sha256 == read_spec(BROKEN / "valid.yaml").sha256
 
@@ -103,7 +109,7 @@ def test_alias_bomb(tmp_path: Path) -> None:
     bomb = "a0: &a0 [lol]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10))
     started = time.monotonic()
     (found,) = mistakes(written(tmp_path, bomb))
-    assert parts(found)[1] == 6 and "stands for more than 50,000 values" in found
+    assert parts(found)[1] == 6 and "has more than 50,000 values" in found
     assert time.monotonic() - started < 2
 
 

@@ -1,4 +1,4 @@
-"""The spec language: one YAML file is a model.
+"""The spec language: one YAML file describes a model and its training.
 
     YAML -> yaml_tree -> merge (extends, --set) -> validate (schema.json, types) -> expand (shapes) -> plan
          -> checks, algorithm_checks, growth -> read: a frozen Spec (sections), or all mistakes (diagnostics)

@@ -1,6 +1,7 @@
-"""What must be true of D: penalties, the burn-in of Wasserstein GANs and unrolled updates fit networks and step.
+"""Checks of the algorithm and of evaluation during training.
 
-Which training can be watched: there must be a judge for its data, and a network to be judged.
+Penalties, the burn-in of Wasserstein GANs and unrolled updates must fit the networks and the step. `training.evaluate`
+needs data that a judge (a classifier of its images) knows, and an exported network whose images it can look at.
 """
 
 from __future__ import annotations
@@ -13,51 +14,54 @@ from zoo.spec.plan import Plan
 from zoo.spec.validate import below, names_of
 from zoo.spec.yaml_tree import YamlNode
 
-_OF_SLOPES = ("gradient_penalty", "r1")
-_UNROLLED = ("SGD", "Adam")  # whose updates zoo.optimizers.Unrolled knows as functions of tensors
+_PER_EXAMPLE = ("gradient_penalty", "r1")
+_UNROLLED = ("SGD", "Adam")  # whose updates zoo.nn.optimizers has as functions of tensors
+SOURCE, SIZE = "fashion_mnist", 28  # of the judge: the name of its data, the height and width of its images
 
 
 def check_critic(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
-    """Report what an algorithm with a critic cannot do."""
+    """Report what the algorithm cannot do with the networks: penalties, burn-in, unrolled updates."""
     algorithm = tree.get("algorithm")
     for name, entry in algorithm.entries() if algorithm is not None else ():
-        _slopes(entry.node, plans, problems)
-        _burn_in(name, entry.node, problems)
+        _check_penalties(entry.node, plans, problems)
+        _check_burn_in(name, entry.node, problems)
         if name == "unrolled":
-            _look_ahead(entry.node, problems)
+            _check_unrolled(entry.node, problems)
 
 
-def _slopes(args: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
-    """Batch norm makes D(x) depend on the rest of the batch: then an example has no slope of its own."""
+def _check_penalties(args: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
+    """Report batch norm in D beside a penalty on the gradient of each example: D(x) would depend on the whole batch."""
     penalties = args.get("penalties")
     for item in penalties.value if penalties is not None and penalties.is_list else ():
         penalty = next(iter(item.value), None) if item.is_map else item.value
-        judges = [plan for role, plan in plans.items() if role.startswith("discriminator")]
-        norms = [step for plan in judges for step in plan.steps if step.layer == "BatchNormalization"]
-        if penalty in _OF_SLOPES and norms:
-            text = f"{penalty} is of each example alone, and this mixes the batch: leave it out or take "
-            return problems.add(norms[0].place, norms[0].where, text + "LayerNormalization")
+        discriminators = [plan for role, plan in plans.items() if role.startswith("discriminator")]
+        norms = [step for plan in discriminators for step in plan.steps if step.layer == "BatchNormalization"]
+        if penalty in _PER_EXAMPLE and norms:
+            text = (
+                f"{penalty} is of each example alone, and this mixes the batch: leave it out or take LayerNormalization"
+            )
+            return problems.add(norms[0].place, norms[0].where, text)
 
 
-def _burn_in(name: str, args: YamlNode, problems: Problems) -> None:
-    """A long turn of D is made of whole steps."""
+def _check_burn_in(name: str, args: YamlNode, problems: Problems) -> None:
+    """Report updates of D in the burn-in that are not a multiple of its updates in a step."""
     burn_in, player, schema = args.get("burn_in"), args.get("discriminator"), names_of("algorithm").get(name, {})
     if burn_in is None or not burn_in.is_map or player is None:
         return
-    long, each = (
+    during, each = (
         stated.value if (stated := node.get("updates")) else below(below(schema, key), "updates").get("default")
         for key, node in (("burn_in", burn_in), ("discriminator", player))
     )
     place = (burn_in.get("updates") or burn_in).place
-    if problems.at(place) or not isinstance(long, int) or not isinstance(each, int) or min(long, each) < 1:
+    if problems.at(place) or not isinstance(during, int) or not isinstance(each, int) or min(during, each) < 1:
         return
-    if long % each:
-        text = f"expected a multiple of discriminator.updates ({each}), received {long}: a step has {each} of them"
+    if during % each:
+        text = f"expected a multiple of discriminator.updates ({each}), received {during}: a step has {each} of them"
         problems.add(place, f"algorithm.{name}.burn_in.updates", text)
 
 
-def _look_ahead(args: YamlNode, problems: Problems) -> None:
-    """G's gradient passes through D's updates, so these must be written out as functions."""
+def _check_unrolled(args: YamlNode, problems: Problems) -> None:
+    """Report an optimizer that cannot be unrolled: G's gradient passes through D's updates as functions of tensors."""
     inner, player = args.get("inner_optimizer"), args.get("discriminator")
     stated = inner is not None and inner.value is not None
     node = inner if stated else player.get("optimizer") if player is not None else None
@@ -74,11 +78,8 @@ def _look_ahead(args: YamlNode, problems: Problems) -> None:
     problems.add(node.place, f"algorithm.unrolled.{key}", f"only SGD and Adam can be unrolled, received {what}{hint}")
 
 
-SOURCE, SIZE = "fashion_mnist", 28  # of the judge
-
-
 def check_evaluation(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
-    """Report a `training.evaluate` that is stated though there is no judge."""
+    """Report a `training.evaluate` that is stated for a training that no judge can evaluate."""
     training, data = tree.get("training"), tree.get("data")
     stated = training.get("evaluate") if training is not None else None
     if stated is None or not stated.is_map or data is None or problems.at(stated.place):
@@ -88,12 +89,23 @@ def check_evaluation(tree: YamlNode, plans: Mapping[str, Plan], problems: Proble
 
 
 def unwatchable(document: Mapping[str, Any], plans: Mapping[str, Plan]) -> str:
-    """Why no judge can watch the training of a spec; nothing if one can."""
-    return _foreign(document.get("data") or {}) or _nothing_judged(document.get("export") or {}, plans)
+    """Find what keeps a judge from evaluating the training of a spec.
+
+    Args:
+        document: The resolved spec, see `Spec.document`.
+        plans: Its networks, by name.
+
+    Returns:
+        The reason why evaluation during training is off, or an empty string.
+    """
+    return _unknown_data(document.get("data") or {}) or _no_images(document.get("export") or {}, plans)
 
 
-def _foreign(data: Mapping[str, Any]) -> str:
-    """What is wrong with the data, or nothing: the judge cuts the clothes out of the middle of a black border."""
+def _unknown_data(data: Mapping[str, Any]) -> str:
+    """Return the reason why the judge cannot look at the data, or an empty string.
+
+    It cuts clothes of 28 x 28 pixels out of the middle of a black border.
+    """
     name = data.get("source")
     name = next(iter(name), None) if isinstance(name, dict) else name
     if name != SOURCE:
@@ -107,7 +119,8 @@ def _foreign(data: Mapping[str, Any]) -> str:
     return ""
 
 
-def _nothing_judged(export: Mapping[str, Any], plans: Mapping[str, Plan]) -> str:
+def _no_images(export: Mapping[str, Any], plans: Mapping[str, Plan]) -> str:
+    """Return the reason why no exported network makes an image, or an empty string."""
     names = export.get("networks") or ["generator"]
     known = [plans[name] for name in names if name in plans] if isinstance(names, list) else []
     if known and not any(plan.output_name == "image" for plan in known):

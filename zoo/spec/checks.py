@@ -1,4 +1,4 @@
-"""What must be true of a spec as a whole: the parts fit each other, and the machine can hold them."""
+"""Checks of a spec as a whole: its sections fit each other, and the machine has the memory for a training step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from zoo.core.registry import suggest
 from zoo.spec.algorithm_checks import check_critic, check_evaluation
 from zoo.spec.diagnostics import Problems
-from zoo.spec.growth import growing
+from zoo.spec.growth import check_growth
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
 from zoo.spec.validate import join, names_of
@@ -22,7 +22,7 @@ BYTES_PER_WEIGHT = 16  # the weight, its gradient, two optimizer moments, in flo
 def network_inputs(
     name: str, network: YamlNode, known: Mapping[str, Shape | None], problems: Problems
 ) -> dict[str, Shape | None]:
-    """The named inputs of a network with their shapes: from data and latent, or spelled out as a mapping.
+    """Return the inputs of a network with their shapes: named after data and latents, or stated as a mapping.
 
     A shape is None where the input, or what it refers to, is wrong (reported).
     """
@@ -44,7 +44,7 @@ def network_inputs(
         if not isinstance(item.value, str):
             continue  # reported by the schema
         if item.value in found:
-            problems.add(item.place, where, f"'{item.value}' stands here twice")
+            problems.add(item.place, where, f"'{item.value}' is listed twice")
         elif item.value not in known:
             names = ", ".join(known) or "nothing, because there is no data or latent section"
             hint = suggest(item.value, known) or f" Known: {names}."
@@ -56,44 +56,47 @@ def network_inputs(
 def check_spec(
     tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], memory: int, problems: Problems
 ) -> None:
-    """Report what does not fit together, given the plans of all networks that are sound in themselves."""
+    """Report what does not fit together, given the plans of all networks that are correct by themselves."""
     for name, plan in plans.items():
         node = tree.get("networks").get(name)  # type: ignore[union-attr]
-        _output(plan, node, tree, fields, problems)  # type: ignore[arg-type]
-    _order(tree, problems)
-    _roles(tree, problems)
-    _meeting(tree, plans, fields, problems)
-    _translation(tree, plans, fields, problems)
+        _check_output(plan, node, tree, fields, problems)  # type: ignore[arg-type]
+    _check_ranges(tree, problems)
+    _check_algorithm(tree, problems)
+    _check_players(tree, plans, fields, problems)
+    _check_translation(tree, plans, fields, problems)
     check_critic(tree, plans, problems)
-    growing(tree, plans, problems)
-    _unused_latents(tree, plans, problems)
-    _exports(tree, problems)
+    check_growth(tree, plans, problems)
+    _check_latents(tree, plans, problems)
+    _check_export(tree, problems)
     check_evaluation(tree, plans, problems)
-    _memory(tree, plans, memory, problems)
+    _check_memory(tree, plans, memory, problems)
 
 
-def _output(plan: Plan, node: YamlNode, tree: YamlNode, fields: Mapping[str, Shape | None], problems: Problems) -> None:
+def _check_output(
+    plan: Plan, node: YamlNode, tree: YamlNode, fields: Mapping[str, Shape | None], problems: Problems
+) -> None:
+    """Report an output of another shape or range than the data, and logits behind a sigmoid."""
     at, where = node.get("output") or node, f"networks.{plan.name}.output"
     wanted = fields.get(plan.output_name)
     if wanted is not None and plan.output_shape != wanted:
         text = f"the network makes {list(plan.output_shape)}, but '{plan.output_name}' is {list(wanted)} in the data"
         problems.add(at.place, where, text)
-    judged = plan.name.startswith("discriminator") and _given(tree, "algorithm") is not None
-    if (judged or plan.output_name == "logits") and plan.last_activation in ("sigmoid", "softmax"):
-        text = f"logits are what stands before the {plan.last_activation}: leave it out, the loss contains it"
+    trained = plan.name.startswith("discriminator") and _stated(tree, "algorithm") is not None
+    if (trained or plan.output_name == "logits") and plan.last_activation in ("sigmoid", "softmax"):
+        text = f"logits are the values before the {plan.last_activation}: leave it out, the loss contains it"
         problems.add(at.place, where, text)
-    made, data = _RANGES.get(plan.last_activation), tree.get("data")
-    if wanted is None or made is None or data is None or len(wanted) != 3:
+    reached, data = _RANGES.get(plan.last_activation), tree.get("data")
+    if wanted is None or reached is None or data is None or len(wanted) != 3:
         return
     stated = data.get("range")
     low_high = stated.plain() if stated is not None else [-1.0, 1.0]
-    if _ascends(low_high) and tuple(low_high) != made:
-        text = f"{plan.last_activation} makes {list(made)}, but data.range is {low_high}: one of the two must change"
+    if _ascends(low_high) and tuple(low_high) != reached:
+        text = f"{plan.last_activation} makes {list(reached)}, but data.range is {low_high}: one of the two must change"
         problems.add((stated or at).place, where, text)
 
 
 def _ascends(pair: Any) -> bool:
-    """Whether this is a low and a high number, in this order."""
+    """Return True for a low and a high number, in this order."""
     return isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair)) and pair[0] < pair[1]
 
 
@@ -101,18 +104,13 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _order(tree: YamlNode, problems: Problems) -> None:
-    """Ranges begin with the smaller number."""
+def _check_ranges(tree: YamlNode, problems: Problems) -> None:
+    """Report ranges of pixels and of uniform latents that do not begin with the smaller number."""
     data, latent = tree.get("data"), tree.get("latent")
     stated = data.get("range") if data is not None else None
     pair = stated.plain() if stated is not None else None
-    if (
-        stated is not None
-        and isinstance(pair, list)
-        and all(map(_is_number, pair))
-        and len(pair) == 2
-        and not _ascends(pair)
-    ):
+    numbers = isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair))
+    if stated is not None and numbers and not _ascends(pair):
         problems.add(stated.place, "data.range", f"expected [low, high] with low < high, received {pair}")
     for name, entry in latent.entries() if latent is not None else ():
         for prior, arguments in entry.node.entries():
@@ -125,15 +123,15 @@ def _order(tree: YamlNode, problems: Problems) -> None:
                 )
 
 
-def _roles(tree: YamlNode, problems: Problems) -> None:
-    """An algorithm trains networks of certain names, on data, for a training section."""
-    algorithm, training, networks = _given(tree, "algorithm"), _given(tree, "training"), tree.get("networks")
+def _check_algorithm(tree: YamlNode, problems: Problems) -> None:
+    """Report networks and sections that an algorithm needs and the spec lacks."""
+    algorithm, training, networks = _stated(tree, "algorithm"), _stated(tree, "training"), tree.get("networks")
     if algorithm is None:
         if training is not None:
-            problems.add(training.place, "training", "there is no 'algorithm' section that says what a step does")
+            problems.add(training.place, "training", "there is no 'algorithm' section to train by")
         return
     for section in ("data", "training"):
-        if _given(tree, section) is None:
+        if _stated(tree, section) is None:
             problems.add(algorithm.place, "algorithm", f"an algorithm needs a '{section}' section")
     name = next(iter(algorithm.value), None) if algorithm.is_map else algorithm.value
     roles = names_of("algorithm").get(name, {}).get("x-networks", ())  # type: ignore[arg-type]
@@ -147,33 +145,35 @@ def _roles(tree: YamlNode, problems: Problems) -> None:
             )
 
 
-def _meeting(tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems) -> None:
-    """A game feeds both players from the batch, and hands D what G makes in the place of the real one."""
+def _check_players(
+    tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems
+) -> None:
+    """Report inputs of G and D that a batch does not hold, and an output of G that D does not take."""
     networks, latent = tree.get("networks"), tree.get("latent")
-    made, judge = plans.get("generator"), plans.get("discriminator")
-    ready = _given(tree, "algorithm") is not None and _given(tree, "data") is not None
-    if not ready or networks is None or made is None or judge is None:
+    generator, discriminator = plans.get("generator"), plans.get("discriminator")
+    ready = _stated(tree, "algorithm") is not None and _stated(tree, "data") is not None
+    if not ready or networks is None or generator is None or discriminator is None:
         return
     known = [*fields, *(name for name, _ in (latent.entries() if latent is not None else ()))]
-    for player in (made, judge):
+    for player in (generator, discriminator):
         for input_name in player.inputs:
             if input_name not in known:
                 hint = suggest(input_name, known) or f" Known: {', '.join(known)}."
                 text = f"training feeds no '{input_name}': it is neither a latent nor a field of the data.{hint}"
                 place = networks.get(player.name).get("inputs").place  # type: ignore[union-attr]
                 return problems.add(place, f"networks.{player.name}.inputs", text)
-    if made.output_name not in fields or made.output_name not in judge.inputs:
-        text = f"D takes {', '.join(judge.inputs)}: it would never meet the '{made.output_name}' that G makes"
+    if generator.output_name not in fields or generator.output_name not in discriminator.inputs:
+        text = f"D takes {', '.join(discriminator.inputs)}, and not the '{generator.output_name}' that G makes"
         place = networks.get("generator").get("output").place  # type: ignore[union-attr]
         if not problems.at(place):
             problems.add(place, "networks.generator.output", text)
 
 
-def _translation(
+def _check_translation(
     tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems
 ) -> None:
-    """Each translator leads from one domain to the other, and each judge sees one domain; both alone."""
-    algorithm, data = _given(tree, "algorithm"), _given(tree, "data")
+    """Report translators that do not map one domain to the other, and discriminators that do not take one domain."""
+    algorithm, data = _stated(tree, "algorithm"), _stated(tree, "data")
     if (
         algorithm is None
         or data is None
@@ -196,13 +196,14 @@ def _translation(
                 problems.add(place, f"networks.{role}.{key}", f"{verb} images of '{wanted}', received '{found}'")
 
 
-def _given(tree: YamlNode, section: str) -> YamlNode | None:
-    """A section that says something."""
+def _stated(tree: YamlNode, section: str) -> YamlNode | None:
+    """Return a section of the spec, or None where it is missing or null."""
     node = tree.get(section)
     return None if node is None or node.value is None else node
 
 
-def _unused_latents(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
+def _check_latents(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
+    """Report latents that no network takes, once all networks are correct by themselves."""
     latent, networks = tree.get("latent"), tree.get("networks")
     if latent is None or networks is None or len(plans) < len(list(networks.entries())):
         return
@@ -212,7 +213,8 @@ def _unused_latents(tree: YamlNode, plans: Mapping[str, Plan], problems: Problem
             problems.add(entry.place, f"latent.{name}", "feeds no network. Name it in the 'inputs' of one")
 
 
-def _exports(tree: YamlNode, problems: Problems) -> None:
+def _check_export(tree: YamlNode, problems: Problems) -> None:
+    """Report exported networks that the spec lacks."""
     export, networks = tree.get("export"), tree.get("networks")
     names = export.get("networks") if export is not None else None
     if names is None or not names.is_list or networks is None:
@@ -225,7 +227,8 @@ def _exports(tree: YamlNode, problems: Problems) -> None:
             )
 
 
-def _memory(tree: YamlNode, plans: Mapping[str, Plan], memory: int, problems: Problems) -> None:
+def _check_memory(tree: YamlNode, plans: Mapping[str, Plan], memory: int, problems: Problems) -> None:
+    """Report a network, or else a batch, for which `memory` bytes do not suffice."""
     networks = tree.get("networks")
     assert networks is not None
     for plan in plans.values():
@@ -246,18 +249,36 @@ def _memory(tree: YamlNode, plans: Mapping[str, Plan], memory: int, problems: Pr
 
 
 def training_bytes(plans: Mapping[str, Plan], batch_size: int) -> int:
-    """About what a training step takes: weights with gradients and moments, and the activations of each network twice
-    (a discriminator sees real and fake examples, a generator's results are kept for the pass back)."""
+    """Estimate the memory of a training step.
+
+    It holds the weights with gradients and optimizer moments, and the activations of each network twice: D sees real
+    and fake examples, and G's results are kept for the backward pass.
+
+    Args:
+        plans: The networks, by name.
+        batch_size: The number of real examples in a batch.
+
+    Returns:
+        The number of bytes, for numbers in float32.
+    """
     weights = sum(plan.parameters for plan in plans.values()) * BYTES_PER_WEIGHT
     return weights + 2 * 4 * batch_size * sum(plan.activations for plan in plans.values())
 
 
 def gigabytes(size: int) -> str:
+    """Write a number of bytes for people.
+
+    Args:
+        size: The number of bytes.
+
+    Returns:
+        A text such as '1.2 GB', or '34.5 MB' below 0.1 GB.
+    """
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
 
 
 def at(tree: YamlNode, *keys: str) -> YamlNode | None:
-    """The node at the end of a path of keys, where there is one."""
+    """Return the node at the end of a path of keys, or None."""
     node: YamlNode | None = tree
     for key in keys:
         node = node.get(key) if node is not None else None

@@ -1,4 +1,4 @@
-"""Where something stands, and everything that is wrong with a spec, reported in one go."""
+"""Positions in a file, and the collection of all mistakes of a spec, which are reported in one go."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
+    """One mistake of a spec."""
+
     place: Place
     where: str  # such as networks.generator.layers[3].Conv2DTranspose
     message: str
@@ -40,43 +42,43 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}  # ordered, without repetition
-        self._spoilt: set[Place] = set()
+        self._silenced: set[Place] = set()
         self.incomplete = False  # a file that the spec builds upon could not be read
 
     def add(self, place: Place, where: str, message: str) -> Any:
-        """Report a problem; nothing more is said of a value that was spoilt before."""
-        if place not in self._spoilt:
+        """Report a problem, unless its place is silenced. Returns None."""
+        if place not in self._silenced:
             self._found[Problem(place, where, message)] = None
 
     def trial(self) -> Problems:
-        """An empty collection, to try how something reads."""
+        """Return an empty collection, for a trial whose problems may be dropped."""
         trial = Problems()
         trial.incomplete = self.incomplete
         return trial
 
     def take(self, others: Problems, *, once: bool = False) -> None:
-        """Report all `others`; with `once`, nothing more is said of their places afterwards."""
+        """Report all `others`; with `once`, their places are silenced afterwards."""
         for problem in others:
             self.add(problem.place, problem.where, problem.message)
         for problem in others if once else ():
             self.silence(problem.place)
 
     def spoil(self, place: Place, message: str) -> Any:
-        """Report a value that cannot be understood at all: what follows from that is not worth a word."""
+        """Report an unreadable value and suppress follow-up problems at the same place. Returns None."""
         self.add(place, "", message)
         self.silence(place)
 
     def silence(self, place: Place) -> Any:
-        """Say nothing more of the value at `place`."""
-        self._spoilt.add(place)
+        """Suppress further problems at `place`. Returns None."""
+        self._silenced.add(place)
 
     def at(self, place: Place) -> bool:
-        """Whether anything was reported at this very place."""
+        """Return True if anything was reported at this place."""
         return any(problem.place == place for problem in self._found)
 
     def inside(self, node: YamlNode) -> bool:
-        """Whether any value of this tree was spoilt."""
-        if node.place in self._spoilt:
+        """Return True if the place of any value of this tree is silenced."""
+        if node.place in self._silenced:
             return True
         children = [entry.node for _, entry in node.entries()] if node.is_map else node.value if node.is_list else []
         return any(self.inside(child) for child in children)
@@ -88,13 +90,13 @@ class Problems:
         return iter(sorted(self._found))
 
     def raise_if_any(self) -> None:
-        """Raises SpecError with a line for each problem, in the order of the file."""
+        """Raise SpecError with a line for each problem, in the order of the file, if there is any."""
         if self._found:
             raise SpecError("\n".join(str(problem) for problem in sorted(self._found)))
 
     @staticmethod
     def near_file(path: Path) -> str:
-        """'. Did you mean specs/dcgan.yaml?' for a mistyped file name."""
+        """Return the end of a message on a missing file: '. Did you mean dcgan.yaml?', or '.'."""
         try:
             names = [entry.name for entry in path.parent.glob("*.yaml")]
         except (OSError, ValueError):

@@ -1,15 +1,16 @@
-"""`$name` inside a `repeat`: the same layers with a value of this round in the place of every name.
-
-The layer language: items of `layers:` with `repeat`, `defaults`, `as` and `from` become a flat list of steps.
+"""Expand the layer language: items of `layers:` with `repeat`, `defaults`, `as` and `from` become a flat `Plan`.
 
 - Conv2D: {filters: 64}                 the running tensor `x` goes through the layer
   as: skip1                             ... and its result can be asked for by this name
 - as: shortcut                          a name for `x` as it is
-- from: label                           `x` is now this input or name
+- from: label                           `x` is now this input or named tensor
 - Concatenate:                          a layer of several inputs
   from: [x, skip1]
-- repeat: {filters: [128, 256]}         the body once per value; `$filters` stands for it (`$index` counts from 0)
+- repeat: {filters: [128, 256]}         the layers once per value; `$filters` is the value, `$index` counts from 0
   layers: [...]
+
+Every layer gets its shape and cost by the rule of `shapes` at once. After a mistake, the running tensor has the number
+`UNKNOWN`, and later layers are checked for their arguments alone.
 """
 
 from __future__ import annotations
@@ -28,14 +29,19 @@ from zoo.spec.validate import completed, join, names_of, validate_arguments
 from zoo.spec.yaml_tree import MAX_NODES, Entry, YamlNode
 
 MAX_TEXT = 1_000
+MAX_STEPS = 2_000
+MAX_SIZE = 10**15
+UNKNOWN = -1  # the number of a tensor whose shape a mistake leaves unknown
+_CONTROL = ("as", "from", "repeat", "layers")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VARIABLE = re.compile(r"\$\{?([a-z][a-z0-9_]*)\}?")
 
 
 @dataclass(frozen=True)
 class Substitution:
-    """Replaces `$name` and `${name}` by the values of `variables`; each keeps the place where its name stands.
+    """Replaces `$name` and `${name}` by the values of `variables`; each value gets the place of its name.
 
-    `copied` counts the values that a network has received: a repeat within a repeat could make any number of them.
+    `copied` counts the values of the whole network: a repeat within a repeat could make any number of them.
     """
 
     variables: Mapping[str, YamlNode]
@@ -55,29 +61,29 @@ class Substitution:
             return self._at(self.variables[whole[1]], node.place)
         text = _VARIABLE.sub(lambda match: str(self._value(match, node.place)), node.value)
         if len(text) > MAX_TEXT:
-            return YamlNode(
-                self.problems.spoil(node.place, f"stands for a text of more than {MAX_TEXT:,} letters"), node.place
-            )
+            self.problems.spoil(node.place, f"becomes a text of more than {MAX_TEXT:,} letters")
+            return YamlNode(None, node.place)
         return YamlNode(None if self.problems.at(node.place) else text, node.place)
 
     def _value(self, match: re.Match[str], place: Place) -> Any:
+        """Return the value of a name inside a word, or an empty string where there is none (reported)."""
         value = self.variables.get(match[1])
         if value is not None and self.problems.inside(value):
-            pass  # said already
+            pass  # reported already
         elif value is None:
             known = f" Known here: {', '.join(self.variables)}." if self.variables else " It is not in a repeat."
             hint = suggest(match[1], self.variables) or known
             self.problems.add(place, self.where, f"unknown variable '{match[0]}'.{hint}")
         elif value.is_map or value.is_list:
-            self.problems.add(
-                place, self.where, f"'{match[0]}' is {value.describe()}, which cannot stand inside a word"
-            )
+            text = f"'{match[0]}' is {value.describe()}, which cannot be part of a word"
+            self.problems.add(place, self.where, text)
         else:
             return value.value
         self.problems.silence(place)
         return ""
 
     def _at(self, node: YamlNode, place: Place) -> YamlNode:
+        """Copy a value to another place."""
         self.copied[0] += 1
         if self.copied[0] == MAX_NODES + 1:
             self.problems.spoil(place, f"a network takes at most {MAX_NODES:,} values by name")
@@ -88,27 +94,23 @@ class Substitution:
         return YamlNode([self._at(item, place) for item in node.value] if node.is_list else node.value, place)
 
 
-MAX_STEPS = 2_000
-MAX_SIZE = 10**15
-UNKNOWN = -1  # the number of a tensor that a mistake has left without a shape
-_CONTROL = ("as", "from", "repeat", "layers")
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-
-
 @dataclass
 class _Scope:
-    """What is known while the layers of one network are read."""
+    """The state while the layers of one network are read.
+
+    `shapes` are those of tensors by number, `named` the inputs and named tensors with the place of their `as`, and `x`
+    is the number of the running tensor.
+    """
 
     name: str
     defaults: Mapping[str, YamlNode]
     problems: Problems
     shapes: dict[int, Shape] = field(default_factory=dict)
-    taps: dict[str, tuple[int, Place | None]] = field(default_factory=dict)
+    named: dict[str, tuple[int, Place | None]] = field(default_factory=dict)
     steps: list[LayerCall] = field(default_factory=list)
     x: int = 0
     broken: bool = False
     items: int = 0
-
     copied: list[int] = field(default_factory=lambda: [0])
 
     def substitution(self, variables: Mapping[str, YamlNode], where: str) -> Substitution:
@@ -128,18 +130,18 @@ def plan(
 ) -> Plan | None:
     """Expand and check the network called `name`. None when anything in it is wrong (reported).
 
-    An input of shape None is one that is wrong itself: what it meets is checked for its arguments alone.
+    An input of shape None is wrong itself: layers that take it are checked for their arguments alone.
     """
     where = f"networks.{name}"
     defaults = _defaults([(shared, "defaults"), (network.get("defaults"), join(where, "defaults"))], problems)
     scope = _Scope(name, defaults, problems)
-    for number, (tap, shape) in enumerate(inputs.items()):
+    for number, (input_name, shape) in enumerate(inputs.items()):
         if shape is not None:
             scope.shapes[number] = shape
-        scope.taps[tap] = (number if shape is not None else UNKNOWN, None)
-    shapes = {tap: shape for tap, shape in inputs.items() if shape is not None}
+        scope.named[input_name] = (number if shape is not None else UNKNOWN, None)
+    shapes = {input_name: shape for input_name, shape in inputs.items() if shape is not None}
     scope.broken = len(shapes) < len(inputs) or not inputs
-    scope.x = next(iter(scope.taps.values()))[0] if inputs else UNKNOWN
+    scope.x = next(iter(scope.named.values()))[0] if inputs else UNKNOWN
     layers, output = network.get("layers"), network.get("output")
     if layers is None or not layers.is_list:
         return None
@@ -148,12 +150,12 @@ def plan(
     _walk(layers, {}, join(where, "layers"), scope)
     if scope.broken or output is None or not isinstance(output.value, str):
         return None
-    taps = {tap: number for tap, (number, place) in scope.taps.items() if place is not None}
-    return Plan(name, shapes, tuple(scope.steps), output.value, scope.x, scope.shapes[scope.x], taps)
+    named = {key: number for key, (number, place) in scope.named.items() if place is not None}
+    return Plan(name, shapes, tuple(scope.steps), output.value, scope.x, scope.shapes[scope.x], named)
 
 
 def _defaults(sections: list[tuple[YamlNode | None, str]], problems: Problems) -> dict[str, YamlNode]:
-    """Arguments per layer class; the later section wins argument by argument."""
+    """Merge the default arguments of each layer class; the later section wins, argument by argument."""
     merged: dict[str, YamlNode] = {}
     layers = names_of("layer")
     for section, where in sections:
@@ -188,11 +190,8 @@ def _item(item: YamlNode, variables: Mapping[str, YamlNode], where: str, scope: 
     if isinstance(item.value, str):
         _layer(item.value, None, item, item.place, (scope.x,), where, scope)
     elif not item.is_map or not item.value:
-        scope.report(
-            item.place,
-            where,
-            f"expected a layer such as 'Flatten' or 'Dense: {{units: 10}}', received {item.describe()}",
-        )
+        text = f"expected a layer such as 'Flatten' or 'Dense: {{units: 10}}', received {item.describe()}"
+        scope.report(item.place, where, text)
     elif "repeat" in item.value or "layers" in item.value:
         _repeat(item, variables, where, scope)
     else:
@@ -200,7 +199,7 @@ def _item(item: YamlNode, variables: Mapping[str, YamlNode], where: str, scope: 
 
 
 def _single(item: YamlNode, where: str, scope: _Scope) -> None:
-    """One layer, or a bare `as` / `from`."""
+    """Read one layer, or a bare `as` or `from`."""
     layers = [(key, entry) for key, entry in item.entries() if key not in _CONTROL]
     inputs = _sources(item.get("from"), where, scope)
     if len(layers) > 1:
@@ -215,21 +214,21 @@ def _single(item: YamlNode, where: str, scope: _Scope) -> None:
         scope.x = UNKNOWN
     else:
         scope.x = inputs[0]
-    _tap(item.get("as"), where, scope)
+    _bind_name(item.get("as"), where, scope)
 
 
 def _sources(node: YamlNode | None, where: str, scope: _Scope) -> tuple[int, ...]:
-    """The tensors that `from` names; the running one without it."""
+    """Return the numbers of the tensors that `from` names, or of the running one."""
     if node is None:
         return (scope.x,)
     found = []
     for name in node.value if node.is_list else [node] if node.value is not None else []:
         if name.value == "x":
             found.append(scope.x)
-        elif isinstance(name.value, str) and name.value in scope.taps:
-            found.append(scope.taps[name.value][0])
+        elif isinstance(name.value, str) and name.value in scope.named:
+            found.append(scope.named[name.value][0])
         else:
-            hint = suggest(name.value, scope.taps) or f" Known here: {', '.join(['x', *scope.taps])}."
+            hint = suggest(name.value, scope.named) or f" Known here: {', '.join(['x', *scope.named])}."
             scope.report(name.place, join(where, "from"), f"nothing above is named {name.describe()}.{hint}")
             found.append(UNKNOWN)
     if not found:
@@ -237,7 +236,8 @@ def _sources(node: YamlNode | None, where: str, scope: _Scope) -> tuple[int, ...
     return tuple(found) or (UNKNOWN,)
 
 
-def _tap(node: YamlNode | None, where: str, scope: _Scope) -> None:
+def _bind_name(node: YamlNode | None, where: str, scope: _Scope) -> None:
+    """Bind the name of `as` to the running tensor."""
     if node is None:
         return None
     name, where = node.value, join(where, "as")
@@ -245,17 +245,18 @@ def _tap(node: YamlNode | None, where: str, scope: _Scope) -> None:
         return scope.report(node.place, where, f"expected a lower-case word such as skip1, received {node.describe()}")
     if name == "x":
         return scope.report(node.place, where, "'x' is the running tensor itself; choose another name")
-    first = scope.taps.get(name)
+    first = scope.named.get(name)
     if first and first[1] != node.place:  # the same line may bind its name again, in a repeat
         at = f"line {first[1].line}" if first[1] else "an input of the network"
         return scope.report(node.place, where, f"'{name}' is a name already: {at}")
-    scope.taps[name] = (scope.x, node.place)
+    scope.named[name] = (scope.x, node.place)
     return None
 
 
 def _layer(
     name: str, args: YamlNode | None, item: YamlNode, place: Place, inputs: tuple[int, ...], where: str, scope: _Scope
 ) -> None:
+    """Check a layer's arguments, apply its shape rule and append its call."""
     layers, where = names_of("layer"), f"{where}.{name}"
     if name not in layers:
         hint = suggest(name, layers) or " See specs/schema.json for all layers."
@@ -282,7 +283,7 @@ def _layer(
             scope.steps.append(LayerCall(name, merged.plain(), inputs, output, cost, place, where))
             scope.x = output
             return None
-    scope.x = UNKNOWN  # later layers are checked for their arguments alone
+    scope.x = UNKNOWN
     return None
 
 
@@ -317,7 +318,7 @@ def _repeat(item: YamlNode, variables: Mapping[str, Any], where: str, scope: _Sc
 
 
 def _rounds(count: YamlNode, where: str, scope: _Scope) -> list[dict[str, YamlNode]]:
-    """The variables of each round of a `repeat`; empty when it is wrong (reported)."""
+    """Return the variables of each round of a `repeat`; an empty list when it is wrong (reported)."""
     if isinstance(count.value, int) and not isinstance(count.value, bool) and 1 <= count.value <= MAX_STEPS:
         return [{} for _ in range(count.value)]
     if not (count.is_map and count.value and all(e.node.is_list and e.node.value for _, e in count.entries())):
@@ -325,9 +326,8 @@ def _rounds(count: YamlNode, where: str, scope: _Scope) -> list[dict[str, YamlNo
         return scope.report(count.place, where, f"{rule}; received {count.describe()}") or []
     for key, entry in count.entries():
         if not _NAME.fullmatch(key):
-            return (
-                scope.report(entry.place, where, f"expected a lower-case word such as filters, received {key!r}") or []
-            )
+            text = f"expected a lower-case word such as filters, received {key!r}"
+            return scope.report(entry.place, where, text) or []
     lengths = {key: len(e.node.value) for key, e in count.entries()}
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{key} has {n}" for key, n in lengths.items())

@@ -1,7 +1,4 @@
-"""The real examples that a spec names, prepared as its data section says.
-
-The latents that a spec names, drawn with NumPy, and the class ids that go with them.
-"""
+"""The arrays that a spec names: real examples as its data section prepares them, latents, and class ids."""
 
 from __future__ import annotations
 
@@ -17,7 +14,19 @@ from zoo.spec.types import Part, construct_part
 
 
 def load_data(spec: Spec, *, split: Any = None) -> Dataset | Domains:
-    """With images of the spec's size if `split` is stated, else as they are held for training. Raises DataError."""
+    """Load the real examples of a spec.
+
+    Args:
+        spec: A spec with a data section.
+        split: A split of the source, such as "test"; None loads the images for training, at the size of `jitter_from`
+            where the spec states it.
+
+    Returns:
+        One data set, or two for a source of two domains; images uint8 [count, height, width, channels].
+
+    Raises:
+        DataError: The data cannot be fetched or read.
+    """
     section = spec.sections.data
     assert section is not None
     return sources.load_dataset(
@@ -31,12 +40,28 @@ def load_data(spec: Spec, *, split: Any = None) -> Dataset | Domains:
 
 
 def prior_of(part: Part) -> priors.Prior:
-    """The prior that a spec names."""
+    """Construct the prior of a latent.
+
+    Args:
+        part: A value of the spec's `latent` section, such as `normal` with its shape.
+
+    Returns:
+        The prior, which draws latents.
+    """
     return construct_part(priors.PRIORS, part)
 
 
 def draw_inputs(spec: Spec, count: int, *, seed: int) -> dict[str, np.ndarray]:
-    """Of every latent the same `count` for the same seed, float32 [count, ...], and each class in turn as `label`."""
+    """Draw inputs for the generator of a spec.
+
+    Args:
+        spec: The spec.
+        count: The number of examples.
+        seed: The same seed draws the same latents.
+
+    Returns:
+        Each latent by name, float32 [count, ...]; with classes also `label`, int64 [count]: 0, 1, ... in turn.
+    """
     latents = spec.sections.latent.items()
-    given = {name: prior_of(part).draw(priors.stream(seed, name), count) for name, part in latents}
-    return {**given, "label": np.arange(count) % len(spec.classes)} if spec.classes else given
+    drawn = {name: prior_of(part).draw(priors.stream(seed, name), count) for name, part in latents}
+    return {**drawn, "label": np.arange(count) % len(spec.classes)} if spec.classes else drawn

@@ -33,33 +33,44 @@ _JOINTS = 5_000  # of these, for what joins two branches
 
 
 class GrowthError(ValueError):
-    """The final networks cannot be cut; where and why."""
+    """The final networks cannot be cut there; `text` is the reason."""
 
     def __init__(self, place: Place, where: str, text: str) -> None:
         super().__init__(f"{place}: {where}: {text}")
         self.place, self.where, self.text = place, where, text
 
 
-def growing(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
-    """Report what keeps the networks of `progressive` from growing."""
+def check_growth(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
+    """Report what keeps the networks of the algorithm `progressive` from growing."""
     algorithm = tree.get("algorithm")
     args = algorithm.get("progressive") if algorithm is not None else None
-    made, judge = plans.get("generator"), plans.get("discriminator")
-    if args is None or made is None or judge is None or made.output_name not in judge.inputs:
+    generator, discriminator = plans.get("generator"), plans.get("discriminator")
+    if args is None or generator is None or discriminator is None:
+        return
+    if generator.output_name not in discriminator.inputs:
         return
     stated = args.get("start")
     start = below(names_of("algorithm")["progressive"], "start")["default"] if stated is None else stated.value
     if isinstance(start, int) and start > 0:
         try:
-            sizes(made, judge, start)
+            sizes(generator, discriminator, start)
         except GrowthError as error:
             problems.add(error.place, error.where, error.text)
 
 
 def sizes(generator: Plan, discriminator: Plan, start: int) -> tuple[int, ...]:
-    """The heights of the images of training: `start`, doubled until the final one.
+    """List the image heights of the stages of training.
 
-    Raises GrowthError where the networks cannot be cut there.
+    Args:
+        generator: The final plan of G, which makes square images.
+        discriminator: The final plan of D.
+        start: The height of the first stage in pixels.
+
+    Returns:
+        `start`, doubled until the final height.
+
+    Raises:
+        GrowthError: The networks cannot be cut at one of these heights.
     """
     found = [start]
     while found[-1] < max(generator.output_shape):
@@ -77,9 +88,18 @@ def sizes(generator: Plan, discriminator: Plan, start: int) -> tuple[int, ...]:
 
 
 def grown_generator(plan: Plan, size: int, *, fading: bool = False) -> Plan:
-    """G as it makes images of `size` pixels; `fading`: still mixed with the enlarged images of half that size.
+    """Cut the plan of G for a smaller image.
 
-    Raises GrowthError when the final plan has nothing of that size.
+    Args:
+        plan: The final plan.
+        size: The height and width of its images in pixels.
+        fading: Mix them with the enlarged images of half that size, as while new layers fade in.
+
+    Returns:
+        The plan of that stage; its steps keep their numbers.
+
+    Raises:
+        GrowthError: The final plan has no layer of that size, or a layer passes the tensor `features` by.
     """
     if size == plan.output_shape[0] and not fading:
         return plan
@@ -91,7 +111,7 @@ def grown_generator(plan: Plan, size: int, *, fading: bool = False) -> Plan:
         raise _error(plan, f"what stands after `as: {FEATURES}` takes this past it", step)
 
     def image(size: int) -> int:
-        """The number of the image that the head of `size` makes."""
+        """Return the number of the image that the head of `size` makes."""
         draft.extend(_upstream(plan, _of_size(plan, body, size, last=True)))
         number = 0 if size == plan.output_shape[0] else size * HEADS
         return draft.extend(head, {features: _of_size(plan, body, size, last=True)}, number)[plan.output]
@@ -105,9 +125,19 @@ def grown_generator(plan: Plan, size: int, *, fading: bool = False) -> Plan:
 
 
 def grown_discriminator(plan: Plan, size: int, *, fading: bool = False, image: str = "image") -> Plan:
-    """D as it reads images of `size` pixels; `fading`: still mixed with what it makes of the images at half that size.
+    """Cut the plan of D for a smaller image.
 
-    Raises GrowthError when the final plan has nothing of that size.
+    Args:
+        plan: The final plan.
+        size: The height and width of the images that it takes, in pixels.
+        fading: Mix the features of the layers of `size` with those of the image at half that size.
+        image: The name of the input that holds the image.
+
+    Returns:
+        The plan of that stage; its steps keep their numbers.
+
+    Raises:
+        GrowthError: The final plan has no layer of that size, or a layer reads the image past the layers of that size.
     """
     final = plan.inputs[image][0]
     if size == final and not fading:
@@ -117,18 +147,18 @@ def grown_discriminator(plan: Plan, size: int, *, fading: bool = False, image: s
     head, body = _upstream(plan, features), _upstream(plan, plan.output, {features})
 
     def entrance(size: int) -> int:
-        """The number of the tensor in the final plan that the layers of `size` take in."""
+        """Return the number of the tensor in the final plan that the layers of `size` take in."""
         return features if size == final else _of_size(plan, body, size, last=False)
 
     def read(size: int, source: int) -> int:
-        """The number of what the head of `size` makes of the image `source`."""
+        """Return the number of what the head of `size` makes of the image `source`."""
         if size == final:
             return draft.extend(head, {pixels: source})[features]
         maps = next(shape for number, shape in _shapes(plan) if number == entrance(size))[-1]
         return draft.extend(_with_filters(plan, head, maps), {pixels: source}, size * HEADS)[features]
 
     def through(tensor: int, given: dict[int, int]) -> int:
-        """The number of what `tensor` of the final plan has become, where those `given` stand for others."""
+        """Return the number of `tensor` of the final plan, where those `given` take the place of others."""
         steps = _upstream(plan, tensor, set(given))
         if past := [step for step in steps if pixels in step.inputs]:
             raise _error(plan, f"this reads the image past the layers of size {size}", past[0])
@@ -143,7 +173,7 @@ def grown_discriminator(plan: Plan, size: int, *, fading: bool = False, image: s
 
 
 class _Draft:
-    """A plan in the making: `steps` so far, and the shape of every tensor."""
+    """A plan that is being built: `steps` so far, and the shape of every tensor."""
 
     def __init__(self, plan: Plan, inputs: Mapping[str, Shape]) -> None:
         self.plan, self.inputs = plan, inputs
@@ -151,21 +181,23 @@ class _Draft:
         self.steps: list[LayerCall] = []
 
     def add(self, layer: str, args: Mapping[str, Any], inputs: tuple[int, ...], size: int, joint: int) -> int:
-        """One more step, among those that join the branches of `size`. Returns its number."""
+        """Append one of the steps that join the branches of `size`. Returns its number."""
         place = self.plan.steps[-1].place
         like = LayerCall(layer, args, inputs, size * HEADS + _JOINTS + joint, self.plan.steps[-1].cost, place, FEATURES)
         return self.extend([like], {like.output: like.output})[like.output]
 
     def joined(self, old: int, new: int, size: int) -> int:
-        """old + alpha * (new - old), which is exactly `old` at alpha = 0."""
+        """Append old + alpha * (new - old), which is exactly `old` at alpha = 0. Returns its number."""
         difference = self.add("Subtract", {}, (new, old), size, 1)
         return self.add("Add", {}, (old, self.add("Fade", {}, (difference,), size, 2)), size, 3)
 
     def extend(
         self, steps: Iterable[LayerCall], given: Mapping[int, int] | None = None, offset: int = 0
     ) -> dict[int, int]:
-        """Append `steps`, numbered `offset` higher, that read other tensors where `given` says so; those that stand
-        there already stay. Returns the numbers that their results have now."""
+        """Append `steps`, numbered `offset` higher, with the tensors in `given` replaced; present ones are kept.
+
+        Returns the numbers that their results have now.
+        """
         numbers, present = dict(given or {}), {step.output for step in self.steps}
         for step in steps:
             output, inputs = step.output + offset, tuple(numbers.get(i, i) for i in step.inputs)
@@ -185,7 +217,7 @@ class _Draft:
 
 
 def _upstream(plan: Plan, tensor: int, given: Iterable[int] = ()) -> list[LayerCall]:
-    """The steps that make `tensor` of the inputs and of what is `given`, in order."""
+    """Return the steps that compute `tensor` from the inputs and the tensors `given`, in order."""
     given = set(given)
     wanted, found = {tensor} - given, []
     for step in reversed(plan.steps):
@@ -196,7 +228,7 @@ def _upstream(plan: Plan, tensor: int, given: Iterable[int] = ()) -> list[LayerC
 
 
 def _of_size(plan: Plan, steps: list[LayerCall], size: int, *, last: bool) -> int:
-    """The number of the first or last image of this height that `steps` make."""
+    """Return the number of the first or last image of this height that `steps` make."""
     found = [step.output for step in steps if len(step.cost.shape) == 3 and step.cost.shape[:2] == (size, size)]
     if not found:
         raise _error(plan, f"no layer makes anything of {size} x {size} pixels")
@@ -208,7 +240,7 @@ def _shapes(plan: Plan) -> Iterable[tuple[int, Shape]]:
 
 
 def _with_filters(plan: Plan, head: list[LayerCall], maps: int) -> list[LayerCall]:
-    """The head with as many maps at its end."""
+    """Return the head with `maps` feature maps at its end."""
     at = next((i for i in reversed(range(len(head))) if "filters" in head[i].args), None)
     if at is None:
         raise _error(plan, f"there is no convolution before `as: {FEATURES}` whose filters could follow the size")
@@ -217,6 +249,6 @@ def _with_filters(plan: Plan, head: list[LayerCall], maps: int) -> list[LayerCal
 
 
 def _error(plan: Plan, text: str, step: LayerCall | None = None) -> GrowthError:
-    """`text` with the place of `step`, or of the whole network."""
+    """Return an error with the place of `step`, or of the whole network."""
     where = step.where if step else f"networks.{plan.name}"
     return GrowthError((step or plan.steps[0]).place, where, f"cannot grow: {text}")

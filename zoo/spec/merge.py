@@ -1,4 +1,4 @@
-"""`extends` and `--set`: several trees of nodes become one, and every value keeps the place where it was written."""
+"""Merge the trees of `extends` and `--set` into one, in which every value keeps the place where it was written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ MAX_CHAIN = 16
 
 
 def load_tree(path: Path, overrides: Sequence[str], problems: Problems) -> YamlNode | None:
-    """The tree of `path` merged over all that it extends, with the `a.b.c=value` overrides applied on top."""
+    """Return the tree of `path` merged over the files that it extends, with the `a.b.c=value` overrides on top.
+
+    None when a file cannot be read (reported).
+    """
     node = _load_extended(path, (), problems)
     if node is not None:
         for override in overrides:
@@ -42,7 +45,7 @@ def _load_extended(path: Path, children: tuple[Path, ...], problems: Problems) -
 
 
 def _parent_path(path: Path, parent: YamlNode, problems: Problems) -> Path | None:
-    """The file that `extends` names: beside the spec or in a folder below it."""
+    """Return the file that `extends` names, beside the spec or in a folder below it; None if wrong (reported)."""
     rule = "expected the name of a spec file beside or below this one, such as dcgan.yaml"
     text = parent.value
     if not isinstance(text, str) or not text or "\0" in text:
@@ -52,7 +55,7 @@ def _parent_path(path: Path, parent: YamlNode, problems: Problems) -> Path | Non
     target = path.parent / text
     try:
         found, inside = target.is_file(), target.resolve().is_relative_to(path.parent.resolve())
-    except (OSError, RuntimeError):  # a name that is too long, links in a circle
+    except (OSError, RuntimeError):  # too long a name, or links in a circle
         found, inside = False, True
     if not found:
         near = problems.near_file(target)
@@ -63,9 +66,9 @@ def _parent_path(path: Path, parent: YamlNode, problems: Problems) -> Path | Non
 
 
 def merge(base: YamlNode, top: YamlNode, fragment: Fragment) -> YamlNode:
-    """Deep merge: mappings merge key by key, everything else is replaced.
+    """Merge mappings key by key, and replace everything else by the value of `top`.
 
-    Where the schema wants a part, another name replaces the whole part: `Adam: {...}` over `SGD: {...}` is Adam alone.
+    Where the schema expects a part, another name replaces all of it: `Adam: {...}` over `SGD: {...}` is Adam alone.
     """
     if is_part(fragment) and all(node.is_map or isinstance(node.value, str) for node in (base, top)):
         base, top = _as_part(base), _as_part(top)
@@ -81,6 +84,7 @@ def merge(base: YamlNode, top: YamlNode, fragment: Fragment) -> YamlNode:
 
 
 def _as_part(node: YamlNode) -> YamlNode:
+    """Return a part as a mapping from its name to its arguments."""
     if isinstance(node.value, str):
         return YamlNode({node.value: Entry(YamlNode({}, node.place), node.place)}, node.place)
     if node.is_map:
@@ -92,7 +96,7 @@ def _as_part(node: YamlNode) -> YamlNode:
 
 
 def _override(root: YamlNode, override: str, problems: Problems) -> YamlNode:
-    """`root` with one `a.b.c=value` applied; as it was when that is wrong (reported)."""
+    """Return `root` with one `a.b.c=value` applied; unchanged when that is wrong (reported)."""
     place = Place(f"--set {override}", 0, 0)
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
@@ -108,7 +112,7 @@ def _override(root: YamlNode, override: str, problems: Problems) -> YamlNode:
 
 
 def _placed(node: YamlNode, place: Place) -> YamlNode:
-    """The same tree, all of it standing at the command line."""
+    """Return a copy of the tree with `place` as the place of every value."""
     if node.is_map:
         return YamlNode({k: Entry(_placed(e.node, place), place) for k, e in node.entries()}, place)
     return YamlNode([_placed(i, place) for i in node.value] if node.is_list else node.value, place)
@@ -117,6 +121,7 @@ def _placed(node: YamlNode, place: Place) -> YamlNode:
 def _set(
     root: YamlNode, keys: list[str], value: YamlNode, fragment: Fragment, place: Place, problems: Problems
 ) -> YamlNode:
+    """Return `root` with the value at a path of keys replaced; missing mappings are made."""
     if not keys:
         return merge(root, value, fragment)
     key, rest = keys[0], keys[1:]

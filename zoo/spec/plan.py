@@ -1,4 +1,4 @@
-"""A network that is known to fit together, as a flat list of layer calls, which `zoo.nn.networks` builds."""
+"""A checked network as a flat list of layer calls, from which `zoo.nn.networks` builds the Keras model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,19 @@ from zoo.spec.shapes import RULES, Cost, Shape
 
 @dataclass(frozen=True)
 class LayerCall:
-    """One layer of a network. `inputs` are tensor numbers: 0.. are the network's inputs, the others earlier steps."""
+    """One layer, called once in a network.
+
+    Tensors have numbers: 0, 1, ... are the network's inputs, the others the outputs of layer calls.
+
+    Attributes:
+        layer: The name of its class, such as Conv2D.
+        args: Its arguments as the spec states them, defaults of the network included.
+        inputs: The numbers of the tensors that it takes.
+        output: The number of the tensor that it returns.
+        cost: The shape of that tensor, trainable weights and multiply-adds.
+        place: Its file, line and column.
+        where: Its path in the spec, such as networks.generator.layers[3].Conv2DTranspose.
+    """
 
     layer: str
     args: Mapping[str, Any]
@@ -26,9 +38,16 @@ class LayerCall:
 
 @dataclass(frozen=True)
 class Plan:
-    """A network that is known to fit together: what goes in, the steps, what comes out.
+    """A checked network: its inputs, its layer calls in order, its output. Shapes have no batch axis.
 
-    `named_tensors` are the numbers of the tensors that the spec names with `as`.
+    Attributes:
+        name: The name of the network, such as generator.
+        inputs: The shapes of its inputs, by name; their tensors have the numbers 0, 1, ...
+        steps: The layer calls, each after those whose outputs it takes.
+        output_name: The name of its output, such as image.
+        output: The number of the output's tensor.
+        output_shape: The shape of the output.
+        named_tensors: The numbers of the tensors that the spec names with `as`.
     """
 
     name: str
@@ -41,17 +60,17 @@ class Plan:
 
     @property
     def parameters(self) -> int:
-        """Trainable weights."""
+        """The number of trainable weights."""
         return sum(step.cost.parameters for step in self.steps)
 
     @property
     def macs(self) -> int:
-        """Multiply-adds for one example."""
+        """The number of multiply-adds for one example."""
         return sum(step.cost.macs for step in self.steps)
 
     @property
     def activations(self) -> int:
-        """Numbers that one example leaves behind for the backward pass."""
+        """The number of values that one example leaves for the backward pass."""
         return sum(math.prod(step.cost.shape) for step in self.steps)
 
     @property

@@ -1,7 +1,7 @@
-"""The spec language: one YAML file is a model.
+"""Read a YAML file as a checked, frozen `Spec`.
 
-`read("specs/dcgan.yaml")` returns a frozen `Spec`, or raises SpecError with every mistake of the file at its place.
-No framework is imported and no graph is built here.
+`read_spec("specs/dcgan.yaml")` returns it, or raises SpecError with every mistake of the file at its place. Shapes of
+data come from its catalogue and shapes of networks from the rules of `shapes`: no data is read, no framework imported.
 """
 
 from __future__ import annotations
@@ -34,11 +34,17 @@ from zoo.spec.yaml_tree import YamlNode
 
 @dataclass(frozen=True)
 class Spec:
-    """A model that is known to fit together.
+    """A checked spec: its networks, data, latents and training fit each other.
 
-    `sections` is what the file says; `plans` are its networks, expanded; `fields` are the shapes of one example of the
-    data (`image` [height, width, channels] or `point` [2], and `label` [] where there are classes; `a` and `b`, both
-    images, of a source of two domains).
+    Attributes:
+        path: The file it was read from.
+        sections: The sections of the file as dataclasses, with defaults.
+        plans: The networks, expanded, by name.
+        fields: The shapes of one example of the data: `image` [height, width, channels] or `point` [2], and `label` []
+            where there are classes; `a` and `b`, both images, for a source of two domains.
+        latents: The shape of one latent, by name.
+        classes: The names of the classes, in the order of their ids; empty for data without labels.
+        document: The merged file as plain values; `spec.yaml` of an artifact holds it.
     """
 
     path: Path
@@ -47,15 +53,16 @@ class Spec:
     fields: Mapping[str, Shape]
     latents: Mapping[str, Shape]
     classes: tuple[str, ...]
-    document: Mapping[str, Any]  # the merged file as plain values: what `spec.yaml` of an artifact holds
+    document: Mapping[str, Any]
 
     @property
     def name(self) -> str:
+        """The name of the model, such as dcgan."""
         return self.sections.name
 
     @property
     def image_fields(self) -> tuple[str, ...]:
-        """The fields of the data that hold images."""
+        """The names of the fields of the data that hold images."""
         return tuple(name for name, shape in self.fields.items() if len(shape) == 3)
 
     @cached_property
@@ -72,12 +79,16 @@ class Spec:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_yaml(self) -> str:
-        """The resolved spec as YAML; reading it gives the same spec."""
+        """Write the resolved spec as YAML.
+
+        Returns:
+            The text, without `extends`; reading it gives the same spec.
+        """
         return yaml.dump(dict(self.document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Short lists on one line, and quotes around every word that some YAML tool would read as something else."""
+    """Writes short lists on one line, and quotes words that YAML 1.1 reads as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -88,17 +99,35 @@ class _Dumper(yaml.SafeDumper):
 
 
 def spec_file(name: str | os.PathLike[str]) -> Path:
-    """A spec by path, or by the name of one that ships with the package: 'dcgan' -> specs/dcgan.yaml."""
+    """Return the file of a spec.
+
+    Args:
+        name: A path, or the name of a spec that ships with the package, such as 'dcgan' for specs/dcgan.yaml.
+
+    Returns:
+        The path of the shipped spec of that name; `name` itself where there is none, or a file is called so.
+    """
     path = Path(name)
     shipped = specs_folder() / f"{path}.yaml"
     try:
         return shipped if not path.suffix and not path.exists() and shipped.is_file() else path
-    except (OSError, ValueError):  # no name that a file could have: `read` says so
+    except (OSError, ValueError):  # not a possible file name: `read_spec` reports it
         return path
 
 
 def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Spec:
-    """Read and check a spec with `a.b.c=value` overrides. Raises SpecError that lists all mistakes."""
+    """Read and check a spec.
+
+    Args:
+        path: The YAML file.
+        overrides: Values that replace those of the file, such as "training.steps=100".
+
+    Returns:
+        The checked spec.
+
+    Raises:
+        SpecError: The file cannot be read or has mistakes; one line for each, with file, line and column.
+    """
     problems = Problems()
     tree = load_tree(Path(path), overrides, problems)
     if tree is None:
@@ -117,20 +146,20 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
         checks.check_spec(tree, plans, fields, memory(), problems)
     problems.raise_if_any()
     known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
-    document_ = tree.plain()
+    resolved = tree.plain()
     return Spec(
         Path(path),
-        construct(Sections, document_),
+        construct(Sections, resolved),
         plans,
         {name: known[name] for name in fields},
         {name: known[name] for name in latents},
         classes,
-        document_,
+        resolved,
     )
 
 
 def _fields(tree: YamlNode, problems: Problems) -> tuple[dict[str, Shape | None], tuple[str, ...]]:
-    """The shapes of one example, from the data section, without touching the data; None where the section is wrong."""
+    """Return the shapes of one example, None where the data section is wrong (reported), and the class names."""
     data = tree.get("data")
     if data is None or data.value is None:
         return {}, ()
@@ -160,7 +189,7 @@ def _fields(tree: YamlNode, problems: Problems) -> tuple[dict[str, Shape | None]
 
 
 def _latents(tree: YamlNode) -> dict[str, Shape | None]:
-    """The shape of each latent; None where its prior is wrong."""
+    """Return the shape of each latent; None where its prior is wrong (reported)."""
     latent, shapes = tree.get("latent"), {}
     for name, entry in latent.entries() if latent is not None else ():
         prior = next(entry.node.entries())[1].node if entry.node.is_map and entry.node.value else None
@@ -172,13 +201,14 @@ def _latents(tree: YamlNode) -> dict[str, Shape | None]:
 
 
 def _plans(tree: YamlNode, known: Mapping[str, Shape | None], problems: Problems) -> dict[str, Plan]:
+    """Return the plans of all networks that are correct by themselves; mistakes of the others are reported."""
     networks, plans = tree.get("networks"), {}
     if networks is not None and networks.is_map and not networks.value:
         problems.add(networks.place, "networks", "a spec needs at least one network")
     for name, entry in networks.entries() if networks is not None else ():
         if entry.node.is_map:
             inputs = checks.network_inputs(name, entry.node, known, problems)
-            made = plan(name, entry.node, inputs, tree.get("defaults"), problems)
-            if made is not None:
-                plans[name] = made
+            expanded = plan(name, entry.node, inputs, tree.get("defaults"), problems)
+            if expanded is not None:
+                plans[name] = expanded
     return plans

@@ -1,6 +1,7 @@
-"""What a spec says, as frozen dataclasses: one per section of the YAML file. Their annotations are the schema.
+"""The sections of a spec as frozen dataclasses. Their annotations are the schema of the language.
 
-Which changes of a spec make another run of it: those that change its weights, not its length or its words.
+tools/schema.py turns annotations and docstrings into specs/schema.json, which editors show as help. The constants at
+the end list the keys that do not count for the hash of a spec, and `differences` those that make another run of it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from zoo.spec.types import (
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """Where the model comes from."""
+    """The paper that the model comes from."""
 
     title: str
     authors: str
@@ -40,8 +41,8 @@ class Paper:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What is real. Pixels 0..255 become `range`; `size` and `channels` default to the source's own,
-    `fit` to a black border (pad); the user's own photos are cropped. With `jitter_from` images are held at that larger
+    """The training data. Pixels 0..255 are mapped to `range`; `size` and `channels` default to the source's own,
+    `fit` to a black border (pad), or to crop for folders of photos. With `jitter_from` images are held at that larger
     size, and a random window of `size` is drawn from them at each step."""
 
     source: Source
@@ -55,7 +56,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One network: where its inputs come from, its layers, and the name of what it makes."""
+    """One network: its inputs, its layers, and the name of its output."""
 
     inputs: Identifier | tuple[Identifier, ...] | Mapping[Identifier, tuple[PositiveInt, ...]]
     output: Identifier
@@ -65,8 +66,9 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """A quick metric `every` so many steps, for data with a judge: the Frechet distance of its features between
-    `samples` images of fixed latents and real training images. The best weights are kept, see `zoo build --export`."""
+    """A quick metric, measured `every` so many steps, for data with a judge (a classifier of its images): the Frechet
+    distance of the judge's features between `samples` images of fixed latents and real training images. The best
+    weights are kept, see `zoo build --export`."""
 
     every: PositiveInt = 500
     samples: Annotated[int, Limits(minimum=65, maximum=100_000)] = 2000  # more than the judge has features
@@ -74,7 +76,7 @@ class Evaluate:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How long, in which portions, from which random numbers. A step is one pass through the algorithm's phases.
+    """The length, batch size and random seed of training. A step is one pass through the algorithm's phases.
     The average of G's weights forgets half in `ema_half_life_images` real images, or a tenth of a shorter run."""
 
     batch_size: PositiveInt
@@ -84,15 +86,15 @@ class Training:
     ema_half_life_images: PositiveFloat | None = None
     picture_every_steps: PositiveInt = 500
     checkpoint_every_seconds: PositiveFloat = 60.0
-    evaluate: Evaluate | None = Evaluate()  # where there is a judge; stated for other data, it is a mistake
+    evaluate: Evaluate | None = Evaluate()  # an error where it is stated for data without a judge
     xla: bool = False
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Which networks leave as ONNX, and with which batch norm statistics: averaged over `batch_norm_batches` batches of
-    latents with the very weights that are exported, or (0) the moving averages of training."""
+    """The networks that are exported as ONNX, and their batch norm statistics: averaged over `batch_norm_batches`
+    batches of latents with the exported weights, or, for 0, the moving averages of training."""
 
     networks: tuple[Identifier, ...] = ("generator",)
     opset: Annotated[int, Limits(minimum=17, maximum=18)] = 17
@@ -132,7 +134,15 @@ DEFAULTS = {f.name: f.default for f in dataclasses.fields(Training) if f.default
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The sections, and the training knobs as `training.seed`, that make two spec documents different runs."""
+    """List what makes two spec documents different runs: what changes weights, not the length of a run or its words.
+
+    Args:
+        old: The document of a run, see `Spec.document`.
+        new: The document to compare with it.
+
+    Returns:
+        Names of sections such as `networks`, then of training keys such as `training.seed`; empty for the same run.
+    """
     sections = [
         key for key in sorted(old.keys() | new.keys()) if key not in FREE_SECTIONS and old.get(key) != new.get(key)
     ]

@@ -1,10 +1,8 @@
-"""What a shape rule is: a function from input shapes and arguments to what comes out and what it costs.
+"""Shape rules: the output shape, the trainable weights and the multiply-adds of each layer, without a framework.
 
-What each layer does to a shape, how many weights it trains, how many multiply-adds it costs: without a framework.
-
-A rule sees the shapes of its inputs (no batch axis) and all arguments of the layer; images are [height, width,
-channels]. tests/spec/test_shapes.py holds every rule against the Keras layer of the same name. A layer is part of the
-language if it has a rule here.
+A rule takes the shapes of a layer's inputs (no batch axis) and all its arguments; images are [height, width, channels].
+It returns a `Cost`, or raises ShapeError for what the layer cannot take. A layer is part of the language if it has a
+rule here; tests/spec/test_shapes.py compares every rule with the Keras layer of the same name.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ Args = Mapping[str, Any]
 
 
 class Cost(NamedTuple):
-    """What comes out of a layer, and what it takes: trainable weights, multiply-adds for one example."""
+    """The output shape of a layer, its trainable weights, and its multiply-adds for one example."""
 
     shape: Shape
     parameters: int = 0
@@ -26,14 +24,14 @@ class Cost(NamedTuple):
 
 
 class ShapeError(ValueError):
-    """The layer cannot take what it is given; the text says why."""
+    """The layer cannot take its inputs or arguments; the text is the reason."""
 
 
 RULES: dict[str, Callable[[Sequence[Shape], Args], Cost]] = {}
 
 
 def rule(*names: str) -> Callable[[Callable[[Sequence[Shape], Args], Cost]], Callable[[Sequence[Shape], Args], Cost]]:
-    """Register one function as the rule of the layers called `names`."""
+    """Register a function as the rule of the layers called `names`."""
 
     def put(function: Callable[[Sequence[Shape], Args], Cost]) -> Callable[[Sequence[Shape], Args], Cost]:
         for name in names:
@@ -46,18 +44,24 @@ def rule(*names: str) -> Callable[[Callable[[Sequence[Shape], Args], Cost]], Cal
 
 
 def one(shapes: Sequence[Shape], rank: int | None = None) -> Shape:
-    """The only input, of the rank that the layer needs."""
+    """Return the shape of the only input, which must have the given rank. Raises ShapeError."""
     if len(shapes) != 1:
         raise ShapeError(f"takes one input, received {len(shapes)}")
     if rank is not None and len(shapes[0]) != rank:
-        what = {1: "a vector [features]", 2: "a sequence [steps, features]", 3: "an image [height, width, channels]"}[
-            rank
-        ]
-        raise ShapeError(f"takes {what}, received {list(shapes[0])}")
+        kinds = {1: "a vector [features]", 2: "a sequence [steps, features]", 3: "an image [height, width, channels]"}
+        raise ShapeError(f"takes {kinds[rank]}, received {list(shapes[0])}")
     return shapes[0]
 
 
 def pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """Expand an argument such as `kernel_size` or `strides`.
+
+    Args:
+        value: One number, or one for height and one for width.
+
+    Returns:
+        The numbers for height and width.
+    """
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
@@ -90,7 +94,7 @@ def prelu(shapes: Sequence[Shape], args: Args) -> Cost:
 
 
 def _along(shape: Shape, axis: int | list[int]) -> Shape:
-    """The sizes of the axes that `axis` names: 1 is the first after the batch, -1 the last."""
+    """Return the sizes of the axes that `axis` names: 1 is the first after the batch, -1 the last."""
     axes = axis if isinstance(axis, list) else [axis]
     if not axes or any(a == 0 or not -len(shape) <= a <= len(shape) for a in axes):
         rule = f"1 to {len(shape)} or, from the end, -1 to {-len(shape)}" if shape else "of something with axes"
@@ -113,9 +117,8 @@ def normalisation(shapes: Sequence[Shape], args: Args) -> Cost:
 def dense(shapes: Sequence[Shape], args: Args) -> Cost:
     shape, units = one(shapes), args["units"]
     if not shape:
-        raise ShapeError(
-            "takes at least a vector [features], received a single number; put OneHot or Embedding before it"
-        )
+        text = "takes at least a vector [features], received a single number; put OneHot or Embedding before it"
+        raise ShapeError(text)
     weights = shape[-1] * units
     return Cost((*shape[:-1], units), weights + bool(args["use_bias"]) * units, math.prod(shape[:-1]) * weights)
 
@@ -148,7 +151,7 @@ def _no_strided_dilation(args: Args) -> None:
 
 
 def window(size: int, kernel: int, stride: int, padding: str) -> int:
-    """How often a window of `kernel` fits when it moves by `stride`."""
+    """Count the positions of a window of `kernel` that moves by `stride`. Raises ShapeError if there is none."""
     out = -(-size // stride) if padding == "same" else (size - kernel) // stride + 1
     if out < 1:
         raise ShapeError(f"a window of {kernel} does not fit into {size} without padding")

@@ -1,4 +1,4 @@
-"""Which sizes of images a translator takes: found by asking the shape rules of its layers about other sizes.
+"""The image sizes that a translator takes, found by applying the shape rules of its layers to other sizes.
 
 A network whose layers all slide over height and width, and that returns images of the size it is given, takes every
 size that its strides come back to: multiples of its total stride, from the smallest that its padding can mirror.
@@ -27,9 +27,14 @@ LAST = (-1, 3, [-1], [3])  # the channels, as an axis of [B, H, W, C]
 
 
 def allowed(plan: Plan) -> dict[str, dict[str, int]] | None:
-    """For height and width: the `multiple` and the `minimum` of allowed sizes, and the size that was `trained`.
+    """Find the image sizes that a network takes.
 
-    None for a network that takes the size of its plan alone.
+    Args:
+        plan: The network, at the size of its training.
+
+    Returns:
+        For "height" and "width" in pixels: the `multiple` and the `minimum` of allowed sizes, and the size that was
+        `trained`. None for a network that takes the size of its plan alone.
     """
     shapes = list(plan.inputs.values())
     if len(shapes) != 1 or len(shapes[0]) != 3 or not all(_slides(step, len(plan.output_shape)) for step in plan.steps):
@@ -41,7 +46,7 @@ def allowed(plan: Plan) -> dict[str, dict[str, int]] | None:
 
 
 def _slides(step: LayerCall, rank: int) -> bool:
-    """Whether a layer is one of those, along the channels where it has an axis."""
+    """Return True for a layer of `SLIDING` that works along the channels if it has an axis."""
     args = completed(step.args, names_of("layer")[step.layer])
     whole = args.get("axis", -1) in LAST and args.get("interpolation", "nearest") == "nearest"
     whole = whole and (step.layer != "GroupNormalization" or is_instance_norm(step))  # others are reshaped
@@ -49,17 +54,24 @@ def _slides(step: LayerCall, rank: int) -> bool:
 
 
 def is_instance_norm(step: LayerCall) -> bool:
-    """Ulyanov et al. 2016: the statistics of each channel of each image [H, W, C] by itself."""
+    """Check if a layer is instance norm: statistics of each channel of each image by itself.
+
+    Args:
+        step: A layer call.
+
+    Returns:
+        True for a GroupNormalization of images [H, W, C] with one channel per group (Ulyanov et al. 2016).
+    """
     alone = step.args.get("groups", 32) in (-1, step.cost.shape[-1])
     image = len(step.cost.shape) == 3 and step.args.get("axis", -1) in LAST
     return step.layer == "GroupNormalization" and alone and image
 
 
 def _along(plan: Plan, axis: int) -> dict[str, int] | None:
-    """The rule of one axis, the other at its trained size; None where there is no such rule, or one size only."""
+    """Return the rule of one axis, the other at its trained size; None for irregular sizes or a single one."""
     ((height, width, channels),) = plan.inputs.values()
     trained = (height, width)[axis]
-    last = 3 * trained  # the multiple is at most the trained size: it is seen to repeat
+    last = 3 * trained  # the multiple is at most the trained size: it repeats within this range
     complete = [(step, completed(step.args, names_of("layer")[step.layer])) for step in plan.steps]
 
     def works(size: int) -> bool:
@@ -75,7 +87,7 @@ def _along(plan: Plan, axis: int) -> dict[str, int] | None:
 
 
 def _shapes(steps: Sequence[tuple[LayerCall, Mapping[str, Any]]], shape: Shape) -> dict[int, Shape]:
-    """The shapes of all tensors for an input of `shape`, up to a layer that cannot take it or needs other weights."""
+    """Return the shapes of all tensors for an input of `shape`, up to a layer that does not fit it."""
     shapes = {0: shape}
     for step, args in steps:
         try:

@@ -1,8 +1,8 @@
-"""The vocabulary of annotations from which the spec language is generated.
+"""The annotations from which the spec language is generated.
 
 A signature such as `def minimax(*, discriminator_weight: PositiveFloat = 1.0)` or a dataclass field
-`steps: PositiveInt` IS the schema:
-tools/schema.py turns it into specs/schema.json, `construct` turns checked YAML values into it.
+`steps: PositiveInt` is the schema: tools/schema.py turns it into specs/schema.json, and `construct` turns checked YAML
+values into arguments of these types.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class PartOf:
-    """Says which registry a `Part` is taken from."""
+    """The registry that a `Part` is taken from, such as "loss"."""
 
     name: str
 
@@ -46,7 +46,7 @@ class Part:
 
     @classmethod
     def of(cls, value: str | Mapping[str, Any]) -> Part:
-        """From the YAML form: a word, or a mapping with one key."""
+        """Construct a part from its YAML form: a word, or a mapping with one key."""
         if isinstance(value, str):
             return cls(value, {})
         ((name, args),) = value.items()
@@ -72,7 +72,7 @@ AlgorithmPart = Annotated[Part, PartOf("algorithm")]
 
 
 def construct(annotation: Any, value: Any) -> Any:
-    """Turn a checked plain value (scalars, lists, dicts) into what `annotation` names: dataclasses, tuples, Parts."""
+    """Turn a checked plain value (scalars, lists, dicts) into the type of `annotation`, such as a dataclass or Part."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         return construct(arguments[0], value)
@@ -97,7 +97,7 @@ def construct(annotation: Any, value: Any) -> Any:
 
 
 def construct_arguments(signature_of: Any, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Construct the arguments of a function, or of a class and those that it hands on to its bases."""
+    """Construct the arguments of a function, or of a class and its base classes."""
     owners = reversed(signature_of.__mro__) if isinstance(signature_of, type) else ()
     targets = [vars(owner)["__init__"] for owner in owners if "__init__" in vars(owner)] or [signature_of]
     hints: dict[str, Any] = {}
@@ -108,7 +108,17 @@ def construct_arguments(signature_of: Any, args: Mapping[str, Any]) -> dict[str,
 
 
 def construct_part(registry: Registry[Any], part: Part, *given: Any, **options: Any) -> Any:
-    """What a part stands for: the registered function or class, called with the part's arguments and with these."""
+    """Call the registered function or class that a part names.
+
+    Args:
+        registry: The registry of its kind.
+        part: Its name and its arguments, plain values that the schema allows.
+        given: Positional arguments before those of the part.
+        options: Keyword arguments besides those of the part.
+
+    Returns:
+        The value of the function, or the instance of the class.
+    """
     maker = registry.get(part.name)
     return maker(*given, **construct_arguments(maker, part.args), **options)
 
@@ -129,5 +139,12 @@ def _accepts(annotation: Any, value: Any) -> bool:
 
 
 def seconds(duration: str) -> float:
-    """'90s', '5m', '2h' -> seconds."""
+    """Convert a duration of a spec to seconds.
+
+    Args:
+        duration: A number and a unit: '90s', '5m' or '2h'.
+
+    Returns:
+        The seconds.
+    """
     return float(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]

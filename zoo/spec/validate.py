@@ -1,7 +1,7 @@
-"""specs/schema.json, and the validator that holds a tree of nodes against it.
+"""Validate a tree of nodes against specs/schema.json.
 
-The file is generated from signatures (tools/schema.py), so that editors and this validator read one and the same
-schema. Only the words of JSON Schema that the generator writes are understood here.
+The schema is generated from signatures (tools/schema.py); editors and this validator read the same file. Only the
+keywords of JSON Schema that the generator writes are implemented here.
 """
 
 from __future__ import annotations
@@ -27,14 +27,18 @@ _PLURALS = {"integer": "integers", "number": "numbers", "string": "words", "arra
 
 
 def specs_folder() -> Path:
-    """Where the specs and their schema stand: beside the package in a checkout, inside it when installed."""
+    """Find the folder of the shipped specs and their schema.
+
+    Returns:
+        specs/ beside the package in a checkout, inside the package when installed.
+    """
     checkout = Path(__file__).parents[2] / "specs"
     return checkout if checkout.is_dir() else Path(__file__).parents[1] / "specs"
 
 
 @functools.cache
 def document() -> Fragment:
-    """The schema of a spec file."""
+    """Return the schema of a spec file."""
     return json.loads((specs_folder() / "schema.json").read_text("utf-8"))
 
 
@@ -46,12 +50,12 @@ def resolve(fragment: Fragment) -> Fragment:
 
 
 def names_of(kind: str) -> Mapping[str, Fragment]:
-    """The parts of a kind ('layer', 'loss', 'optimizer', ...) and the schema of their arguments."""
+    """Return the parts of a kind ('layer', 'loss', 'optimizer', ...) and the schema of their arguments."""
     return document()["$defs"][kind]["x-parts"]
 
 
 def below(fragment: Fragment, key: str) -> Fragment:
-    """The schema of `key` inside a mapping that `fragment` describes; {} where nothing is known."""
+    """Return the schema of `key` in a mapping that `fragment` describes; {} where nothing is known."""
     fragment = resolve(fragment)
     if "x-parts" in fragment:
         return fragment["x-parts"].get(key, {})
@@ -63,13 +67,13 @@ def below(fragment: Fragment, key: str) -> Fragment:
 
 
 def is_part(fragment: Fragment) -> bool:
-    """Whether values of this schema are parts: a word, or a mapping with the part's name as its one key."""
+    """Return True if values of this schema are parts: a word, or a mapping with the part's name as its only key."""
     fragment = resolve(fragment)
     return "x-parts" in fragment or any(is_part(f) for f in fragment.get("anyOf", ()))
 
 
 def completed(args: Mapping[str, Any], fragment: Fragment) -> dict[str, Any]:
-    """`args` with the defaults of the signature filled in."""
+    """Return `args` with the defaults of the signature filled in."""
     defaults = {key: s["default"] for key, s in fragment.get("properties", {}).items() if "default" in s}
     return {**defaults, **args}
 
@@ -85,9 +89,8 @@ def validate(node: YamlNode, fragment: Fragment, where: str, problems: Problems)
     elif "anyOf" in fragment and "properties" not in fragment:
         _validate_any(node, fragment["anyOf"], where, problems)
     elif not _has_type(node, fragment):
-        problems.add(
-            node.place, where, f"expected {expected(fragment)}, received {node.describe()}{_meant(node, fragment)}"
-        )
+        text = f"expected {expected(fragment)}, received {node.describe()}{_hint(node, fragment)}"
+        problems.add(node.place, where, text)
     elif node.is_map:
         validate_mapping(node, fragment, where, problems)
     elif node.is_list:
@@ -97,7 +100,7 @@ def validate(node: YamlNode, fragment: Fragment, where: str, problems: Problems)
 
 
 def validate_mapping(node: YamlNode, fragment: Fragment, where: str, problems: Problems, *, word: str = "key") -> None:
-    """Keys, required keys and values of a mapping."""
+    """Report wrong keys, missing keys and wrong values of a mapping."""
     known, others = fragment.get("properties", {}), fragment.get("additionalProperties", True)
     pattern = fragment.get("propertyNames", {}).get("pattern")
     for key, entry in node.entries():
@@ -124,7 +127,7 @@ def join(where: str, key: str) -> str:
 
 
 def expected(fragment: Fragment) -> str:
-    """What the schema wants, in words."""
+    """Describe in words what the schema allows."""
     fragment = resolve(fragment)
     if "x-parts" in fragment:
         return f"a {fragment['x-kind']} ({', '.join(fragment['x-parts'])})"
@@ -170,7 +173,7 @@ def _validate_part(node: YamlNode, fragment: Fragment, where: str, problems: Pro
 
 
 def validate_arguments(args: YamlNode | None, at: YamlNode, fragment: Fragment, where: str, problems: Problems) -> None:
-    """The arguments of a part or layer; None or an empty value means none were given."""
+    """Report wrong arguments of a part or layer; None or an empty value is the same as no arguments."""
     if args is None or args.value is None:
         args = YamlNode({}, at.place)
     if not args.is_map:
@@ -188,10 +191,10 @@ def _validate_any(node: YamlNode, branches: list[Fragment], where: str, problems
             return
         if _same_shape(node, branch):
             fits.append(trial)
-    if len(fits) == 1:  # the user's intention is clear: say what is wrong inside
+    if len(fits) == 1:  # the intention is clear: report the mistakes inside
         return problems.take(fits[0])
     wanted = _listed(dict.fromkeys(expected(b) for b in branches))
-    problems.add(node.place, where, f"expected {wanted}, received {node.describe()}{_meant(node, branches[0])}")
+    problems.add(node.place, where, f"expected {wanted}, received {node.describe()}{_hint(node, branches[0])}")
 
 
 def _same_shape(node: YamlNode, branch: Fragment) -> bool:
@@ -213,8 +216,8 @@ def _has_type(node: YamlNode, fragment: Fragment) -> bool:
     return isinstance(value, kinds[wanted])
 
 
-def _meant(node: YamlNode, fragment: Fragment) -> str:
-    """A hint for the commonest slips: a quoted number, a number where a word is meant."""
+def _hint(node: YamlNode, fragment: Fragment) -> str:
+    """Return a hint for common slips, such as a quoted number or a number in the place of a word."""
     wanted, value = fragment.get("type"), node.value
     if wanted in ("integer", "number") and isinstance(value, str):
         try:

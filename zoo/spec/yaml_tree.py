@@ -1,8 +1,8 @@
-"""YAML text -> a tree of nodes in which every value remembers its file, line and column.
+"""Parse YAML text into a tree of nodes in which every value has its file, line and column.
 
-The tree is made from parser events, so that nothing is ever constructed from a tag, and the depth, the size and the
-number of aliases are bounded before they can hurt. Scalars follow YAML 1.2: `1e-4` is a number, `no` is no boolean; a
-plain scalar that older tools read differently (`no`, `on`, `1:30`, `017`) is a mistake: quote it or spell it out.
+The tree is built from parser events: no object is constructed from a tag, and depth, size and number of aliases are
+bounded while they are read. Scalars follow YAML 1.2: `1e-4` is a number, `no` is not a boolean; a plain scalar that
+older tools read differently (`no`, `on`, `1:30`, `017`) is a mistake: quote it or spell it out.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class YamlNode:
         return isinstance(self.value, list)
 
     def get(self, key: str) -> YamlNode | None:
-        """The node under `key` of a mapping, or None."""
+        """Return the node under `key` of a mapping, or None."""
         entry = self.value.get(key) if self.is_map else None
         return entry.node if entry else None
 
@@ -58,13 +58,13 @@ class YamlNode:
         return iter(self.value.items()) if self.is_map else iter(())
 
     def plain(self) -> Any:
-        """The value without places: scalars, lists and dicts, as a JSON document has them."""
+        """Return the value without places: scalars, lists and dicts, as in a JSON document."""
         if self.is_map:
             return {key: entry.node.plain() for key, entry in self.value.items()}
         return [item.plain() for item in self.value] if self.is_list else self.value
 
     def describe(self) -> str:
-        """What a person would call the value in an error message."""
+        """Return the words for the value in an error message."""
         if self.is_map:
             return "a mapping"
         if self.is_list:
@@ -87,7 +87,7 @@ class Entry:
 
 @dataclass
 class _Open:
-    """A collection whose end has not been read yet."""
+    """A list or mapping whose end has not been read yet."""
 
     node: YamlNode
     anchor: str | None
@@ -97,7 +97,7 @@ class _Open:
 
 
 def parse_file(path: Path, problems: Problems) -> YamlNode | None:
-    """Read and parse `path`. Problems are reported to `problems`; None when there is no usable top-level mapping."""
+    """Read and parse `path`. Returns None when there is no usable top-level mapping (reported)."""
     name = str(path)
     start = Place(name, 1, 1)
     try:
@@ -127,9 +127,8 @@ def parse_text(text: str, name: str, problems: Problems) -> YamlNode | None:
     strange = _UNPRINTABLE.search(text)
     if strange:
         place = _place_after(text[: strange.start()], name)
-        return problems.add(
-            place, "", f"holds the control character U+{ord(strange[0]):04X}, which YAML does not allow"
-        )
+        text = f"holds the control character U+{ord(strange[0]):04X}, which YAML does not allow"
+        return problems.add(place, "", text)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if not builder.feed(event):
@@ -149,7 +148,7 @@ def _place_after(text: str, name: str) -> Place:
 
 
 def _hint(text: str, mark: yaml.Mark | None, problem: str) -> str:
-    """What is most often behind a syntax error."""
+    """Return a hint at the usual cause of a syntax error, or an empty string."""
     lines = text.splitlines()
     if mark is not None and mark.line < len(lines) and lines[mark.line].lstrip(" ").startswith("\t"):
         return " Indent with spaces: YAML allows no tabs."
@@ -205,7 +204,7 @@ class _Builder:
         return False
 
     def _put(self, node: YamlNode, size: int, place: Place) -> bool:
-        """Hang a finished node, which stands for `size` nodes, into the collection that is open."""
+        """Append a finished node, which counts as `size` nodes, to the collection that is open."""
         self.total += 1
         if not self.open:
             self.root = node
@@ -213,7 +212,7 @@ class _Builder:
         parent = self.open[-1]
         parent.size += size
         if parent.size > MAX_NODES or self.total > MAX_NODES:
-            return self._fail(place, f"stands for more than {MAX_NODES:,} values once aliases are expanded")
+            return self._fail(place, f"has more than {MAX_NODES:,} values once aliases are expanded")
         if isinstance(parent.node.value, list):
             parent.node.value.append(node)
         elif parent.key is None:
@@ -223,23 +222,23 @@ class _Builder:
             parent.key = None
             if key in parent.first:
                 first = parent.first[key].line
-                self.problems.add(key_place, "", f"'{key}' stands here again; its first place is line {first}")
+                self.problems.add(key_place, "", f"duplicate key '{key}'; line {first} has it already")
             elif key is not None:
                 parent.first[key] = key_place
                 parent.node.value[key] = Entry(node, key_place)
         return True
 
     def _key(self, node: YamlNode, place: Place) -> str | None:
-        """The word that a key is, or None for a key that cannot be one."""
+        """Return a key as a word, or None for a value that cannot be one (reported)."""
         if node.value == "<<":
-            return self.problems.spoil(
-                place, "merge keys ('<<') are not part of the language. Use 'extends' or 'defaults'"
-            )
+            text = "merge keys ('<<') are not part of the language. Use 'extends' or 'defaults'"
+            return self.problems.spoil(place, text)
         if node.is_map or node.is_list or node.value is None:
             return self.problems.spoil(place, f"a key must be a word, received {node.describe()}")
         return str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> Any:
+        """Return the value of a scalar: a text, a number, true, false or None."""
         text = event.value
         if not event.implicit[0]:  # quoted or block text
             return text

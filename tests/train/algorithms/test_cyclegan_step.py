@@ -211,7 +211,7 @@ def test_a_run_that_goes_on_equals_one_that_never_ended(tmp_path):
         (("b_to_a: {inputs: b, output: a,", "b_to_a: {inputs: b, output: b,"), "makes images of 'a', received 'b'"),
         (("discriminator_b: {inputs: b", "discriminator_b: {inputs: a"), "discriminator_b.inputs: takes images of 'b'"),
         (("  discriminator_b:", "  d_b:"), "trains a network called 'discriminator_b'"),
-        (("Conv2D: {filters: 1}", "Conv2D: {filters: 1, activation: sigmoid}"), "logits are what stands before"),
+        (("Conv2D: {filters: 1}", "Conv2D: {filters: 1, activation: sigmoid}"), "logits are the values before"),
         (("identity", "identity"), None),
     ],
 )
