@@ -1,4 +1,4 @@
-"""What stands in exported/<name>/, as records that are read and written: nothing here runs a network.
+"""The records of exported/<name>/, read and written: nothing here runs a network.
 
     manifest.json -> manifest (tensor)    metrics.json, seeds.json -> scores    claims/*.json -> claim_results
     *.onnx -> onnx_header                 all of it for people -> inspect

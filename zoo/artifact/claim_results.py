@@ -1,4 +1,8 @@
-"""What came of a claim: the paper's numbers beside ours, what was accepted, and how far off. Standard library only."""
+"""Results of claims: a paper's numbers beside ours, the bounds that were accepted, and the distance to them.
+
+`zoo reproduce` writes them to claims/<name>.json of an artifact; terminal and model card show the same table. Standard
+library only.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,18 @@ CLAIMS_FOLDER = "claims"  # of an artifact: <name>.json and <name>.png of every 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One number. It holds within [`low`, `high`]; None is no bound, and a row without bounds is only reported.
+    """One number of a claim; without bounds it is only reported.
 
-    `paper` is what the paper states, in words; `form` is how numbers of this row are written (".4g", ".1%").
+    Attributes:
+        quantity: The name of the number.
+        paper: What the paper states, in words.
+        ours: The number that was measured.
+        low: The lowest value that is accepted, or None.
+        high: The highest value that is accepted, or None.
+        form: The format of the numbers of this row, such as ".4g" or ".1%".
+
+    Raises:
+        TrainingError: `ours` is not finite.
     """
 
     quantity: str
@@ -29,20 +42,21 @@ class Row:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.ours):
-            raise TrainingError(f"{self.quantity}: measured {self.ours}, which is no number to compare")
+            raise TrainingError(f"{self.quantity}: measured {self.ours}, which is not a number to compare")
 
     @property
     def off(self) -> float:
-        """How far outside the bounds, negative below; 0 within."""
+        """The distance to the bounds: negative below them, 0 within."""
         below = min(self.ours - self.low, 0.0) if self.low is not None else 0.0
         return below or (max(self.ours - self.high, 0.0) if self.high is not None else 0.0)
 
     @property
     def judged(self) -> bool:
+        """True for a row with a bound."""
         return self.low is not None or self.high is not None
 
     def cells(self) -> tuple[str, str, str, str, str]:
-        """quantity, paper, ours, accepted, verdict."""
+        """Return the texts of the row: quantity, paper, ours, accepted, verdict."""
         low, high = (None if bound is None else format(bound, self.form) for bound in (self.low, self.high))
         accepted = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
         verdict = f"NO: {format(abs(self.off), self.form)} too {'low' if self.off < 0 else 'high'}"
@@ -53,7 +67,21 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One run of one claim. `about` maps files of the artifact that it speaks of to their SHA-256."""
+    """The result of one run of one claim.
+
+    Attributes:
+        name: The name of the claim, and of its files.
+        title: The heading for people.
+        source: Paper and section.
+        states: What the paper claims, in a sentence.
+        rows: The numbers.
+        seeds: The seeds of the trainings.
+        machine: The machine, in words.
+        seconds: How long it took.
+        scale: "full" or "quick".
+        notes: Sentences that belong below the table.
+        about: Files of the artifact that it is about -> SHA-256; None for a claim about no artifact.
+    """
 
     name: str
     title: str
@@ -69,11 +97,12 @@ class Result:
 
     @property
     def holds(self) -> bool:
+        """True if no number is outside its bounds."""
         return not any(row.off for row in self.rows if row.judged)
 
     @property
     def verdict(self) -> str:
-        """PASS, or how many of the numbers are off."""
+        """PASS, or FAIL with the numbers that do not hold."""
         judged = [row for row in self.rows if row.judged]
         missed = [row for row in judged if row.off]
         if not missed:
@@ -83,12 +112,13 @@ class Result:
 
     @property
     def circumstances(self) -> str:
+        """Scale, seeds, time and machine, in words."""
         seeds = f"seeds {', '.join(map(str, self.seeds))}" if len(self.seeds) > 1 else f"seed {self.seeds[0]}"
         minutes = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:.0f} seconds"
         return f"{self.scale} scale, {seeds}, {minutes} on {self.machine}"
 
     def text(self) -> str:
-        """The table as a terminal shows it."""
+        """Return the table as a terminal shows it."""
         rows = [("", "paper", "ours", "accepted", ""), *(row.cells() for row in self.rows)]
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -97,7 +127,7 @@ class Result:
         )
 
     def markdown(self) -> str:
-        """The same for a model card, with the picture beside it."""
+        """Return the table for a model card, with the picture that is beside it."""
         rows = [("", "paper", "ours", "accepted", ""), ("---",) * 5, *(row.cells() for row in self.rows)]
         table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
         opening = [
@@ -109,12 +139,12 @@ class Result:
         return "\n\n".join([*opening, table, *self.notes, closing])
 
     def to_json(self) -> str:
-        """The text of <name>.json; numbers as they are, not as they are shown."""
+        """Return the text of <name>.json, with numbers in full."""
         return json.dumps({**asdict(self), "holds": self.holds}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> Result:
-        """Read what `to_json` wrote. Raises ServeError that opens with `source`."""
+        """Read what `to_json` returned. Raises ServeError that opens with `source`."""
         try:
             keys = json.loads(text)
             del keys["holds"]  # it follows from the rows
@@ -125,6 +155,13 @@ class Result:
 
 
 def read_claims(folder: Path) -> tuple[Result, ...]:
-    """The claims about an artifact that were run, by name. Raises ServeError."""
+    """Read the results of the claims about an artifact.
+
+    Args:
+        folder: The folder of the artifact.
+
+    Returns:
+        The results by name; empty where none was run. A file that is something else raises ServeError.
+    """
     files = sorted((folder / CLAIMS_FOLDER).glob("*.json"))
     return tuple(Result.from_json(file.read_text("utf-8"), source=str(file)) for file in files)

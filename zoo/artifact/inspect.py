@@ -1,7 +1,7 @@
-"""What `zoo inspect` tells of an artifact folder or a lone .onnx: contract, provenance, operators, parity, variants.
+"""The facts of an artifact folder or a lone .onnx for `zoo inspect`: contract, provenance, operators, parity, variants.
 
-It reads manifests and the header of each file and opens no session: neither `onnx` nor ONNX Runtime is needed, and
-a file of unknown origin is not run.
+Only manifests and the header of each file are read and no session is opened: neither `onnx` nor ONNX Runtime is needed,
+and a file of unknown origin is not run.
 """
 
 from __future__ import annotations
@@ -13,21 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact import onnx_header
-from zoo.artifact.manifest import FLOAT32, MANIFEST_FILE, Manifest, choose_manifest, read_manifests
+from zoo.artifact.manifest import FLOAT32, MANIFEST_FILE, Manifest, choose_manifest, manifest_beside, read_manifests
 from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ServeError
 
 
 def inspect(place: Path, *, network: str | None = None) -> list[dict[str, Any]]:
-    """One entry for each network: the keys of manifest.json, and `onnx`: what its files say of themselves.
+    """Collect the facts of the networks in an artifact folder, or of the one in a lone .onnx.
 
-    Raises ServeError.
+    Args:
+        place: A folder or a file.
+        network: The name of a network; None stands for all.
+
+    Returns:
+        One entry for each network: the keys of manifest.json, and as `onnx` the header of each of its files.
+
+    Raises:
+        ServeError: A file cannot be read, is not ONNX, or has no manifest; or there is no such network.
     """
     try:
         if not place.is_dir():
-            return [_lone(place, network)]
-        everything = read_manifests(place)
-        chosen = everything if network is None else (choose_manifest(everything, network, source=str(place)),)
+            return [_lone_file(place, network)]
+        manifests = read_manifests(place)
+        chosen = manifests if network is None else (choose_manifest(manifests, network, source=str(place)),)
         return [
             _entry(manifest, [_file(place / name, manifest) for name in manifest.onnx_files]) for manifest in chosen
         ]
@@ -35,9 +43,7 @@ def inspect(place: Path, *, network: str | None = None) -> list[dict[str, Any]]:
         raise ServeError(f"{error.filename or place}: cannot be read: {error.strerror}") from error
 
 
-def _lone(file: Path, network: str | None) -> dict[str, Any]:
-    from zoo.artifact.manifest import manifest_beside  # it imports NumPy
-
+def _lone_file(file: Path, network: str | None) -> dict[str, Any]:
     found, metadata = _header(file)
     if (beside := manifest_beside(file)) is not None:
         return _entry(choose_manifest((beside,), network, source=str(file)), [_file(file, beside)])
@@ -71,13 +77,20 @@ def _header(file: Path) -> tuple[dict[str, Any], Mapping[str, str]]:
 
 
 def text(entry: Mapping[str, Any]) -> str:
-    """An entry for people: a line for each fact."""
+    """Write an entry for people, a line for each fact.
+
+    Args:
+        entry: One of the entries of `inspect`.
+
+    Returns:
+        The lines, without a newline at the end.
+    """
     title = f"{entry['name']}{' ' + entry['network'] if entry.get('network') else ''}: {entry['title']}"
     return "\n".join([title, *(f"  {key:<10} {value}" for key, value in _lines(entry))])
 
 
 def _lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(word, what is said of it), in the order in which a user asks."""
+    """Yield (word, facts) for each line, in the order in which a user asks."""
     paper, weights, data, parity = (entry[key] for key in ("paper", "weights", "data", "parity"))
     if paper:
         yield "paper", ", ".join(str(paper[key]) for key in ("authors", "title", "year") if key in paper)
@@ -87,13 +100,13 @@ def _lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for tensor in entry["inputs"]:
         if tensor["classes"]:
             yield "labels", ", ".join(f"{number} {name}" for number, name in enumerate(tensor["classes"]))
-    yield "weights", ", ".join(f"{key} {_said(value)}" for key, value in weights.items() if value is not None)
+    yield "weights", ", ".join(f"{key} {_number(value)}" for key, value in weights.items() if value is not None)
     yield "data", ", ".join(f"{key} {value}" for key, value in data.items() if value)
     yield "licence", entry["licence"]
     yield "spec", f"SHA-256 {entry['spec_sha256']}"
     yield "made with", ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
     if entry["training"]:
-        yield "training", ", ".join(f"{key} {_said(value)}" for key, value in entry["training"].items())
+        yield "training", ", ".join(f"{key} {_number(value)}" for key, value in entry["training"].items())
     if parity:
         yield "parity", f"{_parity(parity)} to Keras"
     for found in entry["onnx"]:
@@ -123,5 +136,5 @@ def _parity(parity: Mapping[str, Any]) -> str:
     return f"at most {parity['max_abs_difference']:.1e}{limit}"
 
 
-def _said(value: object) -> str:
+def _number(value: object) -> str:
     return f"{value:,.10g}" if isinstance(value, int | float) else str(value)

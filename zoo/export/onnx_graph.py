@@ -23,9 +23,22 @@ def clean(
     model: ModelProto, *, name: str, inputs: Sequence[str], output: str, metadata: Mapping[str, str], producer: str,
     shapes: Mapping[str, Sequence[int | str]] | None = None,
 ) -> bytes:  # fmt: skip
-    """The bytes of the finished file. `shapes` may name axes of inputs and outputs, besides the batch, as dynamic.
+    """Clean a converted graph.
 
-    Raises ExportError when the graph is not what the spec says.
+    Args:
+        model: The graph of a converter.
+        name: The name of the graph.
+        inputs: The names of the inputs, in the order of the spec.
+        output: The name of the output.
+        metadata: Metadata of the file.
+        producer: The version of gan-zoo.
+        shapes: Input or output -> shape, in which words are names of dynamic axes; the batch is dynamic anyway.
+
+    Returns:
+        The bytes of the file.
+
+    Raises:
+        ExportError: The graph has other inputs, outputs or dynamic axes, or is not valid.
     """
     graph = model.graph
     received = ([i.name for i in graph.input], [o.name for o in graph.output])
@@ -66,7 +79,7 @@ def _name_axes(model: ModelProto, shapes: Mapping[str, Sequence[int | str]]) -> 
 
 
 def _rename(model: ModelProto) -> None:
-    """Tensors become conv_3 (the third node, a Conv) and w_<hash of content>; inputs and outputs keep their names."""
+    """Rename tensors to conv_3 (of node 3, a Conv) and w_<shape>_<hash>_<type>; inputs and outputs keep their names."""
     graph = model.graph
     kept = {value.name for value in (*graph.input, *graph.output)}
     names: dict[str, str] = {}
@@ -78,7 +91,7 @@ def _rename(model: ModelProto) -> None:
         kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", node.op_type).lower()
         node.name, node.doc_string = f"{kind}_{number}", ""
         for i, out in enumerate(node.output):
-            if out and out not in kept:  # an empty name is an optional output that nobody asked for
+            if out and out not in kept:  # an empty name is an optional output that is not used
                 names[out] = node.name if i == 0 else f"{node.name}_{i}"
     for node in graph.node:
         for side in (node.input, node.output):
@@ -88,7 +101,7 @@ def _rename(model: ModelProto) -> None:
 
 
 def _drop_unused(model: ModelProto) -> None:
-    """Initialisers that nobody reads, and copies of the same one (equal content has an equal name)."""
+    """Remove initialisers that no node reads, and copies of the same one (equal content has an equal name)."""
     read = {value for node in model.graph.node for value in node.input}
     unique = {tensor.name: tensor for tensor in model.graph.initializer if tensor.name in read}
     tensors = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in unique.values()]

@@ -1,14 +1,14 @@
-"""A network in half precision: weights and arithmetic of 11 bits, half the size; inputs and outputs stay float32.
+"""Variants of exported networks in other precisions, in the same folder: `zoo convert exported/dcgan --precision fp16`.
 
-ONNX Runtime's own converter does it, the one that is kept up. What it is known for is made good here: it clips weights
-in silence, cannot see what overflows inside, keeps operators back by an old list instead of by what the standard
-allows, and leaves nodes out of order, under names of its own. Needs `onnx`.
+    generator.onnx  ->  generator_fp16.onnx
 
-Other precisions of an exported network, in the same folder, checked and stated as the float32 file is.
+In half precision weights and arithmetic have 11 bits and the file half the size; inputs and outputs stay float32. ONNX
+Runtime's own converter does it, which is well kept. Its known faults are repaired here: it clips weights silently, does
+not notice what overflows inside, keeps operators in float32 by an old list instead of by the standard, and leaves nodes
+out of order, under names of its own.
 
-    generator.onnx  ->  generator_fp16.onnx        `zoo convert exported/dcgan --precision fp16`
-
-The float32 file is the reference, and Keras's golden vectors are. Needs `onnx` and ONNX Runtime, nothing that trains.
+A variant is compared with the float32 file and with Keras's golden vectors, and stated in manifest and card as the
+float32 file is. Needs `onnx` and ONNX Runtime, nothing that trains.
 """
 
 from __future__ import annotations
@@ -39,42 +39,56 @@ LARGEST = float(np.finfo(np.float16).max)
 
 
 def halved(data: bytes) -> bytes:
-    """The .onnx file in half precision, its metadata with `gan.precision` added; equal bytes for equal bytes.
+    """Convert an .onnx file to half precision.
 
-    Raises ExportError for weights that half precision cannot hold.
+    Args:
+        data: The bytes of a float32 file.
+
+    Returns:
+        The bytes of the variant, equal for equal files; its metadata have `gan.precision` besides.
+
+    Raises:
+        ExportError: Half precision cannot hold a weight.
     """
     model = onnx.load_from_string(data)
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
-            _check(float(np.abs(onnx.numpy_helper.to_array(tensor)).max(initial=0)), f"weights '{tensor.name}'")
+            _check_size(float(np.abs(onnx.numpy_helper.to_array(tensor)).max(initial=0)), f"weights '{tensor.name}'")
     shapes = {value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
               for value in (*model.graph.input, *model.graph.output)}  # fmt: skip
-    made = _converter().convert_float_to_float16(model, keep_io_types=True, op_block_list=_without_half(model))
-    _sort(made)
+    half = _converter().convert_float_to_float16(model, keep_io_types=True, op_block_list=_without_half(model))
+    _sort(half)
     return onnx_graph.clean(
-        made, name=model.graph.name, inputs=[value.name for value in model.graph.input],
+        half, name=model.graph.name, inputs=[value.name for value in model.graph.input],
         output=model.graph.output[0].name, shapes=shapes, producer=model.producer_version,
         metadata={entry.key: entry.value for entry in model.metadata_props} | {"gan.precision": "fp16"},
     )  # fmt: skip
 
 
 def check_range(data: bytes, feeds: Mapping[str, Mapping[str, Array]]) -> None:
-    """Raises ExportError where a float32 network, fed with `feeds`, computes a number beyond half precision.
+    """Check that all numbers inside a network fit into half precision.
 
-    ONNX Runtime computes in float32 on a CPU, whatever the file says: its outputs would not tell.
+    On a CPU ONNX Runtime computes in float32, whatever the file states: the outputs of a variant would not show it.
+
+    Args:
+        data: The bytes of the float32 file.
+        feeds: Case -> name of an input -> array.
+
+    Raises:
+        ExportError: A number inside is too large; the message names the tensor and the case.
     """
     model = onnx.load_from_string(data)
-    stated = {value.name for value in model.graph.output}
-    inner = [name for node in model.graph.node for name in node.output if name and name not in stated]
+    outputs = {value.name for value in model.graph.output}
+    inner = [name for node in model.graph.node for name in node.output if name and name not in outputs]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner)
     session = open_session(model.SerializeToString(), source=model.graph.name)
     for case, feed in feeds.items():
         for name, array in zip(inner, session.run(inner, feed) if inner else (), strict=True):
             if array.dtype == np.float32:
-                _check(float(np.abs(array).max(initial=0)), f"'{name}' of case {case}")
+                _check_size(float(np.abs(array).max(initial=0)), f"'{name}' of case {case}")
 
 
-def _check(size: float, what: str) -> None:
+def _check_size(size: float, what: str) -> None:
     if not size <= LARGEST:
         raise ExportError(f"half precision ends at {LARGEST:g}, and {what} reaches {size:g}: it stays float32")
 
@@ -99,7 +113,7 @@ def _without_half(model: ModelProto) -> list[str]:
 
 
 def _sort(model: ModelProto) -> None:
-    """Nodes after those that they read; otherwise in their order."""
+    """Put each node behind those whose outputs it reads, and keep the order otherwise."""
     graph = model.graph
     known = {"", *(value.name for value in graph.input), *(tensor.name for tensor in graph.initializer)}
     waiting, nodes = list(graph.node), list[NodeProto]()
@@ -119,71 +133,81 @@ BEYOND = ("all_+10", "all_-10")  # latents that no prior draws: they must stay f
 
 
 def add_variant(folder: Path, precision: str, *, network: str | None = None) -> tuple[list[Manifest], bool]:
-    """Write a variant of all networks of an artifact, or of `network`. Returns the manifests, and whether a card told.
+    """Write a variant of the networks of an artifact beside them, and state it in manifest and card.
 
-    Raises ExportError, and changes nothing, where a variant is not close to the float32 file.
+    Args:
+        folder: The folder of the artifact.
+        precision: "fp16".
+        network: The name of one network; None stands for all.
+
+    Returns:
+        The manifests of these networks, and False if the card was edited by hand, or is missing, and was left alone.
+
+    Raises:
+        ExportError: A variant is not close to the float32 file, or half precision cannot hold it. Nothing is changed.
+        ServeError: The folder is not an artifact, a file of it was changed, or there is no such network.
+        UsageError: The file name of the variant belongs to another network.
     """
-    everything = list(read_manifests(folder))
-    chosen = everything if network is None else [choose_manifest(everything, network, source=str(folder))]
-    made = {manifest.file: _variant(folder, manifest, precision, everything) for manifest in chosen}
-    stated = [manifest if manifest.file not in made else made[manifest.file][0] for manifest in everything]
-    for manifest in chosen:
-        write_whole(folder / made[manifest.file][0].file_of(precision), made[manifest.file][1])
-    write_manifests(stated if everything[0].network else stated[0], folder)
-    return [made[manifest.file][0] for manifest in chosen], _tell(folder / "README.md", everything, stated)
+    before = read_manifests(folder)
+    chosen = before if network is None else [choose_manifest(before, network, source=str(folder))]
+    files = [manifest.file for manifest in before]
+    made = {manifest.file: _variant(folder, manifest, precision, files) for manifest in chosen}
+    after = [made[manifest.file][0] if manifest.file in made else manifest for manifest in before]
+    for manifest, data in made.values():
+        write_whole(folder / manifest.file_of(precision), data)
+    write_manifests(after, folder)
+    return [manifest for manifest, _ in made.values()], _update_card(folder / "README.md", before, after)
 
 
-def _variant(
-    folder: Path, manifest: Manifest, precision: str, everything: Sequence[Manifest]
-) -> tuple[Manifest, bytes]:
-    """The manifest of one network with its variant, and the variant's bytes."""
+def _variant(folder: Path, manifest: Manifest, precision: str, files: Sequence[str]) -> tuple[Manifest, bytes]:
+    """The manifest of one network with its variant, and the variant's bytes; `files` are those of all networks."""
     name = f"{Path(manifest.file).stem}_{precision}.onnx"
-    if name in (one.file for one in everything):
+    if name in files:
         raise UsageError(f"{folder}: {name} is another network of it")
-    generator = zoo.load(folder, network=manifest.network or None)  # verified: what it computes is what is stated
-    tried = _tried(generator, folder)
+    generator = zoo.load(folder, network=manifest.network or None)  # it checks that the file is the one stated
+    cases = _reference_cases(generator, folder)
     data = (folder / manifest.file).read_bytes()
-    check_range(data, {case: sides["input"] for case, sides in tried.items()})
-    made = halved(data)
-    close = {case: sides for case, sides in tried.items() if case not in BEYOND}
+    check_range(data, {case: sides["input"] for case, sides in cases.items()})
+    variant = halved(data)
+    close = {case: sides for case, sides in cases.items() if case not in BEYOND}
     with tempfile.TemporaryDirectory() as scratch:
-        file = write_whole(Path(scratch) / name, made)
-        tolerance = TOLERANCE * _range(manifest, close)
+        file = write_whole(Path(scratch) / name, variant)
+        tolerance = TOLERANCE * _output_range(manifest, close)
         figures = parity.check_parity(
             file, close, tolerance=tolerance, name=f"{manifest.model} in {precision}", to=manifest.file
         )
-        files = {**manifest.files, name: sha256_file(file)}
-    variant = {"file": name, "bytes": len(made), "parity": figures}
-    return replace(manifest, files=files, variants={**manifest.variants, precision: variant}), made
+        hashes = {**manifest.files, name: sha256_file(file)}
+    stated = {**manifest.variants, precision: {"file": name, "bytes": len(variant), "parity": figures}}
+    return replace(manifest, files=hashes, variants=stated), variant
 
 
-def _tried(generator: Generator, folder: Path) -> parity.Cases:
-    """What the float32 file computes, and what Keras computed for the golden inputs."""
+def _reference_cases(generator: Generator, folder: Path) -> parity.Cases:
+    """Outputs of the float32 file for the inputs of a parity check, and Keras's for the golden inputs."""
     manifest = generator.manifest
     output = manifest.outputs[0].name
-    tried: parity.Cases = {
+    cases: parity.Cases = {
         case: {"input": inputs, "output": {output: generator(**inputs)}}
         for case, inputs in parity.make_cases(manifest).items()
     }
     if (golden := folder / manifest.golden).is_file():
         with np.load(golden, allow_pickle=False) as arrays:
             inputs = {name: arrays[name] for name in generator.inputs}
-            tried["golden"] = {"input": inputs, "output": {output: arrays[output]}}
-    return tried
+            cases["golden"] = {"input": inputs, "output": {output: arrays[output]}}
+    return cases
 
 
-def _range(manifest: Manifest, tried: parity.Cases) -> float:
-    """The width of the output's range; of what is computed, where none is stated."""
+def _output_range(manifest: Manifest, cases: parity.Cases) -> float:
+    """The width of the stated range of the output, or else of the outputs of the cases."""
     if manifest.outputs[0].range:
         low, high = manifest.outputs[0].range
     else:
-        outputs = [array for sides in tried.values() for array in sides["output"].values()]
+        outputs = [array for sides in cases.values() for array in sides["output"].values()]
         low, high = min(float(array.min()) for array in outputs), max(float(array.max()) for array in outputs)
     return high - low
 
 
-def _tell(readme: Path, before: Sequence[Manifest], after: Sequence[Manifest]) -> bool:
-    """Put the variants into the model card, where it still says what the manifests said. Whether it did."""
+def _update_card(readme: Path, before: Sequence[Manifest], after: Sequence[Manifest]) -> bool:
+    """Update the variants table in the model card. Returns False if the card was edited by hand, or is missing."""
     if not readme.is_file():
         return False
     text = readme.read_text("utf-8")

@@ -1,6 +1,6 @@
-"""What an export feeds its networks: batches that measure batch norm, golden inputs, and what its picture shows.
+"""Inputs of an export's networks: batches to measure batch norm, golden inputs, and the examples of samples.png.
 
-Latents come from their priors; the training images measure, the test images are shown.
+Latents are drawn from their priors. Batch norm is measured on training images; test images are shown.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
 
 GOLDEN_SAMPLES = 4
-SAMPLES, POINTS, PAIRS = 64, 2500, 16  # in the picture: images or points that were drawn, images with translations
+SAMPLES, POINTS, PAIRS = 64, 2500, 16  # in samples.png: images or points, images with their translations
 
 
 class DataImages:
-    """The images of a spec's data at the spec's size, uint8 [N, H, W, C]; a split is loaded when first asked for."""
+    """The images of a spec's data at the spec's size; a split is loaded when it is first needed.
+
+    Args:
+        spec: A spec with data.
+    """
 
     def __init__(self, spec: Spec) -> None:
         assert spec.sections.data is not None
@@ -32,7 +36,10 @@ class DataImages:
         self._splits: dict[str, Dataset | Domains] = {}
 
     def of(self, field: str, split: str) -> Array:
-        """The images of the field `image`, `a` or `b`. Raises DataError for a split that does not exist."""
+        """Return the images of the field `image`, `a` or `b`, uint8 [N, H, W, C].
+
+        Raises DataError for a split that does not exist.
+        """
         return self._load(split).parts[field].items
 
     def _load(self, split: str) -> Dataset | Domains:
@@ -42,7 +49,7 @@ class DataImages:
 
     @property
     def shown(self) -> str:
-        """The split of which pictures are made: "test", or "train" where the user's own photos have no other."""
+        """The split that samples.png shows: "test", or "train" where the user's own photos have no other."""
         try:
             self._load("test")
         except DataError:
@@ -50,12 +57,23 @@ class DataImages:
         return "test"
 
     def held_out(self, field: str, n: int) -> Array:
-        """At most `n` images that the networks have not seen, as far as there are any: from all over the split."""
+        """Return at most `n` images of the split that is shown, from all over it: uint8 [n, H, W, C]."""
         return evenly_spaced(self.of(field, self.shown), n)
 
 
 def batches(spec: Spec, plan: Plan, count: int, images: DataImages) -> list[dict[str, Array]]:
-    """`count` batches of inputs, of the batch size of training: latents from the priors, labels uniformly, images."""
+    """Draw batches of inputs for measuring batch norm, the same for the same spec.
+
+    Args:
+        spec: The spec that was trained.
+        plan: The network; its inputs are drawn.
+        count: How many batches of the batch size of training.
+        images: The data, for a network that takes images.
+
+    Returns:
+        `count` times name of an input -> array [B, ...]: float32 latents of the priors, int64 labels drawn uniformly,
+        float32 training images in the spec's range.
+    """
     size = spec.sections.training.batch_size if spec.sections.training else 64
     random = np.random.RandomState(0)
 
@@ -71,18 +89,17 @@ def batches(spec: Spec, plan: Plan, count: int, images: DataImages) -> list[dict
 
 
 def golden_inputs(generator: Generator, images: DataImages) -> dict[str, Array]:
-    """Latents of seed 0, or held-out images as the network wants them."""
-    taps = [tensor for tensor in generator.inputs.values() if tensor.is_image]
-    if not taps:
+    """Return 4 inputs of the network: latents of seed 0, or held-out images, float32 in the spec's range."""
+    if generator.manifest.kind != "translation":
         return generator.latents(GOLDEN_SAMPLES, seed=0)
-    return {tensor.name: from_uint8(images.held_out(tensor.name, GOLDEN_SAMPLES), images.range) for tensor in taps}
+    (input_name,) = generator.inputs
+    return {input_name: from_uint8(images.held_out(input_name, GOLDEN_SAMPLES), images.range)}
 
 
 def picture(generator: Generator, images: DataImages) -> pictures.Image:
-    """Samples of seed 0, or held-out images with their translations beside them."""
-    input_name = next((tensor.name for tensor in generator.inputs.values() if tensor.is_image), None)
-    if input_name is None:
-        made = next(iter(generator.outputs.values()))
-        return pictures.picture(generator.sample(SAMPLES if made.is_image else POINTS, seed=0))
+    """Draw samples of seed 0, or held-out images with their translations beside them: uint8 [H, W, C]."""
+    if (kind := generator.manifest.kind) != "translation":
+        return pictures.picture(generator.sample(SAMPLES if kind == "images" else POINTS, seed=0))
+    (input_name,) = generator.inputs
     originals = images.held_out(input_name, PAIRS)
     return pictures.pairs(originals, generator.translate(originals))

@@ -1,10 +1,10 @@
 """Keras -> ONNX: traced by TensorFlow at the sizes of the spec, converted by tf2onnx, cleaned by `onnx_graph`.
 
 tf2onnx makes poor graphs of some layers: instance norm becomes reshapes to fixed sizes and a dozen nodes, nearest
-up-sampling Tile and Reshape, pixel norm transposes and reshapes between two convolutions. Those are traced as another
-TensorFlow operator with the same inputs and shapes, which no network of the zoo contains otherwise, and which a handler
-of ours turns into the ONNX operators that mean the layer: InstanceNormalization, Resize, a mean square over axis 1.
-Nothing in the graph then knows the height and width, so that they may be dynamic.
+up-sampling Tile and Reshape, pixel norm transposes and reshapes between two convolutions. These layers are traced as
+another TensorFlow operator with the same inputs and shapes, which no network of the zoo contains otherwise, and a
+handler replaces that one by the ONNX operators of the layer: InstanceNormalization, Resize, a mean square over axis 1.
+Nothing in the graph then depends on height and width, so that they may be dynamic.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NHWC_TO_NCHW, NCHW_TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 
 
 class TracedInstanceNorm(keras.layers.GroupNormalization):
-    """The weights of a GroupNormalization with one channel per group; computes nothing, only marks its place."""
+    """Marks the place of a GroupNormalization with one channel per group, and has its weights."""
 
     def call(self, x: Any) -> Any:
         import tensorflow as tf
@@ -42,7 +42,7 @@ class TracedInstanceNorm(keras.layers.GroupNormalization):
 
 
 class TracedUpSampling(keras.layers.UpSampling2D):
-    """Nearest neighbours."""
+    """Marks the place of an UpSampling2D by nearest neighbours."""
 
     def call(self, x: Any) -> Any:
         import tensorflow as tf
@@ -52,7 +52,7 @@ class TracedUpSampling(keras.layers.UpSampling2D):
 
 
 class TracedPixelNorm(PixelNorm):
-    """Of images; of latents [B, d] it is as plain as it can be."""
+    """Marks the place of a PixelNorm of images; of latents [B, d] tf2onnx makes a good graph."""
 
     def call(self, x: Any) -> Any:
         import tensorflow as tf
@@ -61,7 +61,7 @@ class TracedPixelNorm(PixelNorm):
 
 
 class TracedOneHot(OneHot):
-    """Without the layer's cast to 32 bits, which tf2onnx would follow by one to 64: the ids have 64 already."""
+    """OneHot without its cast to 32 bits, which tf2onnx would follow by one to 64: the ids have 64 already."""
 
     def call(self, x: Any) -> Any:
         import tensorflow as tf
@@ -94,13 +94,26 @@ STAND_INS = {
 
 
 def traced_layers(plan: Plan) -> dict[str, keras.layers.Layer]:
-    """The layers that stand for others in a traced network, by their names; `networks.build` takes them."""
-    made = {networks.layer_name(step): STAND_INS[step.layer](step) for step in plan.steps if step.layer in STAND_INS}
-    return {name: layer for name, layer in made.items() if layer is not None}
+    """Return the layers that `networks.build` puts in the place of others in the traced network, by their names."""
+    layers = {networks.layer_name(step): STAND_INS[step.layer](step) for step in plan.steps if step.layer in STAND_INS}
+    return {name: layer for name, layer in layers.items() if layer is not None}
 
 
 def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int) -> bytes:
-    """The file of a network that was built with `layers`, on TensorFlow. Raises ExportError."""
+    """Convert a network to an ONNX file.
+
+    Args:
+        network: A Keras network on TensorFlow that was built with `traced_layers`.
+        plan: Its plan.
+        manifest: Its manifest, whose contract becomes the metadata of the file.
+        opset: The version of the operators.
+
+    Returns:
+        The bytes of the file, the same for the same weights.
+
+    Raises:
+        ExportError: The graph does not have the inputs and the output of the plan, or is not valid ONNX.
+    """
     import tensorflow as tf
     import tf2onnx
 
@@ -125,17 +138,17 @@ def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int)
     )  # fmt: skip
 
 
-Made = Callable[[Any, Any, str], str]  # (tf2onnx's graph, the node, x [B, C, H, W]) -> the name of y [B, C, H, W]
+Nodes = Callable[[Any, Any, str], str]  # (tf2onnx's graph, the node, x [B, C, H, W]) -> the name of y [B, C, H, W]
 
 
 def _instance_norm(graph: Any, node: Any, x: str) -> str:
-    """Each example by itself, unlike the operator that stood for it."""
+    """InstanceNormalization: each example by itself, unlike the operator that marked its place."""
     epsilon = {"epsilon": node.get_attr_value("epsilon")}
     return _node(graph, "InstanceNormalization", x, *node.input[1:3], **epsilon)
 
 
 def _resize(graph: Any, node: Any, x: str) -> str:
-    """By factors, not to a size: every pixel becomes a block."""
+    """Resize by factors, not to a size: every pixel becomes a block."""
     before, after = graph.get_shape(node.input[0]), graph.get_shape(node.output[0])
     factors = _constant(graph, node, [1, 1, after[1] / before[1], after[2] / before[2]])
     how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
@@ -159,14 +172,14 @@ def _node(graph: Any, kind: str, *inputs: str, **attributes: Any) -> str:
     return str(graph.make_node(kind, list(inputs), attr=attributes).output[0])
 
 
-def _channels_first(made: Made) -> Callable[..., None]:
-    """tf2onnx's handler of an operator on [B, H, W, C] that means what `made` makes of [B, C, H, W]."""
+def _channels_first(nodes: Nodes) -> Callable[..., None]:
+    """tf2onnx's handler that replaces an operator on [B, H, W, C] by `nodes` on [B, C, H, W]."""
 
     def handle(graph: Any, node: Any, name: str, _: Any) -> None:
         outputs = node.output[:1]
         shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
         x = _node(graph, "Transpose", node.input[0], perm=NHWC_TO_NCHW)  # tf2onnx cancels pairs of these
-        y = made(graph, node, x)
+        y = nodes(graph, node, x)
         graph.remove_node(node.name)
         graph.make_node(
             "Transpose", [y], attr={"perm": NCHW_TO_NHWC}, name=node.name, outputs=outputs, shapes=shapes, dtypes=dtypes
