@@ -38,10 +38,10 @@ def check():
         lines = done.stdout.splitlines()
         expected = list(goldens.networks(artifact))
         assert len(lines) == len(expected)
-        for line, (facts, _, raw) in zip(lines, expected, strict=True):
+        for line, (manifest, _, raw) in zip(lines, expected, strict=True):
             head, _, difference = line.rpartition(" ")
-            name = facts.outputs[0].name
-            assert head == f"{facts.model}: {name} {list(raw.shape)}, largest difference to golden.npz"
+            name = manifest.outputs[0].name
+            assert head == f"{manifest.model}: {name} {list(raw.shape)}, largest difference to golden.npz"
             assert 0 <= float(difference) <= 1e-4
 
     return agree

@@ -37,15 +37,15 @@ def program(tmp_path_factory, run):
 
 
 def test_it_makes_the_golden_images(program, artifact, tmp_path, run):
-    for facts, _, raw in goldens.networks(artifact):
-        picture = tmp_path / f"{facts.model}.pgm"
-        done = run(program, artifact / facts.file, artifact / facts.golden, picture)
+    for manifest, _, raw in goldens.networks(artifact):
+        picture = tmp_path / f"{manifest.model}.pgm"
+        done = run(program, artifact / manifest.file, artifact / manifest.golden, picture)
         assert done.returncode == 0, done.stderr
-        shape = f"{facts.outputs[0].name} {list(raw.shape)}, largest difference to golden.npz "
-        assert done.stdout.startswith(f"{facts.name}: {shape}")
-        assert picture.exists() == facts.outputs[0].is_image
+        shape = f"{manifest.outputs[0].name} {list(raw.shape)}, largest difference to golden.npz "
+        assert done.stdout.startswith(f"{manifest.name}: {shape}")
+        assert picture.exists() == manifest.outputs[0].is_image
         if picture.exists():
-            wanted = np.concatenate(list(goldens.pictures(artifact)[facts.model]), axis=0)
+            wanted = np.concatenate(list(goldens.pictures(artifact)[manifest.model]), axis=0)
             with Image.open(picture) as file:
                 drawn = np.asarray(file).astype(int)
             assert np.abs(drawn.reshape(*drawn.shape[:2], -1) - wanted).max() <= 1  # two halves round two ways

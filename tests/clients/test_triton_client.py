@@ -36,8 +36,8 @@ def server(request, artifacts, tmp_path_factory):
 @pytest.mark.parametrize("flags", [[], ["--json"]], ids=["binary", "json"])
 def test_it_gets_the_golden_images(server, artifact, tmp_path, run, check, flags):
     check(run(sys.executable, CLIENT, server, artifact, "--out", tmp_path, *flags), artifact)
-    for facts, _, raw in goldens.networks(artifact):
-        np.testing.assert_array_equal(np.load(tmp_path / f"{facts.model}.npy"), raw)  # as `zoo.load` computes them
+    for manifest, _, raw in goldens.networks(artifact):
+        np.testing.assert_array_equal(np.load(tmp_path / f"{manifest.model}.npy"), raw)  # as `zoo.load` computes them
 
 
 def test_it_fails_where_the_images_differ(server, disturbed, run):

@@ -67,7 +67,8 @@ def test_it_makes_the_golden_images(browser, site, artifact):
     WebDriverWait(browser, 60).until(lambda _: result.text != "drawing ...")
     lines = [line.rpartition(", largest difference to golden.npz ") for line in result.text.splitlines()]
     assert [name for name, _, _ in lines] == [
-        f"{facts.model}: {facts.outputs[0].name} {list(raw.shape)}" for facts, _, raw in goldens.networks(artifact)
+        f"{manifest.model}: {manifest.outputs[0].name} {list(raw.shape)}"
+        for manifest, _, raw in goldens.networks(artifact)
     ]
     assert all(float(difference) <= 1e-4 for _, _, difference in lines)
     drawn = [np.reshape(data, (height, width, 4)) for height, width, *data in browser.execute_script(PIXELS)]

@@ -1,4 +1,4 @@
-"""Artifacts whose golden.npz a client must find again: what exported/ ships, and two whose answers are known."""
+"""Artifacts whose golden.npz a client must reproduce: those in exported/, and two whose answers are known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = [*(folder.name for folder in SHIPPED), "photos", "points"]
 
 
 def gather(folder: Path) -> Path:
-    """A folder of artifacts with all of `NAMES`, fit to be served or deployed."""
+    """Fill a folder with the artifacts of all `NAMES`, fit to be served or deployed."""
     for shipped in SHIPPED:
         (folder / shipped.name).symlink_to(shipped)
     save_photos(folder / "photos")
@@ -30,17 +30,17 @@ def gather(folder: Path) -> Path:
 
 
 def save_photos(folder: Path) -> Path:
-    """Two networks for images of any size: b = -a."""
-    facts = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
-    nets.save_several(folder, [nets.negative(), nets.negative()], facts)
-    for one, shape in zip(facts, [(2, 8, 12, 3), (3, 16, 16, 3)], strict=True):
+    """Write an artifact of two networks for images of any size: b = -a."""
+    manifests = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
+    nets.save_several(folder, [nets.negative(), nets.negative()], manifests)
+    for one, shape in zip(manifests, [(2, 8, 12, 3), (3, 16, 16, 3)], strict=True):
         a = np.random.RandomState(0).uniform(0, 1, shape).astype(np.float32)
         np.savez(folder / one.golden, a=a, b=-a)
     return folder
 
 
 def save_points(folder: Path) -> Path:
-    """Points in the plane, which are no picture: tanh(z A), A = diag(2, 3)."""
+    """Write an artifact that makes points in the plane, not images: tanh(z A), A = diag(2, 3)."""
     nets.save(folder, nets.points(), nets.describe_points())
     z = np.random.RandomState(0).uniform(-1, 1, (5, 2)).astype(np.float32)
     np.savez(folder / "golden.npz", z=z, point=np.tanh(z * np.float32([2, 3])))
@@ -48,24 +48,24 @@ def save_points(folder: Path) -> Path:
 
 
 def networks(folder: Path) -> Iterator[tuple[Manifest, dict[str, Array], Array]]:
-    """(manifest, golden inputs, what `zoo.load` makes of them: float32 [n, ...]) for every network of an artifact."""
-    for facts in read_manifests(folder):
-        with np.load(folder / facts.golden) as golden:
-            inputs = {tensor.name: golden[tensor.name] for tensor in facts.inputs}
-        yield facts, inputs, zoo.load(folder, network=facts.network or None)(**inputs)
+    """Yield (manifest, golden inputs, raw output of `zoo.load` for them: float32 [n, ...]) of every network."""
+    for manifest in read_manifests(folder):
+        with np.load(folder / manifest.golden) as golden:
+            inputs = {tensor.name: golden[tensor.name] for tensor in manifest.inputs}
+        yield manifest, inputs, zoo.load(folder, network=manifest.network or None)(**inputs)
 
 
 def pictures(folder: Path) -> dict[str, Array]:
-    """Model name -> uint8 [n, H, W, C], for the networks that make images."""
+    """Return name -> uint8 [n, H, W, C] for the networks that make images."""
     return {
-        facts.model: to_uint8(raw, facts.outputs[0].range)
-        for facts, _, raw in networks(folder)
-        if facts.outputs[0].is_image
+        manifest.model: to_uint8(raw, manifest.outputs[0].range)
+        for manifest, _, raw in networks(folder)
+        if manifest.outputs[0].is_image
     }
 
 
 def disturbed(folder: Path, copy: Path) -> Path:
-    """A copy of an artifact of one network where one golden number is off by 0.001: ten times what clients allow."""
+    """Copy an artifact of one network, with one golden number off by 0.001: ten times what clients allow."""
     copy.mkdir()
     for name in ("generator.onnx", "manifest.json"):
         (copy / name).write_bytes((folder / name).read_bytes())

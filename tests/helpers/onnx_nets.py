@@ -24,13 +24,13 @@ LABEL = Tensor("label", "int64", ("batch",), classes=("ankle boot", "bag", "coat
 
 
 def describe(*inputs: Tensor, output: Tensor = IMAGE, name: str = "tiny", **changes: Any) -> Manifest:
-    facts = Manifest(
+    manifest = Manifest(
         name=name, title="Tiny GAN", paper={"authors": "Nobody et al.", "year": 2014}, inputs=inputs or (Z,),
         outputs=(output,), weights={"parameters": 1234}, data={"source": "blobs"}, licence="MIT", spec_sha256="ab" * 32,
         versions={"keras": "3.15.1"}, training={"seconds": 1.5},
         parity={"max_abs_difference": 1e-7, "cases": {"batch_1": 1e-7}, "tolerance": 1e-4},
     )  # fmt: skip
-    return replace(facts, **changes)
+    return replace(manifest, **changes)
 
 
 def images(*, seed: int = 0, label: bool = False) -> onnx.ModelProto:
@@ -99,21 +99,21 @@ def describe_points() -> Manifest:
     return describe(z, output=Tensor("point", "float32", ("batch", 2), layout="NC"), name="points")
 
 
-def save(folder: Path, net: onnx.ModelProto, facts: Manifest, *, embed: bool = True) -> Path:
-    """An artifact folder as the exporter leaves it."""
+def save(folder: Path, net: onnx.ModelProto, manifest: Manifest, *, embed: bool = True) -> Path:
+    """Write an artifact folder as the exporter does."""
     folder.mkdir(parents=True, exist_ok=True)
     if embed:
-        helper.set_model_props(net, onnx_metadata(facts))
+        helper.set_model_props(net, onnx_metadata(manifest))
     file = write_whole(folder / MODEL_FILE, net.SerializeToString())
-    write_manifests(replace(facts, files={file.name: sha256_file(file)}), folder)
+    write_manifests(replace(manifest, files={file.name: sha256_file(file)}), folder)
     return folder
 
 
-def save_several(folder: Path, nets: list[onnx.ModelProto], facts: list[Manifest]) -> Path:
-    """An artifact folder of several networks as the exporter leaves it."""
+def save_several(folder: Path, nets: list[onnx.ModelProto], manifests: list[Manifest]) -> Path:
+    """Write an artifact folder of several networks as the exporter does."""
     folder.mkdir(parents=True, exist_ok=True)
     stated = []
-    for net, one in zip(nets, facts, strict=True):
+    for net, one in zip(nets, manifests, strict=True):
         helper.set_model_props(net, onnx_metadata(one))
         file = write_whole(folder / one.file, net.SerializeToString())
         stated.append(replace(one, files={file.name: sha256_file(file)}))
@@ -122,7 +122,7 @@ def save_several(folder: Path, nets: list[onnx.ModelProto], facts: list[Manifest
 
 
 def fails(message: str, call: Any, *args: Any, **kwargs: Any) -> None:
-    """The call raises ServeError whose text matches, on one line."""
+    """Check that the call raises a ServeError of one line that matches."""
     with pytest.raises(ServeError, match=message) as caught:
         call(*args, **kwargs)
     assert "\n" not in str(caught.value)

@@ -18,8 +18,8 @@ def generator(folder):
 
 @pytest.fixture(scope="module")
 def conditional(tmp_path_factory):
-    facts = nets.describe(nets.Z, nets.LABEL, name="fashion")
-    return zoo.load(nets.save(tmp_path_factory.mktemp("artifact") / "fashion", nets.images(label=True), facts))
+    manifest = nets.describe(nets.Z, nets.LABEL, name="fashion")
+    return zoo.load(nets.save(tmp_path_factory.mktemp("artifact") / "fashion", nets.images(label=True), manifest))
 
 
 @pytest.fixture(scope="module")

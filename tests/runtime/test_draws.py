@@ -164,8 +164,8 @@ def test_int32_labels_with_a_column(tmp_path):
     nodes = [helper.make_node("Cast", ["label"], ["point"], to=TensorProto.FLOAT)]
     net = nets.model(nodes, [value("label", TensorProto.INT32, ["batch", 1])],
                      value("point", TensorProto.FLOAT, ["batch", 1]), [])  # fmt: skip
-    facts = nets.describe(label, output=Tensor("point", "float32", ("batch", 1)))
-    each = zoo.load(nets.save(tmp_path / "a", net, facts))
+    manifest = nets.describe(label, output=Tensor("point", "float32", ("batch", 1)))
+    each = zoo.load(nets.save(tmp_path / "a", net, manifest))
     assert each.sample(3, label=["c", "a", "b"]).tolist() == [[2], [0], [1]]
     assert each.latents(3)["label"].dtype == np.int32 and each.sample(3).shape == (3, 1)
     assert each.interpolate(3, label="b").tolist() == [[1]] * 3

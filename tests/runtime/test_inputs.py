@@ -33,7 +33,7 @@ def test_images_of_allowed_sizes(shape):
 
 
 @pytest.mark.parametrize(
-    ("tensor", "images", "told"),
+    ("tensor", "images", "message"),
     [
         (ANY, pixels(30, 50, 3), "multiples of 4 from 8, received 30 x 50; .*: height 28 or 32, width 48 or 52$"),
         (ANY, pixels(2, 8, 3, 3), "received 8 x 3; the nearest that is allowed: width 8$"),
@@ -62,8 +62,8 @@ def test_images_of_allowed_sizes(shape):
         (FIXED, pixels(16, 24, 3), r"expected grey images, received RGB \[16, 24, 3\]$"),
     ],
 )
-def test_images_that_it_cannot_take(tensor, images, told):
-    with pytest.raises(ServeError, match=told) as caught:
+def test_images_that_it_cannot_take(tensor, images, message):
+    with pytest.raises(ServeError, match=message) as caught:
         check_images(tensor, images)
     assert str(caught.value).startswith(("input 'a': ", "'images'")) and "\n" not in str(caught.value)
 

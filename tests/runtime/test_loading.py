@@ -1,7 +1,9 @@
 """The way to a generator: a folder, a file, bytes; and one clear line for everything that can be wrong with it."""
 
+import doctest
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx_nets as nets
@@ -14,9 +16,10 @@ from zoo.artifact.manifest import MANIFEST_FILE, MODEL_FILE, write_manifests
 from zoo.artifact.onnx_header import onnx_metadata
 from zoo.artifact.tensor import Tensor
 from zoo.core.files import sha256_file, write_whole
+from zoo.runtime.generator import Generator
 
 
-def test_what_a_generator_tells(generator, folder):
+def test_a_generator_describes_itself(generator, folder):
     assert (generator.name, generator.title) == ("tiny", "Tiny GAN")
     assert generator.outputs["image"].range == (-1, 1) and list(generator.inputs) == ["z"]
     assert repr(generator) == "<Generator tiny: z float32 [batch, 8] -> image float32 [batch, 8, 8, 3] in [-1, 1]>"
@@ -64,14 +67,14 @@ def test_bytes_of_others_and_of_another_network(folder):
 
 
 def test_a_variant_is_loaded_by_its_precision(generator, copy):
-    """The file of another precision, told from the float32 one by its weights."""
+    """The file of another precision differs from the float32 one in its weights."""
     net = nets.images(seed=1)
-    facts = nets.describe()
-    helper.set_model_props(net, onnx_metadata(facts) | {"gan.precision": "fp16"})
+    manifest = nets.describe()
+    helper.set_model_props(net, onnx_metadata(manifest) | {"gan.precision": "fp16"})
     file = write_whole(copy / "generator_fp16.onnx", net.SerializeToString())
     variants = {"fp16": {"file": file.name, "bytes": file.stat().st_size, "parity": {}}}
     files = {path.name: sha256_file(path) for path in copy.glob("*.onnx")}
-    write_manifests(replace(facts, variants=variants, files=files), copy)
+    write_manifests(replace(manifest, variants=variants, files=files), copy)
     half = zoo.load(copy, precision="fp16")
     assert half.precision == "fp16" and (half.sample(2) != generator.sample(2)).any()
     for source in (file, file.read_bytes()):
@@ -151,20 +154,20 @@ def test_damaged_files(copy, damage):
 
 
 def test_changed_files(copy):
-    file, facts = copy / MODEL_FILE, copy / MANIFEST_FILE
-    original = facts.read_text()
-    facts.write_text(original.replace("-1.0", "0.0"))
+    file, stated = copy / MODEL_FILE, copy / MANIFEST_FILE
+    original = stated.read_text()
+    stated.write_text(original.replace("-1.0", "0.0"))
     fails("manifest.json: changed: it differs from the contract inside generator.onnx", zoo.load, copy)
     assert zoo.load(copy, verify=False).outputs["image"].range == (0, 1)
-    facts.write_text(original.replace('"manifest_version": 1', '"manifest_version": 7'))
+    stated.write_text(original.replace('"manifest_version": 1', '"manifest_version": 7'))
     fails(
         "manifest.json: manifest_version must be 1, 2 or 3; a later gan-zoo .* received 7",
         zoo.load,
         copy,
     )
-    facts.write_text(original[:-20])
+    stated.write_text(original[:-20])
     fails("manifest.json: not JSON", zoo.load, copy)
-    facts.write_text(original)
+    stated.write_text(original)
     file.write_bytes(nets.images(seed=1).SerializeToString())
     fails("SHA-256", zoo.load, copy)
     assert zoo.load(copy, verify=False).name == "tiny"
@@ -190,7 +193,7 @@ IMAGE, Z = nets.IMAGE, nets.Z
 
 
 @pytest.mark.parametrize(
-    ("facts", "message"),
+    ("manifest", "message"),
     [
         (nets.describe(replace(Z, name="noise")), "the manifest states inputs noise; the model has z"),
         (nets.describe(Z, nets.LABEL), "the manifest states inputs z, label; the model has z"),
@@ -208,8 +211,8 @@ IMAGE, Z = nets.IMAGE, nets.Z
         (nets.describe(replace(Z, prior={"normal": {"shape": [9]}})), r"wrong prior: its shape is \[9\], the tensor's"),
     ],
 )
-def test_a_contract_that_the_model_does_not_keep(tmp_path, facts, message):
-    fails(message, zoo.load, nets.save(tmp_path / "a", nets.images(), facts))
+def test_a_contract_that_the_model_does_not_keep(tmp_path, manifest, message):
+    fails(message, zoo.load, nets.save(tmp_path / "a", nets.images(), manifest))
 
 
 def test_a_frozen_batch_axis_is_refused(tmp_path):
@@ -217,3 +220,11 @@ def test_a_frozen_batch_axis_is_refused(tmp_path):
     for value in (net.graph.input[0], net.graph.output[0]):
         value.type.tensor_type.shape.dim[0].dim_value = 4
     fails(r"the model has tensor\(float\) \[4, 8\]", zoo.load, nets.save(tmp_path / "a", net, nets.describe()))
+
+
+@pytest.mark.parametrize("part", [zoo.load, *map(vars(Generator).get, ["sample", "seeded", "translate", "walk"])])
+def test_the_examples_of_the_docstrings_run(part, monkeypatch):
+    monkeypatch.chdir(Path(zoo.__file__).parents[1])
+    (example,) = doctest.DocTestFinder().find(part, globs={"zoo": zoo})
+    result = doctest.DocTestRunner(verbose=False).run(example)
+    assert result.attempted > 0 and result.failed == 0

@@ -42,7 +42,7 @@ def test_differences_by_case(folder, tmp_path, capsys):
     assert report["cases"]["extreme_3"] == report["max_abs_difference"] == pytest.approx(0.25, abs=1e-6)
 
 
-def test_check_asks_a_process_of_its_own(folder, tmp_path, monkeypatch):
+def test_the_comparison_runs_in_a_fresh_process(folder, tmp_path, monkeypatch):
     (tmp_path / "json.py").write_text("raise SystemExit('not this one')")
     reference(tmp_path / "a.npz")
     monkeypatch.chdir(tmp_path)
@@ -51,12 +51,12 @@ def test_check_asks_a_process_of_its_own(folder, tmp_path, monkeypatch):
     assert report["tensorflow_loaded"] is False and report["onnxruntime"].count(".") >= 2
 
 
-def test_hold_keeps_the_tolerance_or_tells_the_figures(folder, tmp_path):
+def test_the_tolerance_is_kept_or_all_differences_are_reported(folder, tmp_path):
     cases = parity.read_cases(reference(tmp_path / "a.npz"))
     figures = parity.check_parity(folder, cases, tolerance=0.3, name="points", to="NumPy")
     assert figures["max_abs_difference"] == pytest.approx(0.25, abs=1e-6) and figures["tolerance"] == 0.3
-    told = r"^points: the ONNX file differs from NumPy by more than 0.2: normal_1 [0-9.e-]+, extreme_3 2.50e-01$"
-    with pytest.raises(ExportError, match=told):
+    message = r"^points: the ONNX file differs from NumPy by more than 0.2: normal_1 [0-9.e-]+, extreme_3 2.50e-01$"
+    with pytest.raises(ExportError, match=message):
         parity.check_parity(folder, cases, tolerance=0.2, name="points", to="NumPy")
 
 
@@ -67,13 +67,13 @@ def test_hold_keeps_the_tolerance_or_tells_the_figures(folder, tmp_path):
         ({"max_abs_difference": float("nan"), "cases": {}, "tensorflow_loaded": False}, "by more than 0.5"),
     ],
 )
-def test_hold_takes_no_figures_of_doubtful_origin(monkeypatch, figures, message):
+def test_figures_of_doubtful_origin_are_refused(monkeypatch, figures, message):
     monkeypatch.setattr(parity, "compare_in_fresh_process", lambda *args: figures)
     with pytest.raises(ExportError, match=message):
         parity.check_parity("artifact", {}, tolerance=0.5, name="points", to="NumPy")
 
 
-def test_check_reports_the_last_line_of_a_failure(folder, tmp_path):
+def test_the_parity_check_reports_the_last_line_of_a_failure(folder, tmp_path):
     with pytest.raises(ExportError, match="points: the parity check failed: .*none.npz: not a readable .npz") as caught:
         parity.compare_in_fresh_process(folder, tmp_path / "none.npz", timeout=60)
     assert "\n" not in str(caught.value)
@@ -89,7 +89,7 @@ def test_check_reports_the_last_line_of_a_failure(folder, tmp_path):
         (subprocess.CompletedProcess([], 0, "3", ""), "printed no JSON object: '3'"),
     ],
 )
-def test_check_when_the_process_goes_wrong(monkeypatch, done, message):
+def test_a_parity_check_whose_process_fails(monkeypatch, done, message):
     def run(*args, **kwargs):
         if isinstance(done, Exception):
             raise done

@@ -97,7 +97,7 @@ class Generator:
         """Draw images. The first 4 of `sample(16)` are `sample(4)`, to the last bit.
 
         Example:
-            >>> zoo.load("exported/cgan").sample(16, seed=0, label="7").shape
+            >>> zoo.load("exported/cgan").sample(16, seed=0, label="Coat").shape
             (16, 28, 28, 1)
 
         Args:
