@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from png_files import read_png
 
 from zoo.artifact.claim_results import Row, read_claims
 from zoo.claims import base
 from zoo.claims.base import CLAIMS, Outcome, claim
 from zoo.cli import reproduce, requirements
-from zoo.core import host, pictures
+from zoo.core import host
 
 
 @pytest.fixture(autouse=True)
@@ -163,4 +164,4 @@ def test_figures_are_the_same_for_the_same_numbers(tmp_path):
         return figure_png(sheet)
 
     (tmp_path / "x.png").write_bytes(draw())
-    assert draw() == draw() and pictures.read_png(tmp_path / "x.png").shape == (336, 768, 3)
+    assert draw() == draw() and read_png(tmp_path / "x.png").shape == (336, 768, 3)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+from png_files import read_png
 
 import zoo
 from zoo import cli
@@ -158,7 +159,7 @@ def test_sample(zoo_says, exported):
     expected = zoo.load(exported.folder).sample(5, seed=3)
     np.testing.assert_array_equal(np.load("deep/a.npy"), expected)
     assert zoo_says("sample", exported.folder, "-n", 5, "--seed", 3)[0] == 0
-    np.testing.assert_array_equal(pictures.read_png("samples.png"), pictures.picture(expected))
+    np.testing.assert_array_equal(read_png("samples.png"), pictures.picture(expected))
 
 
 def test_sample_a_walk(zoo_says, exported):

@@ -6,6 +6,7 @@ import numpy as np
 import onnx_nets as nets
 import pytest
 from PIL import Image
+from png_files import read_png
 
 import zoo
 from zoo.core import pictures
@@ -40,7 +41,7 @@ def test_one_image(zoo_says, photos, tmp_path):
     pixels = picture(tmp_path / "face.png", 16, 24)
     code, out, err = zoo_says("translate", photos, "face.png", "--network", "a_to_b", "--out", "deep/other.png")
     assert (code, out, err) == (0, "deep/other.png: 24 x 16 pixels from face.png\n", "")
-    np.testing.assert_array_equal(pictures.read_png("deep/other.png"), 255 - pixels)
+    np.testing.assert_array_equal(read_png("deep/other.png"), 255 - pixels)
 
 
 def test_many_images_of_many_sizes_and_kinds(zoo_says, photos, tmp_path):
@@ -48,10 +49,10 @@ def test_many_images_of_many_sizes_and_kinds(zoo_says, photos, tmp_path):
     Image.fromarray(first).save(tmp_path / "in/lossy.jpg", quality=95)
     code, out, _ = zoo_says("translate", photos, *sorted(Path("in").iterdir()), "--network", "b_to_a")
     assert code == 0 and len(out.splitlines()) == 3
-    np.testing.assert_array_equal(pictures.read_png("translated/one.png"), 255 - first)
-    np.testing.assert_array_equal(pictures.read_png("translated/grey.png"), 255 - grey.repeat(3, axis=-1))
+    np.testing.assert_array_equal(read_png("translated/one.png"), 255 - first)
+    np.testing.assert_array_equal(read_png("translated/grey.png"), 255 - grey.repeat(3, axis=-1))
     with Image.open("in/lossy.jpg") as lossy:
-        np.testing.assert_array_equal(pictures.read_png("translated/lossy.png"), 255 - np.asarray(lossy))
+        np.testing.assert_array_equal(read_png("translated/lossy.png"), 255 - np.asarray(lossy))
 
 
 @pytest.mark.parametrize(("fit", "corner"), [("crop", None), ("resize", None), ("pad", 255)])
@@ -59,7 +60,7 @@ def test_fit_brings_an_image_to_the_nearest_size(zoo_says, photos, tmp_path, fit
     picture(tmp_path / "odd.png", 17, 30)
     code, out, _ = zoo_says("translate", photos, "odd.png", "--network", "a_to_b", "--fit", fit, "--out", "even.png")
     assert code == 0 and out == "even.png: 28 x 16 pixels from odd.png\n"
-    made = pictures.read_png("even.png")
+    made = read_png("even.png")
     assert made.shape == (16, 28, 3) and (corner is None or made[0, 0].tolist() != [0, 0, 0])
 
 
@@ -150,7 +151,7 @@ def test_arithmetic_shows_the_images_and_their_sum_in_a_row(zoo_says, tiny):
     generator = zoo.load(tiny)
     total = generator.arithmetic([3], [5], [8], seed=2, n=1)
     expected = np.concatenate([generator.sample(9, seed=2)[[3, 5, 8]], total])
-    np.testing.assert_array_equal(pictures.read_png("deep/a.png"), pictures.grid(pictures.scale(expected), columns=4))
+    np.testing.assert_array_equal(read_png("deep/a.png"), pictures.grid(pictures.scale(expected), columns=4))
     assert zoo_says("sample", *flags, tiny, "--out", "a.npy")[0] == 0  # the artifact behind the flags
     np.testing.assert_array_equal(np.load("a.npy"), expected)
 
@@ -169,7 +170,7 @@ def test_arithmetic_of_a_class_and_of_points(zoo_says, tmp_path):
     np.testing.assert_array_equal(np.load("a.npy")[3:], zoo.load(clothes).arithmetic([0], [1], [2], n=1, label="bag"))
     points = nets.save(tmp_path / "points", nets.points(), nets.describe_points())
     assert zoo_says("sample", points, *sum_of, "--out", "points.png")[0] == 0
-    assert pictures.read_png("points.png").shape == (384, 384, 1)
+    assert read_png("points.png").shape == (384, 384, 1)
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,16 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, features
+from png_files import read_png
 
 from zoo.core.errors import DataError
 from zoo.core.pictures import (
     animation,
-    cells,
     grid,
     pairs,
     picture,
     png,
     points_picture,
-    read_png,
     scale,
     stack,
     text,
@@ -100,11 +99,6 @@ def test_wrong_png(tmp_path):
     with pytest.raises(DataError, match=r"expected uint8 \[H, W, C\]"):
         write_png(tmp_path / "a.png", flat(1))
     assert not list(tmp_path.iterdir())
-    write_png(tmp_path / "a.png", flat(1, side=9)[0])
-    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:50])
-    for name in ("a.png", "none.png"):
-        with pytest.raises(DataError, match=f"{name}: not a readable PNG"):
-            read_png(tmp_path / name)
 
 
 def played(data):
@@ -180,20 +174,6 @@ def test_wrong_points(points):
 def test_wrong_extent(wrong):
     with pytest.raises(DataError, match="positive extent and size"):
         points_picture(np.zeros((1, 2)), **wrong)
-
-
-@pytest.mark.parametrize(("n", "columns", "side"), [(64, 8, 8), (10, 4, 70), (3, 3, 30)])
-def test_cells_are_what_the_grid_was_made_of(n, columns, side):
-    images = np.random.RandomState(0).randint(256, size=(n, side, side + 3, 3)).astype(np.uint8)
-    found = cells(grid(scale(images), columns=columns), height=side, width=side + 3, columns=columns)
-    np.testing.assert_array_equal(found[:n], images)
-    assert len(found) % columns == 0 and (found[n:] == 255).all()
-
-
-@pytest.mark.parametrize("shape", [(100, 100, 1), (66 * 8 - 1, 66 * 8 - 2, 1), (20, 3, 1)])
-def test_what_is_no_grid_has_no_cells(shape):
-    with pytest.raises(DataError, match=f"a picture of {shape[0]} x {shape[1]} pixels is no grid of 8 columns"):
-        cells(np.zeros(shape, np.uint8), height=8, width=8, columns=8)
 
 
 def test_a_text_is_black_on_white_and_words_are_of_one_height():

@@ -14,11 +14,11 @@ import numpy as np
 import onnx
 import pytest
 import tiny
+from png_files import read_png
 
 import zoo
 from zoo.artifact.manifest import Manifest, read_manifest
 from zoo.artifact.onnx_header import onnx_metadata
-from zoo.core import pictures
 from zoo.core.files import sha256_file
 from zoo.export import exporter
 from zoo.export.samples import DataImages, batches
@@ -54,8 +54,8 @@ def contents(folder):
 def test_the_files(exported):
     assert {path.name for path in exported.folder.iterdir()} == FILES
     assert exported.folder.name == "tiny" and list(exported.folder.parent.iterdir()) == [exported.folder]
-    assert pictures.read_png(exported.folder / "samples.png").shape == (8 * 66 - 2, 8 * 66 - 2, 1)
-    assert pictures.read_png(exported.folder / "film.png").shape[0] < 4 * 66  # steps 0 and 4; too few for curves
+    assert read_png(exported.folder / "samples.png").shape == (8 * 66 - 2, 8 * 66 - 2, 1)
+    assert read_png(exported.folder / "film.png").shape[0] < 4 * 66  # steps 0 and 4; too few for curves
     assert exported.folder.stat().st_mode & 0o055 == 0o055  # a server that is another user can read it
 
 
@@ -243,7 +243,7 @@ def test_points(tmp_path):
     assert (point.name, point.shape, point.layout, point.range) == ("point", ("batch", 2), "NC", None)
     samples = zoo.load(made.folder).sample(20, seed=1)
     assert samples.dtype == np.float32 and samples.shape == (20, 2) and samples.std() > 0.01
-    assert pictures.read_png(made.folder / "samples.png").shape == (384, 384, 1)
+    assert read_png(made.folder / "samples.png").shape == (384, 384, 1)
     with np.load(made.folder / "golden.npz") as golden:
         np.testing.assert_allclose(zoo.load(made.folder)(z=golden["z"]), golden["point"], atol=1e-4)
 
@@ -266,7 +266,7 @@ def test_the_curves_are_those_of_the_run(tmp_path):
     earlier = exporter.export(dataclasses.replace(run, step=39), out=tmp_path / "earlier")
     assert json.loads((earlier.folder / "curves.json").read_text())["kimg"] == [0.08]
     assert earlier.manifest.weights["images"] == 39 * 4
-    film = [pictures.read_png(one.folder / "film.png").shape[0] for one in (made, earlier)]
+    film = [read_png(one.folder / "film.png").shape[0] for one in (made, earlier)]
     assert film[0] - film[1] > 64  # the picture of step 45 is not in it
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 import pytest
 import tiny
+from png_files import read_png
 
 import zoo
 from zoo.artifact import onnx_header
 from zoo.artifact.manifest import read_manifest, read_manifests
-from zoo.core import pictures
 from zoo.core.errors import ExportError, ServeError, UsageError
 from zoo.core.files import sha256_file
 from zoo.core.images import to_uint8
@@ -99,7 +99,7 @@ def test_golden_vectors_are_images_of_the_data(made, run):
 
 
 def test_the_picture_shows_images_beside_their_translations(made, run):
-    picture = pictures.read_png(made.folder / "samples.png")
+    picture = read_png(made.folder / "samples.png")
     rows = 3  # of four pairs each: ten images
     height = rows * 66 - 2
     assert picture.shape == (2 * height + 10, 8 * 66 - 2, 3)
@@ -213,5 +213,5 @@ def test_what_cannot_leave(tmp_path, names, told):
 def test_each_translator_has_a_film_of_its_own(made, run):
     for name in NAMES:
         expected = history.film(run.folder, name, until=run.step)
-        np.testing.assert_array_equal(pictures.read_png(made.folder / f"film_{name}.png"), expected)
+        np.testing.assert_array_equal(read_png(made.folder / f"film_{name}.png"), expected)
         assert expected.shape[0] > 3 * 66 and expected.shape[2] == 3  # the originals, steps 0 and 4

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from png_files import read_png
 from tensorboard.summary import Writer
 
 from zoo.core import pictures
@@ -192,7 +193,7 @@ def test_a_film_is_never_large(tmp_path):
         keep(tmp_path, step, random.randint(256, size=(8, 64, 64, 3)).astype(np.uint8))
     history.write_film(tmp_path, tmp_path / "film.png", "generator", until=9)
     size = (tmp_path / "film.png").stat().st_size
-    assert size <= 300_000 and pictures.read_png(tmp_path / "film.png").shape[2] == 3
+    assert size <= 300_000 and read_png(tmp_path / "film.png").shape[2] == 3
 
 
 def write_text(path):

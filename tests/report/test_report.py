@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from png_files import read_png
 
 import zoo
 from zoo.artifact.manifest import read_manifests
 from zoo.artifact.scores import Score, write_scores
-from zoo.core import pictures
 from zoo.core.errors import DataError
 from zoo.core.images import to_uint8
 from zoo.data.dataset import Dataset, Domains
@@ -45,7 +45,7 @@ def test_cards_and_gallery_are_written_anew(zoo_says, folder):
     assert "![On the left a sample, beside it the training images that are nearest to it](neighbours.png)" in text
     page = (folder / "README.md").read_text("utf-8")
     assert page == gallery.markdown(folder) and "| [unrolled](unrolled/README.md) | Metz et al. 2016 |" in page
-    height, width, _ = pictures.read_png(folder / "gallery.png").shape
+    height, width, _ = read_png(folder / "gallery.png").shape
     assert (height, width) == (gallery.SIDE + 4, gallery.LABEL + gallery.COLUMNS * (gallery.SIDE + 2))  # one has images
     assert not (folder / "unrolled" / "walk.webp").exists() and (tiny / "walk.webp").read_bytes()[8:12] == b"WEBP"
 
@@ -133,7 +133,7 @@ def test_two_side_by_side(zoo_says, folder, tmp_path):
     assert code == 0 and rows["fid_10k"][1:] == ["3.5", "-"]
     assert rows["swd (other protocols)"][-2:] == ["7.2", "9.0"]
     assert rows["parameters"][1] == rows["parameters"][2]
-    sheet = pictures.read_png(tmp_path / "both.png")
+    sheet = read_png(tmp_path / "both.png")
     half = (sheet.shape[1] - 20) // 2
     np.testing.assert_array_equal(sheet[:, :half], sheet[:, -half:])  # the same model, the same seed
 

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import tiny
+from png_files import read_png
 
-from zoo.core import pictures
 from zoo.core.images import to_uint8
 from zoo.data.dataset import Dataset, Domains
 from zoo.spec.feeds import load_data
@@ -39,7 +39,7 @@ def test_sheets_show_the_same_latents_again(tiny_run, tmp_path):
 def test_the_picture_is_drawn_from_the_arrays_beside_it(tiny_run):
     kept = arrays(tiny_run.folder / "generator-0000004.npz")
     assert kept.keys() == {"made"} and kept["made"].shape == (64, 8, 8, 1) and kept["made"].dtype == np.uint8
-    shown = pictures.read_png(tiny_run.folder / "generator-0000004.png")
+    shown = read_png(tiny_run.folder / "generator-0000004.png")
     assert shown.shape == (8 * 66 - 2, 8 * 66 - 2, 1)
     np.testing.assert_array_equal(shown[66:130:8, :64:8], kept["made"][8])  # the second row, enlarged by 8
 
@@ -66,7 +66,7 @@ def test_sheets_of_translators_show_originals_beside_translations(tmp_path):
         kept = arrays(run.folder / f"{name}-{run.step:07d}.npz")
         np.testing.assert_array_equal(kept["given"], load_data(run.spec).parts[field].items[:, :height, :width])
         assert kept["made"].shape == kept["given"].shape and kept["made"].dtype == np.uint8
-        shown = pictures.read_png(run.folder / f"{name}-{run.step:07d}.png")
+        shown = read_png(run.folder / f"{name}-{run.step:07d}.png")
         np.testing.assert_array_equal(shown[:64:8, :64:8], kept["given"][0])  # enlarged until a person can see it
         np.testing.assert_array_equal(shown[:64:8, 66:130:8], kept["made"][0])
 
@@ -85,6 +85,6 @@ def test_sheets_of_classes_and_points(tmp_path):
     labels = sheets_of(run, tmp_path).shown["label"]
     assert labels.shape == (SAMPLES,) and set(labels[:10]) == set(range(10))
     run = tiny.train(tmp_path, tiny.POINTS)
-    assert pictures.read_png(run.folder / "generator-0000002.png").shape == (384, 384, 1)
+    assert read_png(run.folder / "generator-0000002.png").shape == (384, 384, 1)
     made = arrays(run.folder / "generator-0000002.npz")["made"]
     assert made.shape == (SAMPLES, 2) and made.dtype == np.float32

@@ -69,24 +69,6 @@ def grid(images: Image, *, columns: int | None = None, gap: int = 2) -> Image:
     return np.ascontiguousarray(picture[: picture.shape[0] - gap, : picture.shape[1] - gap])  # no gap at the edge
 
 
-def cells(picture: Image, *, height: int, width: int, columns: int, gap: int = 2) -> Image:
-    """The inverse of `grid` and `scale`: [H', W', C] -> images [N, height, width, C], row by row.
-
-    Places that the grid left empty come as white images. Raises DataError for a picture that is no such grid.
-    """
-    _check(picture, rank=3)
-    h, w, c = picture.shape
-    factor = max(1, ((w + gap) // columns - gap) // width)  # of `scale`
-    step_h, step_w = factor * height + gap, factor * width + gap
-    rows = (h + gap) // step_h
-    if (rows * step_h, columns * step_w) != (h + gap, w + gap):
-        raise DataError(f"a picture of {h} x {w} pixels is no grid of {columns} columns of {height} x {width}")
-    whole = np.full((rows * step_h, columns * step_w, c), WHITE, np.uint8)
-    whole[:h, :w] = picture
-    parts = whole.reshape(rows, step_h, columns, step_w, c).swapaxes(1, 2)  # [rows, columns, h, w, c]
-    return parts.reshape(-1, step_h, step_w, c)[:, : step_h - gap : factor, : step_w - gap : factor]
-
-
 def pairs(left: Image, right: Image, *, columns: int = PAIRS) -> Image:
     """Return a grid of pairs: each image with its partner at its right, enlarged to 64 pixels or more.
 
@@ -270,18 +252,6 @@ def write_png(path: str | os.PathLike[str], image: Image) -> Path:
         `path`.
     """
     return write_whole(path, png(image))
-
-
-def read_png(path: str | os.PathLike[str]) -> Image:
-    """uint8 [H, W, C]: C = 1 for a grey file, 3 for all others. Raises DataError."""
-    from PIL import Image as Pillow
-
-    try:
-        with Pillow.open(path, formats=("PNG",)) as picture:
-            pixels = np.asarray(picture if picture.mode == "L" else picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:  # pillow raises SyntaxError for a broken PNG
-        raise DataError(f"{path}: not a readable PNG: {error}") from error
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def _check(images: Image, *, rank: int) -> None:

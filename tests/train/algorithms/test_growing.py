@@ -1,4 +1,4 @@
-"""Growing in training: the order of the stages, what each begins with, interruptions, and what leaves."""
+"""Growing in training: the order of the stages, what each begins with, interruptions, and what is exported."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import tiny
 from games import batch, values
 from growing import GROWING
 from keras import ops
+from png_files import read_png
 
-from zoo.core import pictures
 from zoo.export import exporter
 from zoo.spec.feeds import load_data
 from zoo.train import checkpoint, loop
@@ -36,6 +36,13 @@ def whole(tmp_path_factory):
         seen[step] = {name: ops.convert_to_numpy(v.value).copy() for name, v in algorithm.state().items()}
 
     return tiny.train(folder, GROWING, watch=watch), seen
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """{steps: the run as it is then} of one that ends between two stages, within a fade, and between two stages again."""
+    folder = tmp_path_factory.mktemp("parts")
+    return {steps: tiny.train(folder, GROWING, steps=steps, resume=steps > 2) for steps in (2, 3, 4, 5)}
 
 
 @pytest.fixture
@@ -167,7 +174,7 @@ def test_a_run_goes_through_all_stages(whole):
 
 def test_pictures_of_all_stages_have_one_size(whole):
     run, _ = whole
-    made = [pictures.read_png(run.folder / f"generator-{number:07d}.png") for number in range(0, 11, 2)]
+    made = [read_png(run.folder / f"generator-{number:07d}.png") for number in range(0, 11, 2)]
     assert {image.shape for image in made} == {(8 * 66 - 2, 8 * 66 - 2, 1)}
     first = made[0][:64, :64, 0]
     np.testing.assert_array_equal(first, first[::32, ::32].repeat(32, axis=0).repeat(32, axis=1))  # 2 x 2 pixels
@@ -184,25 +191,23 @@ def test_small_images_are_shown_at_the_size_of_the_final_ones(tmp_path):
     small = keras.Model({"z": z}, {"image": keras.layers.Reshape([4, 4, 1])(keras.layers.Dense(16)(z))})
     early = SimpleNamespace(as_exported=lambda name, batches: small)
     SampleSheets(read, early, tmp_path, pictured_inputs(read, load_data(read)))(0)
-    assert pictures.read_png(tmp_path / "generator-0000000.png").shape == (8 * 130 - 2, 8 * 130 - 2, 1)
+    assert read_png(tmp_path / "generator-0000000.png").shape == (8 * 130 - 2, 8 * 130 - 2, 1)
 
 
-@pytest.mark.parametrize("steps", [3, 4], ids=["within a fade", "between two stages"])
-def test_an_interrupted_run_ends_where_the_other_does(whole, tmp_path, steps):
-    run, _ = whole
-    part = tiny.train(tmp_path, GROWING, steps=steps)
-    assert part.algorithm.stage.size == 4 and part.algorithm.stage.fading
-    again = tiny.train(tmp_path, GROWING, resume=True)
-    ours, theirs = run.algorithm.state(), again.algorithm.state()
-    assert ours.keys() == theirs.keys() and again.step == 10
-    for name, variable in ours.items():
-        np.testing.assert_array_equal(np.array(theirs[name]), np.array(variable), err_msg=name)
+def test_an_interrupted_run_ends_where_the_other_does(whole, parts):
+    _, seen = whole
+    stages = {steps: (run.algorithm.stage.size, run.algorithm.stage.fading) for steps, run in parts.items()}
+    assert stages == {2: (2, False), 3: (4, True), 4: (4, True), 5: (4, False)}
+    again = parts[5].algorithm.state()
+    assert again.keys() == seen[5].keys()
+    for name, array in seen[5].items():
+        np.testing.assert_array_equal(ops.convert_to_numpy(again[name]), array, err_msg=name)
 
 
 @pytest.mark.parametrize(("steps", "size", "alpha"), [(2, 2, None), (4, 4, 0.5), (10, 8, None)])
-def test_what_leaves_is_what_the_run_has_come_to(whole, tmp_path, steps, size, alpha):
+def test_what_is_exported_is_what_the_run_has_come_to(whole, parts, tmp_path, steps, size, alpha):
     """At its size, and mixed as it was if the run ended within a fade."""
-    run = whole[0] if steps == 10 else tiny.train(tmp_path, GROWING, steps=steps)
+    run = whole[0] if steps == 10 else parts[steps]
     made = exporter.export(run, out=tmp_path / "out")
     (output,) = made.manifest.outputs
     assert output.shape == ("batch", size, size, 1) and made.manifest.parity["max_abs_difference"] <= 1e-4
