@@ -208,9 +208,7 @@ class Generator:
         Raises:
             ServeError: A wrong argument, or a translator.
         """
-        stops = check_int("stops", stops, low=2)
-        n = check_int("n", n, low=stops, high=MAX_ROWS)
-        return self._frames(n, Fraction(stops - 1, n - 1), seed, stops, label)
+        return self._frames(n, seed, stops, label, closed=False)
 
     def walk(self, n: int, seed: int = 0, *, stops: int = 4, label: Any = None) -> Array:
         """Walk through latents and back to the first: frames of an animation that loops without a jump.
@@ -238,9 +236,7 @@ class Generator:
         Raises:
             ServeError: A wrong argument, or a translator.
         """
-        stops = check_int("stops", stops, low=2)
-        n = check_int("n", n, low=stops, high=MAX_ROWS)
-        return self._frames(n, Fraction(stops, n), seed, stops, label)
+        return self._frames(n, seed, stops, label, closed=True)
 
     def arithmetic(
         self, a: Iterable[int], b: Iterable[int], c: Iterable[int], seed: int = 0, *, n: int = 9, noise: float = 0.25,
@@ -284,8 +280,11 @@ class Generator:
 
         return self._blocks(n, rows, batch_size, first)
 
-    def _frames(self, n: int, pace: Fraction, seed: int, stops: int, label: Any) -> Array:
-        """Frame i of `n` lies at i * `pace` on the closed way through the first `stops` latents; stop k lies at k."""
+    def _frames(self, n: int, seed: int, stops: int, label: Any, *, closed: bool) -> Array:
+        """Draw frame i of `n` at place i * pace of the closed way through the first latents; stop k is at place k."""
+        stops = check_int("stops", stops, low=2)
+        n = check_int("n", n, low=stops, high=MAX_ROWS)
+        pace = Fraction(stops, n) if closed else Fraction(stops - 1, n - 1)
         latents = self.latents(stops, seed)
         label = self._inputs.fixed_class(latents, 0, label)
 
