@@ -63,7 +63,7 @@ def zoo_says(capsys):
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
-    """tests/tiny.py's GAN after 4 steps: a `training.Run`. Shared: look at it, do not train it on."""
+    """The GAN of tests/helpers/tiny.py after 4 steps: a `loop.Run`. Shared: look at it, do not train it on."""
     import tiny
 
     return tiny.train(tmp_path_factory.mktemp("tiny"))
@@ -71,7 +71,7 @@ def tiny_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported(tiny_run, tmp_path_factory):
-    """What `export` made of it. Shared: copy the folder before you change anything in it."""
+    """What export makes of it. Shared: copy the folder before you change anything in it."""
     from zoo.export import exporter
 
     return exporter.export(tiny_run, out=tmp_path_factory.mktemp("exported"))

@@ -1,11 +1,11 @@
 """specs/progressive.yaml against Karras et al. 2017 and its authors' code: a test for each way to get it wrong."""
 
+import itertools
 import math
 
-import keras
 import numpy as np
 import pytest
-from games import images, kinds, layers, numpy, reader, watch
+from games import images, kinds, layers, numpy, reader, setting, watch
 from keras import ops
 
 from zoo.train import loop
@@ -18,6 +18,29 @@ SHORT = (  # stages of two steps with batches of 4, so that step 2 begins the fi
 
 
 read = reader("progressive")
+
+# Karras et al. 2017; "code" is its authors'
+PAPER = {
+    "game.start": 4,  # section 2
+    "game.loss": "wasserstein",  # appendix A.1: WGAN-GP with n_critic = 1
+    "game.penalties.0.gradient_penalty.weight": 10,
+    "game.penalties.1.drift.weight": 0.001,  # appendix A.1
+    "training.batch_size": 16,  # appendix A.1: up to 128 x 128
+    "data.range": (-1, 1),  # code
+    **{f"{player}.{name}": value for player in ("generator", "discriminator") for name, value in {
+        "optimizer": "Adam",  # appendix A.1, with all of its settings
+        "optimizer.learning_rate": 1e-3,
+        "optimizer.beta_1": 0,
+        "optimizer.beta_2": 0.99,
+        "optimizer.epsilon": 1e-8,
+        "repeat": 1,
+        "last_activation": "linear",  # table 2: no tanh, so that an image of any brightness is possible
+        "LeakyReLU.negative_slope": 0.2,  # table 2
+        "BatchNormalization.axis": (),  # appendix A.1: none in either network ...
+    }.items()},
+    "generator.PixelNorm.epsilon": 1e-8,  # section 4.2
+    "discriminator.PixelNorm.epsilon": (),  # ... and no norm of any kind in D
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -37,49 +60,16 @@ def step(algorithm, batches, number):
 # --- the networks
 
 
-def test_the_generator_is_the_papers_table(algorithm):
-    """Bias, LeakyReLU, pixel norm, in this order; none of it after toRGB, and no batch norm anywhere."""
-    block = ["EqualizedConv2D", "LeakyReLU", "PixelNorm"]
-    assert kinds(algorithm, "generator") == [
-        "PixelNorm", "Reshape", "ZeroPadding2D", *block, *block,
-        *(["UpSampling2D", *block, *block] * 3),
-        "EqualizedConv2D",
-    ]  # fmt: skip
+@pytest.mark.parametrize(("name", "expected"), PAPER.items())
+def test_settings_are_those_of_the_paper(spec, algorithm, name, expected):
+    assert setting(spec, algorithm, name) == expected
 
 
-def test_the_discriminator_is_the_papers_table(algorithm):
-    """No norm of any kind; the statistics of the batch at 4 x 4."""
-    block = ["EqualizedConv2D", "LeakyReLU"]
-    assert kinds(algorithm, "discriminator") == [
-        *block, *([*block, *block, "AveragePooling2D"] * 3),
-        "MinibatchStdDev", *block, *block, "Flatten", "EqualizedDense",
-    ]  # fmt: skip
-    (stddev,) = layers(algorithm, "MinibatchStdDev")
-    assert stddev.input.shape[1:3] == (4, 4)
-
-
-def test_maps_never_grow_with_the_resolution_and_are_the_same_in_both_networks(algorithm):
-    sides = {}
-    for role in ("generator", "discriminator"):
-        steps = algorithm.plans[role].steps
-        shapes = [s.cost.shape for s in steps if s.layer == "PixelNorm" or s.layer == "LeakyReLU"]
-        sides[role] = {shape[0]: shape[2] for shape in shapes if len(shape) == 3 and shape[0] >= 4}
-    assert sides["generator"] == {4: 64, 8: 64, 16: 32, 32: 16}
-    first = algorithm.plans["discriminator"].steps[0].cost.shape
-    assert first == (32, 32, 16)
-
-
-def test_the_output_is_linear_and_of_the_data_s_range(spec, algorithm):
-    """No tanh: an image of any brightness must be possible."""
-    assert algorithm.plans["generator"].last_activation == "linear"
-    assert spec.sections.data.range == (-1.0, 1.0)
-    first = loop.make_batches(spec, algorithm, images(spec))[0]["image"]
-    assert first.min() == -1 and first.max() == 1
-
-
-def test_the_discriminator_ends_in_a_score_without_bounds(algorithm):
-    assert algorithm.plans["discriminator"].last_activation == "linear"
-    assert algorithm.plans["discriminator"].output_shape == (1,)
+def test_pixel_norm_follows_every_activation_of_g(algorithm):
+    """Table 2 and appendix A.1: bias, LeakyReLU, pixel norm; before them all that of the latents, none after toRGB."""
+    names = kinds(algorithm, "generator")
+    assert all(after == "PixelNorm" for one, after in itertools.pairwise(names) if one == "LeakyReLU")
+    assert names.count("PixelNorm") == names.count("LeakyReLU") + 1
 
 
 def test_every_weight_starts_as_a_standard_normal_and_is_scaled_as_it_is_used(algorithm):
@@ -143,11 +133,6 @@ def test_latents_lie_on_a_hypersphere(spec, algorithm):
     np.testing.assert_allclose(numpy(g({"z": z})["image"]), numpy(g({"z": 7 * z})["image"]), rtol=0, atol=1e-4)
 
 
-def test_slopes_and_norms_are_the_papers(algorithm):
-    assert {layer.negative_slope for layer in layers(algorithm, "LeakyReLU")} == {0.2}
-    assert {layer.epsilon for layer in layers(algorithm, "PixelNorm")} == {1e-8}
-
-
 def test_sizes_change_by_nearest_neighbours_and_boxes(algorithm):
     ups, pools = layers(algorithm, "UpSampling2D"), layers(algorithm, "AveragePooling2D")
     assert len(ups) == len(pools) == 3 and not layers(algorithm, "MaxPooling2D", "Conv2DTranspose", "Conv2D")
@@ -160,8 +145,9 @@ def test_sizes_change_by_nearest_neighbours_and_boxes(algorithm):
 
 
 def test_the_statistics_of_the_batch_are_one_map_over_the_whole_batch(algorithm):
-    """Not a map for each feature (64 -> 128), not groups of four."""
+    """At 4 x 4; not a map for each feature (64 -> 128), not groups of four."""
     (layer,) = layers(algorithm, "MinibatchStdDev")
+    assert layer.input.shape[1:3] == (4, 4)
     x = np.random.RandomState(0).standard_normal((16, 4, 4, 64)).astype("float32")
     y = numpy(layer(x))
     assert y.shape == (16, 4, 4, 65)
@@ -265,37 +251,15 @@ def test_the_average_does_not_start_over_with_the_optimizers(spec, algorithm):
 # --- the game
 
 
-def losses_of_d(play, *overrides):
-    """D's loss in the first step, and what it says of the real and the fake images."""
-    spec = read(*SHORT, *overrides)
-    algorithm = loop.make(spec)
+def test_drift_is_of_real_images_alone():
+    algorithm = loop.make(spec := read(*SHORT, "algorithm.progressive.penalties.1.drift.weight=10.0"))
     algorithm.begin(0)
-    batches = loop.make_batches(spec, algorithm, images(spec))
-    data = {name: ops.convert_to_tensor(value) for name, value in batches[0].items()}
+    data = {name: ops.convert_to_tensor(v) for name, v in loop.make_batches(spec, algorithm, images(spec))[0].items()}
     fake = algorithm.players["generator"]({"z": data["z"][0]})["image"]
-    real = algorithm.shown(data["image"], 1.0)[0]
-    said = [numpy(algorithm.players["discriminator"]({"image": x})["logits"]) for x in (real, fake)]
-    return float(algorithm.train_step((data,))["discriminator_loss"]), *said
-
-
-def test_drift_is_of_real_images_alone(play):
-    with_drift, real, fake = losses_of_d(play, "algorithm.progressive.penalties.1.drift.weight=10.0")
-    without, *_ = losses_of_d(play, "algorithm.progressive.penalties.1.drift.weight=0.0")
-    assert with_drift - without == pytest.approx(10 * np.square(real).mean(), rel=1e-3)
-    assert np.square(real).mean() != pytest.approx(np.square(fake).mean(), rel=0.1)
-
-
-def test_the_loss_is_wgan_gp_with_the_papers_weights(spec):
-    args = spec.sections.algorithm.args
-    assert args["loss"] == "wasserstein"
-    assert args["penalties"] == [{"gradient_penalty": {"weight": 10}}, {"drift": {"weight": 0.001}}]
-    assert (spec.sections.training.batch_size, args["start"]) == (16, 4)
-
-
-def test_players_take_turns_one_update_each(algorithm):
-    d, g = algorithm.phases()
-    assert (d.name, d.repeat, g.name, g.repeat) == ("discriminator", 1, "generator", 1) and not algorithm.simultaneous
-    for phase in (d, g):
-        adam = phase.optimizer
-        assert type(adam) is keras.optimizers.Adam and (adam.beta_1, adam.beta_2, adam.epsilon) == (0.0, 0.99, 1e-8)
-        assert float(adam.learning_rate) == pytest.approx(1e-3, rel=1e-6)
+    shown = {**data, "image": algorithm.shown(data["image"], 1.0)}
+    judged = [numpy(algorithm.players["discriminator"]({"image": x})["logits"]) for x in (shown["image"][0], fake)]
+    with_drift = float(algorithm.discriminator_loss(shown, 0)[0])
+    algorithm.penalties = algorithm.penalties[:1]
+    drift = with_drift - float(algorithm.discriminator_loss(shown, 0)[0])
+    real, made = (np.square(x).mean() for x in judged)
+    assert drift == pytest.approx(10 * real, rel=1e-3) and real != pytest.approx(made, rel=0.1)

@@ -1,39 +1,51 @@
 """specs/unrolled.yaml against Metz et al. 2016 and its authors' code: a test for each way to get it wrong.
 
-tests/algorithms/test_look_ahead.py holds the gradient through the look ahead, and that D stays where it was.
+tests/train/algorithms/test_look_ahead.py holds the gradient through the look ahead, and that D stays where it was.
 """
 
-import keras
 import numpy as np
 import pytest
-from games import watch
+from games import reader, setting
 from keras import ops
 
-from zoo.nn.optimizers import Unrolled
 from zoo.spec.feeds import load_data
 from zoo.spec.read import read_spec, spec_file
 from zoo.train import loop
 
-
-def read(*overrides, name="unrolled"):
-    return read_spec(spec_file(name), overrides)
-
-
-@pytest.fixture
-def play():
-    """(spec, algorithm) in batches of 4, with K = 2."""
-    spec = read("training.batch_size=4", "algorithm.unrolled.unrolled_updates=2")
-    return spec, loop.make(spec)
-
-
-def first(spec, algorithm):
-    """The batch of step 0, as `fit` hands it over."""
-    data = loop.make_batches(spec, algorithm, load_data(spec))[0]
-    return {name: ops.convert_to_tensor(value) for name, value in data.items()}
+read = reader("unrolled")
 
 
 def layers(algorithm, role):
     return algorithm.players[role].layers[1:]
+
+
+# Metz et al. 2016, appendix A
+PAPER = {
+    "game.unrolled_updates": 10,  # section 3.1
+    "game.inner_optimizer": None,  # section 2.3: D's own Adam is unrolled; SGD inside would be another algorithm
+    **{f"{player}.{name}": value for player in ("generator", "discriminator") for name, value in {
+        "optimizer": "Adam",
+        "optimizer.learning_rate": 1e-4,
+        "optimizer.beta_1": 0.5,
+        "optimizer.beta_2": 0.999,
+        "optimizer.epsilon": 1e-8,  # the authors' code
+        "repeat": 1,
+        "last_activation": "linear",
+    }.items()},
+    "generator.Dense.units": (128, 128, 2),
+    "generator.Dense.activation": ("relu", "relu", "linear"),
+    "discriminator.Rescaling.scale": 0.25,  # D sees a quarter of the plane's units
+    "discriminator.Dense.units": (128, 1),
+    "discriminator.Dense.activation": ("relu", "linear"),
+    "training.batch_size": 512,
+    "training.steps": 25_000,
+    "training.ema_half_life_images": None,  # the last weights
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "expected"), PAPER.items())
+def test_settings_are_those_of_the_paper(spec, algorithm, name, expected):
+    assert setting(spec, algorithm, name) == expected
 
 
 # --- the data
@@ -61,17 +73,6 @@ def test_the_latents_are_256_normal_numbers(spec, algorithm):
 # --- the networks
 
 
-def test_the_generator_has_two_hidden_layers_of_128_and_a_linear_end(algorithm):
-    found = [(layer.units, layer.activation.__name__) for layer in layers(algorithm, "generator")]
-    assert found == [(128, "relu"), (128, "relu"), (2, "linear")]
-
-
-def test_the_discriminator_sees_a_quarter_and_has_one_hidden_layer(algorithm):
-    scaling, *dense = layers(algorithm, "discriminator")
-    assert type(scaling) is keras.layers.Rescaling and (scaling.scale, scaling.offset) == (0.25, 0)
-    assert [(layer.units, layer.activation.__name__) for layer in dense] == [(128, "relu"), (1, "linear")]
-
-
 def test_weights_start_orthogonal_with_gain_0_8(algorithm):
     for role in algorithm.roles:
         for layer in layers(algorithm, role):
@@ -82,77 +83,29 @@ def test_weights_start_orthogonal_with_gain_0_8(algorithm):
             np.testing.assert_allclose(rows @ rows.T, 0.64 * np.eye(len(rows)), atol=1e-5)
 
 
-def test_there_is_nothing_whose_statistics_a_look_ahead_could_move(algorithm):
+def test_there_is_nothing_whose_statistics_a_look_ahead_could_move():
     """Batch norm of D in the unrolled updates is ambiguous: the ring needs none, and the images go without."""
     for name in ("unrolled", "unrolled_fashion"):
-        kinds = [step.layer for step in read(name=name).plans["discriminator"].steps]
+        kinds = [step.layer for step in read_spec(spec_file(name)).plans["discriminator"].steps]
         assert not [kind for kind in kinds if "Norm" in kind or "Dropout" in kind]
 
 
 # --- the look ahead
 
 
-@pytest.mark.parametrize("name, k", [("unrolled", 10), ("unrolled_fashion", 5)])
-def test_k(name, k):
-    assert loop.make(read(name=name)).unrolled_updates == k
-
-
-def test_the_adam_of_d_is_what_is_unrolled(algorithm):
-    """SGD inside and Adam outside is another algorithm."""
-    d, _ = algorithm.phases()
-    assert algorithm.inner is d.optimizer and type(d.optimizer) is keras.optimizers.Adam
-    d.optimizer._momentums[0].assign(ops.ones_like(d.optimizer._momentums[0]))
-    try:
-        moments, _ = Unrolled(algorithm.inner).moments
-        assert float(ops.min(moments[0])) == 1.0
-    finally:
-        d.optimizer._momentums[0].assign(ops.zeros_like(d.optimizer._momentums[0]))
-
-
-@pytest.mark.parametrize("name, rate", [("unrolled", 1e-4), ("unrolled_fashion", 2e-4)])
-def test_adam(name, rate):
-    for phase in loop.make(read(name=name)).phases():
-        adam = phase.optimizer
-        assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.5, 0.999, 1e-8)
-        assert float(adam.learning_rate) == pytest.approx(rate, rel=1e-6)
-
-
-@pytest.mark.parametrize("name", ["unrolled", "unrolled_fashion"])
-def test_both_play_for_the_same_stakes(name):
+def test_both_play_for_the_same_stakes(algorithm):
     """f_K is the saddle point problem itself: the non-saturating loss would be another game for G."""
-    game = loop.make(read(name=name)).game
+    game = algorithm.game
     assert game.zero_sum
     real, fake = ops.convert_to_tensor([[0.5], [2.0]]), ops.convert_to_tensor([[1.0], [-3.0]])
     expected = np.log1p(np.exp([-0.5, -2.0])).mean() + np.log1p(np.exp([1.0, -3.0])).mean()
     assert float(game.discriminator(real, fake)) == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_real_examples_are_in_the_loss_of_g(play):
+def test_the_real_examples_are_in_the_loss_of_g():
     """Without them G's gradient lacks what it does to D(x) through theta_D^K."""
-    _, algorithm = play
+    algorithm = loop.make(read("training.batch_size=4", "algorithm.unrolled.unrolled_updates=2"))
     far = {"point": ops.full((1, 4, 2), 30.0), "z": ops.zeros((2, 4, 256))}
     near = {**far, "point": ops.full((1, 4, 2), 0.1)}
     loss = algorithm.phases()[1].loss
     assert abs(float(loss(far, 0)[0]) - float(loss(near, 0)[0])) > 1e-2
-
-
-def test_the_minibatch_is_the_same_for_all_updates(play, monkeypatch):
-    spec, algorithm = play
-    data, calls = first(spec, algorithm), watch(algorithm, monkeypatch)
-    algorithm.train_step((data,))
-    assert sorted(name for name, *_ in calls[:3]) == ["discriminator", "discriminator", "generator"]  # D's turn
-    assert [name for name, *_ in calls[3:]] == ["generator"] + ["discriminator"] * 2 * (2 + 1)  # K, and the loss
-    for _, inputs, _ in calls[4::2]:
-        np.testing.assert_array_equal(inputs["point"], data["point"][0])
-
-
-def test_each_player_makes_one_update_a_step(play):
-    spec, algorithm = play
-    algorithm.train_step((first(spec, algorithm),))
-    assert [int(phase.optimizer.iterations.value) for phase in algorithm.phases()] == [1, 1]
-
-
-def test_the_length_of_the_run_is_that_of_the_paper(spec):
-    section = spec.sections.training
-    assert (section.batch_size, section.steps, section.picture_every_steps) == (512, 25_000, 5_000)
-    assert section.ema_half_life_images is None  # the last weights, as in the paper

@@ -1,50 +1,14 @@
-"""Small games for the tests of algorithms: a spec text, batches made of plain numpy, and what moved in a step."""
+"""For the tests of algorithms: batches of plain numpy, what moved in a step, and what a setting of a spec came to."""
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 from keras import ops
 
 from zoo.data.dataset import Dataset
 from zoo.spec.feeds import prior_of
 from zoo.spec.read import read_spec, spec_file
-
-# Batch norm and dropout in both networks, so that every kind of state there is can be watched.
-GAME = """
-name: game
-title: A small game
-data: {source: digits}
-latent: {z: {normal: {shape: [3]}}}
-defaults:
-  BatchNormalization: {momentum: 0.9, epsilon: 1e-5}
-  LeakyReLU: {negative_slope: 0.2}
-networks:
-  generator:
-    inputs: z
-    output: image
-    layers:
-      - Dense: {units: 6}
-      - BatchNormalization
-      - Dropout: {rate: 0.25}
-      - Dense: {units: 64, activation: tanh}
-      - Reshape: {target_shape: [8, 8, 1]}
-  discriminator:
-    inputs: image
-    output: logits
-    layers:
-      - Flatten
-      - Dense: {units: 5}
-      - BatchNormalization
-      - LeakyReLU
-      - Dropout: {rate: 0.25}
-      - Dense: {units: 1}
-algorithm:
-  alternating:
-    loss: non_saturating
-    generator: {optimizer: {SGD: {learning_rate: 0.1}}}
-    discriminator: {optimizer: {SGD: {learning_rate: 0.1}}}
-training: {batch_size: 4, steps: 1}
-"""
 
 
 def batch(spec, algorithm, *, seed=0, at=0):
@@ -96,7 +60,7 @@ def names(algorithm, owner, *, kind="trainable"):
 
 def watch(algorithm, monkeypatch):
     """Every call of a network from now on, as it comes: (network, inputs as numpy, training)."""
-    calls, kind = [], type(algorithm.players["generator"])
+    calls, kind = [], type(next(iter(algorithm.players.values())))
     original = kind.call
 
     def call(self, inputs, training=None, **kwargs):
@@ -121,21 +85,6 @@ def watch_weights(algorithm, monkeypatch, owner):
     return seen
 
 
-def watch_flags(algorithm, monkeypatch):
-    """At every call of a network from now on: is every layer of every player trainable?"""
-    flags, kind = [], type(algorithm.players["generator"])
-    original = kind.call
-
-    def call(self, *args, **kwargs):
-        flags.append(
-            all(layer.trainable for player in algorithm.players.values() for layer in [player, *player.layers])
-        )
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(kind, "call", call)
-    return flags
-
-
 def reader(name):
     """`read(*overrides)` -> the shipped spec `name`."""
 
@@ -148,6 +97,33 @@ def reader(name):
 def numpy(x):
     """A tensor or variable, also of JAX, as an array."""
     return np.array(ops.convert_to_tensor(x))
+
+
+def setting(spec, algorithm, path):
+    """What a dotted path names: `training.steps` of a section, `game.loss` of the algorithm's arguments,
+    `algorithm.simultaneous` of the algorithm, `discriminator.optimizer.beta_1` of a phase, `generator.parameters` of
+    a plan, `generator.Dense.units` of all layers of a class: one value where they agree, else one for each.
+    """
+    owner, name, *rest = path.split(".")
+    if name[0].isupper():
+        found = tuple(plain(getattr(layer, *rest)) for layer in layers(algorithm, name, role=owner))
+        return found[0] if found and len(set(found)) == 1 else found
+    if owner == "game":
+        value = spec.sections.algorithm.args
+        for key in (name, *rest):
+            value = value[int(key)] if key.isdigit() else value.get(key)
+        return value
+    named = {"algorithm": algorithm, **{phase.name: phase for phase in algorithm.phases()}}
+    roots = (named.get(owner), algorithm.plans.get(owner), getattr(spec.sections, owner, None))
+    value = next(getattr(root, name) for root in roots if hasattr(root, name))
+    return plain(getattr(value, *rest) if rest else value)
+
+
+def plain(value):
+    """A variable as the number that was meant, an optimizer or a function by its name."""
+    if isinstance(value, keras.Variable):
+        return float(f"{float(value):.6g}")
+    return getattr(value, "__name__", type(value).__name__ if isinstance(value, keras.Optimizer) else value)
 
 
 def kinds(algorithm, role):

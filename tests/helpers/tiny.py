@@ -54,6 +54,43 @@ training: {batch_size: 8, steps: 4, ema_half_life_images: 20}
 export: {batch_norm_batches: 3}
 """
 
+# The same kinds of state without convolutions and under plain gradient descent, for arithmetic by hand.
+GAME = """
+name: game
+title: A small game
+data: {source: digits}
+latent: {z: {normal: {shape: [3]}}}
+defaults:
+  BatchNormalization: {momentum: 0.9, epsilon: 1e-5}
+  LeakyReLU: {negative_slope: 0.2}
+networks:
+  generator:
+    inputs: z
+    output: image
+    layers:
+      - Dense: {units: 6}
+      - BatchNormalization
+      - Dropout: {rate: 0.25}
+      - Dense: {units: 64, activation: tanh}
+      - Reshape: {target_shape: [8, 8, 1]}
+  discriminator:
+    inputs: image
+    output: logits
+    layers:
+      - Flatten
+      - Dense: {units: 5}
+      - BatchNormalization
+      - LeakyReLU
+      - Dropout: {rate: 0.25}
+      - Dense: {units: 1}
+algorithm:
+  alternating:
+    loss: non_saturating
+    generator: {optimizer: {SGD: {learning_rate: 0.1}}}
+    discriminator: {optimizer: {SGD: {learning_rate: 0.1}}}
+training: {batch_size: 4, steps: 1}
+"""
+
 # No batch norm, no dropout, no average: the fastest to trace.
 DENSE = """
 name: dense

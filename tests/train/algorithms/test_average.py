@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from games import GAME, names, step, values
+from games import names, step, values
 from keras import ops
+from tiny import GAME
 
 from zoo.train import loop
 

@@ -18,6 +18,7 @@ from growing import GROWING
 from keras import ops
 from png_files import read_png
 
+from zoo.core.arrays import load_arrays
 from zoo.export import exporter
 from zoo.spec.feeds import load_data
 from zoo.train import checkpoint, loop
@@ -40,7 +41,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
-    """{steps: the run as it is then} of one that ends between two stages, within a fade, and between two stages again."""
+    """{steps: the run as it is then} of one that ends between two stages, in a fade, and between two stages again."""
     folder = tmp_path_factory.mktemp("parts")
     return {steps: tiny.train(folder, GROWING, steps=steps, resume=steps > 2) for steps in (2, 3, 4, 5)}
 
@@ -232,9 +233,8 @@ def test_the_run_is_the_same_under_another_backend(whole, tmp_path, backend):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     _, seen = whole
-    with np.load(tmp_path / "runs" / "growing" / checkpoint.FILE) as file:
-        theirs = {name: file[name] for name in file.files if name != checkpoint.META}
-        assert f"Keras on {backend}" in str(file[checkpoint.META])
+    theirs, facts = load_arrays(tmp_path / "runs" / "growing" / checkpoint.FILE)
+    assert f"Keras on {backend}" in facts["machine"]
     assert theirs.keys() == seen[5].keys()
     for name, array in seen[5].items():
         np.testing.assert_allclose(theirs[name], array, rtol=0, atol=1e-3, err_msg=name)

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 import tiny
-from games import GAME, batch, moved, names, step, values, watch
+from games import batch, moved, names, step, values, watch
 from keras import ops
+from tiny import GAME
 
 from zoo.nn import autodiff
 from zoo.spec.types import Part
@@ -124,7 +125,7 @@ def test_the_look_ahead_ends_where_d_would_get_to(double, play, optimizer):
     made = algorithm.run("generator", data, 1)
     ahead, before = arrays(algorithm.look_ahead(data, 0, made)), arrays(turn.variables)
     for _ in range(4):
-        found = autodiff.value_and_grad(lambda: (algorithm.verdict(data, 0, made), {}), turn.variables)
+        found = autodiff.value_and_grad(lambda: (algorithm.discriminator_loss_on(data, 0, made), {}), turn.variables)
         turn.optimizer.apply(found.gradients, turn.variables)
     for got, old, variable in zip(ahead, before, turn.variables, strict=True):
         np.testing.assert_allclose(got, variable.numpy(), rtol=0, atol=1e-9)
@@ -146,7 +147,7 @@ def test_the_moments_of_d_matter(double, play):
 def test_an_inner_optimizer_starts_afresh_at_every_turn(double, play):
     algorithm, data = play(ADAM, unrolled_updates=1, inner_optimizer={"SGD": {"learning_rate": 0.25, "momentum": 0.9}})
     made, variables = algorithm.run("generator", data, 1), algorithm.phases()[0].variables
-    slopes = autodiff.value_and_grad(lambda: (algorithm.verdict(data, 0, made), {}), variables).gradients
+    slopes = autodiff.value_and_grad(lambda: (algorithm.discriminator_loss_on(data, 0, made), {}), variables).gradients
     for got, old, slope in zip(algorithm.look_ahead(data, 0, made), variables, slopes, strict=True):
         np.testing.assert_allclose(got, old - 0.25 * slope, rtol=0, atol=1e-12)
 
@@ -217,14 +218,14 @@ def test_without_updates_it_is_the_minimax_game_bit_for_bit(spec_of, simultaneou
 # --- D is left where it was
 
 
-def test_the_turn_of_g_moves_g_alone(spec_of):
+def test_the_turn_of_g_moves_g_alone(spec_of, monkeypatch):
     """Nothing of the look ahead stays: D's weights, moments, count of updates, batch norm. D's dropout has drawn."""
     spec = spec_of(GAME, UNROLLED)
     algorithm = loop.make(spec)
     step(spec, algorithm)  # now there are moments
     d, g = algorithm.phases()
     moments, before = arrays(d.optimizer.variables), values(algorithm)
-    algorithm._phases = (dataclasses.replace(d, repeat=0), g)
+    monkeypatch.setattr(algorithm, "phases", lambda: (dataclasses.replace(d, repeat=0), g))
     step(spec, algorithm)
     for old, variable in zip(moments, d.optimizer.variables, strict=True):
         np.testing.assert_array_equal(old, ops.convert_to_numpy(variable), err_msg=variable.path)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from zoo.nn.losses import LOSSES, Adversarial
+from zoo.nn.losses import Adversarial
 from zoo.spec.types import Part
 from zoo.train.algorithms import make_algorithm
 
@@ -19,15 +19,16 @@ networks:
 
 
 @pytest.fixture
-def saddle(spec_of, monkeypatch):
+def saddle(spec_of):
     """x = G(1) minimises D(G(1)) = x * y, y = D's weight maximises it: radius after 100 steps of 0.1, and all radii."""
-    game = Adversarial(discriminator=lambda real, fake: -ops.mean(fake), generator=lambda fake: ops.mean(fake))
-    monkeypatch.setitem(LOSSES._parts, "bilinear", lambda: game)
     sgd = {"optimizer": {"SGD": {"learning_rate": 0.1}}}
 
     def play(x, y, *, simultaneous):
-        args = {"loss": "bilinear", "generator": sgd, "discriminator": sgd, "simultaneous": simultaneous}
+        args = {"loss": "minimax", "generator": sgd, "discriminator": sgd, "simultaneous": simultaneous}
         algorithm = make_algorithm(Part("alternating", args), spec_of(SADDLE).plans)
+        algorithm.game = Adversarial(
+            discriminator=lambda real, fake: -ops.mean(fake), generator=lambda fake: ops.mean(fake)
+        )  # fmt: skip
         weights = [algorithm.players[role].trainable_variables[0] for role in ("generator", "discriminator")]
         for weight, value in zip(weights, (x, y), strict=True):
             weight.assign([[value]])

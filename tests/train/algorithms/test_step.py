@@ -6,7 +6,7 @@ It shares nothing with the zoo but the initial weights and the batch: no Keras l
 import numpy as np
 import pytest
 import tensorflow as tf
-from games import batch, values
+from games import batch
 
 from zoo.train import loop
 
@@ -163,10 +163,8 @@ def test_a_step_of_dcgan_is_what_a_plain_recomputation_gives(step, role):
         np.testing.assert_allclose(variable.numpy(), expected, rtol=0, atol=1e-5, err_msg=variable.path)
         assert np.abs(expected - old).max() > 1e-4  # the step is ten times the tolerance
     (optimizer,) = (phase.optimizer for phase in algorithm.phases() if phase.name == role)
-    for kept, expected in (
-        (optimizer._momentums, m),
-        (optimizer._velocities, v),
-    ):  # these see the gradient's size; the step does not
+    for kind, expected in (("momentum", m), ("velocity", v)):  # these see the gradient's size; the step does not
+        kept = [variable for variable in optimizer.variables if kind in variable.path]
         for got, want in zip(kept, expected, strict=True):
             np.testing.assert_allclose(got.numpy(), want, rtol=1e-3, atol=1e-6)
     norms = [layer for layer in player.layers if hasattr(layer, "moving_mean")]
@@ -177,18 +175,3 @@ def test_a_step_of_dcgan_is_what_a_plain_recomputation_gives(step, role):
         np.testing.assert_allclose(
             layer.moving_variance.numpy(), moving(1.0, [var for _, var in seen]), rtol=0, atol=1e-5
         )
-
-
-def test_the_compiled_step_is_the_same(step, spec_of):
-    """`fit` compiles the step: its graph must not differ from the eager one."""
-    algorithm, losses, before, data = step
-    other = loop.make(spec_of(DCGAN))
-    for role, player in other.players.items():
-        for variable, value in zip(player.trainable_variables, before[role], strict=True):
-            variable.assign(value)
-    logs = tf.function(lambda batch: other.train_step((batch,)))(
-        {k: tf.constant(v, tf.float32) for k, v in data.items()}
-    )
-    assert {k: float(v) for k, v in logs.items()} == pytest.approx(losses, abs=1e-5)
-    for name, value in values(other).items():
-        np.testing.assert_allclose(value, values(algorithm)[name], rtol=0, atol=1e-5, err_msg=name)
