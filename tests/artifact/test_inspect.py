@@ -33,8 +33,8 @@ def zoo_says(capsys):
 
 @pytest.fixture
 def conditional(tmp_path):
-    facts = nets.describe(nets.Z, nets.LABEL, name="fashion")
-    return nets.save(tmp_path / "fashion", nets.images(label=True), facts)
+    manifest = nets.describe(nets.Z, nets.LABEL, name="fashion")
+    return nets.save(tmp_path / "fashion", nets.images(label=True), manifest)
 
 
 def test_json_is_the_manifest_and_what_the_file_says(zoo_says):
@@ -53,21 +53,21 @@ def test_json_is_the_manifest_and_what_the_file_says(zoo_says):
 
 
 def test_a_user_reads_it_line_by_line(zoo_says):
-    facts = read_manifest(DCGAN)
+    manifest = read_manifest(DCGAN)
     code, out, _ = zoo_says("inspect", DCGAN)
     assert code == 0 and out.startswith("dcgan: DCGAN\n  paper      Radford, Metz, Chintala, Unsupervised ")
     for line in (
         "  input      z float32 [batch, 100], drawn from uniform low -1, high 1\n",
         "  output     image float32 [batch, 32, 32, 1] in [-1, 1], NHWC\n",
-        f"step {facts.weights['step']:,}, images {facts.weights['images']:,}, seed {facts.weights['seed']}",
-        f"parameters {facts.weights['parameters']:,}\n",
+        f"step {manifest.weights['step']:,}, images {manifest.weights['images']:,}, seed {manifest.weights['seed']}",
+        f"parameters {manifest.weights['parameters']:,}\n",
         "  data       name fashion_mnist, title Fashion-MNIST, licence MIT",
         "  licence    Apache-2.0\n",
-        f"  spec       SHA-256 {facts.spec_sha256}\n",
-        f"keras {facts.versions['keras']}, ",
-        f"  parity     at most {facts.parity['max_abs_difference']:.1e} (limit 0.0001; batch_1 ",
+        f"  spec       SHA-256 {manifest.spec_sha256}\n",
+        f"keras {manifest.versions['keras']}, ",
+        f"  parity     at most {manifest.parity['max_abs_difference']:.1e} (limit 0.0001; batch_1 ",
         f"generator.onnx: {(DCGAN / 'generator.onnx').stat().st_size:,} bytes, float32, opset 17, IR version 8\n",
-        f"SHA-256 {facts.files['generator.onnx']}, as manifest.json states\n",
+        f"SHA-256 {manifest.files['generator.onnx']}, as manifest.json states\n",
         "3 ConvTranspose, ",
     ):
         assert line in out, line
@@ -103,8 +103,8 @@ def test_variants_stand_below_each_other(zoo_says, conditional):
 
 
 def test_several_networks(zoo_says, tmp_path):
-    facts = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
-    photos = nets.save_several(tmp_path / "photos", [nets.negative(), nets.negative()], facts)
+    manifests = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
+    photos = nets.save_several(tmp_path / "photos", [nets.negative(), nets.negative()], manifests)
     code, out, _ = zoo_says("inspect", photos)
     assert code == 0 and out.startswith("photos a_to_b: Tiny GAN\n") and "\n\nphotos b_to_a: Tiny GAN\n" in out
     assert "a float32 [batch, height, width, 3] in [0, 1], height and width multiples of 4 from 8, NHWC\n" in out

@@ -1,18 +1,22 @@
 """A manifest survives the way to JSON and back; whatever else stands in the file is refused in one line."""
 
-import hashlib
 import json
-import os
 from dataclasses import replace
 
 import pytest
-from onnx_nets import IMAGE, LABEL, SIZES, Z, describe, describe_negative
+from onnx_nets import IMAGE, LABEL, SIZES, Z, describe, describe_negative, describe_points
 
-from zoo.artifact.manifest import Manifest, read_manifest, read_manifests, write_manifests
+from zoo.artifact.manifest import (
+    Manifest,
+    find_artifacts,
+    read_manifest,
+    read_manifests,
+    require_artifact,
+    write_manifests,
+)
 from zoo.artifact.onnx_header import onnx_metadata
 from zoo.artifact.tensor import Tensor
-from zoo.core.errors import ServeError
-from zoo.core.files import sha256_file, write_whole
+from zoo.core.errors import ServeError, UsageError
 
 FULL = describe(Z, LABEL, files={"generator.onnx": "cd" * 32})
 
@@ -31,12 +35,12 @@ def test_contract_is_deterministic_and_leaves_out_what_varies():
 
 
 def test_metadata_says_it_all_in_strings():
-    facts = onnx_metadata(FULL)
-    assert all(isinstance(value, str) for value in facts.values())
-    assert facts["gan.manifest"] == FULL.contract()
-    assert (facts["gan.value_range"], facts["gan.layout"], facts["gan.license"]) == ("-1,1", "NHWC", "MIT")
-    assert json.loads(facts["gan.classes"]) == ["ankle boot", "bag", "coat"]
-    assert json.loads(facts["gan.latent"]) == {"z": {"shape": [8], "prior": {"normal": {}}}}
+    metadata = onnx_metadata(FULL)
+    assert all(isinstance(value, str) for value in metadata.values())
+    assert metadata["gan.manifest"] == FULL.contract()
+    assert (metadata["gan.value_range"], metadata["gan.layout"], metadata["gan.license"]) == ("-1,1", "NHWC", "MIT")
+    assert json.loads(metadata["gan.classes"]) == ["ankle boot", "bag", "coat"]
+    assert json.loads(metadata["gan.latent"]) == {"z": {"shape": [8], "prior": {"normal": {}}}}
     plain = onnx_metadata(describe(output=replace(IMAGE, range=None, layout=None)))
     assert not {"gan.classes", "gan.value_range", "gan.layout"} & set(plain)
 
@@ -135,26 +139,25 @@ def test_write_and_read(tmp_path):
         read_manifest(tmp_path / "none")
 
 
-def test_write_whole_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
-    write_whole(tmp_path / "a", b"old")
-
-    def fail(source, target):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_whole(tmp_path / "a", b"new")
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"old"}
-
-
-def test_sha256_file(tmp_path):
-    (tmp_path / "a").write_bytes(b"abc" * 1000)
-    assert sha256_file(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
-
-
 def test_tensor_reads_like_a_sentence():
     assert str(IMAGE) == "image float32 [batch, 8, 8, 3] in [-1, 1]"
     assert str(LABEL) == "label int64 [batch] in 0..2"
+
+
+def test_the_kind_of_a_model():
+    assert (FULL.kind, describe_points().kind, describe_negative().kind) == ("images", "points", "translation")
+
+
+def test_artifacts_are_found_by_their_manifest(tmp_path):
+    for name in ("b", "a", ".hidden"):
+        (tmp_path / name).mkdir()
+        write_manifests(FULL, tmp_path / name)
+    (tmp_path / "c").mkdir()
+    assert find_artifacts(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+    assert find_artifacts(tmp_path / "b") == [tmp_path / "b"]
+    assert require_artifact(tmp_path / "a") == tmp_path / "a"
+    with pytest.raises(UsageError, match=r"^--artifact: .*/c is not an exported model: it has no manifest\.json$"):
+        require_artifact(tmp_path / "c", "--artifact")
 
 
 ONE, TWO = describe_negative("a_to_b"), replace(describe_negative("b_to_a"), title="The way back")
@@ -207,10 +210,10 @@ def test_variants_raise_the_version_where_they_are_and_leave_the_contract_alone(
     assert varied.file_of("fp16") == "generator_fp16.onnx"
     with pytest.raises(ServeError, match=r"tiny: there is no variant 'int8'\. It has float32, fp16"):
         varied.file_of("int8")
-    for facts, version in (([ONE, TWO], 2), ([replace(ONE, variants={"fp16": HALF}), TWO], 3)):
-        file = write_manifests(facts, tmp_path)
+    for manifests, version in (([ONE, TWO], 2), ([replace(ONE, variants={"fp16": HALF}), TWO], 3)):
+        file = write_manifests(manifests, tmp_path)
         keys = json.loads(file.read_text())
-        assert keys["manifest_version"] == version and read_manifests(tmp_path) == tuple(facts)
+        assert keys["manifest_version"] == version and read_manifests(tmp_path) == tuple(manifests)
         assert [entry["manifest_version"] for entry in keys["networks"]] == [version, 2]
 
 
@@ -232,7 +235,7 @@ def test_wrong_variants(variants):
 
 
 def several(**changes):
-    keys = [json.loads(facts.to_json()) for facts in (ONE, TWO)]
+    keys = [json.loads(manifest.to_json()) for manifest in (ONE, TWO)]
     return json.dumps({"manifest_version": 2, "networks": keys} | changes)
 
 

@@ -41,9 +41,9 @@ def converted(spec_of, layers, height=16, width=24):
     random = np.random.RandomState(0)
     network.set_weights([_weights(random, w.shape) for w in network.get_weights()])
     rules = allowed(plan)
-    facts = nets.describe(image("a", height, width, 3, rules=rules),
+    manifest = nets.describe(image("a", height, width, 3, rules=rules),
                           output=image("b", *plan.output_shape, rules=rules, of_input=False))  # fmt: skip
-    data = to_onnx.onnx_bytes(folded(plan, network, to_onnx.traced_layers(plan)), plan, facts, 17)
+    data = to_onnx.onnx_bytes(folded(plan, network, to_onnx.traced_layers(plan)), plan, manifest, 17)
     return data, network, plan
 
 

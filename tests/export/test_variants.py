@@ -40,8 +40,8 @@ def tiny(tmp_path):
 
 @pytest.fixture
 def photos(tmp_path):
-    facts = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
-    return nets.save_several(tmp_path / "photos", [nets.negative(), nets.negative()], facts)
+    manifests = [nets.describe_negative("a_to_b"), nets.describe_negative("b_to_a")]
+    return nets.save_several(tmp_path / "photos", [nets.negative(), nets.negative()], manifests)
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +64,16 @@ raise SystemExit(cli.main(["convert", {str(folder)!r}, "--precision", "fp16"]))
 
 def test_a_committed_artifact_gets_its_variant_without_what_trains(dcgan):
     folder, said = dcgan
-    facts = read_manifest(folder)
-    variant = facts.variants["fp16"]
+    manifest = read_manifest(folder)
+    variant = manifest.variants["fp16"]
     file = folder / "generator_fp16.onnx"
     assert variant["file"] == file.name and variant["bytes"] == file.stat().st_size
-    assert facts.files == {name: sha256_file(folder / name) for name in facts.files}
+    assert manifest.files == {name: sha256_file(folder / name) for name in manifest.files}
     assert 0.49 < file.stat().st_size / (folder / "generator.onnx").stat().st_size < 0.51
     assert json.loads((folder / "manifest.json").read_text())["manifest_version"] == 3
     original = read_manifest(ROOT / "exported" / "dcgan")
-    assert set(facts.files) == {*original.files, file.name}
-    assert replace(facts, variants={}, files=original.files) == original
+    assert set(manifest.files) == {*original.files, file.name}
+    assert replace(manifest, variants={}, files=original.files) == original
     assert said.startswith(f"{file}: 2.1 MB; generator.onnx has 4.3 MB\nagrees with it to ") and "golden " in said
 
 
@@ -99,10 +99,10 @@ def test_it_draws_the_same_pictures(dcgan):
 
 def test_the_card_tells_of_it_as_the_exporter_would(dcgan):
     folder, _ = dcgan
-    facts = read_manifests(folder)
+    manifests = read_manifests(folder)
     text = (folder / "README.md").read_text("utf-8")
-    assert text == markdown(facts, read_spec(folder / "spec.yaml"), folder)
-    figures = facts[0].variants["fp16"]["parity"]
+    assert text == markdown(manifests, read_spec(folder / "spec.yaml"), folder)
+    figures = manifests[0].variants["fp16"]["parity"]
     told = f"half precision, 2.1 MB: largest absolute difference {figures['max_abs_difference']:.1e} (limit 0.03125)"
     assert f"`generator_fp16.onnx` is the same network in {told}" in text
 
@@ -125,15 +125,10 @@ def test_several_networks_or_one_of_them(photos):
     (made,), _ = add_variant(photos, "fp16", network="b_to_a")
     first, second = read_manifests(photos)
     assert second == made and not first.variants and set(second.files) == {"b_to_a.onnx", "b_to_a_fp16.onnx"}
-    assert set(made.variants["fp16"]["parity"]["cases"]) == {
-        "batch_1",
-        "batch_3",
-        "extremes",
-        "size_8x12",
-        "size_20x24",
-    }
+    cases = {"batch_1", "batch_3", "extremes", "size_8x12", "size_20x24"}
+    assert set(made.variants["fp16"]["parity"]["cases"]) == cases
     both, _ = add_variant(photos, "fp16")
-    assert [facts.variants["fp16"]["file"] for facts in both] == ["a_to_b_fp16.onnx", "b_to_a_fp16.onnx"]
+    assert [manifest.variants["fp16"]["file"] for manifest in both] == ["a_to_b_fp16.onnx", "b_to_a_fp16.onnx"]
     pixels = np.random.RandomState(0).randint(256, size=(12, 8, 3)).astype(np.uint8)
     for name in ("a_to_b", "b_to_a"):
         halved = zoo.load(photos, network=name, precision="fp16").translate(pixels)
@@ -149,8 +144,8 @@ def test_points_have_a_tolerance_of_their_own_range(tmp_path):
 
 
 def test_a_card_that_was_edited_is_left_alone(tiny, capsys):
-    facts = read_manifest(tiny)
-    (tiny / "README.md").write_text(f"# Mine\n\n{tensor_table(facts)}\n\nthe end\n")
+    manifest = read_manifest(tiny)
+    (tiny / "README.md").write_text(f"# Mine\n\n{tensor_table(manifest)}\n\nthe end\n")
     made, told = add_variant(tiny, "fp16")
     assert told and (tiny / "README.md").read_text() == f"# Mine\n\n{tensor_table(made[0])}\n\nthe end\n"
     (tiny / "README.md").write_text("# All of it is mine\n")
@@ -205,8 +200,8 @@ def test_what_cannot_be_converted(tiny, photos, tmp_path, capsys):
         add_variant(photos, "fp16", network="c")
     with pytest.raises(ServeError, match="nowhere.*: cannot be read"):
         add_variant(tmp_path / "nowhere", "fp16")
-    facts = [nets.describe_negative("a"), nets.describe_negative("a_fp16")]
-    both = nets.save_several(tmp_path / "both", [nets.negative(), nets.negative()], facts)
+    manifests = [nets.describe_negative("a"), nets.describe_negative("a_fp16")]
+    both = nets.save_several(tmp_path / "both", [nets.negative(), nets.negative()], manifests)
     with pytest.raises(UsageError, match=r"both: a_fp16\.onnx is another network of it"):
         add_variant(both, "fp16")
     (tiny / "generator.onnx").write_bytes(b"damaged")

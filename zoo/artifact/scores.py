@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 from zoo.core.errors import ServeError
 from zoo.core.files import write_whole
 
-SCORES_FILE = "metrics.json"
+SCORES_FILE, SEEDS_FILE = "metrics.json", "seeds.json"
+SPEED = ("ms_per_image", "ms_per_image_of_64")
 
 
 @dataclass(frozen=True)
@@ -101,65 +102,6 @@ def counted(n: int) -> str:
         The number, in thousands where it is a multiple of them.
     """
     return f"{n // 1000}k" if n % 1000 == 0 else str(n)
-
-
-class MetricInfo(NamedTuple):
-    """How a metric is written: its title, which way is better, a format."""
-
-    title: str
-    better: str
-    form: str
-
-
-METRICS: Mapping[str, MetricInfo] = {  # by stem, in the order of the table
-    "fid": MetricInfo("FID", "lower", ".1f"),
-    "kid": MetricInfo("KID", "lower", ".4f"),
-    "precision": MetricInfo("precision", "higher", ".3f"),
-    "recall": MetricInfo("recall", "higher", ".3f"),
-    "density": MetricInfo("density", "1", ".3f"),
-    "coverage": MetricInfo("coverage", "higher", ".3f"),
-    "conditional_accuracy": MetricInfo("the judge sees the class asked for", "higher", ".1%"),
-    "judge_frechet": MetricInfo("Frechet distance of the judge's features", "lower", ".2f"),
-    "judge_score": MetricInfo("Inception score's formula on the judge's classes", "higher", ".2f"),
-    "swd": MetricInfo("sliced Wasserstein distance x 1000", "lower", ".1f"),
-    "memorisation": MetricInfo("distance to the nearest training image (unseen real images: 1)", "1", ".2f"),
-    "copies": MetricInfo("share that is nearer to a training image than 99 % of unseen real images", "0.01", ".3f"),
-    "walk_jump": MetricInfo("largest step of a latent walk over its mean step", "1", ".1f"),
-    "modes": MetricInfo("modes found", "higher", ".0f"),
-    "high_quality": MetricInfo("samples within 3 standard deviations of a mode", "0.989", ".1%"),
-    "reverse_kl": MetricInfo("reverse KL to the even mixture", "lower", ".3f"),
-    "l1": MetricInfo("L1 to the unseen partner", "lower", ".3f"),
-    "ssim": MetricInfo("SSIM to the unseen partner", "higher", ".3f"),
-    "lpips": MetricInfo("LPIPS to the unseen partner", "lower", ".3f"),
-    "cycle_l1": MetricInfo("L1 of there and back", "lower", ".3f"),
-}
-SPEED = ("ms_per_image", "ms_per_image_of_64")
-
-
-def stem(name: str) -> str:
-    """ "fid_10k" -> "fid", "l1_a_to_b" -> "l1"."""
-    return max((key for key in METRICS if name == key or name.startswith(f"{key}_")), key=len, default=name)
-
-
-def ordered(names: Iterable[str]) -> list[str]:
-    """In the order of the table; what it does not know comes last."""
-    order = {key: i for i, key in enumerate(METRICS)}
-    return sorted((name for name in names if name not in SPEED), key=lambda n: (order.get(stem(n), 99), n))
-
-
-def format_score(name: str, value: float) -> str:
-    """A value as tables show it."""
-    kind = METRICS.get(stem(name))
-    return format(value, kind.form if kind else ".4g")
-
-
-def rounding(name: str) -> float:
-    """Half a unit of the last digit that tables show: what rounding may hide."""
-    form = METRICS[stem(name)].form if stem(name) in METRICS else ".4f"
-    return 0.5 * 10.0 ** -int(form[1]) * (0.01 if form.endswith("%") else 1.0)
-
-
-SEEDS_FILE = "seeds.json"
 
 
 class SeedResult(NamedTuple):

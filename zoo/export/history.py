@@ -214,7 +214,7 @@ def _plots(shown: Mapping[int, Image]) -> Image:
         blocks = image[: side * factor, : side * factor].reshape(side, factor, side, factor, -1)
         framed = np.pad(blocks.min(axis=(1, 3)), ((1, 1), (1, 1), (0, 0)), constant_values=FRAME)
         cells.append(pictures.stack([pictures.text(f"step {step:,}", size=LETTERS), framed], gap=GAP))
-    return pictures.stack([_beside(cells[i : i + 4], gap=8) for i in range(0, len(cells), 4)], gap=8)
+    return pictures.stack([pictures.beside(cells[i : i + 4], gap=8) for i in range(0, len(cells), 4)], gap=8)
 
 
 def _table(rows: Sequence[tuple[str, Image | None]]) -> Image:
@@ -223,11 +223,13 @@ def _table(rows: Sequence[tuple[str, Image | None]]) -> Image:
     width = max(label.shape[1] for label in labels)
     lines = []
     for label, (_, images) in zip(labels, rows, strict=True):
-        margin = np.full((label.shape[0], width - label.shape[1], 1), WHITE, np.uint8)
-        line = [_beside([margin, label], gap=0)]
+        line = np.pad(label, ((0, 0), (width - label.shape[1], 0), (0, 0)), constant_values=WHITE)
         if images is not None:
-            line.append(pictures.grid(_sized(images), columns=COLUMNS, gap=GAP))
-        lines.append(_beside(line, gap=8))
+            strip = pictures.grid(_sized(images), columns=COLUMNS, gap=GAP)
+            above = (strip.shape[0] - line.shape[0]) // 2  # the label is centred
+            line = np.pad(line, ((above, 0), (0, 0), (0, 0)), constant_values=WHITE)
+            line = pictures.beside([line, strip], gap=8)
+        lines.append(line)
     return pictures.stack(lines, gap=GAP)
 
 
@@ -238,18 +240,6 @@ def _sized(images: Image) -> Image:
         factor = CELL / min(height, width)
         return fitted(images, round(height * factor), round(width * factor), "resize")
     return pictures.scale(images, at_least=CELL)
-
-
-def _beside(parts: Sequence[Image], *, gap: int) -> Image:
-    """Pictures beside each other on white, centred on the tallest."""
-    channels, height = max(part.shape[2] for part in parts), max(part.shape[0] for part in parts)
-    width = sum(part.shape[1] for part in parts) + gap * (len(parts) - 1)
-    sheet, left = np.full((height, width, channels), WHITE, np.uint8), 0
-    for part in parts:
-        top = (height - part.shape[0]) // 2
-        sheet[top : top + part.shape[0], left : left + part.shape[1]] = part
-        left += part.shape[1] + gap
-    return sheet
 
 
 def _bordered(image: Image) -> Image:
