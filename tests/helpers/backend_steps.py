@@ -1,4 +1,4 @@
-"""Run by tests/test_backends.py in a process of its own, because Keras has one backend per process.
+"""Run by tests/train/test_backends.py in a process of its own, because Keras has one backend per process.
 
     python backend_steps.py FOLDER STEPS
 
