@@ -150,6 +150,7 @@ FRESH = {
     "zoo.artifact.manifest": (*FRAMEWORKS, "yaml", "numpy"),
     "zoo.export.precision": (*FRAMEWORKS,),
     "zoo.metrics.networks.judge": (*FRAMEWORKS, "yaml", "zoo.data"),
+    "zoo.evaluate.measures": (*FRAMEWORKS, "onnx", "onnxruntime", "matplotlib"),  # for every card
     "zoo.spec.read": (*FRAMEWORKS, "numpy", "onnxruntime"),
     "zoo.data.catalogue": (*FRAMEWORKS, "yaml", "numpy"),
     "zoo.cli": (*FRAMEWORKS, "fastapi"),

@@ -1,6 +1,5 @@
 """`zoo evaluate` on real artifacts: numbers by hand, the protocol beside each, mistakes in a line."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -164,7 +163,6 @@ def test_mistakes_are_told_in_a_line(zoo_says, arguments, told):
 
 def test_a_dry_run_writes_nothing(zoo_says, tmp_path):
     folder = Path(shutil.copytree(RING, tmp_path / "ring"))
-    before = (folder / "metrics.json").read_bytes() if (folder / "metrics.json").exists() else None
+    before = (folder / "metrics.json").read_bytes()
     assert zoo_says("evaluate", folder, "--metrics", "modes", "--n", "77", "--dry-run")[0] == 0
-    after = (folder / "metrics.json").read_bytes() if (folder / "metrics.json").exists() else None
-    assert before == after and "modes_77" not in json.dumps(str(after))
+    assert (folder / "metrics.json").read_bytes() == before

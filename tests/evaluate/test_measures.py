@@ -1,13 +1,14 @@
 """What each measure hands to its arithmetic: which set is real, which is made, which was asked for."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import zoo
-from zoo.artifact.scores import read_scores
+from zoo.artifact.scores import read_scores, write_scores
 from zoo.data.dataset import Dataset, Domains
 from zoo.data.sources import load_dataset
 from zoo.evaluate import measures, scoring
@@ -17,7 +18,7 @@ from zoo.metrics.fid import frechet_distance
 from zoo.metrics.networks import inception, lpips, network
 from zoo.metrics.networks.judge import load_judge
 from zoo.metrics.networks.network import FeatureNetwork
-from zoo.report.score_table import scores_chapter
+from zoo.report import gallery, score_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,10 +137,33 @@ def test_lpips(emoji, monkeypatch):
 
 def test_a_protocol_says_that_weights_were_chosen():
     one = Subject(ROOT / "exported" / "unrolled", n=50, seed=0)
-    (facts,) = one.networks
-    chosen = {**facts.training, "kept": "lowest judge_frechet_2000 of 12"}
-    one.networks = (dataclasses.replace(facts, training=chosen),)
+    (manifest,) = one.networks
+    chosen = {**manifest.training, "kept": "lowest judge_frechet_2000 of 12"}
+    one.networks = (dataclasses.replace(manifest, training=chosen),)
     found = dict(scoring.measured(one, [measures.MEASURES["modes"]]))
     assert {score.protocol["weights"] for score in found.values()} == {"lowest judge_frechet_2000 of 12"}
-    assert "weights of step 25,000, the lowest judge_frechet_2000 of 12." in scores_chapter("ring", found)
+    assert "weights of step 25,000, the lowest judge_frechet_2000 of 12." in score_table.scores_chapter("ring", found)
     assert "weights" not in read_scores(one.folder)["modes_2500"].protocol
+
+
+def test_a_metric_is_added_by_its_registration_alone(monkeypatch, tmp_path):
+    """`--metrics`, card, gallery and rounding follow."""
+    for registry in (measures.METRICS, measures.MEASURES):
+        monkeypatch.delitem(registry, "brightness", raising=False)  # taken out again at the end
+    bright = measures.Metric("brightness", "mean brightness", "0.5", ".1%", gallery="bright")
+
+    def run(one):
+        return {"brightness": (float(one.fakes.mean()) / 255, {"of_the_real": 0.25})}
+
+    measures.measure(bright, applies=lambda one: one.kind == "images")(run)
+    one = Subject(shutil.copytree(ROOT / "exported" / "vanilla", tmp_path / "vanilla"), n=4, seed=0)
+    found = dict(scoring.measured(one, scoring.chosen(one, ["brightness"])))
+    shown = f"{one.fakes.mean() / 255:.1%}"
+    row = f"| `brightness_4` | mean brightness | 0.5 | {shown} | 25.0% for real images |"
+    assert list(found) == ["brightness_4"] and row in score_table.scores_chapter("vanilla", found)
+    write_scores(one.folder, found)
+    assert f"| bright {shown} |" in gallery.table(tmp_path, "scores")
+    assert measures.ordered(["brightness_4", "fid_4"])[-1] == "brightness_4"
+    assert measures.rounding("brightness_4") == pytest.approx(0.0005)
+    with pytest.raises(ValueError, match="metric 'brightness' is registered twice"):
+        measures.measure(bright, applies=lambda one: True)(run)

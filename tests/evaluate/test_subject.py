@@ -27,9 +27,9 @@ def changed(tmp_path):
             text = text.replace(old, new)
         (folder / "spec.yaml").write_text(text)
         one = Subject(folder, n=10, seed=0)
-        (facts, *others), source = one.networks, source or one.source
-        output = dataclasses.replace(facts.outputs[0], shape=tuple(made) or facts.outputs[0].shape)
-        one.networks, one.source = (dataclasses.replace(facts, outputs=(output,)), *others), source
+        (manifest, *others), source = one.networks, source or one.source
+        output = dataclasses.replace(manifest.outputs[0], shape=tuple(made) or manifest.outputs[0].shape)
+        one.networks, one.source = (dataclasses.replace(manifest, outputs=(output,)), *others), source
         return one
 
     return change

@@ -18,13 +18,6 @@ def squared_between(a, b):
     return ((a[:, None] - b) ** 2).sum(axis=-1)
 
 
-def test_points_around_the_mean_of_the_first_set():
-    a, b = distances.about_the_mean(np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[2.0, 5.0]]))
-    np.testing.assert_array_equal(a.moved, [[-1, -2], [1, 2]])
-    np.testing.assert_array_equal(b.moved, [[0, 1]])
-    np.testing.assert_array_equal(a.lengths, [5, 5])
-
-
 @pytest.mark.parametrize("size", [1, 100, 2**23])
 def test_blocks_cover_all_rows_once_and_err_less_than_their_slack(size, monkeypatch):
     monkeypatch.setattr(distances, "BLOCK", size)

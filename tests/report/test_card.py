@@ -35,13 +35,13 @@ def test_front_matter(text):
 
 @pytest.mark.parametrize("licence", ["CC BY-SA 3.0: see text", "# none", "[mine]", "no", "other"])
 def test_front_matter_survives_any_licence(exported, tiny_run, licence):
-    facts = dataclasses.replace(exported.manifest, licence=licence)
-    assert str(front(markdown(facts, tiny_run.spec, exported.folder))["license"]) == licence.lower()
+    manifest = dataclasses.replace(exported.manifest, licence=licence)
+    assert str(front(markdown(manifest, tiny_run.spec, exported.folder))["license"]) == licence.lower()
 
 
 def test_numbers_are_those_of_the_manifest(text, exported):
-    facts = read_manifest(exported.folder)
-    weights, run, parity = facts.weights, facts.training, facts.parity
+    manifest = read_manifest(exported.folder)
+    weights, run, parity = manifest.weights, manifest.training, manifest.parity
 
     def number(pattern):
         found = re.findall(pattern, text)
@@ -57,25 +57,25 @@ def test_numbers_are_those_of_the_manifest(text, exported):
     assert number(r", (\d+) seconds on") == round(run["seconds"])
     assert number(r"\(([\d,]+) images/s\)") == round(weights["images"] / max(run["seconds"], 1))
     assert number(r" seed (\d+)\.") == weights["seed"]
-    assert f"\nMade with gan-zoo {facts.versions['gan-zoo']}, keras {facts.versions['keras']}, " in text
+    assert f"\nMade with gan-zoo {manifest.versions['gan-zoo']}, keras {manifest.versions['keras']}, " in text
     assert number(r"half-life ([\d,]+) images") == weights["ema_half_life_images"]
     assert number(r"([\d,]+) parameters") == weights["parameters"]
     assert number(r"absolute difference ([\d.e-]+) over") == pytest.approx(parity["max_abs_difference"], rel=0.06)
     assert number(r"\(limit ([\d.e-]+)\)") == parity["tolerance"]
-    assert f"`{facts.spec_sha256[:16]}..." in text
+    assert f"`{manifest.spec_sha256[:16]}..." in text
     assert f" on {run['machine']} (" in text and f"batch norm statistics: {weights['batch_norm']}." in text
 
 
 @pytest.mark.parametrize(("seconds", "hours"), [(1711.1, "1h"), (1801, "2h"), (7891.5, "5h")])
 def test_the_command_leaves_twice_the_time(exported, tiny_run, seconds, hours):
-    facts = dataclasses.replace(exported.manifest, training=exported.manifest.training | {"seconds": seconds})
-    assert f" --budget {hours} --out mine` makes " in markdown(facts, tiny_run.spec, exported.folder)
+    manifest = dataclasses.replace(exported.manifest, training=exported.manifest.training | {"seconds": seconds})
+    assert f" --budget {hours} --out mine` makes " in markdown(manifest, tiny_run.spec, exported.folder)
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(119.4, "119 seconds"), (120, "2 minutes"), (1680, "28 minutes")])
 def test_how_long_it_took(exported, tiny_run, seconds, told):
-    facts = dataclasses.replace(exported.manifest, training=exported.manifest.training | {"seconds": seconds})
-    assert f"\nimages shown, {told} on " in markdown(facts, tiny_run.spec, exported.folder)
+    manifest = dataclasses.replace(exported.manifest, training=exported.manifest.training | {"seconds": seconds})
+    assert f"\nimages shown, {told} on " in markdown(manifest, tiny_run.spec, exported.folder)
 
 
 def test_the_batches_it_speaks_of_are_those_that_were_compared(text, exported):
@@ -100,8 +100,8 @@ def test_classes_and_what_is_absent(exported, tmp_path):
     spec = tiny.read(tmp_path, tiny.LABELLED)
     label = tensor.Tensor("label", "int64", ("batch",), classes=("a", "b|c"))
     weights = exported.manifest.weights | {"kind": "last", "ema_half_life_images": None}
-    facts = dataclasses.replace(exported.manifest, inputs=(label,), weights=weights, parity={})
-    text = markdown(facts, spec, tmp_path)
+    manifest = dataclasses.replace(exported.manifest, inputs=(label,), weights=weights, parity={})
+    text = markdown(manifest, spec, tmp_path)
     assert "| `label` | int64 | [batch] | class id: 0 a, 1 b\\|c |  |" in text
     assert "Exported: the last weights;" in text
     assert "Paper:" not in text and "differs from the paper" not in text and "Against Keras" not in text

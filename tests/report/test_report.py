@@ -141,7 +141,7 @@ def test_two_side_by_side(zoo_says, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["report", "nowhere"], "nowhere: there is no exported model in it"),
+        (["report", "nowhere"], "nowhere: there is no exported model here"),
         (["compare", "nowhere", "there"], "nowhere: is not an exported model"),
         (
             ["compare", ROOT / "exported/dcgan", ROOT / "exported/vanilla", "--out", "x.jpg"],

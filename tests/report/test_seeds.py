@@ -81,7 +81,7 @@ def test_other_words_are_the_same_recipe(three, tmp_path):
 
 def test_seeds_go_with_one_model(three, zoo_says):
     code, _, err = zoo_says("report", three[0].parent, "--text", "--seeds", three[1])
-    assert code == 2 and "goes with one model" in err
+    assert code == 2 and "--seeds: name one model" in err
 
 
 @pytest.mark.parametrize("text", ["", "{}x", '[{"seed": 0}]', '[{"sed": 0}]', "3"])

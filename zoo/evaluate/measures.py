@@ -199,10 +199,8 @@ def kid(subject: Subject) -> Numbers:
     Metric("recall", "recall", "higher", ".3f", gallery="recall"),
     Metric("density", "density", "1", ".3f"),
     Metric("coverage", "coverage", "higher", ".3f"),
-    applies=_images,
-    network="inception",
-    least=12,
-)
+    applies=_images, network="inception", least=12,
+)  # fmt: skip
 def prdc(subject: Subject) -> Numbers:
     """Measure these four (Kynkaanniemi et al. 2019, Naeem et al. 2020) with Inception's features instead of VGG16's."""
     pair = subject.inception
@@ -218,10 +216,8 @@ def prdc(subject: Subject) -> Numbers:
 
 @measure(
     Metric("conditional_accuracy", "the judge sees the class asked for", "higher", ".1%", gallery="right class"),
-    applies=lambda subject: subject.judged and subject.labelled,
-    network="judge",
-    least=CLASSES,
-)
+    applies=lambda subject: subject.judged and subject.labelled, network="judge", least=CLASSES,
+)  # fmt: skip
 def conditional_accuracy(subject: Subject) -> Numbers:
     """Measure the share of images in which the judge sees the class that was asked for; as many of each class."""
     asked = np.arange(subject.n) % CLASSES
@@ -235,10 +231,8 @@ def conditional_accuracy(subject: Subject) -> Numbers:
 @measure(
     Metric("judge_frechet", "Frechet distance of the judge's features", "lower", ".2f"),
     Metric("judge_score", "Inception score's formula on the judge's classes", "higher", ".2f"),
-    applies=_judged,
-    network="judge",
-    least=FEATURES + 1,
-)
+    applies=_judged, network="judge", least=FEATURES + 1,
+)  # fmt: skip
 def judge_scores(subject: Subject) -> Numbers:
     """Measure both on the judge's 64 features and its 10 classes."""
     pair = subject.judge_features
@@ -278,9 +272,8 @@ def _mean(levels: dict[int, float]) -> float:
 @measure(
     Metric("memorisation", "distance to the nearest training image (unseen real images: 1)", "1", ".2f"),
     Metric("copies", "share that is nearer to a training image than 99 % of unseen real images", "0.01", ".3f"),
-    applies=_judged,
-    network="judge",
-)
+    applies=_judged, network="judge",
+)  # fmt: skip
 def memorisation(subject: Subject) -> Numbers:
     """Measure distances of generated images from the training images, relative to those of unseen real images."""
     pair = subject.judge_features
@@ -292,10 +285,8 @@ def memorisation(subject: Subject) -> Numbers:
 
 @measure(
     Metric("walk_jump", "largest step of a latent walk over its mean step", "1", ".1f"),
-    applies=_judged,
-    counted=False,
-    network="judge",
-)
+    applies=_judged, counted=False, network="judge",
+)  # fmt: skip
 def walk_jump(subject: Subject) -> Numbers:
     """Measure walks between two latents in the judge's features."""
     generator = subject.generator()
@@ -342,9 +333,8 @@ def _against_partners(subject: Subject, name: str, compare: Callable[[Array, Arr
 @measure(
     Metric("l1", "L1 to the unseen partner", "lower", ".3f"),
     Metric("ssim", "SSIM to the unseen partner", "higher", ".3f", gallery="SSIM to the unseen partner"),
-    applies=_translates,
-    counted=False,
-)
+    applies=_translates, counted=False,
+)  # fmt: skip
 def pixels(subject: Subject) -> Numbers:
     """Measure the mean absolute difference, and the structural similarity of Wang et al. 2004."""
     return {**_against_partners(subject, "l1", ssim.l1), **_against_partners(subject, "ssim", ssim.ssim)}

@@ -9,7 +9,7 @@ classifier   a classifier's logits: the Inception score, agreement with the labe
 modes        points against a mixture of Gaussians: modes found, share of high quality, reverse KL
 stacked      classes of three stacked digits: modes found of 1,000, reverse KL
 smoothness   features along latent walks: the largest step against the mean one
-distances    shared by kid and prdc: the check of sets of features, distances of large sets block by block
+distances    shared by fid, kid and prdc: the check of sets of features, distances of large sets block by block
 networks/    the networks that turn images into features
 
 A new metric is a function here and its registration in zoo/evaluate/measures.py.

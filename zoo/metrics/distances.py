@@ -1,4 +1,4 @@
-"""Sets of features for kid and prdc: the check of what they take, Euclidean distances of large sets block by block.
+"""Sets of features for fid, kid and prdc: the check of what they take, distances of large sets block by block.
 
 A set is real numbers [N, D], a row for each sample, of any dtype that float64 can hold, float16 and uint8 too: the
 measures convert before they square.

@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.core.arrays import Array
 from zoo.core.errors import DataError
+from zoo.metrics import distances
 
 
 def frechet_distance(a: Array, b: Array) -> float:
@@ -26,15 +27,12 @@ def frechet_distance(a: Array, b: Array) -> float:
         by about 1 / N: that of two halves of the real data is the floor.
 
     Raises:
-        DataError: for other shapes, too few samples, NaN or infinity.
+        DataError: for sets that are not features [N, D], or that are too small.
     """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
-        raise DataError(f"a Frechet distance takes features [N, D] and [M, D], received {a.shape} and {b.shape}")
+    distances.check("a Frechet distance", a, b)
     if min(len(a), len(b)) <= a.shape[1]:
         raise DataError(f"{a.shape[1]} features need more than as many samples, received {len(a)} and {len(b)}")
     a, b = a.astype(np.float64), b.astype(np.float64)
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise DataError("a Frechet distance takes finite features, received NaN or infinity")
     return gaussian_distance(a.mean(axis=0), np.cov(a, rowvar=False), b.mean(axis=0), np.cov(b, rowvar=False))
 
 

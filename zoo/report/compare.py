@@ -7,7 +7,7 @@ from pathlib import Path
 
 import zoo
 from zoo.artifact.manifest import read_manifests
-from zoo.artifact.scores import SPEED, Score, alike, read_scores
+from zoo.artifact.scores import SPEED, alike, read_scores
 from zoo.core import pictures
 from zoo.core.errors import UsageError
 from zoo.evaluate.measures import format_score, ordered
@@ -44,12 +44,8 @@ def _rows(a: Path, b: Path) -> Iterator[tuple[str, str, str]]:
     for name in [*ordered({**measured[0], **measured[1]}), *SPEED]:
         if any(name in one for one in measured):
             left, right = (format_score(name, one[name].value) if name in one else "-" for one in measured)
-            yield name + ("" if _comparable(name, *measured) else " (other protocols)"), left, right
-
-
-def _comparable(name: str, a: dict[str, Score], b: dict[str, Score]) -> bool:
-    """Return True if the scores of a name were measured in the same way, or there is only one."""
-    return name not in a or name not in b or alike(a[name], b[name])
+            both = [one[name] for one in measured if name in one]
+            yield name + ("" if alike(both[0], both[-1]) else " (other protocols)"), left, right
 
 
 def picture(a: Path, b: Path) -> pictures.Image:

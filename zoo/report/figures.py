@@ -84,18 +84,12 @@ def nearest(subject: Subject) -> pictures.Image:
     train = subject.cropped(subject.real("train").items)
     fakes = subject.cropped(subject.fakes)
     if subject.judged:
-        a, b = (
-            split_judge(extract(subject.judge, images, which))[0]
-            for images, which in ((fakes, ""), (train, "training"))
-        )
+        sets = ((fakes, ""), (train, "training"))
+        a, b = (split_judge(extract(subject.judge, images, which))[0] for images, which in sets)
     else:
         a, b = (images.reshape(len(images), -1).astype(np.float32) for images in (fakes, train))
-    rows = []
-    for i in range(len(fakes)):
-        order = np.argsort(((b - a[i]) ** 2).sum(axis=1))[:NEAREST]
-        gap = np.full((1, *fakes.shape[1:]), pictures.WHITE, np.uint8)
-        rows.append(np.concatenate([fakes[i : i + 1], gap, train[order]]))
-    half = (len(rows) + 1) // 2  # two rows of the list beside each other
-    both = [np.concatenate([*pair[:1], *(np.concatenate([gap, row]) for row in pair[1:])])
-            for pair in zip(rows[:half], rows[half:], strict=False)]  # fmt: skip
-    return pictures.grid(pictures.scale(np.concatenate(both)), columns=len(both[0]))
+    order = np.stack([np.argsort(((b - x) ** 2).sum(axis=1))[:NEAREST] for x in a])  # [N, 5]
+    gap = np.full((len(fakes), 1, *fakes.shape[1:]), pictures.WHITE, np.uint8)
+    left, right = np.split(np.concatenate([fakes[:, None], gap, train[order]], axis=1), 2)  # [N / 2, 7, H, W, C]
+    rows = np.concatenate([left, gap[: len(left)], right], axis=1)  # two of the list beside each other
+    return pictures.grid(pictures.scale(rows.reshape(-1, *fakes.shape[1:])), columns=rows.shape[1])

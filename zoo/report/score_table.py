@@ -1,6 +1,6 @@
 """The scores of a card: a table beside the numbers of others, the protocols that make them comparable, other seeds.
 
-`published.json` holds the numbers that papers report for a method, the aims of this zoo, and what was tried on the way.
+published.json holds, by metric and data set, the numbers of papers for a method, our aims and what was tried for them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Published:
 
 
 def published(metric: str, data: str, name: str) -> Published | None:
-    """Return what others report for the method of a model, if anything.
+    """Return what others report for the method of a model.
 
     Args:
         metric: the name of the score, such as "fid_10k".
@@ -41,37 +41,30 @@ def published(metric: str, data: str, name: str) -> Published | None:
         name: of the spec.
 
     Returns:
-        The number with its source, or None.
+        The number with its source; None where there is none.
     """
-    for entry in _records()["published"]:
-        if (entry["metric"], entry["data"]) == (metric, data) and name in entry["models"]:
-            one = entry["models"][name]
-            note = f" ({one['note']})" if "note" in one else ""
-            return Published(f"{one['mean']} +- {one['sd']}{note}", entry["source"], entry["how"])
-    return None
+    record = _record(metric, data)
+    one = record.get("published", {}).get(name)
+    if one is None:
+        return None
+    note = f" ({one['note']})" if "note" in one else ""
+    return Published(f"{one['mean']} +- {one['sd']}{note}", record["source"], record["how"])
 
 
 def aim(metric: str, data: str, name: str) -> float | None:
-    """Return the largest score that this zoo wants of a model, if it has an aim.
+    """Return the largest score that this zoo aims at for a model, None without an aim; arguments of `published`."""
+    wanted: float | None = _record(metric, data).get("aims", {}).get(name)
+    return wanted
 
-    Args:
-        metric: the name of the score, such as "fid_10k".
-        data: the title of the data set.
-        name: of the spec.
 
-    Returns:
-        The score, or None.
-    """
-    for entry in _records()["aims"]:
-        if (entry["metric"], entry["data"]) == (metric, data) and name in entry["at_most"]:
-            return float(entry["at_most"][name])
-    return None
+def _record(metric: str, data: str) -> dict[str, Any]:
+    record: dict[str, Any] = _records().get(metric, {}).get(data, {})
+    return record
 
 
 @functools.cache
-def _records() -> dict[str, Any]:
-    records: dict[str, Any] = json.loads(Path(__file__).with_name("published.json").read_text("utf-8"))
-    return records
+def _records() -> Any:
+    return json.loads(Path(__file__).with_name("published.json").read_text("utf-8"))
 
 
 def scores_chapter(name: str, scores: Mapping[str, Score], reached: str = "") -> str:
@@ -114,7 +107,7 @@ def _aims(name: str, scores: Mapping[str, Score], reached: str) -> list[str]:
             off = score.value - wanted
             missed = ", ".join(filter(None, (f"missed by {format_score(metric, off)}", reached)))
             lines.append(f"Aim of this zoo: `{metric}` of at most {wanted:g}; {'reached' if off <= 0 else missed}.")
-            if tried := _records()["tried"].get(name):
+            if tried := _record(metric, data)["tried"].get(name):
                 lines[-1] += f" Tried on the way: {tried}."
         if other is not None:
             lines.append(f"Others: {other.source}: {other.how}.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.tensor import Tensor
@@ -53,26 +55,28 @@ def _python(manifest: Manifest) -> str:
 
 def _drawn(tensor: Tensor) -> str:
     """Return an expression that draws 16 of an input."""
-    sides = [size if isinstance(size, int) else _trained(tensor, i) for i, size in enumerate(tensor.shape[1:])]
+    sides = _sides(tensor)
     shape = f"({', '.join(map(str, [16, *sides]))}{'' if sides else ','})"
     if tensor.classes:
         return f"np.random.randint(0, {len(tensor.classes)}, {shape})"
-    ((prior, args),) = (tensor.prior or {"uniform": _limits(tensor)}).items()
+    prior, args = _prior(tensor)
     if prior == "uniform":
         return f"np.random.uniform({args['low']:g}, {args['high']:g}, {shape}).astype(np.float32)"
     drawn = f"np.random.standard_normal({shape}).astype(np.float32)"
     return drawn if args.get("stddev", 1) == 1 else f"{args['stddev']:g} * {drawn}"
 
 
-def _limits(tensor: Tensor) -> dict[str, float]:
-    """Return the limits of noise that stands in for a photo: shape and range are what matters here."""
+def _prior(tensor: Tensor) -> tuple[str, dict[str, Any]]:
+    """Return name and arguments of a prior; of uniform noise in the place of a photo: shape and range matter here."""
     low, high = tensor.range or (0.0, 1.0)
-    return {"low": low, "high": high}
+    return next(iter((tensor.prior or {"uniform": {"low": low, "high": high}}).items()))
 
 
-def _trained(tensor: Tensor, axis: int) -> int:
-    rules = list((tensor.sizes or {}).values())
-    return int(rules[min(axis, len(rules) - 1)]["trained"]) if rules else 1
+def _sides(tensor: Tensor) -> list[int]:
+    """Return the shape of one example; an open side is the one of the training."""
+    trained = [int(rule["trained"]) for rule in (tensor.sizes or {}).values()] or [1]
+    return [size if isinstance(size, int) else trained[min(axis, len(trained) - 1)]
+            for axis, size in enumerate(tensor.shape[1:])]  # fmt: skip
 
 
 def _shape(tensor: Tensor) -> str:
@@ -86,15 +90,14 @@ def _javascript(manifest: Manifest) -> str:
         f'const session = await ort.InferenceSession.create("exported/{manifest.name}/{manifest.file}");',
     ]
     for tensor in manifest.inputs:
-        sides = [size if isinstance(size, int) else _trained(tensor, i) for i, size in enumerate(tensor.shape[1:])]
-        count = 1
-        for side in sides:
-            count *= side
+        sides = _sides(tensor)
         dims = ", ".join(map(str, [1, *sides]))
         if tensor.dtype == "int64":
             lines.append(f'const {tensor.name} = new ort.Tensor("int64", [3n], [{dims}]);')
         else:
-            lines.append(f"const numbers_{tensor.name} = Float32Array.from({{ length: {count} }}, {_random(tensor)});")
+            lines.append(
+                f"const numbers_{tensor.name} = Float32Array.from({{ length: {math.prod(sides)} }}, {_random(tensor)});"
+            )
             lines.append(f'const {tensor.name} = new ort.Tensor("float32", numbers_{tensor.name}, [{dims}]);')
     output = manifest.outputs[0]
     lines.append(f"const {{ {output.name} }} = await session.run({{ {', '.join(t.name for t in manifest.inputs)} }});")
@@ -108,7 +111,7 @@ def _javascript(manifest: Manifest) -> str:
 
 def _random(tensor: Tensor) -> str:
     """Return a function that draws one number."""
-    ((prior, args),) = (tensor.prior or {"uniform": _limits(tensor)}).items()
+    prior, args = _prior(tensor)
     if prior == "uniform":
         return f"() => {args['low']:g} + {args['high'] - args['low']:g} * Math.random()"
     scale = "" if args.get("stddev", 1) == 1 else f"{args['stddev']:g} * "

@@ -94,7 +94,7 @@ def test_every_kind_of_block_does_what_keras_does(pool, monkeypatch):
         "Sequential", conv=conv(3, 4, 3, stride=8), pool0=made("MaxPool2d"), mixed=mixed,
         mixed_9=last_block(pool), pool2=made("AvgPool2d"),
     )  # fmt: skip
-    session = onnxruntime.InferenceSession(inception._Graph().model(layers), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(inception.graph(layers), providers=["CPUExecutionProvider"])
     images = np.random.RandomState(1).randint(0, 256, (2, 28, 20, 3)).astype("u1")
     found = session.run(["features"], {"image": images})[0]
 

@@ -8,7 +8,7 @@ The TorchScript archive is read without PyTorch, and no code in it is run. It is
 modules, each an object with a state, and names its tensors, whose numbers are plain files below `data/`. Only the few
 names that such a tree needs may be unpickled.
 
-    load -> convert -> read_torchscript (modules and weights) -> _Graph (ONNX nodes)
+    load -> convert -> read_torchscript (modules and weights) -> graph (ONNX nodes)
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def convert(archive: Path) -> bytes:
     Raises DataError for an archive that is not this network.
     """
     try:
-        return _Graph().model(read_torchscript(archive).net.layers)  # type: ignore[attr-defined]
+        return graph(read_torchscript(archive).net.layers)  # type: ignore[attr-defined]
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{archive}: not the Inception of 2015-12-05: {error}") from error
 
@@ -146,24 +146,28 @@ def _tensor(storage: Array, offset: int, shape: Any, strides: Any, *_: Any) -> A
     )
 
 
+def graph(layers: Module) -> bytes:
+    """Return the ONNX file of the network's layers: `image` uint8 [batch, height, width, 3] -> `features`."""
+    from onnx import TensorProto, helper
+
+    built = _Graph()
+    x = built.prepared("image")
+    for name, layer in layers.children():
+        if name == "pool2":
+            break
+        x = built.layer(name, layer, x)
+    pooled = built.op("GlobalAveragePool", [x])  # 8 x 8
+    built.nodes.append(helper.make_node("Flatten", [pooled], ["features"]))
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", "height", "width", 3])
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", FEATURES])
+    return built.bytes(NAME, [image], [features])
+
+
 class _Graph(Graph):
-    """Collects nodes and weights while it walks the modules. Methods take and return names of tensors."""
+    """Adds nodes and weights while `graph` walks the modules. Methods take and return names of tensors."""
 
-    def model(self, layers: Module) -> bytes:
-        from onnx import TensorProto, helper
-
-        x = self._prepared("image")
-        for name, layer in layers.children():
-            if name == "pool2":
-                break
-            x = self.layer(name, layer, x)
-        pooled = self.op("GlobalAveragePool", [x])  # 8 x 8
-        self.nodes.append(helper.make_node("Flatten", [pooled], ["features"]))
-        image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", "height", "width", 3])
-        features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", FEATURES])
-        return self.bytes(NAME, [image], [features])
-
-    def _prepared(self, image: str) -> str:
+    def prepared(self, image: str) -> str:
+        """Add the resizing and scaling of images."""
         from onnx import TensorProto
 
         x = self.op("Transpose", [self.op("Cast", [image], to=TensorProto.FLOAT)], perm=[0, 3, 1, 2])
