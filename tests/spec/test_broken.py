@@ -1,4 +1,4 @@
-"""Broken specs: every mistake is found, once, at its place, with what was meant; nothing but SpecError escapes.
+"""Broken specs: every mistake is reported once, at its place, with a hint; nothing but SpecError is raised.
 
 Each file in broken/ begins with a line `# expect [file:]line:column: message` for each of its mistakes, in file order.
 """
@@ -23,7 +23,7 @@ FILES = sorted(path for path in BROKEN.glob("*.yaml") if path.stem not in SOUND)
 
 
 def mistakes(path: Path, *overrides: str) -> list[str]:
-    """The lines of the SpecError that reading `path` raises."""
+    """Return the lines of the SpecError that reading `path` raises."""
     with pytest.raises(SpecError) as caught:
         read_spec(path, overrides)
     assert caught.value.exit_code == 2
@@ -114,18 +114,11 @@ def test_alias_bomb(tmp_path: Path) -> None:
 
 
 def nested_repeats(value: str, first: str) -> str:
-    """Eight repeats, each of whose only value holds that of the one around it 40 times."""
+    """Return a spec of eight nested repeats; the value of each holds that of the outer one 40 times."""
     body = "extends: valid.yaml\nnetworks:\n  discriminator:\n    layers:\n"
     for depth in range(8):
-        held = value.replace("NAME", f"${{v{depth - 1}}}") if depth else first
-        body += (
-            "      "
-            + "    " * depth
-            + f"- repeat: {{v{depth}: [{held}]}}\n"
-            + "      "
-            + "    " * depth
-            + "  layers:\n"
-        )
+        held, indent = value.replace("NAME", f"${{v{depth - 1}}}") if depth else first, "      " + "    " * depth
+        body += f"{indent}- repeat: {{v{depth}: [{held}]}}\n{indent}  layers:\n"
     return body + "      " + "    " * 8 + "- Dense: {units: $v7}\n"
 
 
@@ -267,16 +260,7 @@ def test_no_mutation_of_a_spec_crashes_the_reader(tmp_path: Path) -> None:
 def test_no_value_of_any_argument_crashes_the_reader(tmp_path: Path) -> None:
     """One argument of each layer at a time, with values of every kind."""
     values = ("-1", "1.5", "null", "a", "[]", "[1, 2, 3]", "{a: 1}")
-    needed = {
-        "units": 2,
-        "filters": 4,
-        "kernel_size": 3,
-        "pieces": 2,
-        "rate": 0.5,
-        "pool_size": 2,
-        "classes": 3,
-        "n": 2,
-    }
+    needed = dict(units=2, filters=4, kernel_size=3, pieces=2, rate=0.5, pool_size=2, classes=3, n=2)
     head = "name: a\ntitle: T\nnetworks:\n  net:\n    inputs: {a: [8, 8, 4]}\n    output: y\n    layers:\n      - "
     outcomes = {"sound": 0, "broken": 0}
     for layer, schema in names_of("layer").items():

@@ -1,4 +1,4 @@
-"""The language of specs: extends, --set, repeat, defaults, taps; and that a spec is its content, not its layout."""
+"""The language of specs: extends, --set, repeat, defaults, names; and the hash of a spec."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_quotes_make_words(write: Write) -> None:
     assert read_spec(write(BASE), ["title='no'", "about='1:30'"]).sections.title == "no"
 
 
-# --- repeat, defaults, taps
+# --- repeat, defaults, names
 
 
 def test_repeat_by_number_and_by_values(write: Write) -> None:
@@ -196,7 +196,7 @@ def test_the_nearest_default_wins(write: Write) -> None:
     assert steps(plan) == [("Conv2D", (4, 4, 5)), ("Conv2D", (2, 2, 7))]
 
 
-def test_taps(write: Write) -> None:
+def test_named_tensors(write: Write) -> None:
     plan = net(write, """
 - as: start
 - Conv2D: {filters: 4, kernel_size: 1}
@@ -233,7 +233,7 @@ def test_last_activation(write: Write) -> None:
     assert {layers: net(write, layers).last_activation for layers in cases} == cases
 
 
-# --- a spec is its content
+# --- to_yaml, sha256, files
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)

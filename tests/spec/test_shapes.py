@@ -10,7 +10,6 @@ import keras
 import pytest
 
 from zoo.nn.layers import LAYERS
-from zoo.nn.networks import _argument
 from zoo.spec.shapes import RULES, Cost, ShapeError
 from zoo.spec.validate import completed, names_of
 
@@ -119,11 +118,11 @@ def cost(layer: str, shapes: list[tuple[int, ...]], args: dict[str, Any]) -> Cos
 
 def built(layer: str, shapes: list[tuple[int, ...]], args: dict[str, Any]) -> tuple[tuple[int, ...], int]:
     """Output shape and trainable weights of the Keras layer, built on inputs of these shapes."""
-    made = LAYERS.get(layer) if layer in LAYERS else getattr(keras.layers, layer)
+    keras_class = LAYERS.get(layer) if layer in LAYERS else getattr(keras.layers, layer)
     inputs = [keras.Input(shape, dtype="float32" if shape else "int64") for shape in shapes]
-    built_layer = made(**{key: _argument(key, value) for key, value in args.items()})
-    output = built_layer(inputs if len(inputs) > 1 else inputs[0])
-    return tuple(output.shape[1:]), sum(math.prod(weight.shape) for weight in built_layer.trainable_weights)
+    made = keras_class(**args)
+    output = made(inputs if len(inputs) > 1 else inputs[0])
+    return tuple(output.shape[1:]), sum(math.prod(weight.shape) for weight in made.trainable_weights)
 
 
 def test_every_rule_has_cases() -> None:

@@ -21,8 +21,7 @@ SOURCE, SIZE = "fashion_mnist", 28  # of the judge: the name of its data, the he
 
 def check_critic(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
     """Report what the algorithm cannot do with the networks: penalties, burn-in, unrolled updates."""
-    algorithm = tree.get("algorithm")
-    for name, entry in algorithm.entries() if algorithm is not None else ():
+    for name, entry in tree.entries("algorithm"):
         _check_penalties(entry.node, plans, problems)
         _check_burn_in(name, entry.node, problems)
         if name == "unrolled":
@@ -69,8 +68,7 @@ def _check_unrolled(args: YamlNode, problems: Problems) -> None:
     if node is None or problems.at(node.place):
         return
     kind = next(iter(node.value), None) if node.is_map else node.value
-    arguments = node.get(kind) if isinstance(kind, str) else None
-    amsgrad = arguments.get("amsgrad") if arguments is not None else None
+    amsgrad = node.get(str(kind), "amsgrad")
     if kind in _UNROLLED and (amsgrad is None or amsgrad.value is not True):
         return
     what = f"{kind} with amsgrad" if kind in _UNROLLED else kind
@@ -80,9 +78,8 @@ def _check_unrolled(args: YamlNode, problems: Problems) -> None:
 
 def check_evaluation(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
     """Report a `training.evaluate` that is stated for a training that no judge can evaluate."""
-    training, data = tree.get("training"), tree.get("data")
-    stated = training.get("evaluate") if training is not None else None
-    if stated is None or not stated.is_map or data is None or problems.at(stated.place):
+    stated = tree.get("training", "evaluate")
+    if stated is None or not stated.is_map or tree.get("data") is None or problems.at(stated.place):
         return
     if wrong := unwatchable(tree.plain(), plans):
         problems.add(stated.place, "training.evaluate", wrong)

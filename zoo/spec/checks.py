@@ -58,8 +58,7 @@ def check_spec(
 ) -> None:
     """Report what does not fit together, given the plans of all networks that are correct by themselves."""
     for name, plan in plans.items():
-        node = tree.get("networks").get(name)  # type: ignore[union-attr]
-        _check_output(plan, node, tree, fields, problems)  # type: ignore[arg-type]
+        _check_output(plan, tree.get("networks", name), tree, fields, problems)  # type: ignore[arg-type]
     _check_ranges(tree, problems)
     _check_algorithm(tree, problems)
     _check_players(tree, plans, fields, problems)
@@ -85,10 +84,9 @@ def _check_output(
     if (trained or plan.output_name == "logits") and plan.last_activation in ("sigmoid", "softmax"):
         text = f"logits are the values before the {plan.last_activation}: leave it out, the loss contains it"
         problems.add(at.place, where, text)
-    reached, data = _RANGES.get(plan.last_activation), tree.get("data")
-    if wanted is None or reached is None or data is None or len(wanted) != 3:
+    reached, stated = _RANGES.get(plan.last_activation), tree.get("data", "range")
+    if wanted is None or reached is None or len(wanted) != 3:
         return
-    stated = data.get("range")
     low_high = stated.plain() if stated is not None else [-1.0, 1.0]
     if _ascends(low_high) and tuple(low_high) != reached:
         text = f"{plan.last_activation} makes {list(reached)}, but data.range is {low_high}: one of the two must change"
@@ -106,26 +104,24 @@ def _is_number(value: Any) -> bool:
 
 def _check_ranges(tree: YamlNode, problems: Problems) -> None:
     """Report ranges of pixels and of uniform latents that do not begin with the smaller number."""
-    data, latent = tree.get("data"), tree.get("latent")
-    stated = data.get("range") if data is not None else None
+    stated = tree.get("data", "range")
     pair = stated.plain() if stated is not None else None
     numbers = isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair))
     if stated is not None and numbers and not _ascends(pair):
         problems.add(stated.place, "data.range", f"expected [low, high] with low < high, received {pair}")
-    for name, entry in latent.entries() if latent is not None else ():
+    for name, entry in tree.entries("latent"):
         for prior, arguments in entry.node.entries():
             low, high = arguments.node.get("low"), arguments.node.get("high")
             pair = [low.value if low else -1.0, high.value if high else 1.0]
             if prior == "uniform" and all(map(_is_number, pair)) and not _ascends(pair):
                 place = (low or high or arguments.node).place
-                problems.add(
-                    place, f"latent.{name}.uniform", f"low must be below high, received {pair[0]} and {pair[1]}"
-                )
+                text = f"low must be below high, received {pair[0]} and {pair[1]}"
+                problems.add(place, f"latent.{name}.uniform", text)
 
 
 def _check_algorithm(tree: YamlNode, problems: Problems) -> None:
     """Report networks and sections that an algorithm needs and the spec lacks."""
-    algorithm, training, networks = _stated(tree, "algorithm"), _stated(tree, "training"), tree.get("networks")
+    algorithm, training = _stated(tree, "algorithm"), _stated(tree, "training")
     if algorithm is None:
         if training is not None:
             problems.add(training.place, "training", "there is no 'algorithm' section to train by")
@@ -135,36 +131,32 @@ def _check_algorithm(tree: YamlNode, problems: Problems) -> None:
             problems.add(algorithm.place, "algorithm", f"an algorithm needs a '{section}' section")
     name = next(iter(algorithm.value), None) if algorithm.is_map else algorithm.value
     roles = names_of("algorithm").get(name, {}).get("x-networks", ())  # type: ignore[arg-type]
-    present = [key for key, _ in networks.entries()] if networks is not None else []
+    present = [key for key, _ in tree.entries("networks")]
     for role in roles:
         if role not in present:
-            problems.add(
-                algorithm.place,
-                f"algorithm.{name}",
-                f"trains a network called '{role}', which is not in 'networks'.{suggest(role, present)}",
-            )
+            text = f"trains a network called '{role}', which is not in 'networks'.{suggest(role, present)}"
+            problems.add(algorithm.place, f"algorithm.{name}", text)
 
 
 def _check_players(
     tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems
 ) -> None:
     """Report inputs of G and D that a batch does not hold, and an output of G that D does not take."""
-    networks, latent = tree.get("networks"), tree.get("latent")
     generator, discriminator = plans.get("generator"), plans.get("discriminator")
     ready = _stated(tree, "algorithm") is not None and _stated(tree, "data") is not None
-    if not ready or networks is None or generator is None or discriminator is None:
+    if not ready or generator is None or discriminator is None:
         return
-    known = [*fields, *(name for name, _ in (latent.entries() if latent is not None else ()))]
+    known = [*fields, *(name for name, _ in tree.entries("latent"))]
     for player in (generator, discriminator):
         for input_name in player.inputs:
             if input_name not in known:
                 hint = suggest(input_name, known) or f" Known: {', '.join(known)}."
                 text = f"training feeds no '{input_name}': it is neither a latent nor a field of the data.{hint}"
-                place = networks.get(player.name).get("inputs").place  # type: ignore[union-attr]
+                place = tree.get("networks", player.name, "inputs").place  # type: ignore[union-attr]
                 return problems.add(place, f"networks.{player.name}.inputs", text)
     if generator.output_name not in fields or generator.output_name not in discriminator.inputs:
         text = f"D takes {', '.join(discriminator.inputs)}, and not the '{generator.output_name}' that G makes"
-        place = networks.get("generator").get("output").place  # type: ignore[union-attr]
+        place = tree.get("networks", "generator", "output").place  # type: ignore[union-attr]
         if not problems.at(place):
             problems.add(place, "networks.generator.output", text)
 
@@ -174,11 +166,9 @@ def _check_translation(
 ) -> None:
     """Report translators that do not map one domain to the other, and discriminators that do not take one domain."""
     algorithm, data = _stated(tree, "algorithm"), _stated(tree, "data")
-    if (
-        algorithm is None
-        or data is None
-        or "cyclegan" not in (algorithm.value if algorithm.is_map else [algorithm.value])
-    ):
+    if algorithm is None or data is None:
+        return
+    if "cyclegan" not in (algorithm.value if algorithm.is_map else [algorithm.value]):
         return
     if not {"a", "b"} <= set(fields):
         text = "is of one domain; a translation needs two: emoji, cifar10_pair or folders"
@@ -188,7 +178,7 @@ def _check_translation(
     for role, (takes, makes) in roles.items():
         if (plan := plans.get(role)) is None:
             continue
-        node: YamlNode = tree.get("networks").get(role)  # type: ignore[union-attr, assignment]
+        node: YamlNode = tree.get("networks", role)  # type: ignore[assignment]
         for key, wanted, found in (("inputs", takes, ", ".join(plan.inputs)), ("output", makes, plan.output_name)):
             place = (node.get(key) or node).place
             if wanted is not None and found != wanted and not problems.at(place):
@@ -204,44 +194,34 @@ def _stated(tree: YamlNode, section: str) -> YamlNode | None:
 
 def _check_latents(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
     """Report latents that no network takes, once all networks are correct by themselves."""
-    latent, networks = tree.get("latent"), tree.get("networks")
-    if latent is None or networks is None or len(plans) < len(list(networks.entries())):
+    if len(plans) < len(list(tree.entries("networks"))):
         return
     used = {name for plan in plans.values() for name in plan.inputs}
-    for name, entry in latent.entries():
+    for name, entry in tree.entries("latent"):
         if name not in used and not problems.at(entry.place):
             problems.add(entry.place, f"latent.{name}", "feeds no network. Name it in the 'inputs' of one")
 
 
 def _check_export(tree: YamlNode, problems: Problems) -> None:
     """Report exported networks that the spec lacks."""
-    export, networks = tree.get("export"), tree.get("networks")
-    names = export.get("networks") if export is not None else None
-    if names is None or not names.is_list or networks is None:
-        return
-    present = [key for key, _ in networks.entries()]
-    for item in names.value:
+    names, present = tree.get("export", "networks"), [key for key, _ in tree.entries("networks")]
+    for item in names.value if names is not None and names.is_list else ():
         if item.value not in present:
-            problems.add(
-                item.place, "export.networks", f"there is no network {item.describe()}.{suggest(item.value, present)}"
-            )
+            text = f"there is no network {item.describe()}.{suggest(item.value, present)}"
+            problems.add(item.place, "export.networks", text)
 
 
 def _check_memory(tree: YamlNode, plans: Mapping[str, Plan], memory: int, problems: Problems) -> None:
     """Report a network, or else a batch, for which `memory` bytes do not suffice."""
-    networks = tree.get("networks")
-    assert networks is not None
     for plan in plans.values():
         needed = plan.parameters * BYTES_PER_WEIGHT + 4 * plan.activations
         if needed > memory:
             what = f"{plan.parameters:,} parameters and one example"
             text = f"needs {gigabytes(needed)} for {what}; this machine has {gigabytes(memory)}"
-            largest = max(
-                plan.steps, key=lambda step: step.cost.parameters * BYTES_PER_WEIGHT + 4 * math.prod(step.cost.shape)
-            )
+            largest = max(plan.steps, key=lambda s: s.cost.parameters * BYTES_PER_WEIGHT + 4 * math.prod(s.cost.shape))
             problems.add(largest.place, largest.where, text)
             return
-    stated = at(tree, "training", "batch_size")
+    stated = tree.get("training", "batch_size")
     needed = training_bytes(plans, stated.value) if stated is not None and isinstance(stated.value, int) else 0
     if stated is not None and needed > memory and not problems.at(stated.place):
         text = f"a step needs about {gigabytes(needed)}; this machine has {gigabytes(memory)}. Take a smaller batch"
@@ -275,11 +255,3 @@ def gigabytes(size: int) -> str:
         A text such as '1.2 GB', or '34.5 MB' below 0.1 GB.
     """
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
-
-
-def at(tree: YamlNode, *keys: str) -> YamlNode | None:
-    """Return the node at the end of a path of keys, or None."""
-    node: YamlNode | None = tree
-    for key in keys:
-        node = node.get(key) if node is not None else None
-    return node

@@ -42,12 +42,9 @@ class GrowthError(ValueError):
 
 def check_growth(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:
     """Report what keeps the networks of the algorithm `progressive` from growing."""
-    algorithm = tree.get("algorithm")
-    args = algorithm.get("progressive") if algorithm is not None else None
+    args = tree.get("algorithm", "progressive")
     generator, discriminator = plans.get("generator"), plans.get("discriminator")
-    if args is None or generator is None or discriminator is None:
-        return
-    if generator.output_name not in discriminator.inputs:
+    if args is None or not generator or not discriminator or generator.output_name not in discriminator.inputs:
         return
     stated = args.get("start")
     start = below(names_of("algorithm")["progressive"], "start")["default"] if stated is None else stated.value
@@ -154,7 +151,8 @@ def grown_discriminator(plan: Plan, size: int, *, fading: bool = False, image: s
         """Return the number of what the head of `size` makes of the image `source`."""
         if size == final:
             return draft.extend(head, {pixels: source})[features]
-        maps = next(shape for number, shape in _shapes(plan) if number == entrance(size))[-1]
+        shapes = dict(enumerate(plan.inputs.values())) | {step.output: step.cost.shape for step in plan.steps}
+        maps = shapes[entrance(size)][-1]
         return draft.extend(_with_filters(plan, head, maps), {pixels: source}, size * HEADS)[features]
 
     def through(tensor: int, given: dict[int, int]) -> int:
@@ -233,10 +231,6 @@ def _of_size(plan: Plan, steps: list[LayerCall], size: int, *, last: bool) -> in
     if not found:
         raise _error(plan, f"no layer makes anything of {size} x {size} pixels")
     return found[-1 if last else 0]
-
-
-def _shapes(plan: Plan) -> Iterable[tuple[int, Shape]]:
-    return [*enumerate(plan.inputs.values()), *((step.output, step.cost.shape) for step in plan.steps)]
 
 
 def _with_filters(plan: Plan, head: list[LayerCall], maps: int) -> list[LayerCall]:

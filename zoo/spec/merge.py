@@ -88,10 +88,8 @@ def _as_part(node: YamlNode) -> YamlNode:
     if isinstance(node.value, str):
         return YamlNode({node.value: Entry(YamlNode({}, node.place), node.place)}, node.place)
     if node.is_map:
-        full = {
-            k: Entry(YamlNode({}, e.node.place) if e.node.value is None else e.node, e.place) for k, e in node.entries()
-        }
-        return YamlNode(full, node.place)
+        empty = {k: Entry(YamlNode({}, e.node.place), e.place) for k, e in node.entries() if e.node.value is None}
+        return YamlNode({**node.value, **empty}, node.place)
     return YamlNode({}, node.place)
 
 
@@ -138,12 +136,5 @@ def _set(
             root = YamlNode({}, root.place)
     if not root.is_map:
         root = YamlNode({}, place)
-    inner = root.get(key)
-    new = _set(inner, rest, value, below(fragment, key), place, problems) if inner else _nest(rest, value, place)
+    new = _set(root.get(key) or YamlNode(None, place), rest, value, below(fragment, key), place, problems)
     return YamlNode({**root.value, key: Entry(new, place)}, root.place)
-
-
-def _nest(keys: list[str], value: YamlNode, place: Place) -> YamlNode:
-    for key in reversed(keys):
-        value = YamlNode({key: Entry(value, place)}, place)
-    return value

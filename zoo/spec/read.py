@@ -139,7 +139,7 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
     fields, classes = _fields(tree, problems)
     latents = _latents(tree)
     for name in latents.keys() & fields.keys():
-        entry = tree.get("latent").value[name]  # type: ignore[union-attr]
+        entry = dict(tree.entries("latent"))[name]
         problems.add(entry.place, "latent", f"'{name}' is a field of the data already; choose another name")
     plans = _plans(tree, {**fields, **latents}, problems)
     if tree.get("networks") is not None:
@@ -147,15 +147,8 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
     problems.raise_if_any()
     known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
     resolved = tree.plain()
-    return Spec(
-        Path(path),
-        construct(Sections, resolved),
-        plans,
-        {name: known[name] for name in fields},
-        {name: known[name] for name in latents},
-        classes,
-        resolved,
-    )
+    data, drawn = ({name: known[name] for name in group} for group in (fields, latents))
+    return Spec(Path(path), construct(Sections, resolved), plans, data, drawn, classes, resolved)
 
 
 def _fields(tree: YamlNode, problems: Problems) -> tuple[dict[str, Shape | None], tuple[str, ...]]:
@@ -168,8 +161,8 @@ def _fields(tree: YamlNode, problems: Problems) -> tuple[dict[str, Shape | None]
     validate(data, below(document(), "data"), "data", wrong)
     if wrong or problems.inside(data):
         return unknown, ()
-    part = Part.of(data.get("source").plain())  # type: ignore[union-attr]
-    stated = {key: entry.node.plain() for key, entry in data.entries()}
+    stated = data.plain()
+    part = Part.of(stated["source"])
     try:
         card = describe(part.name, part.args)
         shape = final_shape(card.shape, stated.get("size"), stated.get("channels"))
@@ -177,7 +170,7 @@ def _fields(tree: YamlNode, problems: Problems) -> tuple[dict[str, Shape | None]
     except DataError as error:
         problems.add(data.place, "data", str(error))
         return unknown, ()
-    batch = checks.at(tree, "training", "batch_size")
+    batch = tree.get("training", "batch_size")
     items = card.splits.get("train")
     if items is not None and batch is not None and isinstance(batch.value, int) and batch.value > items:
         text = f"a batch of {batch.value:,} cannot be drawn from the {items:,} items of '{part.name}'"
@@ -190,10 +183,10 @@ def _fields(tree: YamlNode, problems: Problems) -> tuple[dict[str, Shape | None]
 
 def _latents(tree: YamlNode) -> dict[str, Shape | None]:
     """Return the shape of each latent; None where its prior is wrong (reported)."""
-    latent, shapes = tree.get("latent"), {}
-    for name, entry in latent.entries() if latent is not None else ():
-        prior = next(entry.node.entries())[1].node if entry.node.is_map and entry.node.value else None
-        shape = prior.get("shape") if prior is not None else None
+    shapes: dict[str, Shape | None] = {}
+    for name, entry in tree.entries("latent"):
+        prior = next((key for key, _ in entry.node.entries()), "")
+        shape = entry.node.get(prior, "shape")
         sizes = shape.plain() if shape is not None else None
         sound = isinstance(sizes, list) and len(sizes) > 0 and all(isinstance(s, int) and s >= 1 for s in sizes)
         shapes[name] = tuple(sizes or ()) if sound else None
@@ -205,7 +198,7 @@ def _plans(tree: YamlNode, known: Mapping[str, Shape | None], problems: Problems
     networks, plans = tree.get("networks"), {}
     if networks is not None and networks.is_map and not networks.value:
         problems.add(networks.place, "networks", "a spec needs at least one network")
-    for name, entry in networks.entries() if networks is not None else ():
+    for name, entry in tree.entries("networks"):
         if entry.node.is_map:
             inputs = checks.network_inputs(name, entry.node, known, problems)
             expanded = plan(name, entry.node, inputs, tree.get("defaults"), problems)

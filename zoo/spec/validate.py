@@ -111,14 +111,12 @@ def validate_mapping(node: YamlNode, fragment: Fragment, where: str, problems: P
             problems.add(entry.place, where, f"unknown {word} '{key}'.{hint}")
         else:
             if pattern and not re.fullmatch(pattern, key):
-                problems.add(
-                    entry.place, where, f"{key!r} is not a good name: write a lower-case word such as 'generator'"
-                )
+                text = f"{key!r} is not a good name: write a lower-case word such as 'generator'"
+                problems.add(entry.place, where, text)
             if isinstance(others, Mapping):
                 validate(entry.node, others, join(where, key), problems)
     required = () if problems.incomplete else fragment.get("required", fragment.get("x-required", ()))
-    missing = [key for key in required if key not in node.value]
-    for key in missing:
+    for key in (key for key in required if key not in node.value):
         problems.add(node.place, where, f"'{key}' is missing. It is {expected(known[key])}")
 
 

@@ -49,13 +49,19 @@ class YamlNode:
     def is_list(self) -> bool:
         return isinstance(self.value, list)
 
-    def get(self, key: str) -> YamlNode | None:
-        """Return the node under `key` of a mapping, or None."""
-        entry = self.value.get(key) if self.is_map else None
-        return entry.node if entry else None
+    def get(self, *keys: str) -> YamlNode | None:
+        """Return the node at the end of a path of keys, or None."""
+        node = self
+        for key in keys:
+            if not node.is_map or key not in node.value:
+                return None
+            node = node.value[key].node
+        return node
 
-    def entries(self) -> Iterator[tuple[str, Entry]]:
-        return iter(self.value.items()) if self.is_map else iter(())
+    def entries(self, *keys: str) -> Iterator[tuple[str, Entry]]:
+        """Iterate over the mapping at the end of a path of keys; over nothing where there is none."""
+        node = self.get(*keys)
+        return iter(node.value.items()) if node is not None and node.is_map else iter(())
 
     def plain(self) -> Any:
         """Return the value without places: scalars, lists and dicts, as in a JSON document."""
