@@ -1,4 +1,4 @@
-"""`zoo reproduce`: the list, exit codes, what is written, and what an artifact's card then says."""
+"""`zoo reproduce`: the list, exit codes, the files, and the card of an artifact."""
 
 import json
 import re
@@ -81,9 +81,9 @@ def test_flags_reach_the_claim(zoo_says, answer):
     ("name", "given", "told"),
     [
         ("answer", [3, 3], "--seeds: a seed twice: 3, 3\n"),
-        ("answer", [3, 4, 5], "--seeds: claim 'answer' takes 2 of them at most\n"),
-        ("saddle", [3], "--seeds: claim 'saddle' takes none: nothing in it is drawn by a seed of yours\n"),
-        ("gradients", [3, 4], "--seeds: claim 'gradients' takes 1 of them at most\n"),
+        ("answer", [3, 4, 5], "--seeds: claim 'answer' takes at most 2\n"),
+        ("saddle", [3], "--seeds: claim 'saddle' takes none, because nothing in it is random\n"),
+        ("gradients", [3, 4], "--seeds: claim 'gradients' takes at most 1\n"),
         ("gradients", [-1], "argument --seeds: expected a whole number in 0..4294967295, received '-1'\n"),
     ],
 )
@@ -108,8 +108,8 @@ def test_a_result_goes_into_the_card_and_a_quick_one_only_if_asked(zoo_says, ans
     )
     assert "**PASS: 1 of 1 numbers hold** (`zoo reproduce answer`: full scale, seed 0," in after
     assert Path("exported/tiny/claims/answer.png").read_bytes() == PNG
-    (told,) = read_claims(Path("exported/tiny"))
-    assert told.name == "answer" and told.holds
+    (kept,) = read_claims(Path("exported/tiny"))
+    assert kept.name == "answer" and kept.holds
     shutil.copytree(exported.folder, "mine")
     assert zoo_says("reproduce", "answer", "--quick", "--artifact", "mine")[0] == 0
     assert "quick scale" in Path("mine/README.md").read_text()
@@ -122,8 +122,8 @@ def test_a_result_goes_into_the_card_and_a_quick_one_only_if_asked(zoo_says, ans
         (["saddle", "--quick"], "claim 'saddle' has one scale only: leave --quick out"),
         (["saddle", "--artifact", "nowhere"], "--artifact: nowhere is not an exported model"),
         (["--quick"], "name a claim: critic_loss, "),
-        (["labels"], "this claim is about an exported model: build cgan first, there is none in exported/cgan"),
-        (["translation"], "this claim is about an exported model: build cyclegan first"),
+        (["labels"], "this claim is about an exported model, and exported/cgan is not one: zoo build cgan"),
+        (["translation"], "this claim is about an exported model, and exported/cyclegan is not one"),
         (["saddle", "--seeds", "x"], "expected a whole number in 0..4294967295, received 'x'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -159,9 +159,9 @@ def test_figures_are_the_same_for_the_same_numbers(tmp_path):
     from zoo.claims.base import figure_png, new_figure
 
     def draw():
-        sheet, axes = new_figure(1, 2)
+        figure, axes = new_figure(1, 2)
         axes[0, 0].plot([1, 2], [3, 4])
-        return figure_png(sheet)
+        return figure_png(figure)
 
     (tmp_path / "x.png").write_bytes(draw())
     assert draw() == draw() and read_png(tmp_path / "x.png").shape == (336, 768, 3)

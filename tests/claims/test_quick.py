@@ -94,4 +94,4 @@ def test_parallel_lines_miss_without_the_penalty(monkeypatch):
     free = kind._replace(args={**kind.args, "penalties": []})
     monkeypatch.setattr(parallel_lines, "THETAS", (1.0,))
     monkeypatch.setattr(parallel_lines, "STEPS", 100)
-    assert parallel_lines._compare(free, 0)[0, 0] > 2
+    assert parallel_lines.compare(free, 0)[0, 0] > 2

@@ -1,8 +1,8 @@
 """Claims of the papers, each a program that tries one and reports its numbers: `zoo reproduce`.
 
-    base         what a claim is, how one is run and kept
-    trainings    trainings with snapshots, games of two points
-    NAME.py      one claim each, found here by itself
+    base         a claim, and how it is run and kept; helpers that claims share
+    trainings    trainings with snapshots, and small games in memory
+    NAME.py      one claim each, found by itself
 
 May import: everything but zoo.cli.
 """

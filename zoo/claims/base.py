@@ -1,8 +1,9 @@
-"""Figures of claims: matplotlib without a window, PNG bytes that are the same for the same numbers.
+"""A claim: a statement of a paper that a program can try. How claims are registered, run, timed and kept.
 
-What a claim is: a statement of a paper that a program can try, and how it is run, timed and kept.
+    @claim(title="...", source="Metz et al. 2016, section 2.2", states="...", spec="unrolled", takes=("10 seconds", ""))
+    def saddle(options: Options) -> Outcome: ...
 
-What claims about an exported model share: the folder that they ask for, and where its weights come from.
+Behind that are the helpers that claims share: figures, and the exported model that a claim is about.
 """
 
 from __future__ import annotations
@@ -16,52 +17,47 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact.claim_results import CLAIMS_FOLDER, Result, Row
-from zoo.artifact.manifest import is_artifact
+from zoo.artifact.manifest import Manifest, is_artifact
 from zoo.core.errors import UsageError
 from zoo.core.files import sha256_file, write_whole
 from zoo.core.host import cpu
 from zoo.core.registry import suggest
 
-Figure = Any  # matplotlib.figure.Figure
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito: for all eyes
-
-
-def new_figure(
-    rows: int = 1, columns: int = 1, *, width: float = 3.2, height: float = 2.8, **options: Any
-) -> tuple[Any, Any]:
-    """(figure, axes [rows, columns]); inches of one panel. `options` are those of `Figure.subplots`."""
-    from matplotlib.figure import Figure as Sheet
-
-    sheet = Sheet(figsize=(columns * width, rows * height), dpi=120, layout="constrained")
-    axes = sheet.subplots(rows, columns, squeeze=False, **options)
-    for panel in axes.flat:
-        panel.set_prop_cycle(color=COLOURS)
-    return sheet, axes
-
-
-def figure_png(figure: Figure) -> bytes:
-    """The finished picture."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})  # no version in it
-    return buffer.getvalue()
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to try a claim: at which scale, with which seeds (None: the claim's own), where its trainings are kept."""
+    """How to try a claim.
+
+    Attributes:
+        quick: Use the smaller scale.
+        seeds: Seeds of the trainings; None for the claim's own.
+        folder: Folder for the result and the trainings.
+        artifact: The exported model that the claim may be about.
+    """
 
     quick: bool = False
     seeds: tuple[int, ...] | None = None
     folder: Path = Path("runs/claims")
     artifact: Path | None = None
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
+        """Print a line of progress to stderr."""
         print(line, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a claim found. `seconds` of all its trainings, resumed ones included; None: the time that it just took."""
+    """The numbers that a claim has found, and their circumstances.
+
+    Attributes:
+        rows: The numbers, beside those of the paper.
+        seeds: The seeds that were used.
+        machine: The machine in words.
+        picture: Bytes of a PNG file.
+        notes: Sentences for the card.
+        seconds: Time of all trainings, resumed ones included; None for the time of this call.
+        about: Files of an artifact that the numbers are about.
+    """
 
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
@@ -69,15 +65,22 @@ class Outcome:
     picture: bytes
     notes: tuple[str, ...] = ()
     seconds: float | None = None
-    about: tuple[Path, ...] = ()  # files of an artifact that the numbers speak of
+    about: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A statement, and the function that tries it. `spec` names the model whose card tells of it.
+    """A statement, and the function that tries it.
 
-    `takes` says roughly how long two CPU cores need: at full scale, and with --quick, or "" where there is no other.
-    `seeds` is how many one may choose.
+    Attributes:
+        name: The name of the function.
+        title: One sentence for people.
+        source: Paper, section and figure.
+        states: The statement in detail.
+        spec: The model whose card reports the result.
+        takes: Rough time on two CPU cores, at full scale and with --quick; the latter is empty if there is no other.
+        seeds: How many seeds one may choose.
+        run: The function.
     """
 
     name: str
@@ -96,7 +99,7 @@ CLAIMS: dict[str, Claim] = {}
 def claim(
     *, title: str, source: str, states: str, spec: str, takes: tuple[str, str], seeds: int = 1
 ) -> Callable[[Callable[[Options], Outcome]], Callable[[Options], Outcome]]:
-    """Decorator: the function tries the claim of its own name."""
+    """Register the decorated function as the claim of its own name. For the arguments see `Claim`."""
 
     def register(function: Callable[[Options], Outcome]) -> Callable[[Options], Outcome]:
         name = function.__name__
@@ -111,14 +114,28 @@ def claim(
 
 
 def get_claim(name: str) -> Claim:
-    """The claim called `name`. Raises UsageError that says which name is near."""
+    """Return a claim by its name.
+
+    Args:
+        name: The name.
+
+    Returns:
+        The claim.
+
+    Raises:
+        UsageError: There is none; the message has the nearest name and the list.
+    """
     if name not in CLAIMS:
         raise UsageError(f"there is no claim '{name}'.{suggest(name, CLAIMS)} There are: {', '.join(CLAIMS)}")
     return CLAIMS[name]
 
 
 def listing() -> str:
-    """All claims, a line each: name, how long it takes, title, paper."""
+    """Describe all claims for people.
+
+    Returns:
+        Two lines each: name, title and time, then the paper.
+    """
     width = max(map(len, CLAIMS))
     lines = []
     for one in CLAIMS.values():
@@ -128,14 +145,26 @@ def listing() -> str:
 
 
 def reproduce(name: str, options: Options) -> Result:
-    """Try a claim and keep <folder>/<name>.json and .png. Raises UsageError, and what its trainings raise."""
+    """Try a claim, and write its result to <folder>/<name>.json and .png.
+
+    Args:
+        name: The claim.
+        options: How to try it.
+
+    Returns:
+        The result.
+
+    Raises:
+        UsageError: The claim is unknown, or has no such scale or number of seeds. Its trainings raise more errors.
+    """
     chosen = get_claim(name)
     if options.quick and not chosen.takes[1]:
         raise UsageError(f"claim '{name}' has one scale only: leave --quick out (it takes {chosen.takes[0]})")
-    if options.seeds and len(set(options.seeds)) != len(options.seeds):
-        raise UsageError(f"--seeds: a seed twice: {', '.join(map(str, options.seeds))}")
-    if len(options.seeds or ()) > chosen.seeds:
-        most = f"{chosen.seeds} of them at most" if chosen.seeds else "none: nothing in it is drawn by a seed of yours"
+    seeds = options.seeds or ()
+    if len(set(seeds)) != len(seeds):
+        raise UsageError(f"--seeds: a seed twice: {', '.join(map(str, seeds))}")
+    if len(seeds) > chosen.seeds:
+        most = f"at most {chosen.seeds}" if chosen.seeds else "none, because nothing in it is random"
         raise UsageError(f"--seeds: claim '{name}' takes {most}")
     begun = time.monotonic()
     found = chosen.run(options)
@@ -152,7 +181,13 @@ def reproduce(name: str, options: Options) -> Result:
 
 
 def add_to_card(result: Result, folder: Path, artifact: Path) -> None:
-    """Put a result that stands in `folder` into an artifact's folder and card. A new export begins without."""
+    """Copy a result into an artifact, and write its card again. A new export begins without results.
+
+    Args:
+        result: The result.
+        folder: The folder with its .json and .png.
+        artifact: The artifact's folder.
+    """
     from zoo.report.card import write_card
 
     (artifact / CLAIMS_FOLDER).mkdir(exist_ok=True)
@@ -161,21 +196,49 @@ def add_to_card(result: Result, folder: Path, artifact: Path) -> None:
     write_card(artifact)
 
 
+# ---- helpers of claims
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito: for all eyes
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, *, width: float = 3.2, height: float = 2.8, **options: Any
+) -> tuple[Any, Any]:
+    """Return a figure without a window, and its axes [rows, columns].
+
+    `width` and `height` are inches of one panel, `options` those of `Figure.subplots`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(columns * width, rows * height), dpi=120, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    for panel in axes.flat:
+        panel.set_prop_cycle(color=COLOURS)
+    return figure, axes
+
+
+def figure_png(figure: Any) -> bytes:
+    """Return the bytes of a PNG file, the same for the same numbers."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})  # without a version
+    return buffer.getvalue()
+
+
 def shipped_artifact(options: Options, name: str) -> Path:
-    """The folder of the exported model. Raises UsageError without one."""
+    """Return the folder of the exported model that a claim is about. Raises UsageError if it is missing."""
     folder = options.artifact
     if folder is None or not is_artifact(folder):
-        raise UsageError(f"this claim is about an exported model: build {name} first, there is none in {folder}")
+        raise UsageError(f"this claim is about an exported model, and {folder} is not one: zoo build {name}")
     return folder
 
 
-def provenance(manifest: Any) -> str:
-    """A manifest's weights in words: which step, seed, machine."""
+def provenance(manifest: Manifest) -> str:
+    """Return the step, the seed and the machine of a manifest's weights in a sentence."""
     step, seed = manifest.weights["step"], manifest.weights["seed"]
     machine = manifest.training.get("machine", "an unknown machine")
     return f"Weights of step {step:,}, trained with seed {seed} on {machine}."
 
 
 def onnx_machine() -> str:
-    """What runs an exported model here."""
+    """Return the machine that runs an exported model here, in words."""
     return f"{cpu()}, ONNX Runtime"

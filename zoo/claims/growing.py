@@ -1,4 +1,4 @@
-"""Growing against the same networks at full size from the start: speed at each stage, time to equal quality."""
+"""Growing against the same networks at full size from the start: time to equal quality, speed at each stage."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import numpy as np
 
 from zoo.artifact.claim_results import Row
 from zoo.claims.base import Options, Outcome, claim, figure_png, new_figure
-from zoo.claims.trainings import cost, forward, machine_of, train_with_snapshots
-from zoo.core.arrays import Array
+from zoo.claims.trainings import Snapshots, forward, machine_of, seconds_of, train_with_snapshots
+from zoo.core.arrays import Array, evenly_spaced
 from zoo.metrics.fid import frechet_distance
-from zoo.metrics.networks import judge
-from zoo.metrics.networks.judge import FEATURES, Judge
+from zoo.metrics.networks.judge import FEATURES, Judge, load_judge
 from zoo.train import speed
 
 if TYPE_CHECKING:
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
 SPEC = "progressive"
 GROWING, FULL = "growing", "full size from the start"
-FAKES, SHOTS = 2000, 40
-Film = dict[int, dict[str, Array]]
+FAKES, SNAPSHOTS = 2000, 40
 Curve = tuple[list[float], list[float]]  # seconds, Frechet distances
 
 
@@ -38,11 +36,14 @@ Curve = tuple[list[float], list[float]]  # seconds, Frechet distances
     takes=("an hour or two", "10 minutes"),
 )
 def growing(options: Options) -> Outcome:
-    """Full size gets half the steps, which take about as long. Seconds are steps times the pace of their stage, and
-    all paces are measured at the end in one run: what else the machine did while it trained counts for neither."""
+    """Train both, full size for half the steps, which take about as long.
+
+    Seconds are steps times the pace of their stage; all paces are measured at the end in one run, so that other work of
+    the machine during the trainings does not count.
+    """
     from zoo.spec.read import read_spec, spec_file
 
-    expert, seed = judge.load_judge(), options.seeds[0] if options.seeds else 0
+    judge, seed = load_judge(), options.seeds[0] if options.seeds else 0
     spec = read_spec(spec_file(SPEC))
     size, steps = spec.plans["generator"].output_shape[0], length(spec)
     shrink = [f"algorithm.progressive.{knob}_kimg={_kimg(spec, knob) / 10}" for knob in ("stabilise", "fade")]
@@ -51,13 +52,13 @@ def growing(options: Options) -> Outcome:
         GROWING: [*scale, f"training.seed={seed}"],
         FULL: [*scale, f"algorithm.progressive.start={size}", f"training.seed={seed}"],
     }
-    films = {
-        name: _film(options, name, recipes[name], moments(until), expert, size)
+    trainings = {
+        name: _train(options, name, recipes[name], moments(until), judge, size)
         for name, until in ((GROWING, steps), (FULL, steps // 2))
     }
     stages, rates = _paces(options, {name: read_spec(spec_file(SPEC), changes) for name, changes in recipes.items()})
     batch = spec.sections.training.batch_size  # type: ignore[union-attr]
-    curves = {name: curve(films[name], stages[name], rates, batch) for name in films}
+    curves = {name: curve(trainings[name], stages[name], rates, batch) for name in trainings}
     quality, times = equal_quality(curves)
     faster = times[FULL] / times[GROWING]
     return Outcome(
@@ -69,26 +70,26 @@ def growing(options: Options) -> Outcome:
             *(Row(quantity=f"images/s, {stage}", paper="", ours=pace, form=",.0f") for stage, pace in rates.items()),
         ),
         seeds=(seed,),
-        machine=machine_of(list(films.values())),
-        picture=_picture(films, curves, quality),
+        machine=machine_of(list(trainings.values())),
+        picture=_picture(trainings, curves, quality),
         notes=(
             f"Equal quality: the best that both reach, a Frechet distance of {quality:.3g} ({FEATURES} features "
             f"of the judge, {FAKES:,} samples of the averaged G against 10,000 test images). Growing took "
             f"{times[GROWING]:,.0f} s to it in {steps:,} steps, full size {times[FULL]:,.0f} s in {steps // 2:,}.",
             "Seconds are steps times the pace of their stage; all paces were measured in one run, in turns.",
-            f"The judge: {expert}.",
+            f"The judge: {judge}.",
         ),
-        seconds=sum(map(cost, films.values())),
+        seconds=sum(map(seconds_of, trainings.values())),
     )  # fmt: skip
 
 
 def moments(until: int) -> list[int]:
-    """Steps at which to look, evenly up to the last."""
-    return sorted({round(step) for step in np.linspace(0, until, SHOTS + 1)[1:]})
+    """Return the steps of the snapshots, evenly up to the last."""
+    return sorted({round(step) for step in np.linspace(0, until, SNAPSHOTS + 1)[1:]})
 
 
 def length(spec: Spec) -> int:
-    """Steps of a run whose last stage is as long as the others; the recipe itself goes on there for longer."""
+    """Return the steps of a run whose last stage is as long as the others; the recipe itself trains longer there."""
     from zoo.spec import growth
 
     assert spec.sections.algorithm is not None and spec.sections.training is not None
@@ -99,27 +100,28 @@ def length(spec: Spec) -> int:
 
 
 def _kimg(spec: object, knob: str) -> float:
-    """What the committed spec states."""
+    """Return a duration of the growing spec, in thousands of images."""
     return float(spec.sections.algorithm.args[f"{knob}_kimg"])  # type: ignore[attr-defined]
 
 
-def _film(options: Options, name: str, overrides: Sequence[str], at: Sequence[int], expert: Judge, size: int) -> Film:
+def _train(
+    options: Options, name: str, overrides: Sequence[str], at: Sequence[int], judge: Judge, size: int
+) -> Snapshots:
     from zoo.core.images import to_uint8
-    from zoo.spec import feeds
-    from zoo.spec.feeds import draw_inputs
+    from zoo.spec.feeds import draw_inputs, load_data
     from zoo.spec.read import read_spec, spec_file
 
     spec = read_spec(spec_file(SPEC), overrides)
     assert spec.sections.data is not None
     limits, inputs = spec.sections.data.range, {"z": draw_inputs(spec, FAKES, seed=0)["z"]}
-    truth = expert(feeds.load_data(spec, split="test").images).features  # type: ignore[union-attr, arg-type]
+    real_features = judge(load_data(spec, split="test").images).features  # type: ignore[union-attr, arg-type]
 
     def take(algorithm: Algorithm) -> dict[str, Array]:
         images = to_uint8(forward(algorithm.exported("generator"), inputs, "image"), limits)
         factor = size // images.shape[1]
         shown = images.repeat(factor, axis=1).repeat(factor, axis=2)
         return {
-            "frechet": np.array(frechet_distance(expert(shown).features, truth)),
+            "frechet": np.array(frechet_distance(judge(shown).features, real_features)),
             "stage": np.array(str(algorithm.stage)),
             "shown": shown[:8],
         }
@@ -129,7 +131,7 @@ def _film(options: Options, name: str, overrides: Sequence[str], at: Sequence[in
 
 
 def _paces(options: Options, specs: Mapping[str, Spec]) -> tuple[dict[str, list[Stage]], dict[str, float]]:
-    """The stages of each training, and images per second in every stage that there is."""
+    """Return the stages of each training, and the images per second of every stage."""
     from zoo.spec import feeds
     from zoo.train import loop
 
@@ -138,7 +140,7 @@ def _paces(options: Options, specs: Mapping[str, Spec]) -> tuple[dict[str, list[
         stages[name], dataset = loop.make(spec).stages, feeds.load_data(spec)
         for stage in stages[name]:
             if str(stage) not in steppers:  # the last stage of both is the same
-                options.say(f"growing: preparing to measure the pace of {stage}")
+                options.log(f"growing: preparing to measure the pace of {stage}")
                 algorithm = loop.make(spec)
                 algorithm.begin(stage.first)
                 algorithm.compile(xla=loop.recipe(spec).xla)
@@ -149,18 +151,19 @@ def _paces(options: Options, specs: Mapping[str, Spec]) -> tuple[dict[str, list[
     return stages, {result.variant: result.images_per_second for result in found}
 
 
-def curve(shots: Film, stages: Sequence[Stage], rates: Mapping[str, float], batch: int) -> Curve:
-    """Seconds until each snapshot, for `rates` images per second in each stage, and its Frechet distance."""
+def curve(snapshots: Snapshots, stages: Sequence[Stage], rates: Mapping[str, float], batch: int) -> Curve:
+    """Return the seconds until each snapshot, for `rates` images per second of each stage, and its Frechet distance."""
 
     def seconds(step: int) -> float:
         made = {str(stage): min(step, stage.last or step) - min(step, stage.first) for stage in stages}
         return sum(steps * batch / rates[stage] for stage, steps in made.items())
 
-    return [seconds(step) for step in sorted(shots)], [float(shots[step]["frechet"]) for step in sorted(shots)]
+    steps = sorted(snapshots)
+    return [seconds(step) for step in steps], [float(snapshots[step]["frechet"]) for step in steps]
 
 
 def equal_quality(curves: Mapping[str, Curve]) -> tuple[float, dict[str, float]]:
-    """The best (lowest) distance that all curves (seconds, distances) reach, and when each first does."""
+    """Return the lowest distance that all curves (seconds, distances) reach, and the time at which each first does."""
     quality = max(min(distances) for _, distances in curves.values())
     return quality, {
         name: next(second for second, distance in zip(seconds, distances, strict=True) if distance <= quality)
@@ -168,22 +171,18 @@ def equal_quality(curves: Mapping[str, Curve]) -> tuple[float, dict[str, float]]
     }
 
 
-def _ten(shots: Film) -> list[int]:
-    """Ten steps of a training, from the first to the last."""
-    steps = sorted(shots)
-    return [steps[i] for i in np.linspace(0, len(steps) - 1, 10).round().astype(int)]
-
-
-def _picture(films: dict[str, Film], curves: Mapping[str, Curve], quality: float) -> bytes:
-    sheet, axes = new_figure(2, 1, width=6.4, height=2.6)
+def _picture(trainings: dict[str, Snapshots], curves: Mapping[str, Curve], quality: float) -> bytes:
+    figure, axes = new_figure(2, 1, width=6.4, height=2.6)
     for name, (seconds, distances) in curves.items():
         axes[0, 0].semilogy(np.array(seconds) / 60, distances, ".-", label=name, linewidth=1)
     axes[0, 0].axhline(quality, color="grey", linewidth=0.5)
     axes[0, 0].set(xlabel="minutes of training", ylabel="Frechet distance")
     axes[0, 0].legend(fontsize=7)
-    strips = [np.concatenate([shots[s]["shown"][i] for s in _ten(shots)], axis=1)
-              for shots in films.values() for i in (0, 1)]  # fmt: skip
+    strips = []
+    for snapshots in trainings.values():
+        ten = evenly_spaced(np.array(sorted(snapshots)), 10)
+        strips += [np.concatenate([snapshots[step]["shown"][i] for step in ten], axis=1) for i in (0, 1)]
     axes[1, 0].imshow(np.concatenate(strips, axis=0)[..., 0], cmap="gray")
     axes[1, 0].set(xticks=[], yticks=[], title="the same two latents over the same time: growing, then full size")
     axes[1, 0].title.set_fontsize(8)
-    return figure_png(sheet)
+    return figure_png(figure)

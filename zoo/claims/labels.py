@@ -1,4 +1,4 @@
-"""A conditional generator makes what it is asked for: a classifier of real images judges 10,000 of its images."""
+"""A conditional generator obeys its labels: a classifier of real images, the judge, sees the class asked for."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ SHOWN = 8
     takes=("2 minutes", "30 seconds"),
 )
 def labels(options: Options) -> Outcome:
-    """The exported generator alone, through the runtime; the judge never saw its images."""
+    """Classify images of the exported generator; the judge was trained on real images alone."""
     import zoo
     from zoo.artifact.manifest import MODEL_FILE
     from zoo.data import sources
     from zoo.metrics.fid import frechet_distance
-    from zoo.metrics.networks import judge
-    from zoo.metrics.networks.judge import SOURCE
+    from zoo.metrics.networks.judge import SOURCE, load_judge
 
     artifact = shipped_artifact(options, "cgan")
-    generator, expert = zoo.load(artifact), judge.load_judge()
+    generator, judge = zoo.load(artifact), load_judge()
     label = next((tensor for tensor in generator.inputs.values() if tensor.classes), None)
     if label is None:
-        raise UsageError(f"{artifact}: {generator.name} takes no label")
+        raise UsageError(f"{artifact}: {generator.name} does not take a label, so that there is nothing to try")
     names, each, seed = label.classes, 100 if options.quick else EACH, options.seeds[0] if options.seeds else 0
     asked = np.repeat(np.arange(len(names)), each)
     images = generator.sample(len(asked), seed, label=asked)
-    seen = expert(images)
+    prediction = judge(images)
     real = sources.load_dataset(SOURCE, split="test")
-    features = expert(real.images).features  # type: ignore[union-attr, arg-type]
+    features = judge(real.images).features  # type: ignore[union-attr, arg-type]
     half = len(features) // 2
-    found = agreement(asked, seen.classes, classes=len(names))
+    found = agreement(asked, prediction.classes, classes=len(names))
     weakest = int(found.by_class.argmin())
     rows = (
         Row(quantity="images in which the judge sees the class asked for", paper="", ours=found.overall, low=0.9,
             form=".1%"),
         Row(quantity=f"the same, of the weakest class ({names[weakest]})", paper="", low=0.75, form=".1%",
             ours=float(found.by_class[weakest])),
-        Row(quantity="the judge on real test images", paper="", ours=expert.test_accuracy, form=".1%"),
-        Row(quantity="Frechet distance to real test images", paper="", ours=frechet_distance(seen.features, features)),
+        Row(quantity="the judge on real test images", paper="", ours=judge.test_accuracy, form=".1%"),
+        Row(quantity="Frechet distance to real test images", paper="",
+            ours=frechet_distance(prediction.features, features)),
         Row(quantity="the same between two halves of them", paper="",
             ours=frechet_distance(features[:half], features[half:])),
     )  # fmt: skip
     notes = (
-        f"The judge: {expert}. Frechet distances are of its {features.shape[1]} features, not of Inception's.",
+        f"The judge: {judge}. Frechet distances are of its {features.shape[1]} features, not of Inception's.",
         f"{len(asked):,} images, {each:,} of each class. {provenance(generator.manifest)}",
     )
     shown = np.stack([images[asked == k][:SHOWN] for k in range(len(names))])  # [classes, 8, H, W, 1]
@@ -67,8 +67,8 @@ def labels(options: Options) -> Outcome:
 
 
 def _picture(found: Agreement, shown: Array, names: tuple[str, ...]) -> bytes:
-    """Left what was drawn, a row for each class; right what the judge saw."""
-    sheet, ((left, right),) = new_figure(1, 2, width=4.6, height=4.6)
+    """Draw the images, a row for each class, and beside them the confusion matrix of the judge."""
+    figure, ((left, right),) = new_figure(1, 2, width=4.6, height=4.6)
     classes, count, height, width = shown.shape[:4]
     left.imshow(255 - shown[..., 0].swapaxes(1, 2).reshape(classes * height, count * width), cmap="gray")
     left.set(xticks=[], yticks=height * (np.arange(classes) + 0.5), yticklabels=names, title="asked for, and drawn")
@@ -82,4 +82,4 @@ def _picture(found: Agreement, shown: Array, names: tuple[str, ...]) -> bytes:
     right.set_xticklabels(names, rotation=60, ha="right")
     for panel in (left, right):
         panel.tick_params(labelsize=7)
-    return figure_png(sheet)
+    return figure_png(figure)

@@ -1,12 +1,14 @@
-"""Two parallel lines: the Wasserstein distance tells how far apart they are, the Jensen-Shannon divergence does not."""
+"""Two parallel lines: the Wasserstein distance grows with their distance, the Jensen-Shannon divergence does not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from zoo.artifact.claim_results import Row
 from zoo.claims.base import Options, Outcome, claim, figure_png, new_figure
-from zoo.claims.trainings import game, memory, play, player, recall
+from zoo.claims.trainings import copy_state, make_game, play, player, restore_state
 from zoo.core.arrays import Array
 
 if TYPE_CHECKING:
@@ -15,23 +17,20 @@ if TYPE_CHECKING:
 
 THETAS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 BATCH, STEPS, LOG_2 = 128, 400, 0.693147
-LAMBDA = (
-    10.0  # the paper's weight of the penalty, whose own optimum is |theta| (1 + |theta| / (2 lambda)): up to 5 % more
-)
+LAMBDA = 10.0  # the paper's weight of the penalty; with it the optimum is |theta| (1 + |theta| / (2 lambda))
 
 
 class Kind(NamedTuple):
-    """One way to compare the lines: what the algorithm is told, and the estimate that D's loss then stands for."""
+    """One way to compare the lines: arguments of the algorithm, and the distance that D's loss then estimates."""
 
     args: dict[str, Any]
     estimate: Any  # (loss of D without penalties) -> distance
 
 
-def _settling(rate: float, kind: str, **args: Any) -> dict[str, Any]:
-    """A player whose steps shrink to nothing: the last weights are then an optimum, not a place on the way round it."""
-    return {
-        "optimizer": {kind: {"learning_rate": {"linear": {"initial": rate, "final": 0.0, "updates": STEPS}}, **args}}
-    }
+def _settling(rate: float, optimizer: str, **args: Any) -> dict[str, Any]:
+    """Return a player whose learning rate falls to 0: the last weights are then an optimum, and not near it."""
+    schedule = {"linear": {"initial": rate, "final": 0.0, "updates": STEPS}}
+    return {"optimizer": {optimizer: {"learning_rate": schedule, **args}}}
 
 
 KINDS = {
@@ -55,11 +54,11 @@ KINDS = {
     takes=("30 seconds", ""),
 )
 def parallel_lines(options: Options) -> Outcome:
-    """For each theta a D from the same start learns to tell the lines apart, while G stays where it is."""
+    """Train D from the same start to separate the lines, for each theta, while G does not move."""
     from zoo.train import loop
 
     seed = options.seeds[0] if options.seeds else 0
-    found = {name: _compare(kind, seed) for name, kind in KINDS.items()}  # {name: [thetas, (estimate, slope)]}
+    found = {name: compare(kind, seed) for name, kind in KINDS.items()}  # {name: [thetas, (estimate, slope)]}
     rows = [*_wasserstein_rows(found["gradient penalty"]), *_divergence_rows(found["Jensen-Shannon"])]
     clipped = found["weight clipping"][:, 0]
     scale = clipped[-1] / THETAS[-1]
@@ -79,9 +78,9 @@ def _wasserstein_rows(found: Array) -> list[Row]:
     rows = []
     for theta, (estimate, slope) in zip(THETAS, found, strict=True):
         sign, optimum = float((theta > 0) - (theta < 0)), abs(theta) * (1 + abs(theta) / (2 * LAMBDA))
-        wide = max(0.03 * abs(theta), 0.02)
+        margin = max(0.03 * abs(theta), 0.02)
         rows.append(Row(quantity=f"W, theta = {theta:g}", paper=f"{abs(theta):g}", ours=float(estimate),
-                        low=abs(theta) - wide, high=optimum + wide, form=".3f"))  # fmt: skip
+                        low=abs(theta) - margin, high=optimum + margin, form=".3f"))  # fmt: skip
         if theta:
             rows.append(Row(quantity=f"dW / dtheta, theta = {theta:g}", paper=f"{sign:g}", ours=float(slope),
                             low=sign - 0.15, high=sign + 0.15, form=".3f"))  # fmt: skip
@@ -100,14 +99,12 @@ def _divergence_rows(found: Array) -> list[Row]:
     return rows
 
 
-def _compare(kind: Kind, seed: int) -> Array:
-    """[thetas, 2]: the estimate on fresh points, and its slope by theta, once D has learned."""
-    import numpy as np
-
-    algorithm = game("parallel_lines", "alternating", seed, generator=player(0.0), **kind.args)
-    start, found = memory(algorithm), []
+def compare(kind: Kind, seed: int) -> Array:
+    """Return the estimate on fresh points and its slope by theta after D has learned, [thetas, 2]."""
+    algorithm = make_game("parallel_lines", "alternating", seed, generator=player(0.0), **kind.args)
+    start, found = copy_state(algorithm), []
     for theta in THETAS:
-        recall(algorithm, start)
+        restore_state(algorithm, start)
         algorithm.players["generator"].set_weights([np.array([[0.0, 1.0]]), np.array([theta, 0.0])])
         play(algorithm, lambda step: _batch(seed, step, BATCH), STEPS)
         found.append(_estimate(kind, algorithm, _batch(seed, STEPS, 4096)))
@@ -115,9 +112,7 @@ def _compare(kind: Kind, seed: int) -> Array:
 
 
 def _batch(seed: int, step: int, size: int) -> dict[str, Array]:
-    """Real points (0, U) and the numbers from which G makes (theta, U)."""
-    import numpy as np
-
+    """Return real points (0, U), and the numbers from which G makes (theta, U)."""
     random = np.random.RandomState([seed, step])
     real = np.stack([np.zeros((1, size)), random.random_sample((1, size))], axis=-1)  # [1, B, 2]
     drawn = {"point": real, "u": random.random_sample((2, size, 1)), "share": random.random_sample((2, size, 1))}
@@ -125,7 +120,7 @@ def _batch(seed: int, step: int, size: int) -> dict[str, Array]:
 
 
 def _estimate(kind: Kind, algorithm: Algorithm, batch: dict[str, Array]) -> tuple[float, float]:
-    """The distance that D's loss stands for, and its derivative by theta with D held."""
+    """Return the distance that D's loss estimates, and its derivative by theta for a fixed D."""
     from keras import ops
 
     from zoo.nn import autodiff
@@ -134,9 +129,9 @@ def _estimate(kind: Kind, algorithm: Algorithm, batch: dict[str, Array]) -> tupl
     bias = algorithm.players["generator"].trainable_variables[1]
 
     def distance() -> tuple[Any, dict[str, Any]]:
-        made = algorithm.run("generator", tensors, 0)
+        fakes = algorithm.run("generator", tensors, 0)
         real, fake = (
-            algorithm.run("discriminator", {"point": points[None]}, 0) for points in (tensors["point"][0], made)
+            algorithm.run("discriminator", {"point": points[None]}, 0) for points in (tensors["point"][0], fakes)
         )
         return kind.estimate(algorithm.game.discriminator(real, fake)), {}
 
@@ -145,14 +140,14 @@ def _estimate(kind: Kind, algorithm: Algorithm, batch: dict[str, Array]) -> tupl
 
 
 def _picture(found: dict[str, Array]) -> bytes:
-    sheet, ((left, right),) = new_figure(1, 2, width=4.2, height=3.4)
+    figure, ((left, right),) = new_figure(1, 2, width=4.2, height=3.4)
     for name, values in found.items():
         left.plot(THETAS, values[:, 0], "o-", label=name, linewidth=1, markersize=3)
         slopes = [slope if theta else float("nan") for theta, slope in zip(THETAS, values[:, 1], strict=True)]
-        right.plot(THETAS, slopes, "o-", linewidth=1, markersize=3)  # at 0 there is none
+        right.plot(THETAS, slopes, "o-", linewidth=1, markersize=3)  # none at theta = 0
     left.plot(THETAS, [abs(theta) for theta in THETAS], "k:", label="|theta|")
     left.axhline(LOG_2, color="grey", linewidth=0.5)
     left.set(xlabel="theta", ylabel="estimated distance")
     left.legend(fontsize=7)
     right.set(xlabel="theta", ylabel="its slope by theta")
-    return figure_png(sheet)
+    return figure_png(figure)

@@ -1,4 +1,4 @@
-"""A ring of Gaussians: does G spread over all modes, or chase one after the other?"""
+"""A ring of Gaussians: an unrolled G keeps all modes, an ordinary one moves from one to the next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.artifact.claim_results import Row
 from zoo.claims.base import COLOURS, Options, Outcome, claim, figure_png, new_figure
-from zoo.claims.trainings import cost, forward, machine_of, train_with_snapshots
+from zoo.claims.trainings import Snapshots, forward, machine_of, seconds_of, train_with_snapshots
 from zoo.core.arrays import Array
 from zoo.metrics.modes import SAMPLES, Modes, coverage
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SPEC = "unrolled"
 VEEGAN = {0: ("1", "99.3 %"), 5: ("7.6", "35.6 %"), 10: ("", "")}  # their table 1: GAN, and Unrolled with K = 5
-Films = dict[tuple[int, int], dict[int, dict[str, Array]]]  # {(K, seed): {step: {"point": [2500, 2]}}}
+Trainings = dict[tuple[int, int], Snapshots]  # {(K, seed): {step: {"point": [2500, 2]}}}
 
 
 @claim(
@@ -32,27 +32,27 @@ Films = dict[tuple[int, int], dict[int, dict[str, Array]]]  # {(K, seed): {step:
     seeds=100,
 )
 def ring(options: Options) -> Outcome:
-    """The committed spec with K = 0, 5, 10 and five seeds each; nothing else differs."""
+    """Train the committed spec with K = 0, 5, 10 and five seeds each; nothing else differs."""
     ks = (0, 10) if options.quick else (0, 5, 10)
     seeds = options.seeds or tuple(range(1 if options.quick else 5))
     steps = (1000, 2500, 5000) if options.quick else (2500, 5000, 10_000, 15_000, 20_000, 25_000)
-    data, films = _data(), {}
+    data, trainings = _data(), {}
     for number, (k, seed) in enumerate([(k, seed) for seed in seeds for k in ks], start=1):
-        options.say(f"ring: training {number} of {len(ks) * len(seeds)}, K = {k}, seed {seed}")
-        films[k, seed] = _film(options, k, seed, steps)
-    last = {key: coverage(shots[steps[-1]]["point"], *data) for key, shots in films.items()}
+        options.log(f"ring: training {number} of {len(ks) * len(seeds)}, K = {k}, seed {seed}")
+        trainings[k, seed] = _train(options, k, seed, steps)
+    last = {key: coverage(snapshots[steps[-1]]["point"], *data) for key, snapshots in trainings.items()}
     return Outcome(
         rows=tuple(row for k in ks for row in _rows(k, [last[k, seed] for seed in seeds])),
         seeds=seeds,
-        machine=machine_of(list(films.values())),
-        picture=_picture(films, seeds[0], data[0]),
+        machine=machine_of(list(trainings.values())),
+        picture=_picture(trainings, seeds[0], data[0]),
         notes=tuple(_each_seed(k, [last[k, seed] for seed in seeds], steps[-1]) for k in ks),
-        seconds=sum(map(cost, films.values())),
+        seconds=sum(map(seconds_of, trainings.values())),
     )
 
 
 def _data() -> tuple[Array, float]:
-    """Centres [8, 2] and standard deviation of the committed spec."""
+    """Return the centres [8, 2] and the standard deviation of the committed spec."""
     from zoo.spec import feeds
     from zoo.spec.read import read_spec, spec_file
 
@@ -60,7 +60,7 @@ def _data() -> tuple[Array, float]:
     return data.centres, data.std  # type: ignore[union-attr, return-value]
 
 
-def _film(options: Options, k: int, seed: int, steps: Sequence[int]) -> dict[int, dict[str, Array]]:
+def _train(options: Options, k: int, seed: int, steps: Sequence[int]) -> Snapshots:
     from zoo.spec.feeds import draw_inputs
     from zoo.spec.read import read_spec, spec_file
 
@@ -74,15 +74,13 @@ def _film(options: Options, k: int, seed: int, steps: Sequence[int]) -> dict[int
 
 
 def _rows(k: int, found: list[Modes]) -> list[Row]:
-    """K = 10 must hold 7 modes or more on the mean of the seeds, K = 0 two or fewer; the rest is reported."""
+    """Return the rows of one K: of the mean modes, K = 10 must reach 7, K = 0 at most 2; the rest is only reported."""
     modes, share, kl = np.mean([list(one) for one in found], axis=0)
-    says = {0: "about 1 at a time", 10: "all 8"}.get(k, "")
-    veegan = f"{says}{'; ' if says and VEEGAN[k][0] else ''}" + (f"VEEGAN {VEEGAN[k][0]}" if VEEGAN[k][0] else "")
+    metz, veegan = {0: "about 1 at a time", 10: "all 8"}.get(k), VEEGAN[k][0] and f"VEEGAN {VEEGAN[k][0]}"
+    paper = "; ".join(filter(None, (metz, veegan)))
     bounds = {0: (None, 2.0), 10: (7.0, None)}.get(k, (None, None))
     return [
-        Row(
-            quantity=f"modes of 8, K = {k}", paper=veegan, ours=float(modes), low=bounds[0], high=bounds[1], form=".1f"
-        ),
+        Row(quantity=f"modes of 8, K = {k}", paper=paper, ours=float(modes), low=bounds[0], high=bounds[1], form=".1f"),
         Row(quantity=f"high-quality share, K = {k}", paper=VEEGAN[k][1], ours=float(share), form=".1%"),
         Row(quantity=f"reverse KL, K = {k}", paper="", ours=float(kl), form=".2f"),
     ]
@@ -93,15 +91,15 @@ def _each_seed(k: int, found: list[Modes], step: int) -> str:
     return f"K = {k}, modes (share of high quality) at step {step:,}, seed by seed: {each}."
 
 
-def _picture(films: Films, seed: int, centres: Array) -> bytes:
-    """Rows K, columns steps, as the paper's figure; the last column is what should be there."""
-    ks = sorted({k for k, _ in films})
-    steps = sorted(films[ks[0], seed])
-    sheet, axes = new_figure(len(ks), len(steps) + 1, width=1.5, height=1.55, sharex=True, sharey=True)
+def _picture(trainings: Trainings, seed: int, centres: Array) -> bytes:
+    """Draw rows of K and columns of steps, as the paper's figure; the last column shows the data."""
+    ks = sorted({k for k, _ in trainings})
+    steps = sorted(trainings[ks[0], seed])
+    figure, axes = new_figure(len(ks), len(steps) + 1, width=1.5, height=1.55, sharex=True, sharey=True)
     reach = float(np.abs(centres).max()) * 1.5
     for row, k in zip(axes, ks, strict=True):
         for panel, step in zip(row, steps, strict=False):
-            points = films[k, seed][step]["point"]
+            points = trainings[k, seed][step]["point"]
             panel.plot(*points.T, ".", markersize=1, alpha=0.3, color=COLOURS[0])
             panel.set_title(f"step {step:,}", fontsize=8)
         row[-1].plot(*centres.T, ".", color="black")
@@ -109,4 +107,4 @@ def _picture(films: Films, seed: int, centres: Array) -> bytes:
         row[0].set_ylabel(f"K = {k}")
         for panel in row:
             panel.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
-    return figure_png(sheet)
+    return figure_png(figure)

@@ -1,9 +1,10 @@
-"""Trainings of a claim, watched while they run: each is a committed spec with overrides, kept under runs/claims.
+"""Trainings of claims: of committed specs with snapshots, kept under runs/claims, and of small games in memory.
 
-A training that was stopped goes on from its checkpoint, a finished one is read from its snapshots and not built again.
-One that has passed a step which is wanted now, and was not looked at then, begins again.
+`train_with_snapshots` trains a spec with overrides and keeps what a claim measures after some steps. A stopped training
+is resumed from its checkpoint, a finished one is read from its snapshots; one that has passed a step of which there is
+no snapshot begins again.
 
-Small games that need no data set: networks from a YAML file of this folder, batches that the claim makes itself.
+`make_game` and `play` need no data set: the networks are a YAML file of this folder, the claim makes the batches.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from zoo.core.files import write_whole
 if TYPE_CHECKING:
     from zoo.train.algorithms.base import Algorithm
 
-
 Take = Callable[["Algorithm"], Mapping[str, Array]]
+Snapshots = dict[int, dict[str, Array]]  # {step: {name: array}}
 SECONDS, MACHINE = "seconds", "machine"
 
 
 @dataclass
 class SnapshotRecorder:
-    """Takes a snapshot after each step of `at`, and counts the seconds of training apart from those of watching.
+    """Takes a snapshot after each step of `at`, and counts the seconds of training without those of the snapshots.
 
-    <folder>/<step>.npz holds what `take` returned, the seconds of training until then, and the machine.
+    <folder>/<step>.npz holds the arrays of `take`, the seconds of training until then, and the machine.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class SnapshotRecorder:
     _begun: bool = False
 
     def __call__(self, step: int, algorithm: Algorithm) -> None:
+        """Count the time of this step, and take its snapshot if it is one of `at`."""
         if not self._begun:
             self._begin(step - 1)
         now = time.monotonic()
@@ -60,32 +62,43 @@ class SnapshotRecorder:
             self._mark = time.monotonic()
 
     def _begin(self, step: int) -> None:
-        """After a resumption: the seconds until `step`, at the pace of the snapshots before it."""
-        before = [past for past in snapshots(self.folder) if past <= step]
+        """Estimate the seconds until `step` of a resumed training from the pace of the snapshots before it."""
+        before = [past for past in snapshot_steps(self.folder) if past <= step]
         if before:
             last = max(before)
-            self.seconds = float(read_snapshots(self.folder, last)[SECONDS]) * step / last
+            self.seconds = float(read_snapshot(self.folder, last)[SECONDS]) * step / last
         self._begun = True
 
 
-def snapshots(folder: Path) -> list[int]:
-    """The steps of which there is a snapshot, in order."""
+def snapshot_steps(folder: Path) -> list[int]:
+    """Return the steps of the snapshots in a folder, in order."""
     return sorted(int(file.stem) for file in folder.glob("[0-9]*.npz"))
 
 
-def read_snapshots(folder: Path, step: int) -> dict[str, Array]:
-    """One snapshot."""
+def read_snapshot(folder: Path, step: int) -> dict[str, Array]:
+    """Return the arrays of one snapshot."""
     with np.load(folder / f"{step}.npz", allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 
 def train_with_snapshots(
     options: Options, label: str, name: str, overrides: Sequence[str], *, at: Sequence[int], take: Take
-) -> dict[int, dict[str, Array]]:
-    """Train spec `name` with `overrides` until the last step of `at`: {step: snapshot} of every step in `at`.
+) -> Snapshots:
+    """Train a spec until the last step of `at`, whatever budget it states.
 
-    Each has the seconds of training until then under "seconds", and "machine". Whatever budget the spec states, the
-    training goes to that step. Ctrl-C ends it behind a checkpoint, and leaves through KeyboardInterrupt.
+    Args:
+        options: The folder for the run, and where progress is printed.
+        label: Name of the run.
+        name: Name of the spec.
+        overrides: Changes of the spec, as of `--set`.
+        at: Steps after which a snapshot is taken.
+        take: take(algorithm) returns the arrays of a snapshot.
+
+    Returns:
+        A snapshot for every step in `at`, which also has the seconds of training until then and the machine.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C has ended the training after a checkpoint.
     """
     from zoo.spec.read import read_spec, spec_file
     from zoo.train import checkpoint, loop
@@ -93,30 +106,31 @@ def train_with_snapshots(
     spec = read_spec(spec_file(name), overrides)
     runs = options.folder / "runs" / f"{label}-{spec.sha256[:8]}"  # another recipe is another run
     folder = runs / "snapshots"
-    if missing := set(at) - set(snapshots(folder)):
-        options.say(f"{label}: {name} {' '.join(overrides)}, until step {max(at):,}")
-        camera = SnapshotRecorder(folder, frozenset(at), take, loop.machine())
-        ahead = min(missing) > checkpoint.reached(runs / spec.name / checkpoint.FILE)
-        run = loop.train(spec, runs=runs, resume=ahead, steps=max(at), budget=math.inf, watch=camera)
+    if missing := set(at) - set(snapshot_steps(folder)):
+        options.log(f"{label}: {name} {' '.join(overrides)}, until step {max(at):,}")
+        recorder = SnapshotRecorder(folder, frozenset(at), take, loop.machine())
+        resume = min(missing) > checkpoint.reached(runs / spec.name / checkpoint.FILE)
+        run = loop.train(spec, runs=runs, resume=resume, steps=max(at), budget=math.inf, watch=recorder)
         if run.step < max(at):
             if run.reason == "SIGTERM":
                 sys.exit(143)
             raise KeyboardInterrupt
-    return {step: read_snapshots(folder, step) for step in sorted(at)}
+    return {step: read_snapshot(folder, step) for step in sorted(at)}
 
 
-def cost(film: Mapping[int, Mapping[str, Array]]) -> float:
-    """Seconds of training."""
-    return float(film[max(film)][SECONDS])
+def seconds_of(snapshots: Snapshots) -> float:
+    """Return the seconds of a training."""
+    return float(snapshots[max(snapshots)][SECONDS])
 
 
-def machine_of(films: Sequence[Mapping[int, Mapping[str, Array]]]) -> str:
-    """Where they were trained; all places, if that was in several."""
-    return " and ".join(dict.fromkeys(str(snapshot[MACHINE]) for film in films for snapshot in film.values()))
+def machine_of(trainings: Sequence[Snapshots]) -> str:
+    """Return the machine of the trainings, or all of them if there were several."""
+    machines = (str(snapshot[MACHINE]) for snapshots in trainings for snapshot in snapshots.values())
+    return " and ".join(dict.fromkeys(machines))
 
 
 def forward(network: Any, inputs: Mapping[str, Array], output: str, *, batch_size: int = 500) -> Array:
-    """A Keras network at inference, block by block: float32 [N, ...]."""
+    """Run a Keras network at inference, block by block. Returns float32 [N, ...]."""
     import keras
 
     count = len(next(iter(inputs.values())))
@@ -129,11 +143,8 @@ def forward(network: Any, inputs: Mapping[str, Array], output: str, *, batch_siz
     return np.concatenate(parts)
 
 
-SGD = "SGD"
-
-
-def game(name: str, algorithm: str, seed: int = 0, **args: Any) -> Algorithm:
-    """The networks of <name>.yaml in this folder under `algorithm` with these arguments, freshly initialised."""
+def make_game(name: str, algorithm: str, seed: int = 0, **args: Any) -> Algorithm:
+    """Return an algorithm with these arguments on the networks of <name>.yaml in this folder, freshly initialised."""
     import keras
 
     from zoo.spec.read import read_spec
@@ -146,16 +157,16 @@ def game(name: str, algorithm: str, seed: int = 0, **args: Any) -> Algorithm:
     return made
 
 
-def player(rate: float, kind: str = SGD, **args: Any) -> dict[str, Any]:
-    """A player with a learning rate, as a spec would write it."""
-    return {"optimizer": {kind: {"learning_rate": rate, **args}}}
+def player(rate: float, optimizer: str = "SGD", **args: Any) -> dict[str, Any]:
+    """Return the arguments of a player with a learning rate, as a spec would state them."""
+    return {"optimizer": {optimizer: {"learning_rate": rate, **args}}}
 
 
 def play(
     algorithm: Algorithm, batch: Callable[[int], Mapping[str, Array]], steps: int,
     watch: Callable[[int], None] | None = None,
 ) -> None:  # fmt: skip
-    """`steps` steps of Keras's `fit` on batch(0), batch(1), ...; `watch(n)` is called when n steps are made."""
+    """Make `steps` steps of Keras's `fit` on batch(0), batch(1), ...; watch(n) is called after n steps."""
     import keras
 
     class Steps(keras.utils.PyDataset):
@@ -174,21 +185,21 @@ def play(
     algorithm.fit(Steps(workers=1), epochs=1, verbose=0, shuffle=False, callbacks=[Watch()])
 
 
-def memory(algorithm: Algorithm) -> dict[str, Array]:
-    """All state as it is now: weights, optimizers, seeds."""
+def copy_state(algorithm: Algorithm) -> dict[str, Array]:
+    """Return a copy of all state: weights, optimizers, seeds."""
     import keras
 
     return {name: keras.ops.convert_to_numpy(variable) for name, variable in algorithm.state().items()}
 
 
-def recall(algorithm: Algorithm, state: Mapping[str, Array]) -> None:
-    """Back to that state: the next game need not be compiled again."""
+def restore_state(algorithm: Algorithm, state: Mapping[str, Array]) -> None:
+    """Set all state to that copy, so that the next game need not be compiled again."""
     for name, variable in algorithm.state().items():
         variable.assign(state[name])
 
 
 def weights(algorithm: Algorithm, role: str) -> list[Array]:
-    """The trained weights of a player."""
+    """Return the trained weights of a player."""
     import keras
 
     algorithm.state()

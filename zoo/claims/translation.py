@@ -1,4 +1,4 @@
-"""Translation without pairs, held against pairs that training never saw."""
+"""Translation without pairs, compared with pairs that training never saw."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 8
     seeds=0,
 )
 def translation(options: Options) -> Outcome:
-    """The exported networks alone, through the runtime."""
+    """Translate the test images with the exported networks, there and back."""
     import zoo
     from zoo.spec import feeds
     from zoo.spec.read import read_spec
@@ -32,7 +32,7 @@ def translation(options: Options) -> Outcome:
     artifact = shipped_artifact(options, "cyclegan")
     test = feeds.load_data(read_spec(artifact / "spec.yaml"), split="test")
     if not getattr(test, "paired", False):
-        raise UsageError(f"{artifact}: its data '{test.name}' has no pairs to hold a translation against")
+        raise UsageError(f"{artifact}: its data '{test.name}' has no pairs to compare a translation with")
     images: dict[str, Array] = {name: part.images for name, part in test.parts.items()}  # type: ignore[misc]
     networks = {way: zoo.load(artifact, network=way) for way in WAYS}
     there = {way: networks[way].translate(images[source]) for way, (source, _) in WAYS.items()}
@@ -68,8 +68,8 @@ def _rows(way: str, images: dict[str, Array], there: Array, back: Array) -> list
 
 
 def _picture(images: dict[str, Array], there: dict[str, Array], back: dict[str, Array]) -> bytes:
-    """For each way: what went in, what came out, the unseen partner, and the way back."""
-    sheet, axes = new_figure(1, 2, width=3.2, height=5.2)
+    """Draw for each direction the input, the output, the unseen partner, and the translation back."""
+    figure, axes = new_figure(1, 2, width=3.2, height=5.2)
     for panel, (way, (source, target)) in zip(axes.flat, WAYS.items(), strict=True):
         columns = [images[source], there[way], images[target], back[way]]
         rows = np.concatenate([evenly_spaced(column, SHOWN) for column in columns], axis=2)
@@ -77,4 +77,4 @@ def _picture(images: dict[str, Array], there: dict[str, Array], back: dict[str, 
         width = columns[0].shape[2]
         panel.set(title=way, yticks=[], xticks=width * (np.arange(4) + 0.5))
         panel.set_xticklabels(["input", "output", "partner", "and back"], fontsize=7)
-    return figure_png(sheet)
+    return figure_png(figure)
