@@ -1,4 +1,4 @@
-"""How the judge came to be: trained once with Keras, measured as the ONNX file that it becomes, then kept."""
+"""Make the judge, the classifier of real images: train it, measure its ONNX file, keep it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,24 @@ from zoo.data.dataset import Dataset
 from zoo.metrics.networks.judge import CLASSES, FEATURES, FILE, SIZE, SOURCE, Judge
 from zoo.runtime.session import open_session
 
-FLOOR = 0.91  # of the 10,000 real test images
+FLOOR = 0.91  # accuracy on the 10,000 real test images
 EPOCHS, BATCH = 10, 128
 
 
 def make(file: Path = FILE) -> Judge:
-    """Train, measure and keep a judge. Raises DataError without the data, TrainingError for one below `FLOOR`."""
-    return _keep(_train(), file)
+    """Train a judge, measure its ONNX file on the real test images, and keep both.
 
+    Args:
+        file: Where the ONNX file goes; a .json with its SHA-256 and accuracy goes beside it.
 
-def _keep(model: bytes, file: Path) -> Judge:
-    """Measure the ONNX file itself on the test images, then store it and what it is. Raises TrainingError."""
+    Returns:
+        The judge.
+
+    Raises:
+        DataError: The data is not available.
+        TrainingError: Its accuracy is below `FLOOR`; nothing is written.
+    """
+    model = train()
     sha256, test = hashlib.sha256(model).hexdigest(), sources.load_dataset(SOURCE, split="test")
     assert isinstance(test, Dataset) and test.images is not None and test.labels is not None
     session = open_session(model, source=str(file))
@@ -39,31 +46,31 @@ def _keep(model: bytes, file: Path) -> Judge:
     return Judge(session, sha256, accuracy)
 
 
-def _train() -> bytes:
-    """Train on the 60,000 real images, mirrored at random, and convert. Returns the bytes of the ONNX file."""
+def train() -> bytes:
+    """Train on the 60,000 real images, mirrored at random. Returns the bytes of an ONNX file."""
     import keras
 
-    train = sources.load_dataset(SOURCE)
-    assert isinstance(train, Dataset) and train.images is not None and train.labels is not None
+    data = sources.load_dataset(SOURCE)
+    assert isinstance(data, Dataset) and data.images is not None and data.labels is not None
     keras.utils.set_random_seed(0)
-    network = _network()
-    steps = len(train.images) // BATCH * EPOCHS
+    network = make_network()
+    steps = len(data.images) // BATCH * EPOCHS
     network.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
         loss={"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "features": None},
         jit_compile=False,  # XLA takes twice the time on CPUs
     )
     random = np.random.RandomState(0)
-    images = train.images.astype(np.float32) / 255
+    images = data.images.astype(np.float32) / 255
     for _ in range(EPOCHS):
         mirrored = random.random_sample(len(images)) < 0.5
         images[mirrored] = images[mirrored][:, :, ::-1]
-        network.fit(images, {"logits": train.labels}, batch_size=BATCH, verbose=0)
-    return _onnx(network)
+        network.fit(images, {"logits": data.labels}, batch_size=BATCH, verbose=0)
+    return to_onnx(network)
 
 
-def _network() -> Any:
-    """Three convolutions with batch norm, 64 features, 10 logits. Strides instead of pooling: a third of the time."""
+def make_network() -> Any:
+    """Return three convolutions with batch norm, 64 features, 10 logits; strides take a third of pooling's time."""
     import keras
     from keras import layers
 
@@ -78,7 +85,8 @@ def _network() -> Any:
     return keras.Model(image, {"features": features, "logits": logits})
 
 
-def _onnx(network: Any) -> bytes:
+def to_onnx(network: Any) -> bytes:
+    """Convert the network. Returns the bytes of an ONNX file."""
     import tensorflow as tf
     import tf2onnx
 

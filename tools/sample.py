@@ -1,15 +1,6 @@
 """Draw pictures from an exported generator: the same as `zoo sample`. See --help."""
 
-from __future__ import annotations
-
-import sys
-
-try:
-    from zoo.cli import main
-except ModuleNotFoundError as error:
-    if error.name != "zoo":
-        raise
-    sys.exit("gan-zoo is not installed here. In the folder of the repository: pip install -e '.[cpu]'")
+from command import run
 
 if __name__ == "__main__":
-    sys.exit(main(["sample", *sys.argv[1:]]))
+    run("sample", extras="cpu")

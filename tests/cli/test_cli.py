@@ -241,16 +241,16 @@ def test_version(zoo_says):
     assert zoo_says("--version")[:2] == (0, f"gan-zoo {zoo.__version__}\n")
 
 
-@pytest.mark.parametrize(("tool", "command"), [("build", "build"), ("sample", "sample")])
-def test_tools_are_the_commands(tool, command, monkeypatch, capsys):
+@pytest.mark.parametrize("tool", ["bench", "build", "evaluate", "sample", "serve"])
+def test_tools_are_the_commands(tool, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [f"tools/{tool}.py", "--help"])
     with pytest.raises(SystemExit) as leaving:
         runpy.run_path(str(ROOT / "tools" / f"{tool}.py"), run_name="__main__")
     out = capsys.readouterr().out
-    assert leaving.value.code == 0 and "examples:" in out and f"zoo {command} " in out
+    assert leaving.value.code == 0 and "examples:" in out and f"zoo {tool} " in out
 
 
-@pytest.mark.parametrize(("tool", "extra"), [("build", "train"), ("sample", "cpu")])
+@pytest.mark.parametrize(("tool", "extra"), [("build", "train"), ("serve", "cpu,serve")])
 def test_tools_say_kindly_that_the_package_is_missing(tool, extra, monkeypatch):
     class Hidden:
         def find_spec(self, name, path=None, target=None):

@@ -1,4 +1,4 @@
-"""Making a judge: the ONNX file answers what Keras would, is kept with what it is, and never one that cannot judge."""
+"""Making a judge: its ONNX file agrees with Keras, is kept with hash and accuracy, and only if it is good enough."""
 
 import json
 
@@ -17,12 +17,12 @@ def network():
     import keras
 
     keras.utils.set_random_seed(0)
-    return judge._network()
+    return judge.make_network()
 
 
 @pytest.fixture(scope="module")
 def model(network):
-    return judge._onnx(network)
+    return judge.to_onnx(network)
 
 
 def images(n, size=28, *, seed=0):
@@ -69,7 +69,7 @@ def test_one_that_guesses_is_not_kept(model, tmp_path, monkeypatch):
     monkeypatch.setattr(
         sources, "load_dataset", lambda *a, **k: Dataset("x", images=images(20), labels=np.arange(20) % 10)
     )
-    monkeypatch.setattr(judge, "_train", lambda: model)
+    monkeypatch.setattr(judge, "train", lambda: model)
     with pytest.raises(TrainingError, match="of the real test images, below 91%"):
         judge.make(tmp_path / "fashion_mnist.onnx")
     assert list(tmp_path.iterdir()) == []
