@@ -108,7 +108,7 @@ def generate() -> Json:
         "loss": _kind("loss", _own(LOSSES)),
         "penalty": _kind("penalty", _own(PENALTIES)),
         "prior": _kind("prior", _own(PRIORS, narrow=_PRIOR)),
-        "source": _kind("source", _own(SOURCES, leave=("size", "fit", "split"), narrow=_SOURCE)),  # data says the rest
+        "source": _kind("source", _own(SOURCES, leave=("size", "fit", "split"), narrow=_SOURCE)),  # keys of data
         "algorithm": _kind("algorithm", _algorithms()),
         "layer_item": _layer_item(),
     }

@@ -206,7 +206,7 @@ def test_sizes_that_never_meet(spec_of):
 )
 def test_a_network_without_the_mark(spec_of, role, after):
     said = refused(spec_of, (f"      - as: features\n{after}", after))
-    assert f"networks.{role}: cannot grow: say `as: features` where" in said
+    assert f"networks.{role}: cannot grow: write `as: features` where" in said
 
 
 def test_a_size_that_a_network_jumps_over(spec_of):
@@ -230,7 +230,7 @@ def test_a_connection_past_the_mark(spec_of):
         from: [x, features]
       - EqualizedConv2D: {filters: 1,"""
     said = refused(spec_of, (early, f"{early}      - as: early\n"), (late, past))
-    assert "cannot grow: what stands after `as: features` takes this past it" in said and "layers[" in said
+    assert "cannot grow: a layer after `as: features` takes this output from before it" in said and "layers[" in said
 
 
 def test_a_discriminator_that_reads_the_image_again(spec_of):

@@ -77,7 +77,7 @@ def sizes(generator: Plan, discriminator: Plan, start: int) -> tuple[int, ...]:
         raise _error(generator, text)
     for plan in (generator, discriminator):
         if FEATURES not in plan.named_tensors:
-            raise _error(plan, f"say `as: {FEATURES}` where the layers that make or read pixels meet the others")
+            raise _error(plan, f"write `as: {FEATURES}` where the layers that make or read pixels meet the others")
     for size in found[:-1]:
         grown_generator(generator, 2 * size, fading=True)
         grown_discriminator(discriminator, 2 * size, fading=True, image=generator.output_name)
@@ -105,7 +105,7 @@ def grown_generator(plan: Plan, size: int, *, fading: bool = False) -> Plan:
     body = _upstream(plan, features)
     if shared := {step.output for step in head} & {step.output for step in body}:
         step = next(step for step in plan.steps if step.output in shared)
-        raise _error(plan, f"what stands after `as: {FEATURES}` takes this past it", step)
+        raise _error(plan, f"a layer after `as: {FEATURES}` takes this output from before it", step)
 
     def image(size: int) -> int:
         """Return the number of the image that the head of `size` makes."""
