@@ -78,7 +78,7 @@ def test_flags_reach_the_claim(zoo_says, answer):
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "told"),
+    ("name", "given", "message"),
     [
         ("answer", [3, 3], "--seeds: a seed twice: 3, 3\n"),
         ("answer", [3, 4, 5], "--seeds: claim 'answer' takes at most 2\n"),
@@ -87,10 +87,10 @@ def test_flags_reach_the_claim(zoo_says, answer):
         ("gradients", [-1], "argument --seeds: expected a whole number in 0..4294967295, received '-1'\n"),
     ],
 )
-def test_seeds_are_all_used_or_refused(zoo_says, answer, name, given, told):
+def test_seeds_are_all_used_or_refused(zoo_says, answer, name, given, message):
     answer(42.0)
     code, out, err = zoo_says("reproduce", name, "--seeds", *given)
-    assert (code, out) == (2, "") and err.endswith(told)
+    assert (code, out) == (2, "") and err.endswith(message)
 
 
 def test_a_result_goes_into_the_card_and_a_quick_one_only_if_asked(zoo_says, answer, exported, monkeypatch):
@@ -116,7 +116,7 @@ def test_a_result_goes_into_the_card_and_a_quick_one_only_if_asked(zoo_says, ans
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["sadle"], "there is no claim 'sadle'. Did you mean 'saddle'? There are: "),
         (["saddle", "--quick"], "claim 'saddle' has one scale only: leave --quick out"),
@@ -128,9 +128,9 @@ def test_a_result_goes_into_the_card_and_a_quick_one_only_if_asked(zoo_says, ans
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_told_in_a_line_with_code_2(zoo_says, arguments, told):
+def test_mistakes_are_told_in_a_line_with_code_2(zoo_says, arguments, message):
     code, out, err = zoo_says("reproduce", *arguments)
-    assert (code, out) == (2, "") and told in err and "Traceback" not in err
+    assert (code, out) == (2, "") and message in err and "Traceback" not in err
 
 
 def test_matplotlib_is_asked_for_kindly(zoo_says, monkeypatch):

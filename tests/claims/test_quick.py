@@ -32,7 +32,7 @@ def test_the_radii_of_the_recurrence_are_those_of_the_fact_sheet():
 
 
 def test_saddle_misses_when_the_way_back_is_cut(monkeypatch):
-    """theta_D^K as a constant gives G half of the term: x' = x - h (y + K h x). The radius says so."""
+    """theta_D^K as a constant gives G half of the term: x' = x - h (y + K h x). The radius differs."""
     from keras import ops
 
     from zoo.train.algorithms.unrolled import unrolled

@@ -25,7 +25,7 @@ BROKEN = tiny.DENSE.replace("activation: tanh", "activatoin: tanh")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["build", "nope.yaml"], "nope.yaml"),
         (["build", "dcgann"], "dcgann"),
@@ -72,12 +72,12 @@ BROKEN = tiny.DENSE.replace("activation: tanh", "activatoin: tanh")
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_told_in_a_line_with_code_2(zoo_says, dense, tmp_path, arguments, told):
+def test_mistakes_are_told_in_a_line_with_code_2(zoo_says, dense, tmp_path, arguments, message):
     (tmp_path / "broken").mkdir()
     broken = tmp_path / "broken" / "tested.yaml"
     broken.write_text(BROKEN)
     code, out, err = zoo_says(*[a.format(dense=dense, broken=broken) for a in arguments])
-    assert (code, out) == (2, "") and told in err
+    assert (code, out) == (2, "") and message in err
     assert "Traceback" not in err and "Error" not in err.replace("zoo: error:", "")
     assert not Path("exported").exists() and not Path("samples.png").exists()
 
@@ -171,7 +171,7 @@ def test_sample_a_walk(zoo_says, exported):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--label", "3"], "tiny takes no label: it is not conditional"),
         (["--label", "shoe"], "tiny takes no label: it is not conditional"),
@@ -179,9 +179,9 @@ def test_sample_a_walk(zoo_says, exported):
         (["--seed", "-1"], "seed must be a whole number in 0.."),
     ],
 )
-def test_sample_mistakes(zoo_says, exported, flags, told):
+def test_sample_mistakes(zoo_says, exported, flags, message):
     code, out, err = zoo_says("sample", exported.folder, *flags)
-    assert (code, out) == (2, "") and told in err and not Path("samples.png").exists()
+    assert (code, out) == (2, "") and message in err and not Path("samples.png").exists()
 
 
 def test_sample_of_a_damaged_artifact(zoo_says, exported):
@@ -214,12 +214,12 @@ def test_another_backend_is_named_with_its_own_extra(zoo_says, dense, monkeypatc
 
 
 def test_what_cannot_be_raced_is_said_before_a_training(zoo_says, dense):
-    for artifact, told in (
+    for artifact, message in (
         ("nowhere", "nowhere is not an exported model"),
         (TRANSLATOR, "only generators of samples can be compared"),
     ):
         code, out, err = zoo_says("bench", dense, "--artifact", artifact)
-        assert (code, out) == (2, "") and err.startswith("--artifact: ") and told in err and err.count("\n") == 1
+        assert (code, out) == (2, "") and err.startswith("--artifact: ") and message in err and err.count("\n") == 1
 
 
 def test_missing_extras(zoo_says, dense, monkeypatch):

@@ -20,8 +20,8 @@ def test_triton(place, capsys):
     text = (place / "models" / "tiny" / "config.pbtxt").read_text()
     assert "max_batch_size: 8\n" in text and "max_queue_delay_microseconds: 500\n" in text
     assert 'string_value: "2"' in text and "KIND_CPU" in text
-    said = capsys.readouterr().out
-    assert said.startswith("models: tiny\n") and f"--model-repository={place}/models " in said
+    printed = capsys.readouterr().out
+    assert printed.startswith("models: tiny\n") and f"--model-repository={place}/models " in printed
 
 
 def test_kserve(place, capsys):
@@ -41,8 +41,8 @@ def test_ray(place, capsys):
     assert application["args"] == {"folder": str(place / "exported"), "cpus": 3, "provider": "cpu"}
     (deployment,) = application["deployments"]
     assert deployment["autoscaling_config"]["min_replicas"] == 2 and deployment["ray_actor_options"] == {"num_cpus": 3}
-    told = capsys.readouterr().out
-    assert "serve run ray.yaml" in told and "pip install 'gan-zoo[cpu,serve,ray]'" in told
+    message = capsys.readouterr().out
+    assert "serve run ray.yaml" in message and "pip install 'gan-zoo[cpu,serve,ray]'" in message
     assert "gan-zoo[cpu,serve,ray]" in (place / "ray.yaml").read_text().splitlines()[0]
     assert main(["deploy", "ray", "exported", "--gpu"]) == 0 and "[gpu,serve,ray]" in capsys.readouterr().out
 
@@ -72,8 +72,8 @@ FLAGS = [
 def test_a_mistake_is_one_line_and_writes_nothing(place, capsys, arguments, message):
     before = sorted(place.rglob("*"))
     assert main(["deploy", *arguments]) == 2
-    said = capsys.readouterr().err
-    assert message in said and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed and printed.count("\n") == 1
     assert sorted(place.rglob("*")) == before
 
 

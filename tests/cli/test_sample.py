@@ -80,7 +80,7 @@ def test_another_size_is_told_with_the_nearest(zoo_says, photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["in/a.png"], "photos: holds the networks a_to_b, b_to_a; name one"),
         (["in/a.png", "--network", "c"], "there is no network 'c' in it"),
@@ -95,13 +95,13 @@ def test_another_size_is_told_with_the_nearest(zoo_says, photos, tmp_path):
         ([], "the following arguments are required: IMAGE"),
     ],
 )
-def test_translate_mistakes(zoo_says, photos, tmp_path, flags, told):
+def test_translate_mistakes(zoo_says, photos, tmp_path, flags, message):
     for name in ("in/a.png", "in/b.png", "more/a.png"):
         picture(tmp_path / name, 8, 8)
     (tmp_path / "in/text.png").write_text("no picture")
     before = (tmp_path / "in/a.png").read_bytes()
     code, out, err = zoo_says("translate", photos, *flags)
-    assert (code, out) == (2, "") and told in err and (tmp_path / "in/a.png").read_bytes() == before
+    assert (code, out) == (2, "") and message in err and (tmp_path / "in/a.png").read_bytes() == before
 
 
 def test_a_generator_does_not_translate_and_a_translator_does_not_draw(zoo_says, photos, tiny, tmp_path):
@@ -193,7 +193,7 @@ def test_arithmetic_mistakes(zoo_says, tiny, terms, message):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--out", "a.gif"], "--out: a .gif shows a walk: add --walk (in a loop) or --interpolate"),
         (["--walk", "--interpolate"], "not allowed with argument"),
@@ -203,6 +203,6 @@ def test_arithmetic_mistakes(zoo_says, tiny, terms, message):
         (["--precision", "fp16"], "there is no variant 'fp16'. `zoo convert FOLDER --precision fp16` makes it."),
     ],
 )
-def test_walk_and_loading_mistakes(zoo_says, tiny, flags, told):
+def test_walk_and_loading_mistakes(zoo_says, tiny, flags, message):
     code, out, err = zoo_says("sample", tiny, *flags)
-    assert (code, out) == (2, "") and told in err and not list(Path().iterdir())
+    assert (code, out) == (2, "") and message in err and not list(Path().iterdir())

@@ -76,7 +76,7 @@ def test_train_holds_one_half_and_then_the_other_and_test_neither(tmp_path):
     (tmp_path / "emoji.json").write_bytes(listing(*map(entry, codes)))
     for folder in ("64", "sheets"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "sheets" / "2000.png").write_bytes(b"a sheet, which nobody reads")
+    (tmp_path / "sheets" / "2000.png").write_bytes(b"a sheet, which is not read")
     for code, pixels in colours.items():
         (tmp_path / "64" / f"{code}-fe0f.png").write_bytes(encoded(pixels))
     form = layout("64/*.png")

@@ -1,4 +1,4 @@
-"""Sources: each is what the catalogue says; mixtures, folders and pairs in detail."""
+"""Sources: each agrees with the catalogue; mixtures, folders and pairs in detail."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ ARGS = {"emoji": {"a": "noto", "b": "twemoji"}, "cifar10_pair": {"a": "horse", "
 
 
 @pytest.mark.parametrize("name", [name for name, info in DATASETS.items() if info.shape])
-def test_a_source_is_what_the_catalogue_says(name, monkeypatch):
+def test_a_source_agrees_with_the_catalogue(name, monkeypatch):
     """Of every source but the user's own files: shape, dtype, range, labels, split sizes, hash."""
     args, arrays = ARGS.get(name, {}), []
     info = describe(name, args)
