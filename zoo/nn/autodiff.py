@@ -81,6 +81,21 @@ def input_gradient(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tens
     return _INPUT_GRADIENTS[keras.backend.backend()](function, tensor)
 
 
+def keep_order_of_updates() -> None:
+    """Make TensorFlow's compiled step read and move every weight in the order of the code.
+
+    Its graph optimizer drops the edge "read the kernel before it moves" where a longer path has the same effect, and
+    then, in another pass, that path: the shape of a result becomes a constant. What is left is a race. It was found in
+    the Wasserstein critic, whose gradient by the last kernel needs the shape of the scores alone: in about one step of
+    ten a kernel moved before it was read. Without the pass that drops edges, compiled and eager steps agree to 1e-12.
+    Other backends have no such pass.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
+
+
 def accelerators() -> list[str]:
     """List the devices that the backend computes on besides the CPU.
 

@@ -123,6 +123,7 @@ class Algorithm(keras.Model):
         ema_half_life_images: float | None = None,
     ) -> None:
         super().__init__(name=type(self).__name__.lower())
+        autodiff.keep_order_of_updates()
         self.plans = dict(plans)
         self.players = networks.build_all(plans)
         self.batch_size, self.ema_half_life_images = batch_size, ema_half_life_images
@@ -298,7 +299,8 @@ class Algorithm(keras.Model):
     def after_step(self) -> None:
         """Update the averages of the weights. Batch norm statistics are copied; export measures them again."""
         last = self.phases()[-1]
-        beta = self.ema_beta(ops.cast(last.optimizer.iterations, "float32") / last.repeat) if self.averages else 1.0
+        steps = ops.cast(last.optimizer.iterations, keras.config.floatx()) / last.repeat
+        beta = self.ema_beta(steps) if self.averages else 1.0
         for name, average in self.averages.items():
             for old, new in zip(average.weights, self.players[name].weights, strict=True):
                 old.assign(old + (1.0 - beta) * (new - old) if new.trainable else new)

@@ -46,7 +46,7 @@ class ImagePool(keras.layers.Layer):
     """
 
     def __init__(self, shape: tuple[int, ...], *, size: int, probability: float, name: str) -> None:
-        super().__init__(name=name, trainable=False, dtype="float32")
+        super().__init__(name=name, trainable=False, dtype=keras.config.floatx())
         self.size, self.probability = size, probability
         self.images = self._variable((size, *shape), "images")  # [P, H, W, C]
         self.count = self._variable((), "count")  # of those that are stored
@@ -125,7 +125,7 @@ class cyclegan(Algorithm):  # noqa: N801 - the name is a word of the spec langua
         """Return the loss of both translators: adversarial, cycle consistency, identity. Extras: the fakes."""
         loss, fakes = 0.0, {}
         for x, y in (DOMAINS, DOMAINS[::-1]):
-            real = ops.cast(batch[x][i], "float32")
+            real = ops.cast(batch[x][i], keras.config.floatx())
             fake = self.run(_translator_into(y), batch, i)  # of x, in y
             back = self.run(_translator_into(x), batch, i, **{y: fake})
             loss += self.game.generator(self.run(f"discriminator_{y}", batch, i, **{y: fake}))
