@@ -42,8 +42,12 @@ def load(
     provider: str = "cpu",
     threads: int | None = None,
     verify: bool = True,
+    sha256: str | None = None,
 ) -> Generator:
     """Load an exported generator. It needs NumPy and ONNX Runtime, neither Keras nor TensorFlow.
+
+    A generator may be pickled, copied and sent to other processes, and used after a fork: it opens its file again there
+    (with the same SHA-256, else ServeError), or the bytes that it was loaded from.
 
     Example:
         >>> import zoo
@@ -63,6 +67,8 @@ def load(
         provider: "cpu", or "cuda" for NVIDIA GPUs. Another one never takes its place.
         threads: Cores of one call, 1 or more; None uses all.
         verify: Check the file against the SHA-256 in the manifest, and the manifest against its copy in the file.
+        sha256: The SHA-256 that the .onnx file must have, 64 hexadecimal digits. A lone file has no manifest beside it
+            that states one, so damage to its weights cannot be detected without this: it would draw something else.
 
     Returns:
         The generator; threads may share it.
@@ -74,5 +80,5 @@ def load(
     from zoo.runtime.load import load as load_generator
 
     return load_generator(
-        source, network=network, precision=precision, provider=provider, threads=threads, verify=verify
+        source, network=network, precision=precision, provider=provider, threads=threads, verify=verify, sha256=sha256
     )

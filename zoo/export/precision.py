@@ -33,7 +33,7 @@ from zoo.export import onnx_graph
 from zoo.report.card import tensor_table
 from zoo.runtime import parity
 from zoo.runtime.generator import Generator
-from zoo.runtime.session import open_session
+from zoo.runtime.session import import_onnxruntime, open_session
 
 LARGEST = float(np.finfo(np.float16).max)
 
@@ -95,6 +95,7 @@ def _check_size(size: float, what: str) -> None:
 
 def _converter() -> Any:
     path = list(sys.path)
+    import_onnxruntime()  # as the zoo imports it, without telemetry
     try:
         from onnxruntime.transformers import float16  # type: ignore[import-untyped, unused-ignore]
     finally:

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from zoo.artifact.manifest import FLOAT32, Manifest
-from zoo.core.arrays import Array
+from zoo.core.arrays import Array, growing_blocks, repeat_ends
 from zoo.core.errors import ServeError
 from zoo.core.images import from_uint8, to_uint8
 from zoo.runtime.inputs import MAX_ROWS, Draw, Feed, Inputs, check_images, check_int, row_shape
@@ -29,6 +30,8 @@ BATCH_SIZE = 16  # rows in a full block: convolutions are flat from 8 on, and sm
 
 class Generator:
     """An exported generator, as `zoo.load` returns it. It keeps no state, so threads may share it.
+
+    After a fork, a pickle or a deep copy it opens its file, or the bytes that it was loaded from, again.
 
     Where the output has a range, such as [-1, 1], the methods return images, uint8 [n, H, W, C]. Outputs without one,
     such as points in the plane, are returned as the network computes them, float32 [n, ...]. Seeds are whole numbers in
@@ -59,6 +62,10 @@ class Generator:
     def __repr__(self) -> str:
         arrow = f"{', '.join(map(str, self.inputs.values()))} -> {self._output}"
         return f"<Generator {self.name}: {arrow}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        again = partial(Generator, provider=self.provider, precision=self.precision)
+        return again, (self.manifest, self._session)
 
     def __call__(self, **inputs: Any) -> Array:
         """Run the network on raw inputs.
@@ -304,10 +311,10 @@ class Generator:
         batch_size, limits = check_int("batch_size", batch_size, low=1), self._output.range
 
         def run() -> Iterator[Array]:
-            for at, size in _plan(first, first + n, batch_size):
+            for at, size in growing_blocks(first, first + n, batch_size):
                 start, stop = max(at, first), min(at + size, first + n)
                 padding = (start - at, at + size - stop)
-                raw = self._run({name: _padded(array, *padding) for name, array in rows(start, stop).items()})
+                raw = self._run({name: repeat_ends(array, *padding) for name, array in rows(start, stop).items()})
                 raw = raw[start - at : stop - at]
                 yield raw if limits is None else to_uint8(raw, limits)
 
@@ -386,25 +393,3 @@ class Draws:
     def _next(self, k: int) -> Feed:
         self.drawn += k
         return self._stream(k)
-
-
-def _plan(start: int, stop: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    """Yield (first row, rows) of the blocks of 1, 1, 2, 4, ..., `batch_size` rows that hold rows `start` to `stop`.
-
-    A row's block and its place in it follow from the row's number, never from `start` or `stop`.
-    """
-    at = 0
-    while at < stop:
-        size = min(max(at, 1), batch_size)
-        if size == batch_size:
-            at += max(start - at, 0) // size * size  # skips the blocks that end before `start`
-        if at + size > start:
-            yield at, size
-        at += size
-
-
-def _padded(rows: Array, before: int, after: int) -> Array:
-    """Return `rows` [n, ...] with copies of the first before and of the last after them."""
-    if not (before or after):
-        return rows
-    return np.concatenate([rows[:1].repeat(before, axis=0), rows, rows[-1:].repeat(after, axis=0)])

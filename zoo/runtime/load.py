@@ -32,12 +32,13 @@ from zoo.runtime.inputs import check_int
 from zoo.runtime.session import check_agreement, check_self_contained, open_session
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
+SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a network: fits into a path and into a URL as it is
 
 
 def load(
     source: Source, *, network: str | None = None, precision: str | None = None, provider: str = "cpu",
-    threads: int | None = None, verify: bool = True,
+    threads: int | None = None, verify: bool = True, sha256: str | None = None,
 ) -> Generator:  # fmt: skip
     """Load an exported generator; this is `zoo.load`, which documents it.
 
@@ -48,6 +49,7 @@ def load(
         provider: "cpu" or "cuda".
         threads: Cores of one call.
         verify: Check the hash and the manifest.
+        sha256: The hash that the .onnx file must have.
 
     Returns:
         The generator.
@@ -56,10 +58,15 @@ def load(
         ServeError: It cannot be loaded.
     """
     threads = None if threads is None else check_int("threads", threads, low=1)
+    if sha256 is not None and not (isinstance(sha256, str) and SHA256.fullmatch(sha256)):
+        raise ServeError(f"sha256 must be 64 hexadecimal digits, received {sha256!r}")
     manifest, name, data = _read(source, network, precision)
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256.lower():
+        raise ServeError(f"{name}: its SHA-256 is {hashlib.sha256(data).hexdigest()}, expected {sha256.lower()}")
     if manifest and verify:
         _check_sha256(data, manifest, name)
-    session = open_session(data, source=name, provider=provider, threads=threads)
+    file = Path(name) if isinstance(source, str | os.PathLike) else None
+    session = open_session(data, source=name, provider=provider, threads=threads, file=file)
     metadata = session.get_modelmeta().custom_metadata_map
     if (embedded := metadata.get("gan.manifest")) is None and manifest is None:
         raise ServeError(f"{name}: not a gan-zoo file: its metadata lacks 'gan.manifest', which states range and prior")

@@ -1,14 +1,24 @@
 """Sessions of ONNX Runtime over the bytes of an .onnx file: the checks before and after it is opened, and providers.
 
-The runtime imports ONNX Runtime here alone, and only when the first generator is loaded.
+The zoo imports ONNX Runtime here alone, and only when the first network is loaded: without its telemetry, which on
+Linux writes a device id and a database into the user's cache folder.
+
+A session does not survive a fork: its threads are not in the child, which would wait for them for ever or crash. So the
+child abandons what it inherits, and opens the file again when it uses the session.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import hashlib
 import io
+import os
 import warnings
+import weakref
+from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from zoo.artifact.manifest import Manifest
@@ -16,7 +26,6 @@ from zoo.artifact.onnx_header import has_external_data
 from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ServeError
 
-Session = Any  # onnxruntime.InferenceSession: the package ships no types
 ONNX_TYPES = {"tensor(float)": "float32", "tensor(int32)": "int32", "tensor(int64)": "int64"}
 
 # Name -> ONNX Runtime's provider and its options. An algorithm for convolutions is chosen by rule: trying them takes
@@ -28,7 +37,69 @@ PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 GPU_EXTRA = 'uninstall onnxruntime, then `pip install "gan-zoo[gpu]"`'
 
 
-def open_session(data: bytes, *, source: str, provider: str = "cpu", threads: int | None = None) -> Session:
+class Session:
+    """An opened network. After a fork, a pickle or a deep copy it opens its file or bytes again at the next call."""
+
+    def __init__(
+        self, content: bytes | Path, sha256: str, source: str, provider: str, threads: int | None, opened: Any = None
+    ) -> None:
+        """`content` is what is opened again: the bytes, or the absolute path of a file whose SHA-256 is checked."""
+        self._content, self._sha256, self._opened = content, sha256, opened
+        self._options = (source, provider, threads)
+        _SESSIONS.add(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Session, (self._content, self._sha256, *self._options)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return `run`, `get_inputs` and every other member of onnxruntime.InferenceSession."""
+        if name.startswith("_"):  # of a half-made copy
+            raise AttributeError(name)
+        return getattr(self.opened(), name)
+
+    def opened(self) -> Any:
+        """Return ONNX Runtime's own session. Raises ServeError where the file is not what it was."""
+        if self._opened is None:
+            self._opened = _open(self._read(), *self._options)
+        return self._opened
+
+    def run(self, outputs: Sequence[str] | None, feed: Mapping[str, Any]) -> Any:
+        """Compute the named outputs, or all, in the order of the names."""
+        return self.opened().run(outputs, feed)
+
+    def _read(self) -> bytes:
+        if isinstance(self._content, bytes):
+            return self._content
+        try:
+            data = self._content.read_bytes()
+        except OSError as error:
+            raise ServeError(f"{self._content}: cannot be read again: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != self._sha256:
+            raise ServeError(f"{self._content}: changed since it was loaded: load it again")
+        return data
+
+    def abandon(self) -> None:
+        """Let go of an inherited session without ending it: its destructor would wait for threads that do not exist."""
+        if self._opened is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._opened))
+            self._opened = None
+
+
+_SESSIONS: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for session in [*_SESSIONS]:
+        session.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
+
+
+def open_session(
+    data: bytes, *, source: str, provider: str = "cpu", threads: int | None = None, file: Path | None = None
+) -> Session:
     """Open the bytes of a self-contained .onnx file.
 
     Args:
@@ -36,14 +107,21 @@ def open_session(data: bytes, *, source: str, provider: str = "cpu", threads: in
         source: Its name, with which error messages begin.
         provider: "cpu" or "cuda".
         threads: Cores of one call; None uses all.
+        file: Where the bytes were read from: copies and forked processes read them there again. None keeps the bytes.
 
     Returns:
-        An onnxruntime.InferenceSession on that provider.
+        A session on that provider, with the methods of onnxruntime.InferenceSession.
 
     Raises:
         ServeError: ONNX Runtime is missing, the file is damaged or keeps weights in other files, or the provider is not
             available.
     """
+    opened = _open(data, source, provider, threads)
+    content = data if file is None else file.absolute()
+    return Session(content, hashlib.sha256(data).hexdigest(), source, provider, threads, opened)
+
+
+def _open(data: bytes, source: str, provider: str, threads: int | None) -> Any:
     if provider not in PROVIDERS:
         raise ServeError(f"provider must be {' or '.join(PROVIDERS)}, received {provider!r}")
     onnxruntime = import_onnxruntime()
@@ -108,7 +186,15 @@ def _same_shape(shape: list[int | str | None], tensor: Tensor) -> bool:
 
 
 def import_onnxruntime() -> Any:
-    """Import onnxruntime; raise ServeError where it is missing, warn where two distributions share its folder."""
+    """Import onnxruntime with its telemetry off, unless the user has set ORT_DISABLE_TELEMETRY.
+
+    Returns:
+        The module. It warns where two distributions share its folder.
+
+    Raises:
+        ServeError: It is missing, or half installed.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when its library is loaded
     try:
         import onnxruntime  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
