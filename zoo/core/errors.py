@@ -7,6 +7,7 @@
      +-- UsageError       a command line that cannot be carried out                      (exit code 2)
      +-- TrainingError    a run that broke: non-finite losses, a foreign checkpoint      (exit code 1)
      +-- ExportError      an ONNX file that does not compute what Keras computes         (exit code 1)
+     +-- DiskFullError    a file for which the disk has too little space                 (exit code 1)
 
 A message is one clear line: the place, the rule, what was received, the nearest right thing.
 """
@@ -50,3 +51,7 @@ class TrainingError(ZooError):
 
 class ExportError(ZooError):
     """An ONNX file that differs from Keras, or that could not be made."""
+
+
+class DiskFullError(ZooError):
+    """A file that was not written because its disk is full; what stood in its place still stands."""
