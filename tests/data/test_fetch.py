@@ -16,8 +16,9 @@ import pytest
 from toy import INFO, OTHER, TOY, same
 
 from zoo.core.errors import DataError
+from zoo.core.host import cache_folder
 from zoo.data.catalogue import DATASETS
-from zoo.data.fetch import cache_folder, fetch, read
+from zoo.data.fetch import fetch, read
 from zoo.data.formats import IDX, IDX_NAMES, Arrays, sha256
 from zoo.data.places import DOWNLOADS, Download, Place, apt, local, npm, web
 

@@ -184,7 +184,8 @@ def test_one_artifact_alone(folder):
         assert list(server.models) == ["photos_a_to_b", "photos_b_to_a"]
 
 
-def test_not_ready_before_everything_is_warm(folder, monkeypatch):
+def test_not_ready_before_everything_is_warm(folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path))  # nothing is measured yet
     gate, measure = threading.Event(), warm_up.measure
     monkeypatch.setattr(warm_up, "measure", lambda *args: (gate.wait(30), measure(*args))[1])
     with Live(folder, QUICK, wait=False) as server:

@@ -1,11 +1,14 @@
-"""Host facts: usable cores, name of the processor, memory, installed packages."""
+"""Host facts: usable cores, name of the processor, memory, folder for caches, installed packages."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from zoo.core.errors import UsageError
 
@@ -34,12 +37,45 @@ def describe_host() -> str:
     Returns:
         Such as "2 CPU cores, AMD EPYC 7763 64-Core Processor".
     """
+    processor = _cpuinfo("model name") or platform.processor() or platform.machine()
+    return f"{cpu()}, {processor}"
+
+
+def machine_id() -> str:
+    """Return a hash of what decides how this process computes: processor, its instruction sets, usable cores.
+
+    Returns:
+        64 hexadecimal digits; the same after a restart, and on another machine of the same kind.
+    """
+    facts = (describe_host(), platform.machine(), platform.system(), _cpuinfo("flags") or _cpuinfo("Features"))
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def _cpuinfo(key: str) -> str:
+    """Return the first value of a key of /proc/cpuinfo, or an empty string."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            processor = next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        processor = platform.processor() or platform.machine()
-    return f"{cpu()}, {processor}"
+            return next((value.strip() for name, _, value in (line.partition(":") for line in file)
+                         if name.strip() == key), "")  # fmt: skip
+    except OSError:
+        return ""
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache.
+
+    Returns:
+        $ZOO_DATA, else `gan-zoo` in the platform's folder for caches. It need not exist.
+    """
+    if stated := os.environ.get("ZOO_DATA"):
+        return Path(stated).expanduser().absolute()  # package clients run in folders of their own
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local")
+    elif sys.platform == "darwin":
+        base = Path("~/Library/Caches")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return base.expanduser() / "gan-zoo"
 
 
 def memory() -> int:

@@ -8,36 +8,19 @@ also when two processes fetch at once.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.core.errors import DataError
+from zoo.core.host import cache_folder
 from zoo.core.registry import suggest
 from zoo.data.catalogue import DATASETS, DatasetInfo
 
 if TYPE_CHECKING:
     from zoo.data.formats import Arrays
     from zoo.data.places import Download, Place
-
-
-def cache_folder() -> Path:
-    """Return the folder of the cache.
-
-    Returns:
-        $ZOO_DATA, else `gan-zoo` in the platform's folder for caches. It need not exist.
-    """
-    if stated := os.environ.get("ZOO_DATA"):
-        return Path(stated).expanduser().absolute()  # package clients run in folders of their own
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local")
-    elif sys.platform == "darwin":
-        base = Path("~/Library/Caches")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return base.expanduser() / "gan-zoo"
 
 
 def fetch(name: str, *, offline: bool = False, progress: bool = True) -> Path:

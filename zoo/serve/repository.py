@@ -182,7 +182,7 @@ def _load(
     )  # fmt: skip
     manifest = generator.manifest
     files = _files(folder, manifest)
-    measured = warm_up.measure(generator, settings)
+    measured = warm_up.remembered(generator, settings)
     if measured.min_batch > 1:
         LOG.warning(
             "%s: requests of fewer than %d rows are not merged: the last bits of their results would change",

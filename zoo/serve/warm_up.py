@@ -5,19 +5,28 @@ The last bits of a row may depend on the size of its batch: matrix kernels choos
 `zoo.load`. So batches of many sizes, cut from two places of a larger one, are compared with it bit by bit. Most
 generators of this zoo agree from one row on; in `progressive` a single row is summed in another order, and batches of
 two or more rows agree. Smaller batches than that are never merged, larger ones may be.
+
+A measurement takes seconds, so it is kept in the cache folder (`warm_up/`, $ZOO_DATA moves it) for the same file,
+machine, version of ONNX Runtime and settings. Deleting it there measures anew.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from zoo.artifact.tensor import Tensor
 from zoo.core.arrays import Array
+from zoo.core.files import write_whole
+from zoo.core.host import cache_folder, machine_id
 from zoo.runtime.generator import Generator
 from zoo.runtime.inputs import row_shape
+from zoo.runtime.session import import_onnxruntime
 from zoo.serve.batching import Feed
 from zoo.serve.settings import Settings
 
@@ -36,6 +45,35 @@ class Measurement:
     seconds_per_number: float
     max_batch: int
     min_batch: int
+
+    def __post_init__(self) -> None:
+        whole = all(type(rows) is int and rows > 0 for rows in (self.max_batch, self.min_batch))
+        if not whole or type(self.seconds_per_number) is not float or not 0 < self.seconds_per_number < float("inf"):
+            raise ValueError(f"not a measurement: {self}")
+
+
+def remembered(generator: Generator, settings: Settings) -> Measurement:
+    """Return the measurement of a network from the cache, else measure and keep it. Raises ServeError as `measure`.
+
+    A damaged entry is ignored and replaced; where the cache cannot be written, the measurement is not kept.
+    """
+    sha256 = generator.manifest.files.get(generator.manifest.file_of(generator.precision))
+    if sha256 is None:
+        return measure(generator, settings)
+    facts = (
+        1, sha256, machine_id(), import_onnxruntime().__version__, generator.provider,
+        settings.threads, settings.max_batch, settings.slice_seconds,
+    )  # fmt: skip
+    entry = cache_folder() / "warm_up" / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):  # missing, or something else
+        kept = Measurement(**json.loads(entry.read_bytes()))
+        generator(**noise(generator, 1))  # raises where it cannot run, and allocates before the first request
+        return kept
+    found = measure(generator, settings)
+    with contextlib.suppress(OSError):
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(entry, json.dumps(asdict(found)).encode())
+    return found
 
 
 def measure(generator: Generator, settings: Settings) -> Measurement:

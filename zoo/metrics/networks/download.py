@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.core.errors import DataError
-from zoo.data.fetch import cache_folder
+from zoo.core.host import cache_folder
 
 SECONDS = 900.0
 

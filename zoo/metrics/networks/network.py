@@ -21,8 +21,8 @@ import numpy as np
 from zoo.core.arrays import Array
 from zoo.core.errors import DataError
 from zoo.core.files import write_whole
+from zoo.core.host import cache_folder
 from zoo.core.progress import Advance
-from zoo.data.fetch import cache_folder
 from zoo.metrics.networks.download import Carrier, bring
 
 BATCH = 50
