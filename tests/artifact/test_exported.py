@@ -62,9 +62,22 @@ def test_it_was_made_by_the_spec_beside_it(folder):
     assert [manifest.network for manifest in read_manifests(folder)] == ([""] if len(networks) == 1 else [*networks])
 
 
+# Where specs/ has moved on since a model was trained: what has to be set in the artifact's own spec to arrive at it, and
+# a word by which its card says so. An entry goes when the model is trained again.
+MOVED_ON = {
+    "wgan_gp": ("initialiser", [
+        f"defaults.{layer}.kernel_initializer={{StridedHe: {{strides: 2}}}}" for layer in ("Conv2D", "Conv2DTranspose")
+    ]),
+}  # fmt: skip
+
+
 def test_it_was_made_by_the_spec_of_its_name(shipped):
-    manifest = read_manifests(shipped)[0]
-    assert manifest.spec_sha256 == read_spec(ROOT / "specs" / f"{manifest.name}.yaml").sha256
+    manifest, own = read_manifests(shipped)[0], read_spec(shipped / "spec.yaml")
+    word, changes = MOVED_ON.get(shipped.name, ("", []))
+    today = read_spec(ROOT / "specs" / f"{manifest.name}.yaml").sha256
+    assert read_spec(shipped / "spec.yaml", changes).sha256 == today
+    assert (manifest.spec_sha256 == today) == (not changes)
+    assert word in " ".join(own.sections.deviations) and word in (shipped / "README.md").read_text("utf-8")
 
 
 def test_the_card_says_what_the_manifest_says(folder):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from games import batch, images, numpy, reader, setting, step, values
+from games import batch, images, layers, numpy, reader, setting, step, values
 from keras import ops
 
 from zoo.nn import autodiff
@@ -55,6 +55,22 @@ PAPER = {
 @pytest.mark.parametrize(("name", "expected"), PAPER.items())
 def test_settings_are_those_of_the_paper(spec, algorithm, name, expected):
     assert setting(spec, algorithm, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("player", "fans"),  # of each kernel, from the authors' conv2d.py and deconv2d.py with filters of 4 x 4 and strides 2
+    [
+        ("discriminator", [1 * 16 + 32 * 16 / 4, 32 * 16 + 64 * 16 / 4, 64 * 16 + 128 * 16 / 4]),
+        ("generator", [256 * 16 / 4 + 128 * 16, 128 * 16 / 4 + 64 * 16, 64 * 16 / 4 + 1 * 16]),
+    ],
+)
+def test_kernels_begin_as_the_authors_do(algorithm, player, fans):
+    """fan_out of a convolution and fan_in of a transposed one are divided by the square of the strides."""
+    found = [numpy(layer.kernel) for layer in layers(algorithm, "Conv2D", "Conv2DTranspose", role=player)]
+    for kernel, fan in zip(found, fans, strict=True):
+        stddev = np.sqrt(4 / fan)
+        assert kernel.std() == pytest.approx(stddev, rel=0.05) and abs(kernel.mean()) < 0.1 * stddev
+        assert 0.97 < np.abs(kernel).max() / (np.sqrt(3) * stddev) <= 1 + 1e-6  # uniform, no tail
 
 
 def test_no_layer_of_the_critic_mixes_the_examples_of_a_batch(algorithm):

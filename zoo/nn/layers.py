@@ -283,6 +283,29 @@ class PixelMarginals(keras.initializers.Initializer):
         return {}
 
 
+@INITIALIZERS.register
+@keras.saving.register_keras_serializable("zoo")
+class StridedHe(keras.initializers.Initializer):
+    """The kernels of Gulrajani et al. 2017 (authors' code): uniform of variance 4 / (fan_in + fan_out), where the fan
+    on the side of the smaller image, fan_out of a convolution and fan_in of a transposed one, is divided by strides^2.
+
+    Both kinds of kernels have that side last: [h, w, in, out] and [h, w, out, in].
+    """
+
+    def __init__(self, strides: PositiveInt = 2) -> None:
+        self.strides = strides
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        """Draw a kernel [h, w, C, C'] with a seed of Keras's."""
+        *field, large, small = shape
+        fans = math.prod(field) * (large + small / self.strides**2)
+        limit = math.sqrt(3 * 4 / fans)  # a uniform on [-l, l] has variance l^2 / 3
+        return keras.initializers.RandomUniform(-limit, limit)(shape, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"strides": self.strides}
+
+
 def initialize_from_data(network: keras.Model, mean: np.ndarray) -> None:
     """Set every bias whose initialiser is `PixelMarginals` to the logits of the mean example.
 

@@ -78,7 +78,6 @@ def _layer(step: LayerCall) -> keras.layers.Layer:
 def _argument(key: str, value: Any) -> Any:
     if key.endswith("_initializer") and value is not None:
         part = Part.of(value)
-        if part.name in INITIALIZERS:
-            return INITIALIZERS.get(part.name)()
-        return getattr(keras.initializers, part.name)(**part.args)
+        known = INITIALIZERS.get(part.name) if part.name in INITIALIZERS else getattr(keras.initializers, part.name)
+        return known(**part.args)
     return tuple(_argument("", item) for item in value) if isinstance(value, list) else value
