@@ -104,6 +104,25 @@ def test_translate_mistakes(zoo_says, photos, tmp_path, flags, message):
     assert (code, out) == (2, "") and message in err and (tmp_path / "in/a.png").read_bytes() == before
 
 
+def test_what_is_translated_has_at_most_so_many_pixels(zoo_says, photos, tmp_path):
+    picture(tmp_path / "large.png", 40, 80)
+    command = ("translate", photos, "large.png", "--network", "a_to_b", "--out", "small.png")
+    code, out, err = zoo_says(*command, "--max-pixels", 800)
+    assert (code, out) == (2, "") and err == (
+        "large.png: at most 800 pixels are translated, received 80 x 40. Let --fit crop or --fit resize shrink it, or "
+        "allow more with --max-pixels\n"
+    )
+    code, out, _ = zoo_says(*command, "--max-pixels", 800, "--fit", "crop")
+    assert code == 0 and out == "small.png: 40 x 20 pixels from large.png\n"
+    assert zoo_says(*command, "--max-pixels", 3200)[0] == 0
+
+
+def test_dark_16_bit_files_are_noticed(zoo_says, photos, tmp_path):
+    Image.fromarray(np.full((8, 8), 4095, np.uint16)).save(tmp_path / "scan.png")
+    code, _, err = zoo_says("translate", photos, "scan.png", "--network", "a_to_b")
+    assert code == 0 and err.startswith("warning: scan.png: the 16-bit numbers end at 4,095 of 65,535")
+
+
 def test_a_generator_does_not_translate_and_a_translator_does_not_draw(zoo_says, photos, tiny, tmp_path):
     picture(tmp_path / "a.png", 8, 8)
     code, _, err = zoo_says("translate", tiny, "a.png")

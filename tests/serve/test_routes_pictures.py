@@ -185,5 +185,8 @@ def test_images_that_would_be_too_large_are_not_unpacked(server):
     truncated = encoded(photo(8, 8))[:-40]
     code, _, body = server.ask("POST", "/models/photos_a_to_b/translate", truncated, {"Content-Type": "image/png"})
     assert code == 400 and b"not a readable image" in body
-    tiff = encoded(photo(8, 8), "TIFF")  # a decoder that is not offered
-    assert server.ask("POST", "/models/photos_a_to_b/translate", tiff, {"Content-Type": "image/tiff"})[0] == 400
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"  # Pillow would start Ghostscript
+    code, _, body = server.ask("POST", "/models/photos_a_to_b/translate", eps, {"Content-Type": "image/png"})
+    assert code == 400 and b"send PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or JPEG 2000" in body
+    tiff = encoded(photo(8, 8), "TIFF")
+    assert server.ask("POST", "/models/photos_a_to_b/translate", tiff, {"Content-Type": "image/tiff"})[0] == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ EXAMPLES = """\
   zoo translate exported/cyclegan face.png --network a_to_b --out other_face.png
   zoo translate exported/cyclegan photos/*.jpg --network b_to_a --fit crop --out translated"""
 
+MAX_PIXELS = 1024 * 1024  # as in the server: a translation takes some hundred bytes of memory a pixel
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `zoo translate`."""
@@ -29,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fit", choices=("crop", "resize", "pad"),
         help="bring images to the nearest allowed size; without it another size is an error",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-pixels", type=arguments.count, default=MAX_PIXELS, metavar="N",
+        help=f"the most pixels of an image; --fit shrinks larger ones to about so many (default: {MAX_PIXELS:,})",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("translated"),
@@ -47,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"{generator.name} does not take images, it makes them: zoo sample {options.artifact}")
     for file, target in targets.items():
         try:
-            image = generator.translate(_fitting(file, source, options.fit))
+            image = generator.translate(_fitting(file, source, options.fit, options.max_pixels))
         except ServeError as error:
             hint = "" if options.fit else ". Or let --fit crop or --fit resize bring it to an allowed size"
             raise ServeError(f"{file}: {error}{hint}") from error
@@ -74,12 +81,28 @@ def _targets(images: Sequence[Path], out: Path) -> dict[Path, Path]:
     return targets
 
 
-def _fitting(file: Path, source: Tensor, fit: Fit | None) -> Array:
-    """Read an image as uint8 [H, W, C], in the colours of `source`, and with `fit` of an allowed size."""
-    from zoo.core.images import fitted, grey, read_image
+def _fitting(file: Path, source: Tensor, fit: Fit | None, max_pixels: int) -> Array:
+    """Read an image as uint8 [H, W, C], in the colours of `source`, and with `fit` of an allowed size.
+
+    Raises UsageError without `fit` for more than `max_pixels`; with it, larger images shrink to about so many.
+    """
+    from zoo.core.image_files import range_warning, read_picture
+    from zoo.core.images import fitted, grey
     from zoo.runtime.inputs import nearest_size
 
-    image = read_image(file)[None]  # [1, H, W, 3]
+    picture = read_picture(file)
+    if picture.highest is not None and (warning := range_warning(picture.highest)):
+        print(f"warning: {file}: {warning}", file=sys.stderr)
+    height, width = picture.pixels.shape[:2]
+    if not fit and height * width > max_pixels and source.sizes is not None:
+        raise UsageError(
+            f"{file}: at most {max_pixels:,} pixels are translated, received {width} x {height}. Let --fit crop or "
+            "--fit resize shrink it, or allow more with --max-pixels"
+        )
+    image = picture.pixels[None]  # [1, H, W, 3]
     if source.shape[-1] == 1:
         image = grey(image)
-    return (fitted(image, *nearest_size(source, *image.shape[1:3]), fit) if fit else image)[0]
+    if fit:
+        shrink = min(1, (max_pixels / (height * width)) ** 0.5)
+        image = fitted(image, *nearest_size(source, int(height * shrink), int(width * shrink)), fit)
+    return image[0]

@@ -1,4 +1,4 @@
-"""Images as arrays [N, H, W, C] with C = 1 or 3: numbers to pixels and back, files, grey, and three ways to fit a size.
+"""Images as arrays [N, H, W, C] with C = 1 or 3: numbers to pixels and back, grey, and three ways to fit a size.
 
 Pixels are uint8, 0..255; the numbers of a network are float32 in the range that its tensor states, such as [-1, 1].
 The same functions prepare training data and what a user hands to an exported network, so that both see the same pixels.
@@ -7,8 +7,7 @@ The same functions prepare training data and what a user hands to an exported ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -50,33 +49,6 @@ def from_uint8(images: Array, range: tuple[float, float]) -> Array:
         float32 of the same shape.
     """
     return np.linspace(*range, 256).astype(np.float32)[images]
-
-
-def read_image(file: Path | BinaryIO) -> Array:
-    """Read an image file as RGB: upright by its EXIF data, transparent parts on white, the first of several frames.
-
-    Args:
-        file: A path, or a file open for binary reading, in any format that Pillow reads.
-
-    Returns:
-        uint8 [H, W, 3]; 16-bit grey keeps its upper 8 bits.
-
-    Raises:
-        DataError: It is not a readable image.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
-                image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-            if image.has_transparency_data:
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image.convert("RGBA"))
-            return np.asarray(image.convert("RGB"))
-    except Exception as error:  # decoders of broken files raise almost anything
-        raise DataError(f"{file} is not a readable image: {error}") from error
 
 
 def grey(images: Array) -> Array:

@@ -6,13 +6,16 @@ until they leave in a batch: Fashion-MNIST at 32 px takes 61 MB so, 246 MB as fl
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from zoo.core.images import Fit, fitted, grey
 from zoo.data.catalogue import final_shape
+from zoo.data.folder_reader import Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,7 @@ class Dataset:
         classes: Names of the classes; empty without labels.
         centres: float32 [M, 2] of a mixture of M Gaussians, in the units of the points.
         std: Standard deviation of each Gaussian, in the same units.
+        reading: The account of the user's folder that the images were read from, or None.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     centres: np.ndarray | None = None
     std: float | None = None
+    reading: Reading | None = None
 
     @property
     def items(self) -> np.ndarray:
@@ -58,6 +63,20 @@ class Dataset:
     def parts(self) -> Mapping[str, Dataset]:
         """The single set of items from which a batch is drawn, under the name that it has there."""
         return {self.field: self}
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Number and SHA-256 of the pixels and labels of the user's own images; empty for other sources."""
+        if self.reading is None:
+            return {}
+        digest = hashlib.sha256(np.ascontiguousarray(self.items))
+        digest.update(b"" if self.labels is None else np.ascontiguousarray(self.labels))
+        return {"images": len(self), "sha256": digest.hexdigest()}
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What the manifest states of the user's own images, see `Reading.counts`; empty for other sources."""
+        return self.reading.counts if self.reading else {}
 
     def __len__(self) -> int:
         return len(self.items)
@@ -83,6 +102,16 @@ class Domains:
     def parts(self) -> Mapping[str, Dataset]:
         """The two sets of images from which a batch is drawn, each in its own order, under their names there."""
         return {"a": self.a, "b": self.b}
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """The fingerprints of both sets by their names; empty unless they are the user's own images."""
+        return {name: found for name, part in self.parts.items() if (found := part.fingerprint)}
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The counts of both sets by their names; empty unless they are the user's own images."""
+        return {name: found for name, part in self.parts.items() if (found := part.counts)}
 
     def __len__(self) -> int:
         """The number of items of the larger set, which is one epoch."""

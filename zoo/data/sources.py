@@ -9,22 +9,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from zoo.core.errors import DataError
-from zoo.core.images import Fit, fitted, read_image
+from zoo.core.images import Fit
 from zoo.core.registry import Registry
 from zoo.data.catalogue import DATASETS, Split, describe, final_shape, mode_names
 from zoo.data.dataset import Dataset, Domains, prepare
 from zoo.data.fetch import read
+from zoo.data.folder_reader import read_folder
 
 SOURCES: Registry = Registry("data source")
 Vendor = Literal["noto", "twemoji", "fluent"]
 Thing = Literal["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
 
 @SOURCES.register
@@ -110,31 +109,22 @@ def grid(
 
 
 @SOURCES.register
-def folder(*, path: str, size: int | tuple[int, int] | None = None, fit: Fit = "crop") -> Dataset:
+def folder(
+    *, path: str, size: int | tuple[int, int] | None = None, fit: Fit = "crop", skip_broken: bool = False
+) -> Dataset:
     """The user's own images of any size, as RGB. Sub-folders that hold images are classes, sorted by name.
+    A relative path begins at the spec's folder. `skip_broken` leaves out images that cannot be read.
 
-    `size` and `fit` are those of the spec's data section unless stated here. Each file is fitted as it is read, so that
-    only the final pixels are held. Raises DataError for a missing or empty folder, or a file that is not an image.
+    `size` and `fit` are those of the spec's data section unless stated here. `read_folder` has the rules and the
+    errors: DataError for a missing or empty folder, and for broken images.
     """
     height, width, _ = final_shape(None, size, 3)
-    root = Path(path).expanduser()
-    if not root.is_dir():
-        raise DataError(f"data source 'folder': there is no folder {root}")
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(root).parts)]
-    owners = [file.relative_to(root).parts[0] if file.parent != root else "" for file in files]
-    classes = tuple(sorted(set(owners)))
-    if not files:
-        raise DataError(f"data source 'folder': no image ({', '.join(sorted(SUFFIXES))}) in {root}")
-    if "" in classes and len(classes) > 1:
-        raise DataError(f"data source 'folder': images both in {root} and in its sub-folders ({classes[1]}, ...)")
-    images = np.empty((len(files), height, width, 3), np.uint8)
-    for index, file in enumerate(files):
-        images[index] = fitted(_decode(file)[None], height, width, fit)[0]
-    if classes == ("",):
-        return Dataset("folder", images=images)
+    images, owners, reading = read_folder(path, height, width, fit, skip_broken=skip_broken)
+    if not reading.classes:
+        return Dataset("folder", images=images, reading=reading)
+    classes = sorted(set(owners))
     labels = np.array([classes.index(owner) for owner in owners], np.int64)
-    return Dataset("folder", images=images, labels=labels, classes=classes)
+    return Dataset("folder", images=images, labels=labels, classes=tuple(classes), reading=reading)
 
 
 @SOURCES.register
@@ -160,19 +150,14 @@ def cifar10_pair(*, a: Thing, b: Thing, split: Split = "train") -> Domains:
 
 
 @SOURCES.register
-def folders(*, a: str, b: str, size: int | tuple[int, int] | None = None, fit: Fit = "crop") -> Domains:
+def folders(
+    *, a: str, b: str, size: int | tuple[int, int] | None = None, fit: Fit = "crop", skip_broken: bool = False
+) -> Domains:
     """The user's own images in the folders `a` and `b`, as RGB; sub-folders are read, too. See `folder`."""
     describe("folders", {"a": a, "b": b})
-    of_a, of_b = (replace(folder(path=path, size=size, fit=fit), labels=None, classes=()) for path in (a, b))
+    options: dict[str, Any] = {"size": size, "fit": fit, "skip_broken": skip_broken}
+    of_a, of_b = (replace(folder(path=path, **options), labels=None, classes=()) for path in (a, b))
     return Domains("folders", of_a, of_b)
-
-
-def _decode(file: Path) -> np.ndarray:
-    """Read one of the user's files: uint8 [H, W, 3]."""
-    try:
-        return read_image(file)
-    except DataError as error:
-        raise DataError(f"data source 'folder': {error}") from error
 
 
 def _fetched(name: str, split: Split) -> Dataset:

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 from zoo.core import pictures
 from zoo.core.arrays import Array
 from zoo.core.errors import DataError
-from zoo.core.images import Fit, fitted, grey, read_image
+from zoo.core.image_files import FORMAT_WORDS, TooManyPixelsError, read_image
+from zoo.core.images import Fit, fitted, grey
 from zoo.runtime import priors
 from zoo.runtime.inputs import nearest_size
 from zoo.serve.errors import RefusedError, error_line, short_repr
@@ -26,7 +27,6 @@ from zoo.serve.repository import Model
 from zoo.serve.routes_pages import content
 from zoo.serve.service import Service, service_of
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # decoders that have withstood attacks for decades
 Class = StrictInt | Annotated[StrictStr, Field(max_length=200)]  # finding a name near a very long one takes long
 Label = Class | Annotated[list[Class], Field(max_length=2**16)] | None
 Seed = Field(default=0, ge=0, le=priors.MAX_SEED, strict=True, description="the same seed gives the same pictures")
@@ -179,7 +179,7 @@ def read_photo(data: bytes, max_pixels: int) -> Array:
     The size in its header is checked first: an image that would be too large is never unpacked.
 
     Args:
-        data: A file of one of `FORMATS`.
+        data: A file of one of `zoo.core.image_files.FORMATS`.
         max_pixels: The most pixels, height x width.
 
     Returns:
@@ -188,20 +188,12 @@ def read_photo(data: bytes, max_pixels: int) -> Array:
     Raises:
         RefusedError: The file cannot be read, or is too large.
     """
-    from PIL import Image
-
-    unreadable = "the body is not a readable image; send PNG, JPEG, WebP, GIF or BMP"
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            width, height = opened.size
-    except Exception as error:  # decoders of broken files raise almost anything
-        raise RefusedError(unreadable) from error
-    if width * height > max_pixels:
-        raise RefusedError(f"an image may have at most {max_pixels:,} pixels, received {width} x {height}", 413)
-    try:
-        return read_image(io.BytesIO(data))
+        return read_image(io.BytesIO(data), limit=max_pixels, name="the body")
+    except TooManyPixelsError as error:
+        raise RefusedError(str(error), 413) from error
     except DataError as error:
-        raise RefusedError(unreadable) from error
+        raise RefusedError(f"{error}; send {FORMAT_WORDS}") from error
 
 
 async def _answer(request: Request, draw: Callable[[], bytes], media_type: str) -> Response:
