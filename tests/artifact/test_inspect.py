@@ -14,7 +14,7 @@ import pytest
 from onnx import helper
 
 from zoo import cli
-from zoo.artifact.inspect import inspect
+from zoo.artifact.inspect import damages, inspect
 from zoo.artifact.manifest import read_manifest
 from zoo.export.precision import add_variant
 
@@ -118,10 +118,52 @@ def test_a_changed_file_is_said_not_hidden(zoo_says, conditional):
     model = onnx.load(conditional / "generator.onnx")
     model.doc_string = "changed"
     (conditional / "generator.onnx").write_bytes(model.SerializeToString())
-    code, out, _ = zoo_says("inspect", conditional)
-    assert code == 0 and ", NOT the one that manifest.json states\n" in out
+    for place in (conditional, conditional / "generator.onnx"):
+        code, out, err = zoo_says("inspect", place)
+        assert code == 1 and ", NOT the one that manifest.json states\n" in out
+        assert err == f"{conditional}/generator.onnx: changed or damaged: its SHA-256 is not the one in manifest.json\n"
     (entry,) = inspect(conditional)
     assert entry["onnx"][0]["as_stated"] is False
+
+
+@pytest.fixture
+def whole(tmp_path):
+    return Path(shutil.copytree(DCGAN, tmp_path / "dcgan"))
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+@pytest.mark.parametrize("name", ["golden.npz", "generator.onnx", "samples.png", "spec.yaml", "curves.json"])
+def test_every_listed_file_is_verified(zoo_says, whole, name, flags):
+    assert zoo_says("inspect", whole)[0] == 0
+    data = (whole / name).read_bytes()
+    (whole / name).write_bytes(data[: len(data) // 2])
+    code, out, err = zoo_says("inspect", whole, *flags)
+    assert code == 1 and out and err.count("\n") == 1
+    assert err.startswith(f"{whole / name}: changed or damaged: its SHA-256 is not the one in manifest.json")
+    (whole / name).unlink()
+    code, out, err = zoo_says("inspect", whole, *flags)
+    assert code == 1 and out and err == f"{whole / name}: missing, though manifest.json lists it\n"
+
+
+def test_all_damaged_files_are_reported_at_once(zoo_says, whole):
+    for name in ("golden.npz", "generator.onnx"):
+        (whole / name).write_bytes(b"damaged")
+    code, out, err = zoo_says("inspect", whole)
+    assert code == 1 and "generator.onnx: 7 bytes, not an ONNX file, or a damaged one\n" in out
+    assert sorted(Path(line.split(":")[0]).name for line in err.splitlines()) == ["generator.onnx", "golden.npz"]
+
+
+def test_a_manifest_cannot_send_the_reader_elsewhere(zoo_says, whole):
+    keys = json.loads((whole / "manifest.json").read_text())
+    keys["files"]["../../etc/passwd"] = "0" * 64
+    (whole / "manifest.json").write_text(json.dumps(keys))
+    code, _, err = zoo_says("inspect", whole)
+    assert code == 1 and "manifest.json: lists '../../etc/passwd', which is not the name of a file beside it" in err
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "exported").iterdir() if path.is_dir()))
+def test_what_ships_is_whole(name):
+    assert damages(ROOT / "exported" / name) == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The facts of an artifact folder or a lone .onnx for `zoo inspect`: contract, provenance, operators, parity, variants.
 
 Only manifests and the header of each file are read and no session is opened: neither `onnx` nor ONNX Runtime is needed,
-and a file of unknown origin is not run.
+and a file of unknown origin is not run. `damages` compares all files with the hashes that the manifest states.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from zoo.artifact import onnx_header
 from zoo.artifact.manifest import FLOAT32, MANIFEST_FILE, Manifest, choose_manifest, manifest_beside, read_manifests
 from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ServeError
+from zoo.core.files import sha256_file
 
 
 def inspect(place: Path, *, network: str | None = None) -> list[dict[str, Any]]:
@@ -26,21 +27,68 @@ def inspect(place: Path, *, network: str | None = None) -> list[dict[str, Any]]:
         network: The name of a network; None stands for all.
 
     Returns:
-        One entry for each network: the keys of manifest.json, and as `onnx` the header of each of its files.
+        One entry for each network: the keys of manifest.json, and as `onnx` the header of each of its files. Of a
+        folder, a missing file is left out, and a damaged one has its size and SHA-256 alone.
 
     Raises:
-        ServeError: A file cannot be read, is not ONNX, or has no manifest; or there is no such network.
+        ServeError: A lone file or the manifest cannot be read, or has no manifest; or there is no such network.
     """
     try:
         if not place.is_dir():
             return [_lone_file(place, network)]
-        manifests = read_manifests(place)
-        chosen = manifests if network is None else (choose_manifest(manifests, network, source=str(place)),)
         return [
-            _entry(manifest, [_file(place / name, manifest) for name in manifest.onnx_files]) for manifest in chosen
+            _entry(
+                manifest, [_file(place / name, manifest) for name in manifest.onnx_files if (place / name).is_file()]
+            )
+            for manifest in _chosen(place, network)
         ]
     except OSError as error:
         raise ServeError(f"{error.filename or place}: cannot be read: {error.strerror}") from error
+
+
+def damages(place: Path, *, network: str | None = None) -> list[str]:
+    """Compare every file that a manifest lists with the SHA-256 that it states.
+
+    Args:
+        place: The folder of an artifact; or an .onnx file, which alone is then compared, if a manifest is beside it.
+        network: The name of a network; None stands for all.
+
+    Returns:
+        A line for each file that is missing, cannot be read, or is another one; empty where all are as stated.
+
+    Raises:
+        ServeError: The manifest cannot be read, or there is no such network.
+    """
+    if place.is_dir():
+        manifests = _chosen(place, network)
+        stated = {name: sha256 for manifest in manifests for name, sha256 in manifest.files.items()}
+        stated = dict.fromkeys((name for manifest in manifests for name in manifest.onnx_files), "") | stated
+        folder = place
+    else:
+        beside, folder = manifest_beside(place), place.parent
+        stated = {} if beside is None else {place.name: beside.files.get(place.name, "")}
+    return [line for name, sha256 in stated.items() if (line := _damage(folder, name, sha256))]
+
+
+def _chosen(folder: Path, network: str | None) -> tuple[Manifest, ...]:
+    manifests = read_manifests(folder)
+    return manifests if network is None else (choose_manifest(manifests, network, source=str(folder)),)
+
+
+def _damage(folder: Path, name: str, stated: str) -> str:
+    """Return a line about a file that is not as stated, else an empty string."""
+    file = folder / name
+    if {"/", "\\"} & {*name}:
+        return f"{folder / MANIFEST_FILE}: lists {name!r}, which is not the name of a file beside it"
+    if not file.is_file():
+        return f"{file}: missing, though {MANIFEST_FILE} lists it"
+    try:
+        found = sha256_file(file)
+    except OSError as error:
+        return f"{file}: cannot be read: {error.strerror}"
+    if not stated:
+        return f"{file}: {MANIFEST_FILE} does not state its SHA-256"
+    return "" if found == stated else f"{file}: changed or damaged: its SHA-256 is not the one in {MANIFEST_FILE}"
 
 
 def _lone_file(file: Path, network: str | None) -> dict[str, Any]:
@@ -58,7 +106,10 @@ def _entry(manifest: Manifest, files: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _file(file: Path, manifest: Manifest) -> dict[str, Any]:
-    found, _ = _header(file)
+    try:
+        found, _ = _header(file)
+    except ServeError:  # not ONNX: `damages` reports it too
+        found = {"file": str(file), "bytes": file.stat().st_size, "sha256": sha256_file(file)}
     return {**found, "as_stated": manifest.files.get(file.name) == found["sha256"]}
 
 
@@ -115,9 +166,13 @@ def _lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _file_lines(found: Mapping[str, Any], variants: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     verdict = {True: f", as {MANIFEST_FILE} states", False: f", NOT the one that {MANIFEST_FILE} states", None: ""}
-    size = f"{found['bytes']:,} bytes, {found['precision']}, opset {found['opset']}, IR version {found['ir_version']}"
-    yield "file", f"{found['file']}: {size}"
+    size, readable = f"{found['bytes']:,} bytes", "operators" in found
+    if readable:
+        size += f", {found['precision']}, opset {found['opset']}, IR version {found['ir_version']}"
+    yield "file", f"{found['file']}: {size}{'' if readable else ', not an ONNX file, or a damaged one'}"
     yield "", f"SHA-256 {found['sha256']}{verdict[found.get('as_stated')]}"
+    if not readable:
+        return
     yield "", ", ".join(f"{count} {kind}" for kind, count in found["operators"].items())
     if variant := variants.get(found["precision"]):
         yield "", f"parity: {_parity(variant['parity'])} to the float32 file and to Keras's golden vectors"

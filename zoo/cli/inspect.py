@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from zoo.artifact.inspect import inspect, text
+from zoo.artifact.inspect import damages, inspect, text
 
 HELP = "print the facts of an exported generator: contract, provenance, operators, parity"
 EXAMPLES = """\
   zoo inspect exported/dcgan
-  zoo inspect generator.onnx --json         of a lone file, for programs"""
+  zoo inspect generator.onnx --json         of a lone file, for programs
+exit code: 1 where a file is not the one that the manifest states"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,4 +27,6 @@ def run(options: argparse.Namespace) -> int:
     """Print the facts, for people or with --json for programs."""
     found = inspect(options.artifact, network=options.network)
     print(json.dumps(found, indent=2, ensure_ascii=False) if options.json else "\n\n".join(map(text, found)))
-    return 0
+    for line in (damaged := damages(options.artifact, network=options.network)):
+        print(line, file=sys.stderr)
+    return 1 if damaged else 0
