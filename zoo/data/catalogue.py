@@ -116,6 +116,24 @@ def _describe_two(info: DatasetInfo, a: str, b: str) -> DatasetInfo:
     )
 
 
+def domain_titles(source: str, args: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of the two domains of a source.
+
+    Args:
+        source: A name in `DATASETS`.
+        args: Its arguments in the spec.
+
+    Returns:
+        The titles under "a" and "b", for folders their names; empty for a source of a single set.
+    """
+    info = DATASETS[source]
+    if not info.domains:
+        return {}
+    chosen = {field: str(args[field]) for field in info.domains}
+    known = DATASETS if info.choices else {}
+    return {field: known[one].title if one in known else Path(one).name or one for field, one in chosen.items()}
+
+
 def window_shape(shape: tuple[int, ...], jitter_from: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """Return the height and width at which images are kept, for random windows of `shape` to be drawn from them.
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.spec.diagnostics import Place, Problems
+from zoo.spec.folder_paths import with_absolute_paths, with_folder_source
 from zoo.spec.validate import Fragment, below, document, is_part
+from zoo.spec.words import true_words
 from zoo.spec.yaml_tree import Entry, YamlNode, parse_file, parse_text
 
 MAX_CHAIN = 16
@@ -18,14 +20,17 @@ def load_tree(path: Path, overrides: Sequence[str], problems: Problems) -> YamlN
     None when a file cannot be read (reported).
     """
     node = _load_extended(path, (), problems)
-    if node is not None:
-        for override in overrides:
-            node = _override(node, override, problems)
-    return node
+    if node is None or not overrides:
+        return node and with_absolute_paths(node)
+    changed = node
+    for override in overrides:
+        changed = with_folder_source(_override(changed, override, problems))
+    return with_absolute_paths(true_words(node, changed, overrides))
 
 
 def _load_extended(path: Path, children: tuple[Path, ...], problems: Problems) -> YamlNode | None:
     node = parse_file(path, problems)
+    node = node and with_folder_source(node)
     parent = node.get("extends") if node is not None else None
     if node is None or parent is None:
         return node
@@ -41,7 +46,7 @@ def _load_extended(path: Path, children: tuple[Path, ...], problems: Problems) -
     elif target is not None:
         base = _load_extended(target, family, problems)
     problems.incomplete |= base is None
-    return own if base is None else merge(base, own, document())
+    return own if base is None else true_words(base, merge(base, own, document()))
 
 
 def _parent_path(path: Path, parent: YamlNode, problems: Problems) -> Path | None:
