@@ -1,0 +1,74 @@
+"""Folders of pictures in a spec: `source: ./photos` is `{folder: {path: ...}}`, and a path is made absolute.
+
+A relative path begins at the folder of the file in which it is written; one of `--set` where the command runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.data.folder_reader import count_images
+from zoo.spec.validate import names_of
+from zoo.spec.yaml_tree import Entry, YamlNode
+
+PATHS = {"folder": ("path",), "folders": ("a", "b")}  # sources of the user's own images, and their paths
+
+
+def with_folder_source(root: YamlNode) -> YamlNode:
+    """Return the tree with a source that is a path, or the name of a folder that exists, as the source `folder`."""
+    source = root.get("data", "source")
+    if source is not None and source.is_map and len(source.value) == 1:  # `--set` makes a mapping of a bare name
+        name, entry = next(source.entries())
+        source = YamlNode(name, entry.place) if not entry.node.value else None
+    if source is None or not isinstance(source.value, str) or source.value in names_of("source"):
+        return root
+    text = source.value
+    if "/" not in text and os.sep not in text and not Path(_absolute(source)).is_dir():
+        return root
+    path = YamlNode({"path": Entry(source, source.place)}, source.place)
+    return _changed(root, ("data", "source"), YamlNode({"folder": Entry(path, source.place)}, source.place))
+
+
+def with_absolute_paths(root: YamlNode) -> YamlNode:
+    """Return the tree with the paths of its folders made absolute."""
+    for name, keys in PATHS.items():
+        for key in keys:
+            where = ("data", "source", name, key)
+            node = root.get(*where)
+            if node is not None and isinstance(node.value, str) and node.value and not node.value.startswith("~"):
+                root = _changed(root, where, YamlNode(_absolute(node), node.place))
+    return root
+
+
+def without_paths(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a spec's document without the paths of folders: its pixels decide a training, not where they are."""
+    data = document.get("data") or {}
+    source = data.get("source")
+    if not isinstance(source, Mapping) or not (name := next((name for name in PATHS if name in source), "")):
+        return dict(document)
+    arguments = {key: value for key, value in source[name].items() if key not in PATHS[name]}
+    return {**document, "data": {**data, "source": {name: arguments}}}
+
+
+def images_in(source: str, args: Mapping[str, Any], most: int) -> tuple[int, str] | None:
+    """Return the images of the smallest folder of a source, counted up to `most`, and "in FOLDER"; None without one."""
+    paths = [args[key] for key in PATHS.get(source, ()) if isinstance(args.get(key), str)]
+    counts = [(count, path) for path in paths if (count := count_images(path, most)) is not None]
+    count, path = min(counts, default=(0, ""))
+    return (count, f"in {path}") if path else None
+
+
+def _absolute(node: YamlNode) -> str:
+    """Return the absolute path that a node states, from the place where it is written."""
+    base = Path(node.place.file).absolute().parent if node.place.line else Path.cwd()
+    return os.path.abspath(base / node.value) if "\0" not in node.value else node.value
+
+
+def _changed(root: YamlNode, keys: tuple[str, ...], value: YamlNode) -> YamlNode:
+    if not keys:
+        return value
+    entry = root.value[keys[0]]
+    return YamlNode({**root.value, keys[0]: Entry(_changed(entry.node, keys[1:], value), entry.place)}, root.place)
