@@ -190,7 +190,8 @@ def _formats() -> tuple[str, ...]:
 
 def _mend_transparency(image: Image.Image) -> None:
     """Bring the transparent colour of a PNG, which counts in the bits of the file, to the 8 bits of Pillow's pixels."""
-    clear, raw = image.info.get("transparency"), image.tile[0][3] if image.tile else None
+    tiles = getattr(image, "tile", None)  # how Pillow is about to decode the file
+    clear, raw = image.info.get("transparency"), tiles[0][3] if tiles else None
     if isinstance(clear, int) and raw in ("L;2", "L;4"):
         image.info["transparency"] = clear * {"L;2": 85, "L;4": 17}[raw]
     elif isinstance(clear, tuple) and raw == "RGB;16B":

@@ -69,13 +69,14 @@ class Dataset:
         """Number and SHA-256 of the pixels and labels of the user's own images; empty for other sources."""
         if self.reading is None:
             return {}
-        digest = hashlib.sha256(np.ascontiguousarray(self.items))
-        digest.update(b"" if self.labels is None else np.ascontiguousarray(self.labels))
+        digest = hashlib.sha256(np.ascontiguousarray(self.items).data)
+        if self.labels is not None:
+            digest.update(np.ascontiguousarray(self.labels).data)
         return {"images": len(self), "sha256": digest.hexdigest()}
 
     @property
     def counts(self) -> dict[str, Any]:
-        """What the manifest states of the user's own images, see `Reading.counts`; empty for other sources."""
+        """`Reading.counts` of the user's own images; empty for other sources."""
         return self.reading.counts if self.reading else {}
 
     def __len__(self) -> int:

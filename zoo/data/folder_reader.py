@@ -138,7 +138,8 @@ def read_folder(
     if "" in owners and (folders := sorted(set(owners) - {""})):
         raise DataError(f"data source 'folder': images both in {root} and in its sub-folders ({folders[0]}, ...)")
     images = np.empty((len(files), height, width, 3), np.uint8)
-    kept, highest = [], None
+    kept: list[str] = []
+    highest: int | None = None
     for file, owner in zip(files, owners, strict=True):
         try:
             picture = read_picture(file)
