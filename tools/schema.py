@@ -113,15 +113,59 @@ def generate() -> Json:
         "layer_item": _layer_item(),
     }
     top = schema_of_dataclass(Sections)
-    required = top.pop("required")
+    complete = {kind: rule for kind, part in defs.items() if (rule := _complete(part, defs))}
+    layers = {name: _open(schema) | {"type": ["object", "null"]} for name, schema in defs["layer"]["x-parts"].items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A gan-zoo spec",
         **top,
-        "x-required": required,
-        "anyOf": [{"required": ["extends"]}, {"required": required}],
-        "$defs": defs,
+        "if": {"required": ["extends"]},  # what such a file leaves out may be in the other one
+        "then": {},
+        "else": _complete(top, defs),
+        "$defs": {**defs, "complete": complete, "open": {"initializer": _open(defs["initializer"]), "layer": layers}},
     }
+
+
+def _complete(schema: Json, defs: Json) -> Json:
+    """Return the schema of what must not be left out in a file that extends none; {} where nothing is required."""
+    if "$ref" in schema:
+        kind = schema["$ref"].rsplit("/", 1)[1]
+        found = kind in defs and "x-parts" in defs[kind] and _complete(defs[kind], defs)
+        return {"$ref": f"#/$defs/complete/{kind}"} if found else {}
+    if "x-defaults" in schema:
+        return {}
+    if "anyOf" in schema and "x-parts" not in schema:
+        found = [rule for branch in schema["anyOf"] if (rule := _complete(branch, defs))]
+        return found[0] if len(found) == 1 else {}
+    rule: Json = {"required": schema["x-required"]} if schema.get("x-required") else {}
+    known = schema.get("x-parts", schema.get("properties", {}))
+    if properties := {key: inner for key, value in known.items() if (inner := _complete(value, defs))}:
+        rule["properties"] = properties
+    for key in ("additionalProperties", "items"):
+        if isinstance(schema.get(key), dict) and (inner := _complete(schema[key], defs)):
+            rule[key] = inner
+    return rule
+
+
+def _open(schema: Json) -> Json:
+    """Return the schema of arguments inside `layers`: any value may be a `$variable`, or stand in `defaults`."""
+    if "$ref" in schema:
+        return {**schema, "$ref": schema["$ref"].replace("#/$defs/", "#/$defs/open/")}
+    opened = {key: value for key, value in schema.items() if not key.startswith("x-")}
+    if "x-parts" in schema:
+        parts = {name: _open(part) | {"type": ["object", "null"]} for name, part in schema["x-parts"].items()}
+        return {"anyOf": [{"enum": list(parts)}, _one_of(parts)]}
+    if "properties" in schema:
+        opened["properties"] = {key: _or_variable(value) for key, value in schema["properties"].items()}
+    if "items" in schema:
+        opened["items"] = _or_variable(schema["items"])
+    if "anyOf" in schema:
+        opened["anyOf"] = [_open(branch) for branch in schema["anyOf"]]
+    return opened
+
+
+def _or_variable(schema: Json) -> Json:
+    return {"anyOf": [_open(schema), {"type": "string", "pattern": r"\$"}]}
 
 
 def dumps(document: Json) -> str:
@@ -165,13 +209,14 @@ def schema_of_dataclass(cls: type) -> Json:
         properties["layers"] = {"type": "array", "items": {"$ref": "#/$defs/layer_item"}, "x-layers": True}
     if "defaults" in properties:
         layers = {name: {"$ref": f"#/$defs/layer/x-parts/{name}"} for name in RULES}
-        properties["defaults"] = {"type": "object", "properties": {name: {"type": "object"} for name in layers}}
+        known = {"type": "object", "properties": layers, "additionalProperties": False}
+        properties["defaults"] = {**known, "x-defaults": True}
     help_text = " ".join((cls.__doc__ or "").split())
     return _mapping(help_text, properties, required)
 
 
 def _mapping(description: str, properties: Json, required: list[str]) -> Json:
-    known = {"properties": properties, "required": required, "additionalProperties": False}
+    known = {"properties": properties, "x-required": required, "additionalProperties": False}
     return {"type": "object", "description": description, **known}
 
 
@@ -188,15 +233,15 @@ def _annotated(base: Any, metadata: Iterable[Any]) -> Json:
 
 def _kind(kind: str, parts: dict[str, Json]) -> Json:
     """Return the schema of a kind of part: its bare name where no argument is required, or a mapping to arguments."""
-    bare = [name for name, schema in parts.items() if not schema.get("required")]
-    mapping = {
-        "type": "object",
-        "properties": parts,
-        "additionalProperties": False,
-        "minProperties": 1,
-        "maxProperties": 1,
-    }
-    return {"x-kind": kind, "x-parts": parts, "anyOf": [{"enum": bare}, mapping]}
+    bare = [name for name, schema in parts.items() if not schema.get("x-required")]
+    arguments = {name: {"anyOf": [{"$ref": f"#/$defs/{kind}/x-parts/{name}"}, {"type": "null"}]} for name in parts}
+    return {"x-kind": kind, "x-parts": parts, "anyOf": [{"enum": bare}, _one_of(arguments)]}
+
+
+def _one_of(parts: dict[str, Json]) -> Json:
+    return {
+        "type": "object", "properties": parts, "additionalProperties": False, "minProperties": 1, "maxProperties": 1,
+    }  # fmt: skip
 
 
 def _own(registry: Any, *, leave: Iterable[str] = (), narrow: Json | None = None) -> dict[str, Json]:
@@ -231,8 +276,8 @@ def _with_inherited(cls: type[Algorithm]) -> Json:
     for base in cls.__mro__[1 : cls.__mro__.index(Algorithm)]:
         inherited = schema_of_signature(base, leave=("plans",))
         schema["properties"] = {**inherited["properties"], **schema["properties"]}
-        own = [name for name in schema["required"] if name not in inherited["required"]]
-        schema["required"] = inherited["required"] + own
+        own = [name for name in schema["x-required"] if name not in inherited["x-required"]]
+        schema["x-required"] = inherited["x-required"] + own
     return schema
 
 
@@ -272,7 +317,7 @@ def _keras(owner: str, cls: type) -> Json:
 
 def _layer_item() -> Json:
     """Return the schema of an item of `layers` for editors; it leaves open where `$variables` may be."""
-    layers = {name: {"description": _help(_layer_class(name)), "type": ["object", "null"]} for name in RULES}
+    layers = {name: {"$ref": f"#/$defs/open/layer/{name}"} for name in RULES}
     name = {"type": "string", "description": "a lower-case word"}
     control = {
         "as": name,

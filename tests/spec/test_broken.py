@@ -264,7 +264,7 @@ def test_no_value_of_any_argument_crashes_the_reader(tmp_path: Path) -> None:
     head = "name: a\ntitle: T\nnetworks:\n  net:\n    inputs: {a: [8, 8, 4]}\n    output: y\n    layers:\n      - "
     outcomes = {"sound": 0, "broken": 0}
     for layer, schema in names_of("layer").items():
-        base = {key: str(needed[key]) for key in schema["required"] if key in needed}
+        base = {key: str(needed[key]) for key in schema["x-required"] if key in needed}
         for argument in schema["properties"]:
             value = values[sum(outcomes.values()) % len(values)]
             args = ", ".join(f"{key}: {text}" for key, text in {**base, argument: value}.items())

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print all mistakes of all files."""
+    """Print all mistakes of all files; a fault of the checks themselves at one file hides no other."""
     require_packages("check", ("yaml",))
     from zoo.spec.read import read_spec, spec_file
     from zoo.spec.validate import specs_folder
@@ -32,16 +32,21 @@ def run(options: argparse.Namespace) -> int:
     for name in options.specs or [str(specs_folder())]:
         path = Path(name)
         files += sorted(path.rglob("*.yaml")) if path.is_dir() else [spec_file(name)]
-    bad = 0
+    bad = failed = 0
     for file in files:
         try:
             read_spec(file, options.overrides)
         except SpecError as error:
             bad += 1
             print(error, file=sys.stderr)
+        except Exception as error:
+            failed += 1
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            print(f"{file}: could not be checked, which is a fault of the zoo: {text}", file=sys.stderr)
     if bad:
         print(f"{bad} of {len(files)} specs have mistakes", file=sys.stderr)
-        return 2
+    if bad or failed:
+        return 1 if failed else 2
     if not files:
         raise UsageError(f"{', '.join(options.specs)}: there are no .yaml files here; name a spec or its folder")
     print("1 spec is good" if len(files) == 1 else f"{len(files)} specs are good")

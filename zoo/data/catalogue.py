@@ -15,6 +15,7 @@ from typing import Any, Literal
 from zoo.core.errors import DataError
 
 Split = Literal["train", "test"]
+MAX_MODES = 10_000  # Gaussians of a mixture
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def describe(source: str, args: Mapping[str, Any]) -> DatasetInfo:
         The facts.
 
     Raises:
-        DataError: `a` or `b` is unknown, or both are the same.
+        DataError: `a` or `b` is unknown, or both are the same; more than `MAX_MODES` Gaussians, or none.
     """
     info = DATASETS[source]
     if info.domains:
@@ -93,6 +94,8 @@ def describe(source: str, args: Mapping[str, Any]) -> DatasetInfo:
         return info
     modes = args["side"] ** 2 if "side" in args else args.get("modes", len(info.classes))
     samples = args.get("samples", info.splits["train"])
+    if not isinstance(modes, int) or not 1 <= modes <= MAX_MODES:
+        raise DataError(f"data source '{source}': expected 1 to {MAX_MODES:,} Gaussians, received {modes}")
     return replace(info, classes=mode_names(modes), splits={"train": samples, "test": samples})
 
 

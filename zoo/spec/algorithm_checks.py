@@ -119,7 +119,8 @@ def _unknown_data(data: Mapping[str, Any]) -> str:
 def _no_images(export: Mapping[str, Any], plans: Mapping[str, Plan]) -> str:
     """Return the reason why no exported network makes an image, or an empty string."""
     names = export.get("networks") or ["generator"]
-    known = [plans[name] for name in names if name in plans] if isinstance(names, list) else []
+    names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    known = [plans[name] for name in names if name in plans]
     if known and not any(plan.output_name == "image" for plan in known):
         return f"none of the exported networks ({', '.join(plan.name for plan in known)}) makes an 'image'"
     return ""

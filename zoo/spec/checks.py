@@ -1,14 +1,25 @@
-"""Checks of a spec as a whole: its sections fit each other, and the machine has the memory for a training step."""
+"""Checks of a spec as a whole: its sections fit each other and the networks, and what is exported can be used."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from zoo.core.registry import suggest
 from zoo.spec.algorithm_checks import check_critic, check_evaluation
+from zoo.spec.cost_checks import check_costs, is_count
 from zoo.spec.diagnostics import Problems
+from zoo.spec.graph_checks import (
+    check_classes,
+    check_graph,
+    check_groups,
+    check_logits,
+    check_reach,
+    data_ends,
+    default_exports,
+    feedable,
+    mixing_layer,
+)
 from zoo.spec.growth import check_growth
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
@@ -16,7 +27,6 @@ from zoo.spec.validate import join, names_of
 from zoo.spec.yaml_tree import YamlNode
 
 _RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
-BYTES_PER_WEIGHT = 16  # the weight, its gradient, two optimizer moments, in float32
 
 
 def network_inputs(
@@ -54,11 +64,20 @@ def network_inputs(
 
 
 def check_spec(
-    tree: YamlNode, plans: Mapping[str, Plan], fields: Mapping[str, Shape | None], memory: int, problems: Problems
+    tree: YamlNode,
+    plans: Mapping[str, Plan],
+    fields: Mapping[str, Shape | None],
+    latents: Mapping[str, Shape | None],
+    classes: int,
+    memory: int,
+    problems: Problems,
 ) -> None:
     """Report what does not fit together, given the plans of all networks that are correct by themselves."""
     for name, plan in plans.items():
-        _check_output(plan, tree.get("networks", name), tree, fields, problems)  # type: ignore[arg-type]
+        node: YamlNode = tree.get("networks", name)  # type: ignore[assignment]
+        check_graph(plan, node, problems)
+        check_classes(plan, classes, problems)
+        _check_output(plan, node, tree, fields, problems)
     _check_ranges(tree, problems)
     _check_algorithm(tree, problems)
     _check_players(tree, plans, fields, problems)
@@ -66,9 +85,12 @@ def check_spec(
     check_critic(tree, plans, problems)
     check_growth(tree, plans, problems)
     _check_latents(tree, plans, problems)
-    _check_export(tree, problems)
+    _check_export(tree, plans, fields, latents, problems)
     check_evaluation(tree, plans, problems)
-    _check_memory(tree, plans, memory, problems)
+    batch_size = tree.get("training", "batch_size")
+    if batch_size is not None and is_count(batch_size.value):
+        check_groups(plans, batch_size.value, problems)
+    check_costs(tree, plans, {**fields, **latents}, memory, problems)
 
 
 def _check_output(
@@ -79,18 +101,62 @@ def _check_output(
     wanted = fields.get(plan.output_name)
     if wanted is not None and plan.output_shape != wanted:
         text = f"the network makes {list(plan.output_shape)}, but '{plan.output_name}' is {list(wanted)} in the data"
-        problems.add(at.place, where, text)
-    trained = plan.name.startswith("discriminator") and _stated(tree, "algorithm") is not None
-    if (trained or plan.output_name == "logits") and plan.last_activation in ("sigmoid", "softmax"):
+        problems.add(at.place, where, text + _shape_hint(plan.output_shape, wanted))
+    trained = plan.name in trained_networks(tree)
+    if trained and plan.name.startswith("discriminator"):
+        check_logits(plan, problems)
+    if trained and not plan.parameters:
+        problems.add(node.place, f"networks.{plan.name}", "there is nothing to train: no layer has weights")
+    judges = trained and plan.name.startswith("discriminator")
+    if (judges or plan.output_name == "logits") and plan.last_activation in ("sigmoid", "softmax"):
         text = f"logits are the values before the {plan.last_activation}: leave it out, the loss contains it"
         problems.add(at.place, where, text)
-    reached, stated = _RANGES.get(plan.last_activation), tree.get("data", "range")
-    if wanted is None or reached is None or len(wanted) != 3:
+    if wanted is None or not trained:
         return
+    if len(wanted) == 1:
+        source, arguments = part_of(tree.get("data", "source"))
+        low, high = data_ends(source, arguments)
+        if low < high:
+            check_reach(plan, low, high, "the centres of the data are in", problems)
+    elif len(wanted) == 3:
+        _check_pixels(plan, tree.get("data", "range"), at, where, problems)
+
+
+def _check_pixels(plan: Plan, stated: YamlNode | None, at: YamlNode, where: str, problems: Problems) -> None:
+    """Report images that cannot have the range of the data."""
     low_high = stated.plain() if stated is not None else [-1.0, 1.0]
-    if _ascends(low_high) and tuple(low_high) != reached:
-        text = f"{plan.last_activation} makes {list(reached)}, but data.range is {low_high}: one of the two must change"
-        problems.add((stated or at).place, where, text)
+    if not _ascends(low_high):
+        return
+    reached = _RANGES.get(plan.last_activation)
+    if reached is None or tuple(low_high) == reached:
+        return check_reach(plan, *low_high, "data.range is", problems)
+    text = f"{plan.last_activation} makes {list(reached)}, but data.range is {low_high}: one of the two must change"
+    return problems.add((stated or at).place, where, text)
+
+
+def part_of(node: YamlNode | None) -> tuple[str, YamlNode | None]:
+    """Return the name of a part and its arguments; an empty name where it is missing or not a part."""
+    if node is not None and isinstance(node.value, str):
+        return node.value, None
+    if node is not None and node.is_map and len(node.value) == 1:
+        name, entry = next(node.entries())
+        return name, entry.node
+    return "", None
+
+
+def trained_networks(tree: YamlNode) -> tuple[str, ...]:
+    """Return the names of the networks that the algorithm trains."""
+    name, _ = part_of(tree.get("algorithm"))
+    return tuple(names_of("algorithm").get(name, {}).get("x-networks", ()))
+
+
+def _shape_hint(made: Shape, wanted: Shape) -> str:
+    """Return the settings with which the data would have the shape that a network makes, or an empty string."""
+    if len(made) != 3 or len(wanted) != 3 or made[2] not in (1, 3):
+        return ""
+    size = f"data.size={made[0] if made[0] == made[1] else list(made[:2])}" if made[:2] != wanted[:2] else ""
+    channels = f"data.channels={made[2]}" if made[2] != wanted[2] else ""
+    return f". {' '.join(filter(None, (size, channels)))} would fit"
 
 
 def _ascends(pair: Any) -> bool:
@@ -129,10 +195,9 @@ def _check_algorithm(tree: YamlNode, problems: Problems) -> None:
     for section in ("data", "training"):
         if _stated(tree, section) is None:
             problems.add(algorithm.place, "algorithm", f"an algorithm needs a '{section}' section")
-    name = next(iter(algorithm.value), None) if algorithm.is_map else algorithm.value
-    roles = names_of("algorithm").get(name, {}).get("x-networks", ())  # type: ignore[arg-type]
+    name, _ = part_of(algorithm)
     present = [key for key, _ in tree.entries("networks")]
-    for role in roles:
+    for role in trained_networks(tree):
         if role not in present:
             text = f"trains a network called '{role}', which is not in 'networks'.{suggest(role, present)}"
             problems.add(algorithm.place, f"algorithm.{name}", text)
@@ -168,7 +233,7 @@ def _check_translation(
     algorithm, data = _stated(tree, "algorithm"), _stated(tree, "data")
     if algorithm is None or data is None:
         return
-    if "cyclegan" not in (algorithm.value if algorithm.is_map else [algorithm.value]):
+    if part_of(algorithm)[0] != "cyclegan":
         return
     if not {"a", "b"} <= set(fields):
         text = "is of one domain; a translation needs two: emoji, cifar10_pair or folders"
@@ -202,56 +267,53 @@ def _check_latents(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems
             problems.add(entry.place, f"latent.{name}", "feeds no network. Name it in the 'inputs' of one")
 
 
-def _check_export(tree: YamlNode, problems: Problems) -> None:
-    """Report exported networks that the spec lacks."""
-    names, present = tree.get("export", "networks"), [key for key, _ in tree.entries("networks")]
-    for item in names.value if names is not None and names.is_list else ():
-        if item.value not in present:
-            text = f"there is no network {item.describe()}.{suggest(item.value, present)}"
-            problems.add(item.place, "export.networks", text)
+def _check_export(
+    tree: YamlNode,
+    plans: Mapping[str, Plan],
+    fields: Mapping[str, Shape | None],
+    latents: Mapping[str, Shape | None],
+    problems: Problems,
+) -> None:
+    """Report exported networks that the spec lacks, that nobody can feed, or whose rows depend on each other."""
+    stated, present = tree.get("export", "networks"), [key for key, _ in tree.entries("networks")]
+    algorithm = _stated(tree, "algorithm")
+    if stated is None and algorithm is not None:
+        names = default_exports(trained_networks(tree), plans, latents, fields)
+        items = {name: algorithm for name in names if name in plans}
+    else:
+        items = {}
+        for item in stated.value if stated is not None and stated.is_list else ():
+            if item.value in items if isinstance(item.value, str) else True:
+                text = f"names {item.describe()} twice" if isinstance(item.value, str) else "expected a word"
+                problems.add(item.place, "export.networks", text)
+            elif item.value not in present:
+                text = f"there is no network {item.describe()}.{suggest(item.value, present)}"
+                problems.add(item.place, "export.networks", text)
+            items[str(item.value)] = item
+        if stated is not None and stated.value == []:
+            problems.add(stated.place, "export.networks", f"expected one or more of {', '.join(present)}")
+    for name in items if algorithm is not None and _stated(tree, "data") is not None else ():
+        if name in plans:
+            _check_exported(tree, plans[name], fields, latents, problems)
 
 
-def _check_memory(tree: YamlNode, plans: Mapping[str, Plan], memory: int, problems: Problems) -> None:
-    """Report a network, or else a batch, for which `memory` bytes do not suffice."""
-    for plan in plans.values():
-        needed = plan.parameters * BYTES_PER_WEIGHT + 4 * plan.activations
-        if needed > memory:
-            what = f"{plan.parameters:,} parameters and one example"
-            text = f"needs {gigabytes(needed)} for {what}; this machine has {gigabytes(memory)}"
-            largest = max(plan.steps, key=lambda s: s.cost.parameters * BYTES_PER_WEIGHT + 4 * math.prod(s.cost.shape))
-            problems.add(largest.place, largest.where, text)
-            return
-    stated = tree.get("training", "batch_size")
-    needed = training_bytes(plans, stated.value) if stated is not None and isinstance(stated.value, int) else 0
-    if stated is not None and needed > memory and not problems.at(stated.place):
-        text = f"a step needs about {gigabytes(needed)}; this machine has {gigabytes(memory)}. Take a smaller batch"
-        problems.add(stated.place, "training.batch_size", text)
-
-
-def training_bytes(plans: Mapping[str, Plan], batch_size: int) -> int:
-    """Estimate the memory of a training step.
-
-    It holds the weights with gradients and optimizer moments, and the activations of each network twice: D sees real
-    and fake examples, and G's results are kept for the backward pass.
-
-    Args:
-        plans: The networks, by name.
-        batch_size: The number of real examples in a batch.
-
-    Returns:
-        The number of bytes, for numbers in float32.
-    """
-    weights = sum(plan.parameters for plan in plans.values()) * BYTES_PER_WEIGHT
-    return weights + 2 * 4 * batch_size * sum(plan.activations for plan in plans.values())
-
-
-def gigabytes(size: int) -> str:
-    """Write a number of bytes for people.
-
-    Args:
-        size: The number of bytes.
-
-    Returns:
-        A text such as '1.2 GB', or '34.5 MB' below 0.1 GB.
-    """
-    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
+def _check_exported(
+    tree: YamlNode,
+    plan: Plan,
+    fields: Mapping[str, Shape | None],
+    latents: Mapping[str, Shape | None],
+    problems: Problems,
+) -> None:
+    """Report an exported network that nobody can feed, or whose rows depend on each other."""
+    if (mixing := mixing_layer(plan)) is not None:
+        text = f"'{plan.name}' is exported, and {mixing.layer} lets what it makes depend on the rest of the batch"
+        problems.add(mixing.place, mixing.where, f"{text}: leave it out")
+    known = {**fields, **latents}
+    inputs: YamlNode = tree.get("networks", plan.name, "inputs")  # type: ignore[assignment]
+    if any(known.get(name) is None for name in plan.inputs) or feedable(plan, latents, fields):
+        return  # an unknown input is reported already
+    text = (
+        f"'{plan.name}' is exported, but {' and '.join(plan.inputs)} are not latents and labels, nor the only image "
+        "from which it makes another"
+    )
+    problems.add(inputs.place, f"networks.{plan.name}.inputs", text)

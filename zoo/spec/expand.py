@@ -166,7 +166,7 @@ def _defaults(sections: list[tuple[YamlNode | None, str]], problems: Problems) -
                 problems.add(entry.place, where, f"unknown layer '{layer}'.{suggest(layer, layers)}")
                 continue
             wrong = Problems()
-            optional = {**layers[layer], "required": []}
+            optional = {**layers[layer], "x-required": []}
             validate_arguments(entry.node, entry.node, optional, join(where, layer), wrong)
             problems.take(wrong, once=True)  # and not again at every layer that takes it
             if entry.node.is_map:

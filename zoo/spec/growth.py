@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zoo.spec.diagnostics import Place, Problems
-from zoo.spec.plan import LayerCall, Plan
+from zoo.spec.plan import LayerCall, Plan, upstream
 from zoo.spec.shapes import RULES, Shape
 from zoo.spec.validate import below, completed, names_of
 from zoo.spec.yaml_tree import YamlNode
@@ -101,15 +101,15 @@ def grown_generator(plan: Plan, size: int, *, fading: bool = False) -> Plan:
     if size == plan.output_shape[0] and not fading:
         return plan
     draft = _Draft(plan, plan.inputs)
-    features, head = plan.named_tensors[FEATURES], _upstream(plan, plan.output, {plan.named_tensors[FEATURES]})
-    body = _upstream(plan, features)
+    features, head = plan.named_tensors[FEATURES], upstream(plan, plan.output, {plan.named_tensors[FEATURES]})
+    body = upstream(plan, features)
     if shared := {step.output for step in head} & {step.output for step in body}:
         step = next(step for step in plan.steps if step.output in shared)
         raise _error(plan, f"a layer after `as: {FEATURES}` takes this output from before it", step)
 
     def image(size: int) -> int:
         """Return the number of the image that the head of `size` makes."""
-        draft.extend(_upstream(plan, _of_size(plan, body, size, last=True)))
+        draft.extend(upstream(plan, _of_size(plan, body, size, last=True)))
         number = 0 if size == plan.output_shape[0] else size * HEADS
         return draft.extend(head, {features: _of_size(plan, body, size, last=True)}, number)[plan.output]
 
@@ -141,7 +141,7 @@ def grown_discriminator(plan: Plan, size: int, *, fading: bool = False, image: s
         return plan
     pixels, features = list(plan.inputs).index(image), plan.named_tensors[FEATURES]
     draft = _Draft(plan, {**plan.inputs, image: (size, size, plan.inputs[image][-1])})
-    head, body = _upstream(plan, features), _upstream(plan, plan.output, {features})
+    head, body = upstream(plan, features), upstream(plan, plan.output, {features})
 
     def entrance(size: int) -> int:
         """Return the number of the tensor in the final plan that the layers of `size` take in."""
@@ -157,7 +157,7 @@ def grown_discriminator(plan: Plan, size: int, *, fading: bool = False, image: s
 
     def through(tensor: int, given: dict[int, int]) -> int:
         """Return the number of `tensor` of the final plan, where those `given` take the place of others."""
-        steps = _upstream(plan, tensor, set(given))
+        steps = upstream(plan, tensor, set(given))
         if past := [step for step in steps if pixels in step.inputs]:
             raise _error(plan, f"this reads the image past the layers of size {size}", past[0])
         return draft.extend(steps, given)[tensor]
@@ -212,17 +212,6 @@ class _Draft:
             self.plan, inputs=self.inputs, steps=tuple(self.steps), output=output, output_shape=self.shapes[output],
             named_tensors={},
         )  # fmt: skip
-
-
-def _upstream(plan: Plan, tensor: int, given: Iterable[int] = ()) -> list[LayerCall]:
-    """Return the steps that compute `tensor` from the inputs and the tensors `given`, in order."""
-    given = set(given)
-    wanted, found = {tensor} - given, []
-    for step in reversed(plan.steps):
-        if step.output in wanted:
-            found.append(step)
-            wanted |= set(step.inputs) - given
-    return found[::-1]
 
 
 def _of_size(plan: Plan, steps: list[LayerCall], size: int, *, last: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,3 +86,14 @@ class Plan:
         if "activation" in step.args or RULES[step.layer].__name__ in ("dense", "conv2d", "conv2d_transpose", "maxout"):
             return step.args.get("activation") or "linear"
         return "unknown"
+
+
+def upstream(plan: Plan, tensor: int, given: Iterable[int] = ()) -> list[LayerCall]:
+    """Return the steps that compute `tensor` from the inputs and the tensors `given`, in order."""
+    given = set(given)
+    wanted, found = {tensor} - given, []
+    for step in reversed(plan.steps):
+        if step.output in wanted:
+            found.append(step)
+            wanted |= set(step.inputs) - given
+    return found[::-1]

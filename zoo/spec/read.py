@@ -21,14 +21,17 @@ from zoo.core.errors import DataError
 from zoo.core.host import memory
 from zoo.data.catalogue import describe, final_shape, window_shape
 from zoo.spec import checks
+from zoo.spec.cost_checks import check_data
 from zoo.spec.diagnostics import Problems
 from zoo.spec.expand import plan
+from zoo.spec.folder_paths import images_in, without_paths
+from zoo.spec.graph_checks import default_exports
 from zoo.spec.merge import load_tree
 from zoo.spec.plan import Plan
-from zoo.spec.sections import OUTSIDE_HASH, PROSE, Sections
+from zoo.spec.sections import OUTSIDE_HASH, PROSE, RESERVED, Sections
 from zoo.spec.shapes import Shape
 from zoo.spec.types import Part, construct
-from zoo.spec.validate import below, document, specs_folder, validate
+from zoo.spec.validate import below, document, names_of, specs_folder, validate
 from zoo.spec.yaml_tree import YamlNode
 
 
@@ -65,13 +68,25 @@ class Spec:
         """The names of the fields of the data that hold images."""
         return tuple(name for name, shape in self.fields.items() if len(shape) == 3)
 
+    @property
+    def exported(self) -> tuple[str, ...]:
+        """The names of the exported networks: those that the spec states, or else all that make data for a user."""
+        export = self.sections.export
+        if export is not None and export.networks is not None:
+            return export.networks
+        algorithm = self.sections.algorithm
+        roles = names_of("algorithm")[algorithm.name]["x-networks"] if algorithm else ()
+        return default_exports(tuple(roles), self.plans, self.latents, self.fields)
+
     @cached_property
     def sha256(self) -> str:
         """The SHA-256 of what decides networks, data, game, training and export, in hexadecimal.
 
-        Layout, comments and prose do not count, nor does evaluation during training, which changes no weight.
+        Layout, comments and prose do not count, nor does evaluation during training, which changes no weight, nor
+        the place of a folder of images.
         """
-        content = {section: value for section, value in self.document.items() if section not in PROSE}
+        document = without_paths(self.document)
+        content = {section: value for section, value in document.items() if section not in PROSE}
         for section, keys in OUTSIDE_HASH.items():
             content[section] = {key: value for key, value in (content.get(section) or {}).items() if key not in keys}
         content = {section: value for section, value in content.items() if value not in (None, {})}  # as if left out
@@ -138,12 +153,14 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
         problems.raise_if_any()
     fields, classes = _fields(tree, problems)
     latents = _latents(tree)
-    for name in latents.keys() & fields.keys():
-        entry = dict(tree.entries("latent"))[name]
-        problems.add(entry.place, "latent", f"'{name}' is a field of the data already; choose another name")
+    for name, entry in tree.entries("latent"):
+        if name in fields:
+            problems.add(entry.place, "latent", f"'{name}' is a field of the data already; choose another name")
+        elif name in RESERVED:
+            problems.add(entry.place, "latent", f"'{name}' is reserved: {RESERVED[name]}. Choose another name")
     plans = _plans(tree, {**fields, **latents}, problems)
     if tree.get("networks") is not None:
-        checks.check_spec(tree, plans, fields, memory(), problems)
+        checks.check_spec(tree, plans, fields, latents, len(classes), memory(), problems)
     problems.raise_if_any()
     known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
     resolved = tree.plain()
@@ -166,15 +183,23 @@ def _fields(tree: YamlNode, problems: Problems) -> tuple[dict[str, Shape | None]
     try:
         card = describe(part.name, part.args)
         shape = final_shape(card.shape, stated.get("size"), stated.get("channels"))
-        window_shape(shape, stated.get("jitter_from"))
+        window = window_shape(shape, stated.get("jitter_from"))
     except DataError as error:
         problems.add(data.place, "data", str(error))
         return unknown, ()
+    for key in ("flip", "fit"):
+        node = data.get(key)
+        if len(shape) != 3 and node is not None and node.value not in (None, False):
+            problems.add(node.place, f"data.{key}", f"belongs to images; the data are points of shape {list(shape)}")
     batch = tree.get("training", "batch_size")
     items = card.splits.get("train")
-    if items is not None and batch is not None and isinstance(batch.value, int) and batch.value > items:
-        text = f"a batch of {batch.value:,} cannot be drawn from the {items:,} items of '{part.name}'"
+    size = batch.value if batch is not None and isinstance(batch.value, int) else 0
+    count, where = images_in(part.name, part.args, size) or (items, f"of '{part.name}'")
+    if batch is not None and count is not None and size > count:
+        hint = f"set training.batch_size={count} or less, or add images" if count else "add images"
+        text = f"a batch of {size:,} cannot be drawn from the {count:,} items {where}: {hint}"
         problems.add(batch.place, "training.batch_size", text)
+    check_data(data, items, shape, window, memory(), problems)
     fields: dict[str, Shape | None] = dict.fromkeys(card.domains or ("image" if len(shape) == 3 else "point",), shape)
     if card.classes:
         fields["label"] = ()

@@ -93,11 +93,13 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """The networks that are exported as ONNX, and their batch norm statistics: averaged over `batch_norm_batches`
-    batches of latents with the exported weights, or, for 0, the moving averages of training."""
+    """The networks that are exported as ONNX (if left out, all trained ones that make data from what a user can feed),
+    and their batch norm statistics: averaged over `batch_norm_batches` batches of latents with the exported weights,
+    or, for 0, the moving averages of training. `opset` is the version of the operators: the lowest from 13 that the
+    graph needs, or a number."""
 
-    networks: tuple[Identifier, ...] = ("generator",)
-    opset: Annotated[int, Limits(minimum=17, maximum=18)] = 17
+    networks: tuple[Identifier, ...] | None = None
+    opset: Annotated[int, Limits(minimum=13, maximum=18)] | Literal["lowest"] = "lowest"
     batch_norm_batches: NonNegativeInt = 100
     licence: str = "unknown"
 
@@ -122,6 +124,15 @@ class Sections:
     export: Export | None = None
 
 
+# names that a latent cannot have, and what they are; specs/_template.yaml lists them
+RESERVED = {
+    **dict.fromkeys(("image", "point", "label", "a", "b"), "a field of data"),
+    "x": "the running tensor of a network",
+    **dict.fromkeys(("share", "generator_plays", "alpha", "pool_a", "pool_b", "fake_a", "fake_b"), "part of a step"),
+    **dict.fromkeys(("self", "n", "seed", "batch_size"), "an argument of a loaded generator"),
+}
+
+LOWEST = "lowest"  # the opset of `export` that the graph decides
 PROSE = ("title", "about", "paper", "deviations")  # sections of words alone
 OUTSIDE_HASH = {"training": ("evaluate",), "export": ("licence",)}  # keys that change no weight and no network
 

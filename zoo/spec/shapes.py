@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 Shape = tuple[int, ...]
 Args = Mapping[str, Any]
+_FAR = 64  # pixels that a window may be larger than twice what it reads: more are zeros alone
 
 
 class Cost(NamedTuple):
@@ -152,6 +153,10 @@ def _no_strided_dilation(args: Args) -> None:
 
 def window(size: int, kernel: int, stride: int, padding: str) -> int:
     """Count the positions of a window of `kernel` that moves by `stride`. Raises ShapeError if there is none."""
+    if kernel > 2 * size + _FAR:
+        raise ShapeError(f"a window of {kernel:,} is far larger than the {size} pixels that it reads")
+    if stride > size + kernel:
+        raise ShapeError(f"a stride of {stride:,} leads past all of the {size} pixels")
     out = -(-size // stride) if padding == "same" else (size - kernel) // stride + 1
     if out < 1:
         raise ShapeError(f"a window of {kernel} does not fit into {size} without padding")
@@ -171,6 +176,8 @@ def conv2d_transpose(shapes: Sequence[Shape], args: Args) -> Cost:
 
 
 def _transposed(size: int, kernel: int, stride: int, extra: int | None, padding: str) -> int:
+    if kernel > 2 * size * stride + _FAR:
+        raise ShapeError(f"a window of {kernel:,} is far larger than the {size * stride} pixels that it makes")
     if extra is None:
         return size * stride if padding == "same" else size * stride + max(kernel - stride, 0)
     if extra >= stride:

@@ -43,9 +43,12 @@ def document() -> Fragment:
 
 
 def resolve(fragment: Fragment) -> Fragment:
-    """Follow a `$ref` into the document's `$defs`."""
+    """Follow a `$ref` into the document."""
     while "$ref" in fragment:
-        fragment = document()["$defs"][fragment["$ref"].rsplit("/", 1)[1]]
+        target: Fragment = document()
+        for key in fragment["$ref"].removeprefix("#/").split("/"):
+            target = target[key]
+        fragment = target
     return fragment
 
 
@@ -84,6 +87,8 @@ def validate(node: YamlNode, fragment: Fragment, where: str, problems: Problems)
     if "x-layers" in fragment:
         if not node.is_list:
             problems.add(node.place, where, f"expected a list of layers, received {node.describe()}")
+    elif "x-defaults" in fragment:
+        validate(node, {"type": "object", "additionalProperties": {"type": "object"}}, where, problems)
     elif "x-parts" in fragment:
         _validate_part(node, fragment, where, problems)
     elif "anyOf" in fragment and "properties" not in fragment:
@@ -115,7 +120,7 @@ def validate_mapping(node: YamlNode, fragment: Fragment, where: str, problems: P
                 problems.add(entry.place, where, text)
             if isinstance(others, Mapping):
                 validate(entry.node, others, join(where, key), problems)
-    required = () if problems.incomplete else fragment.get("required", fragment.get("x-required", ()))
+    required = () if problems.incomplete else fragment.get("x-required", ())
     for key in (key for key in required if key not in node.value):
         problems.add(node.place, where, f"'{key}' is missing. It is {expected(known[key])}")
 
@@ -128,7 +133,8 @@ def expected(fragment: Fragment) -> str:
     """Describe in words what the schema allows."""
     fragment = resolve(fragment)
     if "x-parts" in fragment:
-        return f"a {fragment['x-kind']} ({', '.join(fragment['x-parts'])})"
+        article = "an" if fragment["x-kind"][0] in "aeiou" else "a"
+        return f"{article} {fragment['x-kind']} ({', '.join(fragment['x-parts'])})"
     if "anyOf" in fragment:
         return _listed(dict.fromkeys(expected(f) for f in fragment["anyOf"]))
     if "const" in fragment or "enum" in fragment:

@@ -1,0 +1,153 @@
+"""Checks of what the layers of a network do together: all of them count, and their values fit the data and the batch.
+
+Layers that feed nothing, inputs that no layer reads, layers that know fewer classes than the data have, an output that
+cannot reach the range of the data, a discriminator without a logit, groups that do not divide the batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from zoo.spec.diagnostics import Problems
+from zoo.spec.intervals import intervals
+from zoo.spec.plan import LayerCall, Plan, upstream
+from zoo.spec.shapes import Shape
+from zoo.spec.validate import completed, names_of
+from zoo.spec.yaml_tree import YamlNode
+
+CLASSES = {"OneHot": "classes", "Embedding": "input_dim"}  # layers of class ids: the argument that counts the classes
+MIXES_ROWS = ("MinibatchStdDev",)  # layers whose result for an example depends on the others in the batch
+_REARRANGES = ("Reshape", "Flatten", "Identity", "Permute", "Cropping2D", "ZeroPadding2D", "UpSampling2D", "Dropout")
+_CLOSE = 1e-3  # of the width of a range: nearer is the same
+
+
+def check_graph(plan: Plan, node: YamlNode, problems: Problems) -> None:
+    """Report layers that feed nothing, inputs that no layer reads, and a network without a layer."""
+    used = upstream(plan, plan.output)
+    if not used:
+        at = node.get("layers") or node
+        return problems.add(at.place, f"networks.{plan.name}.layers", "the output is an input: no layer comes between")
+    outputs, taken = {step.output for step in used}, {i for step in plan.steps for i in step.inputs}
+    for step in plan.steps:
+        if step.output not in outputs and step.output not in taken:
+            text = "feeds nothing: the output does not depend on it. Leave it out, or lead on from it"
+            problems.add(step.place, step.where, text)
+    inputs, read = node.get("inputs") or node, {i for step in used for i in step.inputs}
+    items = {entry_name: entry.place for entry_name, entry in inputs.entries()}
+    items |= {item.value: item.place for item in inputs.value if inputs.is_list and isinstance(item.value, str)}
+    for number, name in enumerate(plan.inputs):
+        if number not in read:
+            text = f"the output does not depend on '{name}': lead on `from: {name}`, or leave it out"
+            problems.add(items.get(name, inputs.place), f"networks.{plan.name}.inputs", text)
+    return None
+
+
+def check_classes(plan: Plan, classes: int, problems: Problems) -> None:
+    """Report layers of class ids that know fewer classes than the data have."""
+    if "label" not in plan.inputs or not classes:
+        return
+    highest, labels = intervals(plan, {"label": (0.0, classes - 1.0)}), {list(plan.inputs).index("label")}
+    for step in plan.steps:
+        if not labels & set(step.inputs):
+            continue
+        if (argument := CLASSES.get(step.layer)) is None:
+            labels.add(step.output)
+            continue
+        if math.isinf(highest[step.inputs[0]][1]):
+            continue
+        known, needed = step.args[argument], int(highest[step.inputs[0]][1]) + 1
+        if known < needed:
+            text = f"{argument} {known} is too few: the data have {classes} classes"
+            text += "" if needed == classes else f", which come here as ids up to {needed - 1}"
+            problems.add(step.place, step.where, text)
+
+
+def check_logits(plan: Plan, problems: Problems) -> None:
+    """Report a discriminator whose output is neither one number for an example nor a map of them."""
+    calls, tensors = {step.output: step for step in plan.steps}, [plan.output]
+    while tensors:
+        step = calls.get(tensors.pop())
+        if step is None:
+            continue
+        if step.layer in _REARRANGES or step.layer == "Concatenate":
+            tensors += step.inputs
+        elif step.cost.shape and step.cost.shape[-1] != 1:
+            text = f"D judges by one number for each example or patch, received {list(step.cost.shape)}. "
+            problems.add(step.place, step.where, text + "End in Dense: {units: 1} or in a convolution of 1 filter")
+            return
+
+
+def check_reach(plan: Plan, low: float, high: float, what: str, problems: Problems) -> None:
+    """Report an output that cannot come near `low` or `high`, the ends of the data."""
+    reached = intervals(plan, {})[plan.output]
+    near = _CLOSE * (high - low)
+    lost = [f"below {reached[0]:.3g}"] if reached[0] > low + near else []
+    lost += [f"above {reached[1]:.3g}"] if reached[1] < high - near else []
+    calls = {step.output: step for step in plan.steps}
+    step = calls.get(plan.output)
+    while step is not None and step.layer in _REARRANGES and step.inputs[0] in calls:
+        step = calls[step.inputs[0]]
+    if lost and step is not None:
+        text = f"the network makes nothing {' or '.join(lost)}, but {what} [{low:g}, {high:g}]"
+        hint = " End in tanh or without an activation" if low < 0 else " End in sigmoid or without an activation"
+        problems.add(step.place, step.where, f"{text}.{hint}")
+
+
+def data_ends(source: str, args: YamlNode | None) -> tuple[float, float]:
+    """Return the lowest and highest coordinates of the centres of a mixture of Gaussians; (0, 0) of other sources."""
+    stated = args.plain() if args is not None and args.is_map else {}
+    known = completed(stated, names_of("source")[source])
+    if source == "grid":
+        end = abs(known["spacing"]) * (known["side"] - 1) / 2
+        return -end, end
+    if source == "ring":
+        angles = [2 * math.pi * i / known["modes"] for i in range(known["modes"])]
+        values = [known["radius"] * of(angle) for angle in angles for of in (math.cos, math.sin)]
+        return min(values), max(values)
+    return 0.0, 0.0
+
+
+def check_groups(plans: Mapping[str, Plan], batch_size: int, problems: Problems) -> None:
+    """Report statistics over groups of examples that do not divide the batch, or are of one example."""
+    for step in (step for plan in plans.values() for step in plan.steps if step.layer == "MinibatchStdDev"):
+        size = step.args.get("group_size") or batch_size
+        if batch_size % size:
+            text = f"groups of {size} do not divide the batch: training.batch_size is {batch_size}"
+            problems.add(step.place, step.where, text)
+        elif size == 1:
+            problems.add(step.place, step.where, "a group of 1 has no deviation: take groups of 2 examples or more")
+
+
+def mixing_layer(plan: Plan) -> LayerCall | None:
+    """Return the first layer of a network that lets the examples of a batch depend on each other, or None."""
+    return next((step for step in upstream(plan, plan.output) if step.layer in MIXES_ROWS), None)
+
+
+def feedable(plan: Plan, latents: Mapping[str, Shape | None], fields: Mapping[str, Shape | None]) -> bool:
+    """Return True if a user can feed a network: latents and labels, or one image from which it makes another."""
+    images = {name for name, shape in fields.items() if shape is not None and len(shape) == 3}
+    if len(plan.inputs) == 1 and plan.inputs.keys() <= images - {plan.output_name} and plan.output_name in images:
+        return True
+    return all(name in latents or (name == "label" and name in fields) for name in plan.inputs)
+
+
+def default_exports(
+    roles: tuple[str, ...],
+    plans: Mapping[str, Plan],
+    latents: Mapping[str, Shape | None],
+    fields: Mapping[str, Shape | None],
+) -> tuple[str, ...]:
+    """Return the networks that are exported unless a spec states others.
+
+    Args:
+        roles: The networks that the algorithm trains.
+        plans: The networks by name.
+        latents: The shapes of latents by name.
+        fields: The shapes of the data by name.
+
+    Returns:
+        Those of `roles` that make data from what a user can feed; `("generator",)` where there are none.
+    """
+    made = [name for name in roles if name in plans and plans[name].output_name in fields]
+    return tuple(name for name in made if feedable(plans[name], latents, fields)) or ("generator",)
