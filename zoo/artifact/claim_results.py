@@ -143,14 +143,14 @@ class Result:
         return json.dumps({**asdict(self), "holds": self.holds}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, *, source: str) -> Result:
+    def from_json(cls, text: str | bytes, *, source: str) -> Result:
         """Read what `to_json` returned. Raises ServeError that opens with `source`."""
         try:
             keys = json.loads(text)
             del keys["holds"]  # it follows from the rows
             keys |= {key: tuple(keys[key]) for key in ("seeds", "notes")}
             return cls(**{**keys, "rows": tuple(Row(**row) for row in keys["rows"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, TrainingError) as error:
             raise ServeError(f"{source}: not the result of a claim: {error}") from error
 
 
@@ -164,4 +164,4 @@ def read_claims(folder: Path) -> tuple[Result, ...]:
         The results by name; empty where none was run. A file that is something else raises ServeError.
     """
     files = sorted((folder / CLAIMS_FOLDER).glob("*.json"))
-    return tuple(Result.from_json(file.read_text("utf-8"), source=str(file)) for file in files)
+    return tuple(Result.from_json(file.read_bytes(), source=str(file)) for file in files)

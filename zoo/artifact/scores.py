@@ -26,7 +26,7 @@ SPEED = ("ms_per_image", "ms_per_image_of_64")
 
 @dataclass(frozen=True)
 class Score:
-    """One number and the protocol of its measurement. Raises ServeError for a value that is not a finite number."""
+    """One number and the protocol of its measurement. Raises ServeError for another value than a finite number."""
 
     value: float
     protocol: Mapping[str, Any]
@@ -34,6 +34,8 @@ class Score:
     def __post_init__(self) -> None:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not math.isfinite(self.value):
             raise ServeError(f"a score must be a finite number, received {self.value!r}")
+        if not isinstance(self.protocol, Mapping):
+            raise ServeError(f"the protocol of a score must be an object, received {self.protocol!r}")
 
 
 # keys of a protocol that name the model, and by-products of the measurement; all others are its rules
@@ -73,7 +75,7 @@ def read_scores(folder: Path) -> dict[str, Score]:
         return {name: Score(entry["value"], entry["protocol"]) for name, entry in entries.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, ServeError) as error:
         raise ServeError(f"{path}: not the scores of an artifact: {error}") from error
 
 
@@ -112,6 +114,13 @@ class SeedResult(NamedTuple):
     file_sha256: str
     scores: Mapping[str, float]
 
+    def checked(self) -> SeedResult:
+        """Return it. Raises TypeError for values of other types."""
+        numbers = (self.seed, self.step, *self.scores.values()) if isinstance(self.scores, Mapping) else (None,)
+        if not isinstance(self.file_sha256, str) or not all(isinstance(x, int | float) for x in numbers):
+            raise TypeError(f"expected seed, step, file_sha256 and scores, received {self}")
+        return self
+
 
 def read_seeds(folder: Path) -> list[SeedResult]:
     """Read the results of the seeds that were tried, the artifact's own among them.
@@ -127,10 +136,10 @@ def read_seeds(folder: Path) -> list[SeedResult]:
     """
     path = folder / SEEDS_FILE
     try:
-        return [SeedResult(**entry) for entry in json.loads(path.read_text("utf-8"))]
+        return [SeedResult(**entry).checked() for entry in json.loads(path.read_text("utf-8"))]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ServeError(f"{path}: not the seeds of an artifact: {error}") from error
 
 

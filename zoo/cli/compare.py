@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from zoo.artifact.manifest import require_artifact
+from zoo.cli.requirements import Failures
 from zoo.core.errors import UsageError
 
 HELP = "compare two exported models side by side"
@@ -28,6 +29,12 @@ def run(options: argparse.Namespace) -> int:
 
     for folder in (options.a, options.b):
         require_artifact(folder)
+    bad = Failures()
+    for folder in (options.a, options.b):
+        with bad.reported():
+            compare.check_side(folder)
+    if bad.exit_code:
+        return bad.exit_code
     if options.out and options.out.suffix.lower() != ".png":
         raise UsageError(f"--out: the picture is a PNG file, received {options.out}")
     print(compare.table(options.a, options.b))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from zoo.artifact.manifest import is_artifact
+from zoo.cli.requirements import Failures
 from zoo.core.errors import UsageError
 from zoo.core.files import write_whole
 from zoo.core.host import require_packages
@@ -41,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from zoo.core import pictures
     from zoo.report import figures, gallery, seeds
     from zoo.report.card import write_card
+    from zoo.report.records import located
 
     folder: Path = options.folder
     single = is_artifact(folder)
@@ -55,20 +58,27 @@ def run(options: argparse.Namespace) -> int:
         if not single:
             raise UsageError(f"--seeds: name one model; {folder} holds several")
         print(seeds.gather(folder, options.seeds))
+    bad, shown = Failures(), []  # one damaged artifact leaves the others as they are
     for path in found:
         if not options.text:
-            figures.draw(path)
-        print(write_card(path))
+            with bad.reported(), located(path):
+                figures.draw(path)
+        with bad.reported():
+            print(write_card(path))
+            gallery.check_entry(path)
+            shown.append(path)
     if not single:
-        if not options.text and (drawn := gallery.picture(folder)) is not None:
+        skip = set(found) - set(shown)
+        drawn = None if options.text else gallery.picture(folder, skip=skip, attempt=bad.reported)
+        if drawn is not None:
             pictures.write_png(folder / gallery.PICTURE, drawn)
-        print(write_whole(folder / gallery.FILE, gallery.markdown(folder).encode()))
+        print(write_whole(folder / gallery.FILE, gallery.markdown(folder, skip=skip).encode()))
         if options.into:
-            print(_renew(options.into, folder))
-    return 0
+            print(_renew(options.into, folder, skip))
+    return bad.exit_code
 
 
-def _renew(page: Path, folder: Path) -> Path:
+def _renew(page: Path, folder: Path, skip: Collection[Path]) -> Path:
     """Renew the marked tables of a Markdown file; their links lead from there to the artifacts."""
     from zoo.report import gallery
 
@@ -78,6 +88,6 @@ def _renew(page: Path, folder: Path) -> Path:
         raise UsageError(f"--into: {page} cannot be read: {error}") from error
     link = Path(os.path.relpath(folder, page.parent)).as_posix()
     try:
-        return write_whole(page, gallery.renew_tables(text, folder, way=f"{link}/").encode())
+        return write_whole(page, gallery.renew_tables(text, folder, way=f"{link}/", skip=skip).encode())
     except UsageError as error:
         raise UsageError(f"{page}: {error}") from error

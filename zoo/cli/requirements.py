@@ -1,4 +1,4 @@
-"""Checks before a command begins: packages, writable folders, the backend of Keras, and a quiet stderr."""
+"""Checks before a command begins: packages, writable folders, the backend of Keras, a quiet stderr; and `Failures`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from zoo.core.errors import UsageError
+from zoo.core.errors import UsageError, ZooError
 
 TRAIN_MODULES = ("keras", "tensorboard")
 EXPORT_MODULES = ("tensorflow", "onnx", "tf2onnx")
@@ -50,3 +52,26 @@ def silence() -> None:
     sys.stderr.flush()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+class Failures:
+    """The parts of a command that failed while the others go on: each error is printed once.
+
+    Attributes:
+        exit_code: 0 while none has failed, else the largest exit code of the errors.
+    """
+
+    def __init__(self) -> None:
+        self.exit_code = 0
+        self._printed: set[str] = set()
+
+    @contextmanager
+    def reported(self) -> Iterator[None]:
+        """Print the error that ends the block, and go on after it."""
+        try:
+            yield
+        except ZooError as error:
+            self.exit_code = max(self.exit_code, error.exit_code)
+            if str(error) not in self._printed:
+                print(error, file=sys.stderr)
+            self._printed.add(str(error))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import zoo
-from zoo.artifact.manifest import read_manifests
-from zoo.artifact.scores import SPEED, alike, read_scores
+from zoo.artifact.scores import SPEED, alike
 from zoo.core import pictures
 from zoo.core.errors import UsageError
 from zoo.evaluate.measures import format_score, ordered
+from zoo.report.records import located, networks_of, scores_of
 
 SAMPLES = 64
 
@@ -32,7 +32,7 @@ def table(a: Path, b: Path) -> str:
 
 
 def _rows(a: Path, b: Path) -> Iterator[tuple[str, str, str]]:
-    first, second = (read_manifests(folder) for folder in (a, b))
+    first, second = (networks_of(folder) for folder in (a, b))
     yield "title", first[0].title, second[0].title
     yield "data", first[0].data["title"], second[0].data["title"]
     left, right = (f"{sum(one.weights['parameters'] for one in manifest):,}" for manifest in (first, second))
@@ -40,12 +40,25 @@ def _rows(a: Path, b: Path) -> Iterator[tuple[str, str, str]]:
     left, right = (f"{sum((folder / one.file).stat().st_size for one in manifest) / 1e6:.1f} MB"
                    for folder, manifest in ((a, first), (b, second)))  # fmt: skip
     yield "size", left, right
-    measured = read_scores(a), read_scores(b)
+    measured = scores_of(a), scores_of(b)
     for name in [*ordered({**measured[0], **measured[1]}), *SPEED]:
         if any(name in one for one in measured):
             left, right = (format_score(name, one[name].value) if name in one else "-" for one in measured)
             both = [one[name] for one in measured if name in one]
             yield name + ("" if alike(both[0], both[-1]) else " (other protocols)"), left, right
+
+
+def check_side(folder: Path) -> None:
+    """Check that an artifact can be compared.
+
+    Args:
+        folder: of the artifact.
+
+    Raises:
+        ServeError: One of its files is damaged or lacks something.
+    """
+    with located(folder):
+        list(_rows(folder, folder))
 
 
 def picture(a: Path, b: Path) -> pictures.Image:
@@ -63,7 +76,7 @@ def picture(a: Path, b: Path) -> pictures.Image:
     """
     sheets = []
     for folder in (a, b):
-        manifest = read_manifests(folder)[0]
+        manifest = networks_of(folder)[0]
         if manifest.kind == "translation":
             raise UsageError(f"--out: {folder} translates images, it has no samples of a seed")
         sheets.append(

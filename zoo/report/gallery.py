@@ -3,13 +3,14 @@
 markdown(folder)      the page: every artifact in one table
 picture(folder)       a row of samples, or of translations, of each
 renew_tables(text)    tables between marks of any other page
+check_entry(path)     an artifact that cannot be shown is one line, and is left out by `skip`
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -18,13 +19,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import zoo
-from zoo.artifact.manifest import Manifest, find_artifacts, read_manifests
-from zoo.artifact.scores import Score, read_scores, read_seeds
+from zoo.artifact.manifest import Manifest, find_artifacts
+from zoo.artifact.scores import Score, read_seeds
 from zoo.core import pictures
 from zoo.core.arrays import Array, evenly_spaced
 from zoo.core.errors import DataError, UsageError
 from zoo.core.images import to_uint8
 from zoo.evaluate.measures import METRICS, format_score, ordered, stem
+from zoo.report.records import located, networks_of, scores_of
 from zoo.report.score_table import aim, published
 from zoo.spec.feeds import load_data
 from zoo.spec.read import read_spec
@@ -35,23 +37,42 @@ ORIGINALS = 16  # in the samples.png of a translator; the gallery shows some of 
 FID = "fid_10k"
 
 
-def markdown(folder: Path) -> str:
+def markdown(folder: Path, *, skip: Collection[Path] = ()) -> str:
     """Write the page of the gallery, from manifests and scores alone.
 
     Args:
         folder: holds the artifacts.
+        skip: artifacts that are left out.
 
     Returns:
         Markdown.
     """
     shown = [f"![samples of every model that makes images, and translations of test images]({PICTURE})"]
     return "\n\n".join([
-        "# The zoo", *(shown if any(map(_makes_images, find_artifacts(folder))) else []),
+        "# The zoo", *(shown if any(map(_makes_images, _shown(folder, skip))) else []),
         "Every folder here is one model: an ONNX file that any program can run, its manifest, its recipe, its scores "
         "and its card. Scores are measured on the very files (`zoo evaluate`); each card has all, with their protocol.",
-        table(folder, "gallery"),
+        table(folder, "gallery", skip=skip),
         "`zoo report` writes this page and all cards anew from the JSON files beside them.",
     ]) + "\n"  # fmt: skip
+
+
+def _shown(folder: Path, skip: Collection[Path]) -> list[Path]:
+    return [path for path in find_artifacts(folder) if path not in skip]
+
+
+def check_entry(path: Path) -> None:
+    """Check that an artifact can be shown in every table.
+
+    Args:
+        path: The folder of the artifact.
+
+    Raises:
+        ServeError: One of its files is damaged or lacks something.
+    """
+    with located(path):
+        for column in TABLE_COLUMNS.values():
+            column(_entry(path, ""))
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,10 @@ class Entry:
     def manifest(self) -> Manifest:
         """The manifest of its first network; most facts are the same in all."""
         return self.networks[0]
+
+
+def _entry(path: Path, way: str) -> Entry:
+    return Entry(path, networks_of(path), scores_of(path), f"{way}{path.name}")
 
 
 def _model(entry: Entry) -> str:
@@ -162,24 +187,23 @@ TABLES: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 
 
-def table(folder: Path, name: str, *, way: str = "") -> str:
-    """Write one of `TABLES` for the artifacts of a folder, to which `way` leads from the page."""
+def table(folder: Path, name: str, *, way: str = "", skip: Collection[Path] = ()) -> str:
+    """Write one of `TABLES` for the artifacts of a folder but `skip`; `way` leads to the folder from the page."""
     columns = TABLES[name]
-    entries = [
-        Entry(path, read_manifests(path), read_scores(path), f"{way}{path.name}") for path in find_artifacts(folder)
-    ]
+    entries = [_entry(path, way) for path in _shown(folder, skip)]
     rows = [[TABLE_COLUMNS[column](entry) for column in columns] for entry in entries]
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def renew_tables(text: str, folder: Path, *, way: str) -> str:
+def renew_tables(text: str, folder: Path, *, way: str, skip: Collection[Path] = ()) -> str:
     """Write every table between `<!-- zoo: NAME -->` and `<!-- zoo -->` of a page anew.
 
     Args:
         text: Markdown.
         folder: holds the artifacts.
         way: the link from the page to `folder`, with a slash at its end.
+        skip: artifacts that are left out.
 
     Returns:
         The page with its new tables.
@@ -192,7 +216,7 @@ def renew_tables(text: str, folder: Path, *, way: str) -> str:
         name = found[1]
         if name not in TABLES:
             raise UsageError(f"<!-- zoo: {name} -->: there is no such table. Known: {', '.join(TABLES)}")
-        return f"<!-- zoo: {name} -->\n{table(folder, name, way=way)}\n<!-- zoo -->"
+        return f"<!-- zoo: {name} -->\n{table(folder, name, way=way, skip=skip)}\n<!-- zoo -->"
 
     renewed, count = re.subn(r"<!-- zoo: (\S+) -->\n(?:(?!<!-- zoo).*\n)*<!-- zoo -->", anew, text)
     if not count:
@@ -200,21 +224,31 @@ def renew_tables(text: str, folder: Path, *, way: str) -> str:
     return renewed
 
 
-def picture(folder: Path) -> pictures.Image | None:
+def picture(
+    folder: Path,
+    *,
+    skip: Collection[Path] = (),
+    attempt: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+) -> pictures.Image | None:
     """Draw a row for each model that makes images: its name, and samples of seed 0 or translations beside it.
 
     Args:
         folder: holds the artifacts.
+        skip: artifacts that are left out.
+        attempt: a context in which each row is drawn; a row whose error it suppresses is left out.
 
     Returns:
         uint8 [H, W, 3], or None where no model makes images.
     """
-    rows = [_row(path) for path in find_artifacts(folder) if _makes_images(path)]
+    rows: list[pictures.Image] = []
+    for path in filter(_makes_images, _shown(folder, skip)):
+        with attempt():
+            rows.append(_row(path))
     return np.concatenate(rows) if rows else None
 
 
 def _makes_images(path: Path) -> bool:
-    return read_manifests(path)[0].outputs[0].is_image
+    return networks_of(path)[0].outputs[0].is_image
 
 
 def _row(path: Path) -> pictures.Image:
@@ -227,7 +261,7 @@ def _row(path: Path) -> pictures.Image:
 
 def _images(path: Path) -> list[Array]:
     """Return at most COLUMNS images uint8 [H, W, C]: samples of seed 0, or pairs of originals and translations."""
-    manifest = read_manifests(path)[0]
+    manifest = networks_of(path)[0]
     generator = zoo.load(path, network=manifest.network or None)
     if manifest.kind == "translation":
         originals = evenly_spaced(_originals(path, manifest), COLUMNS // 2)
