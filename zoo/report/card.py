@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.artifact.claim_results import Result, read_claims
-from zoo.artifact.manifest import Manifest, read_manifests
-from zoo.artifact.scores import Score, read_scores, read_seeds
+from zoo.artifact.manifest import Manifest
+from zoo.artifact.scores import Score, read_seeds
 from zoo.core.files import write_whole
 from zoo.evaluate.measures import ordered
+from zoo.report.records import located, networks_of, scores_of
 from zoo.report.score_table import scores_chapter, seeds_chapter, speed_sentence
 from zoo.report.usage import usage_chapter
 
@@ -46,7 +47,8 @@ def write_card(folder: Path) -> Path:
     """
     from zoo.spec.read import read_spec
 
-    text = markdown(read_manifests(folder), read_spec(folder / "spec.yaml"), folder)
+    with located(folder):
+        text = markdown(networks_of(folder), read_spec(folder / "spec.yaml"), folder)
     return write_whole(folder / CARD_FILE, text.encode())
 
 
@@ -62,7 +64,7 @@ def markdown(manifest: Manifest | Sequence[Manifest], spec: Spec, folder: Path) 
         Markdown with front matter.
     """
     networks = [manifest] if isinstance(manifest, Manifest) else list(manifest)
-    first, claims, measured = networks[0], read_claims(folder), read_scores(folder)
+    first, claims, measured = networks[0], read_claims(folder), scores_of(folder)
     chapters = [
         _front(first, measured),
         _what(first, spec),
