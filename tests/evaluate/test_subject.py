@@ -58,7 +58,9 @@ def test_enlarged_images_are_seen_whole(changed):
 def test_other_fits_have_no_border_and_no_judge(changed):
     one = changed("dcgan", ("size: 32", "size: 32\n  fit: resize"))
     assert one.crop is None and not one.judged
-    assert {name for chosen in scoring.chosen(one, None, quick=True) for name in chosen.names} == {"swd"}
+    chosen = scoring.chosen(one, None, quick=True)
+    names = {name for measure in chosen for name in measure.names}
+    assert "swd" in names and not names & {"judge_frechet", "judge_score"}
 
 
 def test_a_training_that_has_not_grown_to_its_end_is_compared_with_nothing(changed):
@@ -92,7 +94,7 @@ def test_what_there_is_too_little_of_is_left_out_and_told(changed):
     one, told = changed("dcgan", ("source: fashion_mnist", "source: digits"), source="digits"), []
     one.n = 10_000
     left = {name for chosen in scoring.chosen(one, None, tell=told.append) for name in chosen.names}
-    assert left == {"precision", "recall", "density", "coverage", "swd"}
+    assert left >= {"precision", "recall", "density", "coverage", "swd"} and not left & {"fid", "kid"}
     assert told == [
         "left out: fid: needs 2,049 samples and as many test images; there are 10,000 and 297",
         "left out: kid: needs 1,000 samples and as many test images; there are 10,000 and 297",

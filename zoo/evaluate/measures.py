@@ -301,7 +301,7 @@ def walk_jump(subject: Subject) -> Numbers:
     Metric("modes", "modes found", "higher", ".0f", gallery="modes found"),
     Metric("high_quality", "samples within 3 standard deviations of a mode", "0.989", ".1%", gallery="high quality"),
     Metric("reverse_kl", "reverse KL to the even mixture", "lower", ".3f"),
-    applies=lambda subject: subject.kind == "points",
+    applies=lambda subject: subject.kind == "points" and subject.test.centres is not None,  # a mixture of Gaussians
 )
 def mode_coverage(subject: Subject) -> Numbers:
     """Measure by VEEGAN's protocol: within 3 standard deviations of a centre."""

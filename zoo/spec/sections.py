@@ -141,7 +141,7 @@ FREE_KNOBS = ("steps", "budget", "picture_every_steps", "checkpoint_every_second
 FREE_SECTIONS = (*PROSE, "training", "export", "spec_version")
 
 # a knob that is left out and one that states its default are the same run
-DEFAULTS = {f.name: f.default for f in dataclasses.fields(Training) if f.default is not dataclasses.MISSING}
+TRAINING_DEFAULTS = {f.name: f.default for f in dataclasses.fields(Training) if f.default is not dataclasses.MISSING}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -157,6 +157,6 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     sections = [
         key for key in sorted(old.keys() | new.keys()) if key not in FREE_SECTIONS and old.get(key) != new.get(key)
     ]
-    a, b = ({**DEFAULTS, **(document.get("training") or {})} for document in (old, new))
+    a, b = ({**TRAINING_DEFAULTS, **(document.get("training") or {})} for document in (old, new))
     knobs = [f"training.{k}" for k in sorted(a.keys() | b.keys()) if k not in FREE_KNOBS and a.get(k) != b.get(k)]
     return sections + knobs
