@@ -113,6 +113,7 @@ def generate() -> Json:
         "layer_item": _layer_item(),
     }
     top = schema_of_dataclass(Sections)
+    defs["source"]["anyOf"].append({"type": "string", "pattern": "/"})  # the path of a folder
     complete = {kind: rule for kind, part in defs.items() if (rule := _complete(part, defs))}
     layers = {name: _open(schema) | {"type": ["object", "null"]} for name, schema in defs["layer"]["x-parts"].items()}
     return {
@@ -130,15 +131,15 @@ def _complete(schema: Json, defs: Json) -> Json:
     """Return the schema of what must not be left out in a file that extends none; {} where nothing is required."""
     if "$ref" in schema:
         kind = schema["$ref"].rsplit("/", 1)[1]
-        found = kind in defs and "x-parts" in defs[kind] and _complete(defs[kind], defs)
-        return {"$ref": f"#/$defs/complete/{kind}"} if found else {}
+        needed = "x-parts" in defs.get(kind, {}) and _complete(defs[kind], defs)
+        return {"$ref": f"#/$defs/complete/{kind}"} if needed else {}
     if "x-defaults" in schema:
         return {}
     if "anyOf" in schema and "x-parts" not in schema:
         found = [rule for branch in schema["anyOf"] if (rule := _complete(branch, defs))]
         return found[0] if len(found) == 1 else {}
     rule: Json = {"required": schema["x-required"]} if schema.get("x-required") else {}
-    known = schema.get("x-parts", schema.get("properties", {}))
+    known: Json = schema.get("x-parts") or schema.get("properties", {})
     if properties := {key: inner for key, value in known.items() if (inner := _complete(value, defs))}:
         rule["properties"] = properties
     for key in ("additionalProperties", "items"):

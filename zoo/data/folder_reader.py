@@ -87,19 +87,17 @@ def counts_text(counts: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def count_images(path: str, most: int) -> int | None:
+def count_images(path: str, most: int) -> int:
     """Count the images of a folder by their names and headers, without unpacking any.
 
     Args:
-        path: The folder.
+        path: A folder that exists.
         most: The count ends there, so that it is quick for a folder of any size.
 
     Returns:
-        At most `most`; None where there is no such folder.
+        At most `most`.
     """
     root = Path(path).expanduser()
-    if not root.is_dir():
-        return None
     found = (file for file in _files(root, (), []) if file.suffix.lower() in SUFFIXES or _begins_as_image(file))
     return sum(1 for _ in islice(found, most))
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.data.folder_reader import count_images
 from zoo.spec.validate import names_of
 from zoo.spec.yaml_tree import Entry, YamlNode
 
@@ -55,10 +54,14 @@ def without_paths(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def images_in(source: str, args: Mapping[str, Any], most: int) -> tuple[int, str] | None:
     """Return the images of the smallest folder of a source, counted up to `most`, and "in FOLDER"; None without one."""
-    paths = [args[key] for key in PATHS.get(source, ()) if isinstance(args.get(key), str)]
-    counts = [(count, path) for path in paths if (count := count_images(path, most)) is not None]
-    count, path = min(counts, default=(0, ""))
-    return (count, f"in {path}") if path else None
+    paths = [path for key in PATHS.get(source, ()) if Path(path := str(args.get(key, ""))).expanduser().is_dir()]
+    if not paths:
+        return None
+    from zoo.data.folder_reader import count_images  # imports NumPy, which other specs do not need
+
+    counts = [(count_images(path, most), path) for path in paths]
+    count, path = min(counts)
+    return count, f"in {path}"
 
 
 def _absolute(node: YamlNode) -> str:
