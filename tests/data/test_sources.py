@@ -170,6 +170,76 @@ def test_folder_refuses_what_it_cannot_read(tmp_path):
         folder(path=str(tmp_path), size=4)
 
 
+def test_a_folder_accounts_for_every_file(tmp_path):
+    kinds = ("jfif", "jpe", "tif", "tiff", "avif", "jp2", "png")
+    formats = {"jfif": "JPEG", "jpe": "JPEG", "tif": "TIFF", "tiff": "TIFF", "avif": "AVIF", "jp2": "JPEG2000"}
+    for kind in kinds:
+        paint(tmp_path / "a" / f"1.{kind}", (200, 0, 0), size=(16, 16), format=formats.get(kind, "PNG"))
+    paint(tmp_path / "b" / "no_suffix", (200, 0, 0), format="PNG")
+    paint(tmp_path / "b" / "picture.data", (200, 0, 0), format="BMP")
+    for name in ("a/notes.txt", "b/more.txt", "drawing.svg", "README", ".hidden"):
+        (tmp_path / name).write_text("not an image")
+    data = load_dataset("folder", {"path": str(tmp_path)}, size=4)
+    assert data.labels.tolist() == [0] * 7 + [1] * 2
+    assert data.counts == {"images": 9, "classes": 2, "left_out": {".txt": 2, "no suffix": 1, ".svg": 1}}
+    assert data.reading.text == (f"{tmp_path}: 9 images, 2 classes; 4 files left out (.txt: 2, no suffix: 1, .svg: 1)")
+    assert data.reading.warnings == [f"{tmp_path}: 9 images will be learnt by heart; use thousands"]
+    assert load_dataset("digits").counts == load_dataset("digits").fingerprint == {}
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    paint(tmp_path / "elsewhere" / "1.png", (255, 0, 0))
+    paint(tmp_path / "elsewhere" / "deep" / "2.png", (255, 0, 0))
+    root = tmp_path / "root"
+    for name in ("one", "two"):
+        root.mkdir(exist_ok=True)
+        (root / name).symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "deep" / "back").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "up").symlink_to(tmp_path)
+    data = folder(path=str(root), size=4)
+    assert data.classes == ("one", "two") and data.labels.tolist() == [0, 0, 1, 1]
+
+
+def test_all_broken_files_are_named_at_once_and_can_be_left_out(tmp_path):
+    paint(tmp_path / "good.png", (1, 2, 3))
+    for number in range(30):
+        (tmp_path / f"broken-{number:02}.png").write_bytes(b"")
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "page.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    with pytest.raises(DataError) as caught:
+        folder(path=str(tmp_path), size=4)
+    first, *named, last = str(caught.value).splitlines()
+    assert first == (f"data source 'folder': 32 files in {tmp_path} cannot be read; skip_broken: true leaves them out")
+    assert len(named) == 24 and named[0].startswith(f"  {tmp_path}/broken-00.png is not") and last == "  and 8 more"
+    data = load_dataset("folder", {"path": str(tmp_path), "skip_broken": True}, size=4)
+    assert data.counts == {"images": 1, "broken": 32} and "1 image; 32 broken files left out" in data.reading.text
+
+
+def test_dark_16_bit_files_of_a_folder_are_noticed(tmp_path):
+    for name, highest in (("1", 255), ("2", 4095)):
+        Image.fromarray(np.full((4, 4), highest, np.uint16)).save(tmp_path / f"{name}.png")
+    assert "end at 4,095 of 65,535" in folder(path=str(tmp_path), size=4).reading.warnings[0]
+    Image.fromarray(np.full((4, 4), 65535, np.uint16)).save(tmp_path / "3.png")
+    assert len(folder(path=str(tmp_path), size=4).reading.warnings) == 1  # so few images
+
+
+def test_a_message_shows_the_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=f"there is no folder {tmp_path}/good"):
+        folder(path="good", size=4)
+
+
+def test_a_fingerprint_is_that_of_pixels_and_labels(tmp_path):
+    paint(tmp_path / "a" / "1.png", (1, 2, 3))
+    paint(tmp_path / "b" / "2.png", (1, 2, 3))
+    first = folder(path=str(tmp_path), size=4).fingerprint
+    (tmp_path / "b" / "2.png").rename(tmp_path / "b" / "renamed.png")
+    assert folder(path=str(tmp_path), size=4).fingerprint == first and first["images"] == 2
+    (tmp_path / "b" / "renamed.png").rename(tmp_path / "a" / "renamed.png")
+    paint(tmp_path / "b" / "2.png", (1, 2, 4))
+    assert folder(path=str(tmp_path), size=4).fingerprint["sha256"] != first["sha256"]
+
+
 def test_two_classes_of_cifar(monkeypatch):
     whole = from_cache(monkeypatch, "cifar10", split="test")
     pair = from_cache(monkeypatch, "cifar10_pair", {"a": "horse", "b": "deer"}, split="test")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zoo.core.errors import TrainingError
 from zoo.data.dataset import Dataset, Domains
+from zoo.train.checkpoint import Progress
 
 
 def print_readings(name: str, dataset: Dataset | Domains | None) -> None:
@@ -20,27 +22,28 @@ def print_readings(name: str, dataset: Dataset | Domains | None) -> None:
                 print(f"{name}: warning: {warning}", file=sys.stderr)
 
 
-def record(dataset: Dataset | Domains) -> dict[str, Any]:
-    """Return the facts of the user's own images for a checkpoint: `counts` and `fingerprint`; empty for other data."""
-    return {"counts": dataset.counts, "fingerprint": dataset.fingerprint} if dataset.counts else {}
-
-
-def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Check that a run goes on with the images that it began with.
+def checked(path: Path, progress: Progress, dataset: Dataset | Domains | None, *, finished: bool) -> Progress:
+    """Return the progress of a run with the record of its images: number and SHA-256 of the pixels, files left out.
 
     Args:
         path: The checkpoint.
-        before: Its `record`; empty in checkpoints that have none, which are accepted.
-        now: That of the images at hand.
+        progress: Read from it, or that of a new run; older checkpoints have no record, and are accepted.
+        dataset: The images at hand.
+        finished: There are no steps left, so that the images do not matter.
 
     Raises:
-        TrainingError: They are others.
+        TrainingError: The run is to go on with other images than it began with.
     """
-    if not before or before["fingerprint"] == now.get("fingerprint"):
-        return
+    before, now = progress.data, _record(dataset)
+    if finished or not before or before["fingerprint"] == now.get("fingerprint"):
+        return replace(progress, data=before or now)
     counts = [_count(facts.get("counts", {})) for facts in (before, now)]
     what = "the pixels differ" if counts[0] == counts[1] else f"it had {counts[0]}, there are {counts[1]} now"
     raise TrainingError(f"{path}: made with other images: {what}. Bring them back, or start over without --resume")
+
+
+def _record(dataset: Dataset | Domains | None) -> dict[str, Any]:
+    return {"counts": dataset.counts, "fingerprint": dataset.fingerprint} if dataset and dataset.counts else {}
 
 
 def _count(counts: Mapping[str, Any]) -> str:
