@@ -63,7 +63,7 @@ def renew(folder: Path) -> str:
             raise ExportError(f"{folder / name}: missing or changed: its SHA-256 is not the one in {MANIFEST_FILE}")
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         aside = Path(shutil.copytree(folder, Path(scratch) / folder.name))
-        hashes = _rewrite(aside, manifests)
+        hashes = _rewrite(aside, manifests, place=folder)
         files = [path.relative_to(aside) for path in sorted(aside.rglob("*")) if path.is_file()]
         changed = [name for name in files if (aside / name).read_bytes() != (folder / name).read_bytes()]
         if not changed:
@@ -80,8 +80,8 @@ def renew(folder: Path) -> str:
     return f"{folder.name}: spec {before} -> {hashes[before]} in {', '.join(map(str, changed))}{rest}"
 
 
-def _rewrite(folder: Path, manifests: Sequence[Manifest]) -> dict[str, str]:
-    """Write all files anew that state a hash. Returns the hashes, old -> new."""
+def _rewrite(folder: Path, manifests: Sequence[Manifest], *, place: Path) -> dict[str, str]:
+    """Write all files anew that state a hash; `place` is the folder that they replace. Returns hashes, old -> new."""
     spec = read_spec(folder / SPEC_FILE)
     write_whole(folder / SPEC_FILE, spec.to_yaml().encode())
     hashes, renewed = {manifest.spec_sha256: spec.sha256 for manifest in manifests}, []
@@ -99,7 +99,7 @@ def _rewrite(folder: Path, manifests: Sequence[Manifest]) -> dict[str, str]:
     for manifest in renewed:
         _check_golden(folder, manifest)
     if (folder / CARD_FILE).is_file():
-        write_card(folder)
+        write_card(folder, place=place)
     return hashes | {old[:SHOWN]: new[:SHOWN] for old, new in hashes.items()}
 
 

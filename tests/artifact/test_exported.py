@@ -60,7 +60,7 @@ def test_every_file_is_the_one_that_the_manifest_states(folder):
 def test_it_was_made_by_the_spec_beside_it(folder):
     stated = read_spec(folder / "spec.yaml")
     assert {manifest.spec_sha256 for manifest in read_manifests(folder)} == {stated.sha256}
-    networks = stated.sections.export.networks if stated.sections.export else ("generator",)
+    networks = stated.exported
     assert [manifest.network for manifest in read_manifests(folder)] == ([""] if len(networks) == 1 else [*networks])
 
 

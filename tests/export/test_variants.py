@@ -101,7 +101,8 @@ def test_the_card_tells_of_it_as_the_exporter_would(dcgan):
     folder, _ = dcgan
     manifests = read_manifests(folder)
     text = (folder / "README.md").read_text("utf-8")
-    assert text == markdown(manifests, read_spec(folder / "spec.yaml"), folder)
+    place = Path("exported") / folder.name  # of the artifact that was copied
+    assert text == markdown(manifests, read_spec(folder / "spec.yaml"), folder, place=place)
     figures = manifests[0].variants["fp16"]["parity"]
     told = f"half precision, 2.1 MB: largest absolute difference {figures['max_abs_difference']:.1e} (limit 0.03125)"
     assert f"`generator_fp16.onnx` is the same network in {told}" in text

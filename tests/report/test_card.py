@@ -51,7 +51,7 @@ def test_numbers_are_those_of_the_manifest(text, exported):
     assert (
         number(r"([\d,]+) steps,")
         == weights["step"]
-        == number(r"`zoo build exported/tiny/spec.yaml --steps (\d+) --budget 1h --out mine`")
+        == number(rf"`zoo build {re.escape(str(exported.folder))}/spec.yaml --steps (\d+) --budget 1h --out mine`")
     )
     assert number(r"([\d,]+) real\nimages shown") == weights["images"]
     assert number(r", (\d+) seconds on") == round(run["seconds"])
@@ -107,14 +107,34 @@ def test_classes_and_what_is_absent(exported, tmp_path):
     assert "Paper:" not in text and "differs from the paper" not in text and "Against Keras" not in text
 
 
-def test_the_example_in_it_runs(text, exported, monkeypatch):
+def test_the_examples_in_it_run_where_it_was_built(text, exported):
     code, alone = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    monkeypatch.chdir(exported.folder.parent)
     names = {}
-    exec(code.replace("exported/tiny", "tiny"), names)
+    exec(code, names)
     assert names["images"].shape == (16, 8, 8, 1)
-    exec(alone.replace("exported/tiny", "tiny"), names)
+    exec(alone, names)
     assert names["pixels"].shape == (16, 8, 8, 1) and names["pixels"].dtype == "uint8" and names["pixels"].std() > 0
+
+
+def test_paths_are_short_below_the_working_directory(exported, tiny_run, monkeypatch):
+    monkeypatch.chdir(exported.folder.parents[1])
+    place = "/".join(exported.folder.parts[-2:])
+    text = markdown(exported.manifest, tiny_run.spec, exported.folder)
+    assert f'zoo.load("{place}")' in text and f"zoo build {place}/spec.yaml " in text
+    assert text.count(f'"{place}/generator.onnx"') == 3  # Python, JavaScript, C++
+
+
+def test_a_card_of_the_users_own_images(exported, tiny_run):
+    """No hub knows their data set; nobody has chosen a licence; the numbers are those of the manifest."""
+    counts = {"images": 1112, "classes": 3, "left_out": {".txt": 2}}
+    data = exported.manifest.data | {"name": "folder", "title": "A folder of images", "licence": "the user's own"}
+    text = markdown(dataclasses.replace(exported.manifest, data=data), tiny_run.spec, exported.folder)
+    assert "datasets" not in front(text) and front(text)["license"] == "unknown"
+    assert "The user's own images; what may be done" in text and "The weights: no licence is stated." in text
+    assert "learnt from the user's own images alone" in text
+    counted = dataclasses.replace(exported.manifest, data=data | {"counts": counts})
+    told = "The user's own images (1,112 images, 3 classes; 2 files left out (.txt: 2)); what"
+    assert told in markdown(counted, tiny_run.spec, exported.folder)
 
 
 def test_the_film_of_the_training(text, exported, tiny_run):

@@ -31,9 +31,10 @@ def replace_text(folder: Path, old: str, new: str) -> None:
 
 
 @pytest.fixture(params=["unrolled", "cyclegan"])
-def aged(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
-    """A shipped artifact, and a copy that states another hash of the spec everywhere."""
-    shipped, folder = tmp_path / "shipped" / request.param, tmp_path / request.param
+def aged(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A shipped artifact, and a copy at the path that its card names, with another hash of the spec everywhere."""
+    shipped, folder = tmp_path / "shipped" / request.param, tmp_path / "exported" / request.param
+    monkeypatch.chdir(tmp_path)
     shutil.copytree(EXPORTED / request.param, shipped)
     if request.param == "unrolled":
         add_variant(shipped, "fp16")

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from zoo.artifact.claim_results import Result, read_claims
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.scores import Score, read_seeds
 from zoo.core.files import write_whole
+from zoo.data.folder_reader import counts_text
 from zoo.evaluate.measures import ordered
 from zoo.report.records import located, networks_of, scores_of
 from zoo.report.score_table import scores_chapter, seeds_chapter, speed_sentence
@@ -30,13 +33,16 @@ if TYPE_CHECKING:
 
 
 CARD_FILE = "README.md"
+OWN_IMAGES = ("folder", "folders")  # data sources that no hub knows
+UNKNOWN = "unknown"  # the licence of a spec that states none
 
 
-def write_card(folder: Path) -> Path:
+def write_card(folder: Path, *, place: Path | None = None) -> Path:
     """Write the card of an artifact anew.
 
     Args:
         folder: of the artifact.
+        place: The folder that the examples in it name, where it is another one than `folder`.
 
     Returns:
         The path of its README.md.
@@ -48,37 +54,45 @@ def write_card(folder: Path) -> Path:
     from zoo.spec.read import read_spec
 
     with located(folder):
-        text = markdown(networks_of(folder), read_spec(folder / "spec.yaml"), folder)
+        text = markdown(networks_of(folder), read_spec(folder / "spec.yaml"), folder, place=place)
     return write_whole(folder / CARD_FILE, text.encode())
 
 
-def markdown(manifest: Manifest | Sequence[Manifest], spec: Spec, folder: Path) -> str:
+def markdown(manifest: Manifest | Sequence[Manifest], spec: Spec, folder: Path, *, place: Path | None = None) -> str:
     """Write the text of a card.
 
     Args:
         manifest: of one network, or of all networks of the artifact.
         spec: that it was trained by.
         folder: of the artifact, for scores, seeds, claims and pictures.
+        place: The folder that the examples name, where it is another one than `folder`.
 
     Returns:
         Markdown with front matter.
     """
+    here = _place(place or folder)
     networks = [manifest] if isinstance(manifest, Manifest) else list(manifest)
     first, claims, measured = networks[0], read_claims(folder), scores_of(folder)
     chapters = [
         _front(first, measured),
-        _what(first, spec),
+        _what(networks, spec),
         scores_chapter(first.name, measured, reached(first, spec)),
         seeds_chapter(first.name, read_seeds(folder)),
-        usage_chapter(networks),
+        usage_chapter(networks, here),
         contract_chapter(networks),
         _seen(folder),
         _purpose(first, measured),
-        making_chapter(networks, folder),
+        making_chapter(networks, folder, here),
         claims_chapter(claims) if claims else "",
         _data(first),
     ]
     return "\n\n".join(chapter for chapter in chapters if chapter) + "\n"
+
+
+def _place(folder: Path) -> str:
+    """Return the path of a folder below the working directory; of another one its whole path."""
+    path = Path(os.path.abspath(folder))
+    return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()
 
 
 def _front(manifest: Manifest, measured: Mapping[str, Score]) -> str:
@@ -89,8 +103,8 @@ def _front(manifest: Manifest, measured: Mapping[str, Score]) -> str:
         "license": manifest.licence.lower(),
         "library_name": "onnxruntime",
         "tags": ["gan", "onnx", "keras", manifest.name],
-        "datasets": [manifest.data["name"]],
     }
+    matter |= {} if manifest.data["name"] in OWN_IMAGES else {"datasets": [manifest.data["name"]]}
     if image:
         asked = any(tensor.classes for tensor in manifest.inputs)
         task = "image-to-image" if translates else "image-generation" if asked else "unconditional-image-generation"
@@ -105,11 +119,12 @@ def _index(manifest: Manifest, measured: Mapping[str, Score], task: str) -> dict
     return {"name": manifest.title, "results": [{"task": {"type": task}, "dataset": data, "metrics": metrics}]}
 
 
-def _what(manifest: Manifest, spec: Spec) -> str:
-    paper = spec.sections.paper
+def _what(networks: Sequence[Manifest], spec: Spec) -> str:
+    manifest, paper = networks[0], spec.sections.paper
     shown = manifest.training.get("shown")
     caption = f"images of the {shown} split, each with its translation" if shown else "samples of seed 0"
-    lines = [f"# {manifest.title}", f"![{caption}](samples.png)", spec.sections.about]
+    title = spec.sections.title if len(networks) > 1 else manifest.title  # several networks have a title each
+    lines = [f"# {title}", f"![{caption}](samples.png)", spec.sections.about]
     if paper:
         where = f", [arXiv {paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})" if paper.arxiv else ""
         lines.append(f"Paper: {paper.authors}, *{paper.title}*, {paper.year}{where}.")
@@ -134,6 +149,7 @@ def _seen(folder: Path) -> str:
 def _purpose(manifest: Manifest, measured: Mapping[str, Score]) -> str:
     """Write what the model is for, and its limits."""
     what, size = manifest.data["title"], manifest.outputs[0].shape
+    what = "the user's own images" if manifest.data["name"] in OWN_IMAGES else what
     kind = f"images of {size[1]} x {size[2]} pixels" if manifest.outputs[0].is_image else "points in the plane"
     if manifest.kind == "translation":
         kind = "translations of images like those it was trained with"
@@ -154,7 +170,18 @@ def _data(manifest: Manifest) -> str:
     data = manifest.data
     home = f" ({data['homepage']})" if data["homepage"] else ""
     source = f"{data['title']}{home}, {data['licence']}." + (f" {data['citation']}." if data["citation"] else "")
-    return f"## Data and licence\n\n{source} The weights: {manifest.licence}."
+    if data["name"] in OWN_IMAGES:
+        source = f"The user's own images{_counts(data)}; what may be done with them is for their owner to say."
+    licence = manifest.licence if manifest.licence != UNKNOWN else "no licence is stated"
+    return f"## Data and licence\n\n{source} The weights: {licence}."
+
+
+def _counts(data: Mapping[str, Any]) -> str:
+    """Return the numbers of images that were read and of files that were left out, as far as the manifest has them."""
+    counts = data.get("counts") or {}
+    each = {"": counts} if "images" in counts else {f"{name}: ": counts[name] for name in sorted(counts)}
+    texts = [f"{name}{counts_text(one)}" for name, one in each.items()]
+    return f" ({'; '.join(texts)})" if texts else ""
 
 
 def contract_chapter(networks: Sequence[Manifest]) -> str:
@@ -227,8 +254,17 @@ def _drawn(prior: object, classes: tuple[str, ...]) -> str:
     return f"{name} {', '.join(f'{k} {v}' for k, v in args.items())}".strip()
 
 
-def making_chapter(networks: Sequence[Manifest], folder: Path) -> str:
-    """Write how the model was made: recipe, time, machine, the strips of its training and its curves."""
+def making_chapter(networks: Sequence[Manifest], folder: Path, place: str) -> str:
+    """Write how the model was made: recipe, time, machine, the strips of its training and its curves.
+
+    Args:
+        networks: The manifests of the artifact.
+        folder: of the artifact, for the picture of its curves.
+        place: The path of the folder, as a command names it.
+
+    Returns:
+        Markdown.
+    """
     manifest = networks[0]
     weights, run = manifest.weights, manifest.training
     half_life = weights["ema_half_life_images"]
@@ -244,7 +280,8 @@ def making_chapter(networks: Sequence[Manifest], folder: Path) -> str:
     if len(networks) > 1:
         sizes = ", ".join(f"{one.weights['parameters']:,} parameters in {one.file}" for one in networks)
     items = "images" if manifest.outputs[0].is_image else "points"
-    build = f"zoo build exported/{manifest.name}/spec.yaml --steps {steps} --budget {_hours(run['seconds'])} --out mine"
+    recipe = shlex.quote(f"{place}/spec.yaml")
+    build = f"zoo build {recipe} --steps {steps} --budget {_hours(run['seconds'])} --out mine"
     text = f"""## How it was made
 
 `{build}` makes one like

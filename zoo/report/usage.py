@@ -10,39 +10,47 @@ from zoo.artifact.manifest import Manifest
 from zoo.artifact.tensor import Tensor
 
 
-def usage_chapter(networks: Sequence[Manifest]) -> str:
-    """Write the chapter: the zoo's runtime, ONNX Runtime alone, JavaScript and C++, as Markdown."""
-    calls = "\n".join(_call(manifest) for manifest in networks)
+def usage_chapter(networks: Sequence[Manifest], place: str) -> str:
+    """Write the chapter: the zoo's runtime, ONNX Runtime alone, JavaScript and C++, as Markdown.
+
+    Args:
+        networks: The manifests of the artifact.
+        place: The path of its folder, as the examples name it.
+
+    Returns:
+        Markdown.
+    """
+    calls = "\n".join(_call(manifest, place) for manifest in networks)
     golden = " and ".join(f"`{manifest.golden}`" for manifest in networks)
     hold = "hold" if len(networks) > 1 else "holds"
     parts = [
         f"## Use it\n\n```python\nimport zoo\n\n{calls}\n```",
-        f"With ONNX Runtime alone:\n\n```python\n{_python(networks[0])}\n```",
+        f"With ONNX Runtime alone:\n\n```python\n{_python(networks[0], place)}\n```",
         "In JavaScript (`onnxruntime-node`, or `onnxruntime-web` in a page):",
-        f"```js\n{_javascript(networks[0])}\n```",
-        f"In C++:\n\n```cpp\n{_cpp(networks[0])}\n```",
+        f"```js\n{_javascript(networks[0], place)}\n```",
+        f"In C++:\n\n```cpp\n{_cpp(networks[0], place)}\n```",
         f"{golden} {hold} inputs and the result that Keras computed for them, to check an integration against.",
     ]
     return "\n\n".join(parts)
 
 
-def _call(manifest: Manifest) -> str:
+def _call(manifest: Manifest, place: str) -> str:
     network = f', network="{manifest.network}"' if manifest.network else ""
     source = next((tensor for tensor in manifest.inputs if tensor.is_image), None)
     if source is None:
         items = "images" if manifest.outputs[0].is_image else "points"
         classes = next((tensor.classes for tensor in manifest.inputs if tensor.classes), ())
         label = f', label="{classes[-1]}"' if classes else ""
-        return f'{items} = zoo.load("exported/{manifest.name}"{network}).sample(16, seed=0{label})'
+        return f'{items} = zoo.load("{place}"{network}).sample(16, seed=0{label})'
     name = manifest.outputs[0].name
     kind = f"uint8 [n, {', '.join(map(str, source.shape[1:]))}]{source.rule()}"
-    return f'{name} = zoo.load("exported/{manifest.name}"{network}).translate({source.name})  # {kind}'
+    return f'{name} = zoo.load("{place}"{network}).translate({source.name})  # {kind}'
 
 
-def _python(manifest: Manifest) -> str:
+def _python(manifest: Manifest, place: str) -> str:
     output = manifest.outputs[0]
     lines = ["import numpy as np", "import onnxruntime", ""]
-    lines += [f'session = onnxruntime.InferenceSession("exported/{manifest.name}/{manifest.file}")']
+    lines += [f'session = onnxruntime.InferenceSession("{place}/{manifest.file}")']
     lines += [f"{tensor.name} = {_drawn(tensor)}  # {_shape(tensor)}" for tensor in manifest.inputs]
     feed = ", ".join(f'"{tensor.name}": {tensor.name}' for tensor in manifest.inputs)
     limits = f" in [{output.range[0]:g}, {output.range[1]:g}]" if output.range else ""
@@ -83,11 +91,11 @@ def _shape(tensor: Tensor) -> str:
     return f"{tensor.dtype} [{', '.join(map(str, tensor.shape))}]"
 
 
-def _javascript(manifest: Manifest) -> str:
+def _javascript(manifest: Manifest, place: str) -> str:
     lines = [
         'import * as ort from "onnxruntime-node";',
         "",
-        f'const session = await ort.InferenceSession.create("exported/{manifest.name}/{manifest.file}");',
+        f'const session = await ort.InferenceSession.create("{place}/{manifest.file}");',
     ]
     for tensor in manifest.inputs:
         sides = _sides(tensor)
@@ -118,13 +126,13 @@ def _random(tensor: Tensor) -> str:
     return f"() => {scale}Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random())"
 
 
-def _cpp(manifest: Manifest) -> str:
+def _cpp(manifest: Manifest, place: str) -> str:
     names = ", ".join(f'"{tensor.name}"' for tensor in manifest.inputs)
     given = ", ".join(f"{tensor.name}: {_shape(tensor)}" for tensor in manifest.inputs)
     return f"""\
 // tools/clients/cpp/draw.cpp is a whole program
 Ort::Env env;
-Ort::Session session(env, "exported/{manifest.name}/{manifest.file}", Ort::SessionOptions());
+Ort::Session session(env, "{place}/{manifest.file}", Ort::SessionOptions());
 const char* inputs[] = {{{names}}};  // {given}
 const char* outputs[] = {{"{manifest.outputs[0].name}"}};
 auto made = session.Run({{}}, inputs, tensors.data(), {len(manifest.inputs)}, outputs, 1);"""

@@ -47,9 +47,12 @@ function card(facts, all) {
   );
 }
 
+/** The artifact that a translator belongs to: `cyclegan` of `cyclegan_a_to_b`. */
+const artifact = ({ name, inputs, outputs }) => name.replace(`_${inputs[0].name}_to_${outputs[0].name}`, "");
+
 /** The card's picture; a generator without one shows its initial. Two translators share a sheet, one half each. */
 export function picture(facts, all) {
-  const pair = all.filter((one) => one.kind === "translation" && one.title === facts.title);
+  const pair = all.filter((one) => one.kind === "translation" && artifact(one) === artifact(facts));
   const frame = h("div", { class: `frame ${facts.kind}${pair.indexOf(facts) > 0 ? " lower" : ""}` });
   const initial = () => frame.replaceChildren(h("span", { "aria-hidden": "true" }, facts.title[0]));
   const image = h("img", { alt: `Made by ${facts.title}`, loading: "lazy", onerror: initial });
