@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from zoo.core.errors import TrainingError
+from zoo.core.errors import DiskFullError, TrainingError
 from zoo.train import checkpoint, loop
 
 DOCUMENT = {"name": "tiny", "training": {"batch_size": 8, "steps": 4}}
@@ -172,6 +172,7 @@ def test_never_half_written(algorithm, saved, monkeypatch, where):
 
     before = saved.read_bytes()
     monkeypatch.setattr(where, fail)
-    with pytest.raises(OSError, match="No space left"):
+    message = r"checkpoint\.npz: the disk is full: .* MB needed, .* free; the earlier file stands as it was$"
+    with pytest.raises(DiskFullError, match=message):
         checkpoint.save(saved, algorithm, checkpoint.Progress(7, 2.0, "two cores"), DOCUMENT)
     assert saved.read_bytes() == before and list(saved.parent.iterdir()) == [saved]

@@ -17,11 +17,13 @@ from zoo.artifact.manifest import PRECISIONS
 from zoo.cli import arguments, requirements
 from zoo.cli.convert import converted, parity_text
 from zoo.core.errors import UsageError
+from zoo.core.files import free_space, megabytes
 from zoo.core.host import require_packages
 
 if TYPE_CHECKING:
     from zoo.artifact.manifest import Manifest
     from zoo.export.exporter import Exported
+    from zoo.spec.read import Spec
 
 HELP = "train a spec and export its generator as a checked ONNX file"
 EXAMPLES = """\
@@ -80,11 +82,14 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(described) if options.json else summary_text(spec, described))
         return 0
     from zoo.export import exporter
+    from zoo.export.replace import remove_leftovers
     from zoo.train import loop
     from zoo.train.monitor import BEST_FILE, why_unwatched
 
     exporter.exported_plans(spec)  # fails before minutes of training, as the next line does
     requirements.check_writable("--out", options.out / spec.name)
+    remove_leftovers(options.out, spec.name)
+    _check_space(spec, options.out)
     has_best = options.resume and (options.runs / spec.name / BEST_FILE).exists()
     if options.export == "best" and not has_best and (reason := why_unwatched(spec)):
         raise UsageError(f"--export best: {options.spec} is not evaluated while it trains: {reason}")
@@ -99,9 +104,22 @@ def run(options: argparse.Namespace) -> int:
     exported = exporter.export(run, out=options.out)
     complete = spec.sections.training is not None and run.step >= spec.sections.training.steps
     print(_ending(exported, options, complete=complete))
+    if exported.previous:
+        here, kept = shlex.quote(str(exported.folder)), shlex.quote(str(exported.previous))
+        print(f"\nthe earlier {spec.name} is kept in {kept}; this brings it back: rm -r {here} && mv {kept} {here}")
     if options.precision:
         print("\n" + converted(exported.folder, options.precision, None))
     return 0
+
+
+def _check_space(spec: Spec, out: Path) -> None:
+    """Check that the disk has space for the artifact, whose weights take 4 bytes each. Raises UsageError."""
+    needed, free = 4 * sum(spec.plans[name].parameters for name in spec.exported), free_space(out)
+    if free < needed:
+        raise UsageError(
+            f"--out: the disk of {out} has {megabytes(free)} free, the artifact needs {megabytes(needed)}. Free some "
+            "space, or choose a folder on another disk"
+        )
 
 
 def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:

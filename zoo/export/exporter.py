@@ -7,17 +7,17 @@ without sample sheets gives no film, one without logged losses no curves.
 
 `export` is the road: the rule of the spec (`exported_plans`), each network as ONNX (`_convert`), the files and their
 parity with Keras (`_write_networks`), samples and history, and at last the manifest and the card, which state the rest.
-The folder is written aside and replaces an earlier artifact only when it is complete.
+The folder is written aside and takes its place only when it is complete (`zoo.export.replace`).
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import keras
 import numpy as np
@@ -26,11 +26,11 @@ import zoo
 from zoo.artifact.manifest import Manifest, write_manifests
 from zoo.core import pictures
 from zoo.core.arrays import Array
-from zoo.core.errors import UsageError
+from zoo.core.errors import DiskFullError, UsageError
 from zoo.core.files import sha256_file, write_whole
 from zoo.export import history, samples, to_onnx
 from zoo.export.network_manifest import network_manifest
-from zoo.export.samples import DataImages
+from zoo.export.replace import folder_aside, replace_folder
 from zoo.nn.batch_norm import averaged_statistics, folded
 from zoo.nn.networks import build
 from zoo.report.card import markdown
@@ -39,6 +39,7 @@ from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
 from zoo.spec.sections import Export
 from zoo.spec.sizes import allowed
+from zoo.train.kept import KeptImages, kept_images
 from zoo.train.loop import Run, recipe
 
 TOLERANCE = 1e-4  # largest absolute difference to Keras, in the units of the output
@@ -46,51 +47,31 @@ Feed = dict[str, Array]
 
 
 def exported_plans(spec: Spec) -> tuple[Plan, ...]:
-    """Check that the exported networks take only latents, labels or a single image, and return their plans.
-
-    It is a rule of the spec alone, so that `zoo build` can apply it before the first step of a training.
+    """Return the plans of the networks that are exported.
 
     Args:
-        spec: A spec that was read.
+        spec: A spec that was read, so that a user can feed what it exports.
 
     Returns:
-        The plans of `export.networks`, in their order.
+        The plans of `Spec.exported`, in their order.
 
     Raises:
-        UsageError: The spec describes networks without training them; `export.networks` is empty, repeats a network or
-            names one that the spec does not have; or a network takes something that a user cannot feed.
+        UsageError: The spec describes networks without training them.
     """
     recipe(spec)
-    names = (spec.sections.export or Export()).networks
-    if not names or len(set(names)) != len(names) or not set(names) <= set(spec.plans):
-        raise UsageError(
-            f"{spec.path}: an artifact holds one or more of the networks {', '.join(spec.plans)}, each once; received "
-            f"export.networks {list(names)}"
-        )
-    plans = tuple(spec.plans[name] for name in names)
-    for plan in plans:
-        _check_inputs(spec, plan)
-    return plans
-
-
-def _check_inputs(spec: Spec, plan: Plan) -> None:
-    images = spec.image_fields
-    if len(plan.inputs) == 1 and plan.inputs.keys() <= set(images) - {plan.output_name} and plan.output_name in images:
-        return
-    for input_name in plan.inputs:
-        if input_name not in spec.latents and not (input_name == "label" and spec.classes):
-            raise UsageError(
-                f"{spec.path}: input '{input_name}' of '{plan.name}', which is exported, is neither a latent nor a "
-                "label, nor the only image from which it makes another"
-            )
+    return tuple(spec.plans[name] for name in spec.exported)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The folder of an artifact, and the manifests of its networks in the order of `export.networks`."""
+    """The folder of an artifact, and the manifests of its networks in the order of `export.networks`.
+
+    `previous` is the folder in which an earlier artifact is kept that may be worth more.
+    """
 
     folder: Path
     manifests: tuple[Manifest, ...]
+    previous: Path | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -112,7 +93,9 @@ class _Network:
 
 
 def export(run: Run, *, out: Path = Path("exported")) -> Exported:
-    """Export the networks of a run to `out`/<name>, replacing the artifact that was there.
+    """Export the networks of a run to `out`/<name>, in the place of the artifact that was there.
+
+    An earlier artifact that was measured or trained on more images is kept as <name>.previous.
 
     Args:
         run: A finished run, or one that was stopped; its weights stay as they are.
@@ -124,38 +107,49 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
     Raises:
         UsageError: Keras does not run on TensorFlow, or `exported_plans` refuses the spec.
         ExportError: An ONNX file differs from Keras by more than `TOLERANCE`; the earlier artifact is left as it was.
+        DiskFullError: There is too little space; the earlier artifact is left as it was.
     """
     if keras.backend.backend() != "tensorflow":
         raise UsageError(f"export runs on the TensorFlow backend, received KERAS_BACKEND={keras.backend.backend()}")
-    spec, images = run.spec, DataImages(run.spec)
+    spec, images = run.spec, kept_images(run.spec, run.folder)
     plans = exported_plans(spec)
     networks = [_convert(run, plan.name, images, several=len(plans) > 1) for plan in plans]
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{spec.name}-", dir=out) as aside:
-        folder = Path(aside) / spec.name
-        folder.mkdir()
+    with _explained(run, out / spec.name), folder_aside(out, spec.name) as folder:
         networks = _write_networks(folder, networks)
         write_whole(folder / "spec.yaml", spec.to_yaml().encode())
         _write_samples(folder, networks, images)
         _write_history(folder, networks, run)
         manifests = tuple(replace(one.manifest, files=_hashes(folder, one.manifest)) for one in networks)
         write_manifests(manifests, folder)
-        write_whole(folder / "README.md", markdown(manifests, spec, folder).encode())
-        _replace_folder(folder, out / spec.name)
-    return Exported(out / spec.name, manifests)
+        write_whole(folder / "README.md", markdown(manifests, spec, folder, place=out / spec.name).encode())
+        previous = replace_folder(folder, out / spec.name)
+    return Exported(out / spec.name, manifests, previous)
 
 
-def _convert(run: Run, name: str, images: DataImages, *, several: bool) -> _Network:
+@contextmanager
+def _explained(run: Run, target: Path) -> Iterator[None]:
+    """State what stands when the disk is full, and how to go on."""
+    try:
+        yield
+    except DiskFullError as error:
+        there = f"; {target} is as it was" if target.exists() else ""
+        raise DiskFullError(
+            f"{error}; the run in {run.folder} stands at step {run.step:,}{there}. Free some space, then export it "
+            "with --resume"
+        ) from error
+
+
+def _convert(run: Run, name: str, images: KeptImages, *, several: bool) -> _Network:
     """Measure batch norm, describe the network in a manifest, and convert it; `several` networks have their names."""
     section, plan = run.spec.sections.export or Export(), run.algorithm.exported_plan(name)
     keras.utils.set_random_seed(0)  # dropout while batch norm is measured: the same weights must give the same bytes
-    sizes = allowed(plan)
+    sizes = allowed(plan) if plan.inputs.keys() <= set(run.spec.image_fields) else None  # latents keep their shape
     network = build(_of_any_size(plan) if sizes else plan)  # in float32, whatever precision trained it
     network.set_weights(run.algorithm.exported(name).get_weights())
     averaged_statistics(network, samples.batches(run.spec, plan, section.batch_norm_batches, images))
     manifest = network_manifest(run, plan, sizes, network=name if several else "")
     if manifest.kind == "translation":
-        manifest = replace(manifest, training={**manifest.training, "shown": images.shown})
+        manifest = replace(manifest, training={**manifest.training, "shown": images.split})
     onnx = to_onnx.onnx_bytes(folded(plan, network, to_onnx.traced_layers(plan)), plan, manifest, section.opset)
     return _Network(name, manifest, onnx, keras_outputs(network, plan))
 
@@ -205,7 +199,7 @@ def _parity(folder: Path, network: _Network) -> dict[str, Any]:
     return parity.check_parity(artifact, cases, tolerance=TOLERANCE, name=manifest.model, to="Keras")
 
 
-def _write_samples(folder: Path, networks: Sequence[_Network], images: DataImages) -> None:
+def _write_samples(folder: Path, networks: Sequence[_Network], images: KeptImages) -> None:
     """Write golden vectors for each network, and one picture for all."""
     shown = []
     for network in networks:
@@ -213,34 +207,26 @@ def _write_samples(folder: Path, networks: Sequence[_Network], images: DataImage
         generator = zoo.load(folder, network=manifest.network or None)
         inputs = samples.golden_inputs(generator, images)
         golden = {**inputs, manifest.outputs[0].name: network.keras(inputs)}
-        np.savez(folder / manifest.golden, **golden)  # type: ignore[arg-type]
+        write_whole(folder / manifest.golden, partial(_save_golden, golden))
         shown.append(samples.picture(generator, images))
     pictures.write_png(folder / "samples.png", pictures.stack(shown))
+
+
+def _save_golden(arrays: Feed, file: BinaryIO) -> None:
+    np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def _write_history(folder: Path, networks: Sequence[_Network], run: Run) -> None:
     """Write the curves of the run, and a film of each network, up to the step of the exported weights."""
     until = run.exported_step
     history.write_curves(run.folder, folder, images_per_step=run.images_per_step, until=until)
+    every = recipe(run.spec).picture_every_steps
     for network in networks:
-        history.write_film(run.folder, folder / network.manifest.film, network.name, until=until)
+        film = folder / network.manifest.film
+        history.write_film(run.folder, film, network.name, until=until, every=every, last=run.step)
 
 
 def _hashes(folder: Path, manifest: Manifest) -> dict[str, str]:
     """SHA-256 of the files that a manifest states, as far as they were written."""
     names = [manifest.file, "spec.yaml", manifest.golden, "samples.png", manifest.film, history.CURVES]
     return {name: sha256_file(folder / name) for name in names if (folder / name).is_file()}
-
-
-def _replace_folder(new: Path, target: Path) -> None:
-    """Put the finished folder in its place; the earlier one is deleted only when the new one stands there."""
-    old = new.with_name(f"{target.name}.old")
-    try:
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
-    except BaseException:  # Ctrl-C too
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

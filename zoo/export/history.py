@@ -26,6 +26,7 @@ from zoo.core.errors import DataError
 from zoo.core.files import write_whole
 from zoo.core.images import fitted
 from zoo.core.pictures import WHITE, Image
+from zoo.train.callbacks import BEGUN
 
 CURVES = "curves.json"
 BINS, DIGITS = 200, 5  # points of a curve; significant digits of its numbers
@@ -45,7 +46,7 @@ def write_curves(run: Path, artifact: Path, *, images_per_step: int, until: int)
     return found is not None
 
 
-def write_film(run: Path, target: Path, network: str, *, until: int) -> bool:
+def write_film(run: Path, target: Path, network: str, *, until: int, every: int = 1, last: int = 0) -> bool:
     """Write the film of the steps up to `until` as a PNG file, above 300 kB with fewer colours.
 
     Args:
@@ -53,6 +54,9 @@ def write_film(run: Path, target: Path, network: str, *, until: int) -> bool:
         target: The file to write.
         network: The name of the network.
         until: The last step to show.
+        every: Sheets of multiples of so many steps are shown, and the first one: others were drawn where a part of the
+            run happened to end.
+        last: The last step of the run, which is shown in any case.
 
     Returns:
         False, and writes nothing, where the run has no sample sheets of this network.
@@ -60,7 +64,7 @@ def write_film(run: Path, target: Path, network: str, *, until: int) -> bool:
     Raises:
         DataError: A sample sheet cannot be read, or is of another run.
     """
-    made = film(run, network, until=until)
+    made = film(run, network, until=until, every=every, last=last)
     if made is not None:
         write_whole(target, pictures.png(made, at_most=FILM_BYTES))
     return made is not None
@@ -105,14 +109,15 @@ def _thinned(values: Sequence[float]) -> list[float]:
 
 
 def _scalars(folder: Path, until: int) -> Scalars:
-    """All scalars of all event files. A later file begins where a run was resumed: from its first step on, what earlier
-    files hold is of weights that were lost."""
+    """All scalars of all event files. A later file begins where a run was resumed: what earlier files hold of steps after
+    that is of weights that were lost."""
     found: Scalars = {}
     for file in sorted(folder.glob("events.out.tfevents.*"), key=_begun):
         part = _read_events(file)
-        first = min((step for line in part.values() for step in line), default=0)
-        for tag in found if part else ():
-            found[tag] = {step: value for step, value in found[tag].items() if step < first}
+        stated = part.pop(BEGUN, {})  # files of earlier versions do not state it: they begin before their first number
+        first = min(stated, default=min((step - 1 for line in part.values() for step in line), default=until))
+        for tag in found:
+            found[tag] = {step: value for step, value in found[tag].items() if step <= first}
         for tag, line in part.items():
             found[tag] = {**found.get(tag, {}), **{step: value for step, value in line.items() if step <= until}}
     return found
@@ -136,8 +141,8 @@ def _read_events(file: Path) -> Scalars:
     }
 
 
-def film(folder: Path, network: str, *, until: int) -> Image | None:
-    """Draw up to 8 moments of a training up to step `until`; None where a run has no sample sheets of this network.
+def film(folder: Path, network: str, *, until: int, every: int = 1, last: int = 0) -> Image | None:
+    """Draw up to 8 moments of a training, chosen as `write_film` says; None without sample sheets of this network.
 
     Images: a row for each moment, below the originals where they are translated. Points: one plot beside the other.
 
@@ -148,7 +153,7 @@ def film(folder: Path, network: str, *, until: int) -> Image | None:
         DataError: A sample sheet cannot be read, or is of another run.
     """
     files = sheets(folder, network)
-    steps = moments([step for step in files if step <= until])
+    steps = moments([step for step in files if step <= until and (step % every == 0 or step == last)])
     if not steps:
         return None
     shown = {step: _read_sheet(files[step]) for step in steps}

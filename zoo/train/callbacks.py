@@ -14,11 +14,14 @@ from typing import Any
 import keras
 
 from zoo.core.errors import TrainingError
+from zoo.core.files import free_space
 from zoo.core.progress import ProgressLine, duration
 
 Logs = dict[str, float]
 PLAIN_LINE_EVERY_SECONDS = 10.0
 FINISHED = "all steps are done"
+FLUSH_SECONDS, ROOM = 60.0, 2**20  # the longest time numbers stay in memory; bytes that must be free to write them
+BEGUN = "first_step"  # a scalar of every file of events
 
 
 class Clock(keras.callbacks.Callback):
@@ -36,11 +39,17 @@ class Clock(keras.callbacks.Callback):
         self.step, self.first, self.steps = step, step, steps
         self.budget_seconds, self.batch_size = budget_seconds, batch_size
         self.started = self.compiled = time.monotonic()
+        self._resumed = step > 0
 
     @property
     def seconds(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.started
+
+    @property
+    def seconds_of_steps(self) -> float:
+        """Seconds that count as training; a resumed part does not count its first step, which compiles again."""
+        return time.monotonic() - (self.compiled if self._resumed else self.started)
 
     @property
     def images_per_second(self) -> float:
@@ -150,32 +159,61 @@ class EverySteps(keras.callbacks.Callback):
 
 
 class Curves(keras.callbacks.Callback):
-    """Writes losses and images/s for TensorBoard into `folder`, every 20th step."""
+    """Writes losses and images/s for TensorBoard into `folder`, every 20th step.
+
+    A file of events begins with the step from which its part of the run went on (`BEGUN`): what earlier files hold of
+    later steps is of weights that were lost. Numbers stay in memory until `flush` has put them on the disk.
+    """
 
     def __init__(self, clock: Clock, folder: Path) -> None:
         super().__init__()
         self.clock, self.folder = clock, folder
         self._writer: Any = None
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        from tensorboard.summary import Writer
-
-        self._writer = self._writer or Writer(str(self.folder))
+        self._begun = clock.step
+        self._unwritten: list[tuple[str, float, int, float]] = []
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.clock.step % 20 == 0:
             for name, value in {**(logs or {}), "images_per_second": self.clock.images_per_second}.items():
                 self.add(name, value)
+        if self._unwritten and time.time() - self._unwritten[0][3] > FLUSH_SECONDS:
+            self.flush()
 
     def add(self, name: str, value: float) -> None:
         """Add a number of the present step."""
-        self._writer.add_scalar(name, value, self.clock.step)
+        self._unwritten.append((name, value, self.clock.step, time.time()))
+
+    def flush(self) -> bool:
+        """Write the numbers that are in memory. Returns False where the disk refuses; the next call tries again."""
+        from tensorboard.summary import Writer
+
+        if not self._unwritten:
+            return True
+        if free_space(self.folder) < ROOM:
+            return False  # TensorBoard's writer would print a traceback
+        try:
+            if self._writer is None:
+                self._writer = Writer(str(self.folder))
+                self._writer.add_scalar(BEGUN, self._begun, self._begun)
+            for name, value, step, moment in self._unwritten:
+                self._writer.add_scalar(name, value, step, wall_time=moment)
+            self._writer.flush()
+        except Exception:  # TensorFlow's files raise errors of their own
+            self._drop()
+            return False
+        self._begun, self._unwritten = self.clock.step, []
+        return True
 
     def close(self) -> None:
-        """Write the numbers that are still in memory."""
-        if self._writer is not None:
-            self._writer.close()
-        self._writer = None
+        """Write the numbers that are still in memory, and end the file."""
+        self.flush()
+        self._drop()
+
+    def _drop(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(Exception):
+                writer.close()
 
 
 class LossLine(keras.callbacks.Callback):

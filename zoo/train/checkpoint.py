@@ -3,15 +3,16 @@
 A checkpoint is everything that a run needs to continue, in one .npz without pickles, replaced in one piece:
 
     weights, averages, optimizer moments, seeds     arrays by path (`Algorithm.state`)
-    meta                                            JSON: step, seconds, machine, ended, the spec's document
+    meta                                            JSON: step, seconds, machine, ended, data, the spec's document
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ from filelock import FileLock, Timeout
 
 from zoo.core.arrays import load_arrays, load_meta, save_arrays
 from zoo.core.errors import TrainingError, UsageError
+from zoo.core.files import free_space, megabytes, remove_asides
+from zoo.spec.folder_paths import without_paths
 from zoo.spec.sections import differences
 from zoo.train.algorithms.base import Algorithm
 
 FILE = "checkpoint.npz"
+WRITTEN = r"[\w.-]+\.npz|.+-\d{7,}\.png"  # checkpoints, best weights, sample sheets
 
 
 @contextmanager
@@ -32,7 +36,8 @@ def lock_run(folder: Path) -> Iterator[None]:
     """Keep other processes from the run in `folder`, which need not exist; a second one would overwrite its files.
 
     The lock ends with the process, however it ends. It and the process id are files beside the folder, because the
-    folder itself may be renamed. Where a file system has no locks, nobody is kept out.
+    folder itself may be renamed. What a process that was killed was writing is deleted. Where a file system has no
+    locks, nobody is kept out.
 
     Raises:
         UsageError: When the run is being trained already.
@@ -52,17 +57,22 @@ def lock_run(folder: Path) -> Iterator[None]:
             pass  # some network file systems have no locks
         owner.write_text(str(os.getpid()), "utf-8")
         stack.callback(owner.unlink, missing_ok=True)
+        remove_asides(folder, WRITTEN)
         yield
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The state of a run: steps made, seconds they took, the machine of the last ones, and why they ended."""
+    """The state of a run: steps made, seconds they took, the machine of the last ones, and why they ended.
+
+    `data` are the facts of the user's own images, see `zoo.train.own_images`; empty for other data.
+    """
 
     step: int
     seconds: float
     machine: str
     ended: str = "interrupted"
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 def save(path: Path, algorithm: Algorithm, progress: Progress, document: Mapping[str, Any]) -> None:
@@ -78,6 +88,26 @@ def save(path: Path, algorithm: Algorithm, progress: Progress, document: Mapping
     save_arrays(path, arrays, {**asdict(progress), "document": document})
 
 
+def check_space(folder: Path, algorithm: Algorithm) -> None:
+    """Check that the disk has space for the checkpoint and the best weights of a run, each beside its earlier one.
+
+    Args:
+        folder: The folder of the run, which need not exist.
+        algorithm: What is to be trained.
+
+    Raises:
+        UsageError: It has too little.
+    """
+    copy = 4 * sum(math.prod(variable.shape) for variable in algorithm.state().values())
+    there = sum(path.stat().st_size for path in (folder / FILE, folder / "best.npz") if path.is_file())
+    needed, free = max(3 * copy - there, 0), free_space(folder)  # the best weights are a part of a checkpoint
+    if free < needed:
+        raise UsageError(
+            f"{folder}: the disk has {megabytes(free)} free; the checkpoints of this training need "
+            f"{megabytes(needed)}. Free some space, or choose a folder on another disk with --runs"
+        )
+
+
 def load(path: Path, algorithm: Algorithm, document: Mapping[str, Any]) -> Progress:
     """Read a checkpoint into the variables of `algorithm`, whose spec has the resolved `document`.
 
@@ -88,7 +118,12 @@ def load(path: Path, algorithm: Algorithm, document: Mapping[str, Any]) -> Progr
     with refuse_damaged(path, "checkpoint", hint):
         arrays, meta = load_arrays(path)
         made_with = dict(meta["document"])
-        progress = Progress(int(meta["step"]), float(meta["seconds"]), str(meta["machine"]), str(meta["ended"]))
+        progress = Progress(
+            int(meta["step"]), float(meta["seconds"]), str(meta["machine"]), str(meta["ended"]),
+            dict(meta.get("data", {})),
+        )  # fmt: skip
+    if progress.data:  # the pixels are compared, wherever they are
+        made_with, document = without_paths(made_with), without_paths(document)
     if different := differences(made_with, document):
         raise TrainingError(f"{path}: made with another spec: {', '.join(different)} changed. {hint}")
     algorithm.begin(max(progress.step - 1, 0))  # the stage in which it was written, where a later one begins now

@@ -8,17 +8,19 @@ A run is a function of its spec: initial weights follow from `training.seed`, ev
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from zoo.core.errors import TrainingError, UsageError
+from zoo.core.errors import DataError, DiskFullError, TrainingError, UsageError
 from zoo.core.host import describe_host
 from zoo.data.dataset import Dataset, Domains
 from zoo.data.pipeline import Batches
@@ -29,9 +31,10 @@ from zoo.spec.feeds import prior_of
 from zoo.spec.read import Spec
 from zoo.spec.sections import Training
 from zoo.spec.types import seconds
-from zoo.train import callbacks, checkpoint, monitor
+from zoo.train import callbacks, checkpoint, monitor, own_images
 from zoo.train.algorithms import make_algorithm
 from zoo.train.algorithms.base import Algorithm
+from zoo.train.kept import KEPT_FILE, keep_inputs
 from zoo.train.monitor import (
     BEST_FILE,
     Best,
@@ -59,6 +62,7 @@ class Run:
     machine: str  # on which the last part ran
     folder: Path
     best: Best | None = None  # the weights to export, where they are not the last ones
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # counts of the user's own images
 
     @property
     def exported_step(self) -> int:
@@ -115,34 +119,54 @@ def train(
     """
     training = recipe(spec)
     folder = runs / spec.name
-    dataset = feeds.load_data(spec)
-    metric = make_metric(spec, dataset)
+    finished = resume and checkpoint.reached(folder / checkpoint.FILE) >= (steps or training.steps)
+    dataset = _load_data(spec, needed=not finished)
+    own_images.print_readings(spec.name, dataset)
+    metric = make_metric(spec, dataset) if dataset else None
     algorithm = make(spec)
-    batches = make_batches(spec, algorithm, dataset)
+    batches = make_batches(spec, algorithm, dataset) if dataset else None
     if budget is None and training.budget:
         budget = seconds(training.budget)
     with checkpoint.lock_run(folder):
         start = _start(spec, algorithm, dataset, folder, resume)
+        start = own_images.checked(folder / checkpoint.FILE, start, dataset, finished=finished)
+        counts = start.data.get("counts", {})
         clock = callbacks.Clock(
             step=start.step, steps=max(steps or training.steps, start.step), budget_seconds=budget,
             batch_size=training.batch_size * algorithm.data_draws,
         )  # fmt: skip
-        if clock.step >= clock.steps:
-            return Run(spec, algorithm, start.step, start.seconds, start.ended, start.machine, folder)
+        if batches is None:
+            return Run(spec, algorithm, start.step, start.seconds, start.ended, start.machine, folder, data=counts)
+        keep_inputs(spec, folder)
         reason, duration = _fit(spec, algorithm, batches, clock, start, folder, watch, metric)
-    return Run(spec, algorithm, clock.step, start.seconds + duration, reason, machine(), folder)
+    trained_on = machine() if clock.step > start.step else start.machine
+    return Run(spec, algorithm, clock.step, start.seconds + duration, reason, trained_on, folder, data=counts)
+
+
+def _load_data(spec: Spec, *, needed: bool) -> Dataset | Domains | None:
+    """Load the training data; None where they are gone and a finished run is only exported again."""
+    try:
+        return feeds.load_data(spec)
+    except DataError:
+        if needed:
+            raise
+        return None
 
 
 def _start(
-    spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains, folder: Path, resume: bool
+    spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains | None, folder: Path, resume: bool
 ) -> checkpoint.Progress:
     """Restore the checkpoint of the run, or begin a new one in an empty folder."""
     path = folder / checkpoint.FILE
     if resume and path.exists():
-        return checkpoint.load(path, algorithm, spec.document)
+        progress = checkpoint.load(path, algorithm, spec.document)
+        checkpoint.check_space(folder, algorithm)
+        return progress
     if resume:
         print(f"{spec.name}: there is no checkpoint in {folder}: starting anew", file=sys.stderr)
     algorithm.begin(0)
+    checkpoint.check_space(folder, algorithm)
+    assert dataset is not None  # only a finished run does without
     _initialise_from_data(algorithm, spec, dataset)
     if folder.exists():
         _set_aside(folder)  # last: a spec that cannot be trained leaves the earlier run where it is
@@ -153,40 +177,67 @@ def _fit(
     spec: Spec, algorithm: Algorithm, batches: Batches, clock: callbacks.Clock, start: checkpoint.Progress,
     folder: Path, watch: Watch | None, metric: Metric | None,
 ) -> tuple[str, float]:  # fmt: skip
-    """Make the steps and write a checkpoint. Returns why the run ended and its seconds."""
+    """Make the steps and write a checkpoint. Returns why the run ended and its seconds.
+
+    The sample sheet, the numbers of the curves and the evaluation of a step come before its checkpoint, or are made
+    again when the run goes on from it: a run that was killed leaves what an undisturbed one leaves.
+    """
     training, path = spec.sections.training, folder / checkpoint.FILE
     assert training is not None
-    draw_samples = SampleSheets(spec, algorithm, folder, pictured_inputs(spec, batches.dataset))
+    draw = SampleSheets(spec, algorithm, folder, pictured_inputs(spec, batches.dataset))
     stop, line = callbacks.Stop(clock), callbacks.LossLine(clock, spec.name)
     curves = callbacks.Curves(clock, folder / "tensorboard")
+    evaluate: monitor.Watch | None = None
 
     def save() -> None:
+        curves.flush()
         running = stop.reason == callbacks.FINISHED and clock.step < clock.steps
         ended = "interrupted" if running else stop.reason
-        progress = checkpoint.Progress(clock.step, start.seconds + clock.seconds, machine(), ended)
+        progress = checkpoint.Progress(clock.step, start.seconds + clock.seconds_of_steps, machine(), ended, start.data)
         checkpoint.save(path, algorithm, progress, spec.document)
+        if evaluate is not None:
+            evaluate.saved()
 
-    every_step = [
+    def if_space(action: Callable[[], None]) -> bool:
+        """Return False where the disk is full, which a line states: the training goes on."""
+        try:
+            action()
+        except DiskFullError as error:
+            line.line.say(f"step {clock.step:,}: {error}; training goes on and tries again later")
+            return False
+        return True
+
+    def draw_samples(step: int) -> None:
+        if_space(lambda: draw(step))
+
+    def try_to_save() -> bool:
+        return if_space(save)
+
+    every_step: list[keras.callbacks.Callback] = [
         clock,
         callbacks.Finite(clock),
         callbacks.EverySteps(clock, training.picture_every_steps, draw_samples),
-        callbacks.EverySeconds(training.checkpoint_every_seconds, save),
         curves,
-        line,
-        stop,
     ]
-    if watch:
-        every_step.append(callbacks.EverySteps(clock, 1, lambda step: watch(step, algorithm)))
     if metric is not None and training.evaluate is not None:
         evaluate = monitor.Watch(
-            spec, algorithm, metric, folder, first=clock.step, save=save, report=line.line.say, plot=curves.add
+            spec, algorithm, metric, folder, first=clock.step, save=try_to_save, report=line.line.say, plot=curves.add
         )
         every_step.append(callbacks.EverySteps(clock, training.evaluate.every, evaluate))
+    every_step += [callbacks.EverySeconds(training.checkpoint_every_seconds, try_to_save), line, stop]
+    if watch:
+        every_step.append(callbacks.EverySteps(clock, 1, lambda step: watch(step, algorithm)))
     with contextlib.ExitStack() as cleanup:
         for callback in (stop, curves, line):
             cleanup.callback(callback.close)  # also after an error; a Ctrl-C must not cost the last checkpoint
         try:
-            draw_samples(clock.step)
+            last_one = clock.step >= clock.steps and not draw.drawn(clock.step)
+            if last_one or not clock.step % training.picture_every_steps:
+                draw_samples(clock.step)
+            if evaluate is not None and clock.step and training.evaluate and not clock.step % training.evaluate.every:
+                evaluate.catch_up(clock.step)
+            if clock.step >= clock.steps:
+                return start.ended, 0.0
             end = clock.step
             while end == clock.step < clock.steps and stop.reason == callbacks.FINISHED:  # once, or once for each stage
                 algorithm.begin(clock.step)
@@ -194,12 +245,18 @@ def _fit(
                 end = min(algorithm.pause(clock.step) or clock.steps, clock.steps)
                 steps = _Steps(batches, clock.step, end)
                 algorithm.fit(steps, epochs=1, verbose=0, shuffle=False, callbacks=every_step)
-            duration = clock.seconds
+            duration = clock.seconds_of_steps
             draw_samples(clock.step)
             save()
         except TrainingError as error:
             last = f"the last good checkpoint is {path}" if path.exists() else "there is no checkpoint yet"
             raise TrainingError(f"{error}; {last}. A smaller learning_rate often helps") from error
+        except DiskFullError as error:
+            reached = checkpoint.reached(path)
+            stands = f"the checkpoint of step {reached:,} stands" if reached else "there is no checkpoint"
+            raise DiskFullError(
+                f"{error}; {stands}, this step is {clock.step:,}. Free some space, then go on with --resume"
+            ) from error
     return stop.reason, duration
 
 
@@ -336,7 +393,8 @@ def _set_aside(folder: Path) -> None:
         print(f"{folder.name}: the earlier run is kept in {previous}", file=sys.stderr)
     else:
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-        (folder / BEST_FILE).unlink(missing_ok=True)
+        for name in (BEST_FILE, KEPT_FILE):
+            (folder / name).unlink(missing_ok=True)
         for suffix in ("png", "npz"):
             for sheet in folder.glob(f"*-{'[0-9]' * 7}.{suffix}"):
                 sheet.unlink()

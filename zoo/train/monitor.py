@@ -23,7 +23,7 @@ import numpy as np
 
 from zoo.core import pictures
 from zoo.core.arrays import Array, evenly_spaced, load_arrays, save_arrays
-from zoo.core.errors import TrainingError
+from zoo.core.errors import DiskFullError, TrainingError
 from zoo.core.files import write_whole
 from zoo.core.images import center_crop, from_uint8, to_uint8
 from zoo.data.dataset import Dataset, Domains
@@ -108,23 +108,28 @@ class Best:
 class Watch:
     """Evaluates the exported networks, reports the value, and keeps the best weights in `folder`.
 
-    A run that is resumed at step `first` continues with the best that it had by then. `save` writes a checkpoint,
-    `report` prints a line, `plot` adds a number to the curves.
+    A run that is resumed at step `first` continues with the best that it had by then. `save` writes a checkpoint and
+    returns False where the disk is full, `report` prints a line, `plot` adds a number to the curves.
     """
 
     def __init__(
         self, spec: Spec, algorithm: Algorithm, metric: Metric, folder: Path, *, first: int,
-        save: Callable[[], None], report: Callable[[str], None], plot: Callable[[str, float], None],
+        save: Callable[[], bool], report: Callable[[str], None], plot: Callable[[str, float], None],
     ) -> None:  # fmt: skip
         self.names, self.algorithm, self.metric, self.path = exported_names(spec), algorithm, metric, folder / BEST_FILE
         self.save, self.report, self.plot = save, report, plot
         self.best: Best | None = None
+        self._ahead = False  # True while the best weights are of a later step than the checkpoint
         best = load_best(folder)
         if best is not None and best.protocol == metric.protocol and best.step <= first:
             self.best = replace(best, evaluated=tuple(step for step in best.evaluated if step <= first))
 
-    def __call__(self, step: int) -> None:
-        """Evaluate after step `step`. Raises TrainingError where the images are not finite."""
+    def __call__(self, step: int, *, saved: bool = False) -> None:
+        """Evaluate after step `step`, of which a checkpoint is `saved` or not yet.
+
+        Raises:
+            TrainingError: The images are not finite.
+        """
         try:
             value = self.metric(self.algorithm)
         except TrainingError as error:
@@ -135,13 +140,35 @@ class Watch:
             self.best = replace(before, evaluated=evaluated)
             self.report(f"step {step:,}: {self.metric.name} {value:.4g} ({before.value:.4g} at step {before.step:,})")
         else:
-            self.save()  # the checkpoint first: a run must never be resumed before its best step
             taken = {name: self.algorithm.exported(name).get_weights() for name in self.names}
             self.best = Best(step, value, self.metric.name, self.metric.protocol, evaluated, taken)
+            # the checkpoint first: a run must never be resumed before its best step
+            self._ahead = not saved and not self.save()
             self.report(f"step {step:,}: {self.metric.name} {value:.4g}, the lowest so far")
+        if not self._ahead:
+            self._write()
+
+    def catch_up(self, step: int) -> None:
+        """Evaluate step `step`, from which the run goes on, unless it was: a kill may come after its checkpoint."""
+        if self.best is None or step not in self.best.evaluated:
+            self(step, saved=True)
+
+    def saved(self) -> None:
+        """Write the best weights that had to wait for a checkpoint; there is one now."""
+        if self._ahead:
+            self._ahead = False
+            self._write()
+
+    def _write(self) -> None:
+        assert self.best is not None
         meta = {key: value for key, value in asdict(replace(self.best, weights={})).items() if key != "weights"}
         weights = self.best.weights.items()
-        save_arrays(self.path, {f"{name}/{i:03d}": a for name, arrays in weights for i, a in enumerate(arrays)}, meta)
+        arrays = {f"{name}/{i:03d}": a for name, arrays in weights for i, a in enumerate(arrays)}
+        try:
+            save_arrays(self.path, arrays, meta)
+        except DiskFullError as error:
+            self._ahead = True  # tried again after the next checkpoint
+            self.report(f"{error}; training goes on")
 
 
 def make_metric(spec: Spec, dataset: Dataset | Domains) -> Metric | None:
@@ -169,7 +196,7 @@ def why_unwatched(spec: Spec) -> str:
 
 def exported_names(spec: Spec) -> tuple[str, ...]:
     """Return the names of the networks that are exported."""
-    return spec.sections.export.networks if spec.sections.export else ("generator",)
+    return spec.exported
 
 
 def load_best(folder: Path) -> Best | None:
@@ -264,6 +291,10 @@ class SampleSheets:
                     raise TrainingError(f"step {step}: {name} makes numbers that are not finite")
                 self.folder.mkdir(parents=True, exist_ok=True)
                 _write_sheet(self.folder / f"{name}-{step:07d}", self._arrays(plan, raw))
+
+    def drawn(self, step: int) -> bool:
+        """Return True where a sheet of one step is there."""
+        return any(self.folder.glob(f"*-{step:07d}.npz"))
 
     def _output(self, name: str, plan: Plan) -> Array:
         """The raw output for all that is shown, float32."""

@@ -76,10 +76,10 @@ def test_the_best_is_never_ahead_of_the_checkpoint(tmp_path, scripted, monkeypat
 
 
 def test_evaluation_may_be_switched_on_and_off_when_a_run_goes_on(tmp_path, scripted):
-    scripted(3.0)
+    scripted(3.0, 2.0)
     trained(tmp_path, OFF, steps=1)
     run, _ = trained(tmp_path, steps=2, resume=True)
-    assert load_best(run.folder).evaluated == (2,)
+    assert load_best(run.folder).evaluated == (1, 2)  # the step from which it goes on is evaluated now
     assert trained(tmp_path, OFF, steps=3, resume=True)[0].step == 3
 
 
