@@ -1,7 +1,8 @@
 """`zoo new`: a copy of a spec that works, under its own name, which passes the check wherever it stands."""
 
-import json
+import dataclasses
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import tiny
 
 from zoo.cli import new
 from zoo.core.errors import UsageError
-from zoo.spec.read import read_spec
+from zoo.spec.read import read_spec, spec_file
 from zoo.spec.validate import specs_folder
 
 BASES = [*new.shipped(), new.TEMPLATE]
@@ -32,20 +33,34 @@ def test_the_copy_is_the_same_model_under_another_name(tmp_path, base):
     path = new.write("my_gan", base=base, folder=tmp_path / "deep" / "down")
     assert path == tmp_path / "deep" / "down" / "my_gan.yaml"
     made, origin = read_spec(path), read_spec(specs_folder() / f"{base}.yaml")
-    assert made.name == "my_gan"
-    assert {**made.document, "name": origin.name} == origin.document
+    assert (made.name, made.sections.title) == ("my_gan", "My gan")
+    assert made.sections.paper is None and made.sections.deviations == ()
+    assert made.sections.export is None or made.sections.export.licence == "unknown"
+    assert made.sections.about == origin.sections.about
+    assert sha256_under(made, origin.name) == origin.sha256
+
+
+def sha256_under(spec, name):
+    """The hash that a spec would have under another name."""
+    return dataclasses.replace(spec, document={**spec.document, "name": name}).sha256
 
 
 @pytest.mark.parametrize("base", BASES)
 def test_the_first_lines_help(tmp_path, base):
     has(base)
     path = new.write("my_gan", base=base, folder=tmp_path)
-    first, *rest = path.read_text("utf-8").splitlines()
-    schema = first.removeprefix("# yaml-language-server: $schema=")
-    assert "title" in json.loads((tmp_path / schema).read_text())["properties"]
-    assert not [line for line in rest if line.startswith("# yaml-language-server")]
-    head = "\n".join(rest[:2])
-    assert head.startswith(f"# Begun from {base}.") and f"zoo check {path}" in head and f"zoo build {path}`" in head
+    rest = path.read_text("utf-8").splitlines()
+    assert not [
+        line for line in rest if "yaml-language-server" in line or "schema above" in line
+    ]  # not this machine's path
+    head = "\n".join(rest[:3])
+    paper = spec_file(base).read_text("utf-8").partition("authors: ")[2].split("\n")[0]
+    assert (
+        head.startswith(f"# Begun from {base} (paper: ")
+        and paper in head
+        and f"zoo check {path}" in head
+        and f"zoo build {path}`" in head
+    )
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -59,6 +74,25 @@ def test_the_advice_about_digits_is_good(tmp_path, base):
     spec = read_spec(path, flags[1].split() if flags else ())
     translates = "a" in spec.fields  # between two sets of pictures, which digits are not
     assert spec.sections.data.source.name in (("emoji",) if translates else ("digits", "ring", "grid"))
+
+
+@pytest.mark.parametrize("out", ["", "mine/deep"])
+def test_the_schema_is_named_within_a_checkout(tmp_path, monkeypatch, out):
+    checkout = Path(shutil.copytree(specs_folder(), tmp_path / "checkout" / "specs")).parent
+    monkeypatch.setattr("zoo.spec.validate.specs_folder", lambda: checkout / "specs")
+    outside = new.write("my_gan", base="dcgan", folder=checkout)  # an installed package, not a checkout
+    assert "$schema" not in outside.read_text("utf-8")
+    (checkout / "setup.cfg").touch()
+    monkeypatch.chdir(checkout)
+    path = new.write("mine", base="dcgan", folder=Path(out))
+    schema = path.read_text("utf-8").splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert not Path(schema).is_absolute() and (path.parent / schema).resolve() == checkout / "specs" / "schema.json"
+
+
+def test_the_starter_shows_paper_and_deviations_as_comments(tmp_path):
+    text = new.write("my_gan", folder=tmp_path).read_text("utf-8")
+    assert "# paper:\n#   title: " in text and "# deviations:  # from the paper" in text and "\n#   - 8 x 8" in text
+    assert "  licence: unknown  # of the weights, for you to choose" in text
 
 
 def test_comments_are_kept(tmp_path):

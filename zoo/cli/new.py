@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.core.errors import UsageError
-from zoo.core.host import require_packages
 from zoo.core.registry import suggest
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ EXAMPLES = """\
   zoo new my_gan --from dcgan"""
 TEMPLATE = "_template"
 _EXTENDS = re.compile("^extends:", re.MULTILINE)
+_OF_THE_BASE = re.compile(r"^(?:paper|deviations):.*\n(?:[ -].*\n)*", re.MULTILINE)  # sections that are not the copy's
+_LICENCE = re.compile("^  licence: .*", re.MULTILINE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file, and print the next commands."""
-    require_packages("new", ("yaml",))
     path = write(options.name, base=options.base, folder=options.out)
     print(f"{path}\nnext:\n  zoo check {path}\n  zoo build {path} --dry-run\n  zoo build {path} --budget 1m")
     return 0
@@ -60,15 +60,15 @@ def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
     target = folder / f"{name}.yaml"
     spec = read_spec(known[base])
     # a copy elsewhere could not find what it extends
-    lines = (spec.to_yaml() if _EXTENDS.search(text := known[base].read_text("utf-8")) else text).splitlines()
-    schema = Path(os.path.relpath(specs_folder() / "schema.json", folder)).as_posix()
+    text = spec.to_yaml() if _EXTENDS.search(text := known[base].read_text("utf-8")) else text
+    schema = _schema_line(folder)
     head = [
-        f"# yaml-language-server: $schema={schema}",
-        f"# Begun from {base}. Check it with `zoo check {target}`, look at it with `zoo build {target} --dry-run`,",
+        *schema,
+        f"# Begun from {base}{_paper(spec)}.",
+        f"# Check it with `zoo check {target}`, look at it with `zoo build {target} --dry-run`,",
         f"# train it with `zoo build {target}`. A first try{_without_download(spec)} --budget 1m",
     ]
-    body = [line for line in lines if not line.startswith("# yaml-language-server")]
-    body = [re.sub(r"^name: .*", f"name: {name}", line) for line in body]
+    body = [line for line in _own_words(text, name, base).splitlines() if not line.startswith("# yaml-language-server")]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with target.open("x", encoding="utf-8") as file:
@@ -76,6 +76,39 @@ def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
     except FileExistsError as error:
         raise UsageError(f"{target} already exists; choose another name or remove it") from error
     return target
+
+
+def _own_words(text: str, name: str, base: str) -> str:
+    """Return a copy's text under its own name and title, without what is true of the base alone.
+
+    The starter shows paper and deviations as comments.
+    """
+    text = re.sub("^name: .*", f"name: {name}", text, flags=re.MULTILINE)
+    text = re.sub("^title: .*(?:\n .*)*", f"title: {name.replace('_', ' ').capitalize()}", text, flags=re.MULTILINE)
+    shown = r"# \g<0>" if base == TEMPLATE else ""
+    text = _OF_THE_BASE.sub(lambda block: re.sub("^.*\n", shown, block[0], flags=re.MULTILINE), text)
+    return _LICENCE.sub("  licence: unknown  # of the weights, for you to choose", text)
+
+
+def _paper(spec: Spec) -> str:
+    """Return the paper of a spec in brackets; an empty string without one."""
+    paper = spec.sections.paper
+    where = f", arXiv {paper.arxiv}" if paper and paper.arxiv else ""
+    return f" (paper: {paper.authors}, {paper.year}{where})" if paper else ""
+
+
+def _schema_line(folder: Path) -> list[str]:
+    """Return the line by which editors find the schema; none for a folder outside the checkout that has it.
+
+    A path to another place would hold on this machine alone.
+    """
+    from zoo.spec.validate import specs_folder
+
+    schema, place = specs_folder().resolve() / "schema.json", folder.resolve()
+    checkout = schema.parents[1]
+    if not (checkout / "setup.cfg").is_file() or not place.is_relative_to(checkout):
+        return []
+    return [f"# yaml-language-server: $schema={Path(os.path.relpath(schema, place)).as_posix()}"]
 
 
 def _without_download(spec: Spec) -> str:
