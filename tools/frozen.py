@@ -55,7 +55,7 @@ export: {batch_norm_batches: 3}
 def zoo(*arguments: str, cwd: Path = ROOT) -> str:
     """Run one command of the zoo in a process of its own. Returns stdout."""
     environment = {**os.environ, "COLUMNS": "120", "TF_ENABLE_ONEDNN_OPTS": "0"}
-    command = [sys.executable, "-c", "from zoo.cli import run; run()", *arguments]
+    command = [sys.executable, "-c", "from zoo.__main__ import run; run()", *arguments]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"zoo {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr}")

@@ -3,8 +3,10 @@
 import os
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -53,12 +55,15 @@ BROKEN = tiny.DENSE.replace("activation: tanh", "activatoin: tanh")
         (["build"], "the following arguments are required: spec"),
         (["build", "{dense}", "--sedd", "1"], "--sedd"),
         (["bild"], "invalid choice: 'bild'"),
-        ([], "the following arguments are required: COMMAND"),
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
         (["check", "nope.yaml"], "nope.yaml"),
         (["fetch", "nope"], "nope"),
         (["fetch", "fashion_mnits"], "Did you mean 'fashion_mnist'?"),
         (["sample", "nowhere"], "nowhere: there is no such file or folder"),
-        (["sample", "{broken}"], "not an ONNX file, or a damaged one"),
+        (
+            ["sample", "{broken}"],
+            "tested.yaml: is a spec, not an exported model; `zoo build {broken}` makes exported/tested",
+        ),
         (["sample", "."], "not an exported generator: it has no manifest.json"),
         (
             ["sample", ".", "--out", "a.jpg"],
@@ -77,7 +82,7 @@ def test_mistakes_are_told_in_a_line_with_code_2(zoo_says, dense, tmp_path, argu
     broken = tmp_path / "broken" / "tested.yaml"
     broken.write_text(BROKEN)
     code, out, err = zoo_says(*[a.format(dense=dense, broken=broken) for a in arguments])
-    assert (code, out) == (2, "") and message in err
+    assert (code, out) == (2, "") and message.replace("{broken}", str(broken)) in err
     assert "Traceback" not in err and "Error" not in err.replace("zoo: error:", "")
     assert not Path("exported").exists() and not Path("samples.png").exists()
 
@@ -110,7 +115,9 @@ def test_check_takes_overrides(zoo_says, dense):
 
 def test_check_and_help_and_list_do_without_frameworks(tmp_path):
     """In a process of its own, where importing one of them is an error."""
-    names = "'tensorflow', 'keras', 'onnx', 'tf2onnx', 'jax', 'torch'"
+    names = (
+        "'tensorflow', 'keras', 'onnx', 'tf2onnx', 'jax', 'torch', 'onnxruntime', 'matplotlib', 'sklearn', 'fastapi'"
+    )
     program = f"""
 import sys
 sys.modules |= dict.fromkeys([{names}])
@@ -228,7 +235,91 @@ def test_missing_extras(zoo_says, dense, monkeypatch):
     assert (code, out) == (2, "")
     assert err.startswith("`zoo build` needs tensorboard, tf2onnx: pip install 'gan-zoo[train]'")
     monkeypatch.setattr(host, "find_spec", lambda name: None)
-    assert zoo_says("check", dense)[2].startswith("`zoo check` needs yaml: ")
+
+
+def test_zoo_alone_prints_the_commands_in_groups(zoo_says):
+    code, out, err = zoo_says()
+    assert (code, err) == (0, "") and zoo_says("--help") == (code, out, err)
+    titles = [line for line in out.splitlines() if line.endswith(":") and line != "options:"]
+    assert titles == ["make a model:", "use it:", "measure it:", "share it:"]
+    for name in cli.COMMANDS:
+        assert len([line for line in out.splitlines() if line.startswith(f"  {name} ")]) == 1, name
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["sample"], ["translate", "a.png"], ["inspect"], ["serve"], ["report"], ["evaluate"], ["compare", "dcgan"],
+     ["convert", "--precision", "fp16"], ["deploy", "triton"], ["deploy", "ray"]],
+    ids=lambda words: " ".join(words),
+)  # fmt: skip
+def test_a_name_in_the_place_of_an_artifact_is_answered_with_the_next_step(zoo_says, command):
+    name, *rest = command
+    engine = [rest.pop(0)] if name == "deploy" else []
+    for given in ("dcgan", "exported/dcgan", "exported"):
+        code, out, err = zoo_says(name, *engine, given, *rest)
+        assert (code, out) == (2, "")
+        assert err == f"{given}: there is no such file or folder; `zoo build dcgan` makes exported/dcgan\n"
+    shutil.copytree(ROOT / "exported" / "unrolled", "exported/dcgan")
+    code, out, err = zoo_says(name, *engine, "dcgan", *rest)
+    assert (code, out, err) == (2, "", "dcgan: there is no such file or folder; did you mean exported/dcgan?\n")
+
+
+def test_a_folder_of_artifacts_in_the_place_of_one(zoo_says):
+    shutil.copytree(ROOT / "exported" / "unrolled", "here/unrolled")
+    code, _, err = zoo_says("sample", "here")
+    assert code == 2 and err.endswith("it has no manifest.json; name one of those in it, such as here/unrolled\n")
+
+
+INTERRUPTED = """
+import os, sys
+class Report:  # the start of the program, as seen by the one who interrupts it
+    def find_spec(self, name, path=None, target=None):
+        if name == "zoo.cli":
+            os.write({pipe}, b".")
+sys.meta_path.insert(0, Report())
+sys.argv = ["zoo", *{arguments!r}]
+import runpy
+runpy.run_module("zoo", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["sample", str(ROOT / "exported" / "vanilla"), "-n", "200000"]])
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3])
+def test_ctrl_c_at_the_start_is_one_line(tmp_path, arguments, delay):
+    reader, writer = os.pipe()
+    program = INTERRUPTED.format(pipe=writer, arguments=arguments)
+    process = subprocess.Popen([sys.executable, "-c", program], pass_fds=[writer], cwd=tmp_path, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    os.close(writer)
+    os.read(reader, 1)
+    os.close(reader)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if arguments == ["list"] and process.returncode == 0:
+        assert err == ""  # it had ended
+    else:
+        assert (process.returncode, err) == (130, "stopped\n")
+
+
+def test_an_import_that_rewords_ctrl_c_is_still_one_line(tmp_path):
+    """C code that imports Python modules turns an interrupt into another error."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    sum(range(10**7))\n"
+        "except BaseException as error:\n    raise ImportError('init failed') from error\n"
+    )
+    program = """
+import zoo.__main__ as start
+from zoo import cli
+def main():
+    import slow
+cli.main = main
+start.run()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])})  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

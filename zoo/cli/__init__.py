@@ -14,19 +14,21 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from zoo import __version__
 from zoo.core.errors import ZooError
 
-COMMANDS = (
-    "build", "sample", "translate", "inspect", "convert", "serve", "check", "fetch", "list", "new", "bench",
-    "reproduce", "evaluate", "report", "compare", "deploy",
-)  # fmt: skip
+GROUPS = {
+    "make a model": ("new", "check", "build", "fetch"),
+    "use it": ("list", "sample", "translate", "inspect"),
+    "measure it": ("evaluate", "compare", "report", "reproduce", "bench"),
+    "share it": ("serve", "convert", "deploy"),
+}
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command, or print the help where none is named.
 
     Args:
         arguments: The words after `zoo`; by default those of the process.
@@ -35,8 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 for a mistake of the user, 1 for a failed run, 130 after Ctrl-C. `zoo reproduce` returns 3
         for a claim that does not hold, `zoo evaluate --check` 1 for a score that differs.
     """
-    options = parser().parse_args(split_overrides(sys.argv[1:] if arguments is None else arguments))
     try:
+        options = (top := parser()).parse_args(split_overrides(sys.argv[1:] if arguments is None else arguments))
+        if options.run is None:
+            top.print_help()
+            return 0
         return options.run(options) or 0
     except ZooError as error:
         print(error, file=sys.stderr)
@@ -67,20 +72,24 @@ def split_overrides(arguments: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of all commands and their flags."""
-    top = argparse.ArgumentParser(prog="zoo", description="GANs as YAML specs, shipped as checked ONNX files.")
+    modules = {name: importlib.import_module(f"zoo.cli.{name}") for name in COMMANDS}
+    groups = [
+        f"{title}:\n" + "\n".join(f"  {name:<11}{modules[name].HELP}" for name in names)
+        for title, names in GROUPS.items()
+    ]
+    top = argparse.ArgumentParser(
+        prog="zoo", usage="zoo COMMAND ...", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="GANs as YAML specs, shipped as checked ONNX files.",
+        epilog="\n\n".join([*groups, "`zoo COMMAND --help` has flags and examples; `zoo build dcgan` is a beginning."]),
+    )  # fmt: skip
     top.add_argument("--version", action="version", version=f"gan-zoo {__version__}")
-    group = top.add_subparsers(required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        command = importlib.import_module(f"zoo.cli.{name}")
-        sub = group.add_parser(
-            name, help=command.HELP, description=command.HELP, epilog=f"examples:\n{command.EXAMPLES}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+    top.set_defaults(run=None)
+    commands = top.add_subparsers(metavar="COMMAND", help=argparse.SUPPRESS)
+    for name, command in modules.items():
+        sub = commands.add_parser(
+            name, description=command.HELP, epilog=f"examples:\n{command.EXAMPLES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter, prog=f"zoo {name}",
         )  # fmt: skip
         command.add_arguments(sub)
         sub.set_defaults(run=command.run)
     return top
-
-
-def run() -> NoReturn:
-    """Run the command line and exit with its code; this is the console script."""
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """`python -m zoo.cli` is the same as `zoo`."""
 
-from zoo.cli import run
+from zoo.__main__ import run
 
 if __name__ == "__main__":
     run()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zoo
+from zoo.artifact.manifest import is_artifact
+from zoo.core.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.runtime.generator import Generator
@@ -22,7 +25,33 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
 
 def load_generator(options: argparse.Namespace) -> Generator:
     """Load the artifact that the flags of `add_loading` choose."""
+    check_place(Path(options.artifact))
     return zoo.load(options.artifact, network=options.network, precision=options.precision, provider=options.provider)
+
+
+def check_place(place: Path) -> Path:
+    """Check that the path of an artifact is not the name or the spec of a model.
+
+    Returns:
+        `place`, also where nothing is there: the command itself then reports it.
+
+    Raises:
+        UsageError: It is one; the message has the path of its artifact, or the command that makes it.
+    """
+    spec, exported = place.suffix in (".yaml", ".yml") and place.is_file(), Path("exported")
+    if place.exists() and not spec:
+        return place
+    problem = f"{place}: is a spec, not an exported model" if spec else f"{place}: there is no such file or folder"
+    if place.name == exported.name:
+        raise UsageError(f"{problem}; `zoo build dcgan` makes {place / 'dcgan'}")
+    built = exported / place.stem if spec else exported / place.name
+    if is_artifact(built):
+        raise UsageError(f"{problem}; did you mean {built}?")
+    from zoo.cli.new import shipped
+
+    if spec or place.name in shipped():
+        raise UsageError(f"{problem}; `zoo build {place if spec else place.name}` makes {built}")
+    return place
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:

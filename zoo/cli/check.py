@@ -8,7 +8,6 @@ from pathlib import Path
 
 from zoo.cli import arguments
 from zoo.core.errors import SpecError, UsageError
-from zoo.core.host import require_packages
 
 HELP = "find every mistake in specs, without training or TensorFlow"
 EXAMPLES = """\
@@ -24,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print all mistakes of all files; a fault of the checks themselves at one file hides no other."""
-    require_packages("check", ("yaml",))
     from zoo.spec.read import read_spec, spec_file
     from zoo.spec.validate import specs_folder
 

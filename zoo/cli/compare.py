@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from zoo.artifact.manifest import require_artifact
+from zoo.cli import arguments
 from zoo.cli.requirements import Failures
 from zoo.core.errors import UsageError
 
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     from zoo.report import compare
 
     for folder in (options.a, options.b):
-        require_artifact(folder)
+        require_artifact(arguments.check_place(folder))
     bad = Failures()
     for folder in (options.a, options.b):
         with bad.reported():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.artifact.manifest import PRECISIONS
+from zoo.cli import arguments
 from zoo.core.host import require_packages
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write a variant beside the float32 file of every network, or of one."""
+    arguments.check_place(options.artifact)
     require_packages("convert", ("onnx",), extra="convert")
     print(converted(options.artifact, options.precision, options.network))
     return 0

@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the files of the chosen engine."""
+    arguments.check_place(options.artifacts)
     return int(options.engine(options))
 
 

@@ -11,7 +11,6 @@ from zoo.artifact.manifest import require_artifact
 from zoo.artifact.scores import SCORES_FILE, Score, read_scores, write_scores
 from zoo.cli import arguments
 from zoo.core.errors import UsageError
-from zoo.core.host import require_packages
 
 HELP = "measure an exported model: FID, KID, precision, recall and more, on its ONNX file"
 EXAMPLES = """\
@@ -47,8 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure, print and write; or with --check measure again and compare."""
     folder: Path = options.artifact
-    require_artifact(folder)
-    require_packages("evaluate", ("yaml",), extra="evaluate")
+    require_artifact(arguments.check_place(folder))
     wanted = [name for part in options.metrics for name in part.split(",") if name] if options.metrics else None
     if not options.check:
         return _evaluate(folder, wanted, options)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from zoo.artifact.inspect import damages, inspect, text
+from zoo.cli import arguments
 
 HELP = "print the facts of an exported generator: contract, provenance, operators, parity"
 EXAMPLES = """\
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the facts, for people or with --json for programs."""
+    arguments.check_place(options.artifact)
     found = inspect(options.artifact, network=options.network)
     print(json.dumps(found, indent=2, ensure_ascii=False) if options.json else "\n\n".join(map(text, found)))
     for line in (damaged := damages(options.artifact, network=options.network)):

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from zoo.artifact.manifest import is_artifact
+from zoo.cli import arguments
 from zoo.cli.requirements import Failures
 from zoo.core.errors import UsageError
 from zoo.core.files import write_whole
@@ -38,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draw the pictures, and write the cards, the gallery and the tables."""
-    require_packages("report", ("yaml", *(() if options.text else ("matplotlib",))), extra="evaluate")
+    arguments.check_place(options.folder)
+    require_packages("report", () if options.text else ("matplotlib",), extra="evaluate")
     from zoo.artifact.manifest import find_artifacts
     from zoo.core import pictures
     from zoo.report import figures, gallery, seeds

@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve a folder until SIGTERM or Ctrl-C."""
+    arguments.check_place(options.folder)
     require_packages("serve", requirements.SERVE_MODULES, extra="serve")
     from zoo.serve import server
     from zoo.serve.settings import Settings

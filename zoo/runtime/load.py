@@ -114,7 +114,9 @@ def _find(place: Path, network: str | None, precision: str | None) -> tuple[Mani
         raise ServeError(f"{place}: there is no such file or folder.{near}")
     if place.is_dir():
         if not (place / MANIFEST_FILE).is_file():
-            raise ServeError(f"{place}: not an exported generator: it has no {MANIFEST_FILE}")
+            inside = find_artifacts(place)
+            hint = f"; name one of those in it, such as {inside[0]}" if inside else ""
+            raise ServeError(f"{place}: not an exported generator: it has no {MANIFEST_FILE}{hint}")
         manifest = read_manifest(place, network)
         return manifest, place / manifest.file_of(precision)
     return manifest_beside(place), place
