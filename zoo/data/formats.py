@@ -78,7 +78,8 @@ def _cifar_png(files: Files) -> Arrays:
     from PIL import Image
 
     def images(name: str) -> np.ndarray:
-        return np.asarray(Image.open(io.BytesIO(files[name])).convert("RGB")).reshape(-1, 32, 32, 3)
+        with Image.open(io.BytesIO(files[name]), formats=("PNG",)) as opened:
+            return np.asarray(opened.convert("RGB")).reshape(-1, 32, 32, 3)
 
     train = np.concatenate([images(f"data_batch_{index}.png") for index in range(1, 6)])
     labels = [np.array(json.loads(files[f"{split}_lables.json"]), np.uint8) for split in ("train", "test")]

@@ -43,7 +43,14 @@ def with_absolute_paths(root: YamlNode) -> YamlNode:
 
 
 def without_paths(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a spec's document without the paths of folders: its pixels decide a training, not where they are."""
+    """Return a spec's document without the paths of folders: the pixels decide a training, not where they are.
+
+    Args:
+        document: See `Spec.document`.
+
+    Returns:
+        A copy; of another source it is the same.
+    """
     data = document.get("data") or {}
     source = data.get("source")
     if not isinstance(source, Mapping) or not (name := next((name for name in PATHS if name in source), "")):
