@@ -93,7 +93,7 @@ def _picture(data: bytes) -> np.ndarray:
     """Return uint8 [64, 64, 3]: the middle square on white, reduced by the mean over square blocks."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(data), formats=("PNG",)) as opened:
+    with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as opened:
         rgba = np.asarray(opened.convert("RGBA")).astype(np.uint32)  # [H, W, 4]
     side = min(rgba.shape[:2])
     (rgba,) = center_crop(rgba[np.newaxis], side, side)
