@@ -69,6 +69,7 @@ def write(name: str, *, base: str = TEMPLATE, folder: Path = Path(".")) -> Path:
         f"# train it with `zoo build {target}`. A first try{_without_download(spec)} --budget 1m",
     ]
     body = [line for line in _own_words(text, name, base).splitlines() if not line.startswith("# yaml-language-server")]
+    body = body if schema else [line.replace(" Editors complete it by the schema above.", "") for line in body]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with target.open("x", encoding="utf-8") as file:
