@@ -320,8 +320,6 @@ class Algorithm(keras.Model):
         half_life = ops.minimum(self.ema_half_life_images, 0.1 * images * steps)
         return ops.power(0.5, images / half_life)
 
-    # For export, checkpoints and pictures.
-
     def exported(self, name: str) -> keras.Model:
         """Return the network whose weights are exported: the average where there is one.
 
