@@ -109,8 +109,8 @@ def _thinned(values: Sequence[float]) -> list[float]:
 
 
 def _scalars(folder: Path, until: int) -> Scalars:
-    """All scalars of all event files. A later file begins where a run was resumed: what earlier files hold of steps after
-    that is of weights that were lost."""
+    """All scalars of all event files. A later file begins where a run was resumed: what earlier files hold of later
+    steps is of weights that were lost."""
     found: Scalars = {}
     for file in sorted(folder.glob("events.out.tfevents.*"), key=_begun):
         part = _read_events(file)

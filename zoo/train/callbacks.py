@@ -15,11 +15,12 @@ import keras
 
 from zoo.core.errors import TrainingError
 from zoo.core.files import free_space
-from zoo.core.progress import ProgressLine, duration
+from zoo.core.progress import SETTLED_SECONDS, ProgressLine, duration
 
 Logs = dict[str, float]
 PLAIN_LINE_EVERY_SECONDS = 10.0
 FINISHED = "all steps are done"
+PLAYERS = {"generator": "G", "discriminator": "D"}  # in a line that must be short
 FLUSH_SECONDS, ROOM = 60.0, 2**20  # the longest time numbers stay in memory; bytes that must be free to write them
 BEGUN = "first_step"  # a scalar of every file of events
 
@@ -60,9 +61,31 @@ class Clock(keras.callbacks.Callback):
     @property
     def seconds_left(self) -> float:
         """Seconds until the last step or the end of the budget, whichever comes first; infinity while unknown."""
+        return min(self._seconds_of_all_steps, self._seconds_of_budget)
+
+    @property
+    def ends_by_budget(self) -> bool:
+        """True while the budget is expected to end before the steps do."""
+        return self._seconds_of_budget < self._seconds_of_all_steps
+
+    @property
+    def done(self) -> float:
+        """The part that is done, 0 to 1: of the steps, or of the budget where that ends first."""
+        if self.ends_by_budget and self.budget_seconds:
+            return min(self.seconds / self.budget_seconds, 1.0)
+        return self.step / self.steps
+
+    @property
+    def _seconds_of_all_steps(self) -> float:
+        """Seconds until the last step; infinity until the pace has settled, unless no step is left."""
         steps, seconds = self._measured()
-        by_steps = (self.steps - self.step) * seconds / steps if steps > 0 else math.inf
-        return min(by_steps, math.inf if self.budget_seconds is None else max(self.budget_seconds - self.seconds, 0.0))
+        if self.step >= self.steps:
+            return 0.0
+        return (self.steps - self.step) * seconds / steps if steps > 0 and seconds >= SETTLED_SECONDS else math.inf
+
+    @property
+    def _seconds_of_budget(self) -> float:
+        return math.inf if self.budget_seconds is None else max(self.budget_seconds - self.seconds, 0.0)
 
     def _measured(self) -> tuple[int, float]:
         """Return the steps after the first one, and their seconds."""
@@ -136,7 +159,7 @@ class Finite(keras.callbacks.Callback):
 class EverySeconds(keras.callbacks.Callback):
     """Calls `action()` after the first step that ends `seconds` after the last call; used for checkpoints."""
 
-    def __init__(self, seconds: float, action: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, action: Callable[[], object]) -> None:
         super().__init__()
         self.seconds, self.action, self.last = seconds, action, time.monotonic()
 
@@ -236,10 +259,16 @@ class LossLine(keras.callbacks.Callback):
         """Show the state after the present step."""
         clock = self.clock
         self._shown = clock.step
-        losses = "  ".join(f"{name.removesuffix('_loss')} {value:.3f}" for name, value in logs.items())
-        left = duration(clock.seconds_left) if math.isfinite(clock.seconds_left) else "?"
-        speed = f"{clock.images_per_second:,.0f} images/s"
-        self.line.show(clock.step, f"step {clock.step:,}/{clock.steps:,}  {speed}  {left} left  {losses}")
+        parts = [f"step {clock.step:,}" if clock.ends_by_budget else f"step {clock.step:,}/{clock.steps:,}"]
+        if clock.images_per_second:
+            parts.append(f"{clock.images_per_second:,.0f} images/s")
+        if math.isfinite(clock.seconds_left):
+            parts.append(f"{duration(clock.seconds_left)} left")
+        names = {name: name.removesuffix("_loss") for name in logs}
+        if self.line.on_terminal:  # which may be narrow
+            names = {name: PLAYERS.get(word, word) for name, word in names.items()}
+        parts += [f"{names[name]} {value:.3f}" for name, value in logs.items()]
+        self.line.show(round(clock.done * clock.steps), "  ".join(parts))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._shown != self.clock.step:

@@ -88,18 +88,20 @@ def save(path: Path, algorithm: Algorithm, progress: Progress, document: Mapping
     save_arrays(path, arrays, {**asdict(progress), "document": document})
 
 
-def check_space(folder: Path, algorithm: Algorithm) -> None:
+def check_space(folder: Path, algorithm: Algorithm, *, resumed: bool) -> None:
     """Check that the disk has space for the checkpoint and the best weights of a run, each beside its earlier one.
 
     Args:
         folder: The folder of the run, which need not exist.
         algorithm: What is to be trained.
+        resumed: True where the files in the folder are of this run, and will be replaced.
 
     Raises:
         UsageError: It has too little.
     """
     copy = 4 * sum(math.prod(variable.shape) for variable in algorithm.state().values())
-    there = sum(path.stat().st_size for path in (folder / FILE, folder / "best.npz") if path.is_file())
+    own = (folder / FILE, folder / "best.npz") if resumed else ()
+    there = sum(path.stat().st_size for path in own if path.is_file())
     needed, free = max(3 * copy - there, 0), free_space(folder)  # the best weights are a part of a checkpoint
     if free < needed:
         raise UsageError(

@@ -68,7 +68,9 @@ def read_images(spec: Spec) -> KeptImages:
     Raises:
         DataError: The data cannot be read.
     """
-    split, arrays, data = "test", {}, {}
+    split = "test"
+    arrays: dict[str, Array] = {}
+    data: dict[str, Dataset | Domains] = {}
 
     def load(split: str) -> Dataset | Domains:
         if split not in data:

@@ -160,12 +160,12 @@ def _start(
     path = folder / checkpoint.FILE
     if resume and path.exists():
         progress = checkpoint.load(path, algorithm, spec.document)
-        checkpoint.check_space(folder, algorithm)
+        checkpoint.check_space(folder, algorithm, resumed=True)
         return progress
     if resume:
         print(f"{spec.name}: there is no checkpoint in {folder}: starting anew", file=sys.stderr)
     algorithm.begin(0)
-    checkpoint.check_space(folder, algorithm)
+    checkpoint.check_space(folder, algorithm, resumed=False)
     assert dataset is not None  # only a finished run does without
     _initialise_from_data(algorithm, spec, dataset)
     if folder.exists():
