@@ -43,7 +43,10 @@ def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -
         inputs=tuple(_input(spec, input_name, plan, sizes) for input_name in plan.inputs),
         outputs=(_output(spec, plan, sizes),),
         weights=_weights(run, plan, section),
-        data={key: getattr(source, key) for key in ("name", "title", "licence", "homepage", "citation")},
+        data={
+            **{key: getattr(source, key) for key in ("name", "title", "licence", "homepage", "citation")},
+            **({"counts": dict(run.data)} if run.data else {}),
+        },
         licence=section.licence,
         spec_sha256=spec.sha256,
         versions=_versions(),
