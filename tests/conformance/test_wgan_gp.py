@@ -58,7 +58,7 @@ def test_settings_are_those_of_the_paper(spec, algorithm, name, expected):
 
 
 @pytest.mark.parametrize(
-    ("player", "fans"),  # of each kernel, from the authors' conv2d.py and deconv2d.py with filters of 4 x 4 and strides 2
+    ("player", "fans"),  # of each kernel, from the authors' conv2d.py and deconv2d.py: filters of 4 x 4, strides 2
     [
         ("discriminator", [1 * 16 + 32 * 16 / 4, 32 * 16 + 64 * 16 / 4, 64 * 16 + 128 * 16 / 4]),
         ("generator", [256 * 16 / 4 + 128 * 16, 128 * 16 / 4 + 64 * 16, 64 * 16 / 4 + 1 * 16]),
