@@ -136,8 +136,8 @@ def _complete(schema: Json, defs: Json) -> Json:
     if "x-defaults" in schema:
         return {}
     if "anyOf" in schema and "x-parts" not in schema:
-        found = [rule for branch in schema["anyOf"] if (rule := _complete(branch, defs))]
-        return found[0] if len(found) == 1 else {}
+        branches = [inner for branch in schema["anyOf"] if (inner := _complete(branch, defs))]
+        return branches[0] if len(branches) == 1 else {}
     rule: Json = {"required": schema["x-required"]} if schema.get("x-required") else {}
     known: Json = schema.get("x-parts") or schema.get("properties", {})
     if properties := {key: inner for key, value in known.items() if (inner := _complete(value, defs))}:

@@ -18,6 +18,7 @@ import zoo
 from zoo import cli
 from zoo.cli import check, requirements
 from zoo.core import host, pictures
+from zoo.spec import read as spec_reader
 from zoo.spec.validate import specs_folder
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,21 @@ def test_check(zoo_says, dense, tmp_path):
     for name, (first, second) in {"a": lines[:2], "deeper/b": lines[2:4]}.items():
         assert first.startswith(f"specs/{name}.yaml:3:1: unknown key 'steps'")
         assert second.startswith(f"specs/{name}.yaml:12:28: networks.generator.layers[0].Dense: unknown argument")
+
+
+def test_a_fault_of_the_checks_at_one_file_hides_no_other(zoo_says, dense, tmp_path, monkeypatch):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: 3\n")
+
+    def faulty(path, overrides=()):
+        if Path(path) == Path(dense):
+            raise TypeError("of two\nlines")
+        return read_spec(path, overrides)
+
+    read_spec = spec_reader.read_spec
+    monkeypatch.setattr(spec_reader, "read_spec", faulty)
+    code, _, err = zoo_says("check", dense, broken)
+    assert code == 1 and "TypeError: of two lines\n" in err and "broken.yaml:1:7: name" in err
 
 
 def test_check_of_an_empty_folder(zoo_says, tmp_path):

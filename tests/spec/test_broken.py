@@ -5,7 +5,6 @@ Each file in broken/ begins with a line `# expect [file:]line:column: message` f
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from pathlib import Path
@@ -217,44 +216,6 @@ def test_mistakes_on_the_command_line(override: str) -> None:
 def test_an_override_that_fails_hides_no_mistake_of_another() -> None:
     found = mistakes(BROKEN / "valid.yaml", "nonsense", "training.seed=017", "training.batch_size=0")
     assert len(found) == 3
-
-
-def mutated(text: str, chance: random.Random) -> str:
-    """`text` with one to three lines deleted, doubled or moved, or words exchanged."""
-    lines = text.splitlines()
-    tokens = re.findall(r"[\w.$-]+|[:,\[\]{}&*'\"|>-]", text)
-    for _ in range(chance.randint(1, 3)):
-        i = chance.randrange(len(lines))
-        action = chance.choice(("delete", "double", "move", "swap", "indent"))
-        if action == "delete" and len(lines) > 1:
-            del lines[i]
-        elif action == "double":
-            lines.insert(i, lines[i])
-        elif action == "move":
-            lines.insert(chance.randrange(len(lines)), lines.pop(i))
-        elif action == "indent":
-            lines[i] = " " * chance.randint(0, 8) + lines[i].lstrip()
-        else:
-            words = re.findall(r"[\w.$-]+|\s+|.", lines[i])
-            if words:
-                words[chance.randrange(len(words))] = chance.choice(tokens)
-            lines[i] = "".join(words)
-    return "\n".join(lines) + "\n"
-
-
-def test_no_mutation_of_a_spec_crashes_the_reader(tmp_path: Path) -> None:
-    text, chance = (SPECS / "dcgan.yaml").read_text("utf-8"), random.Random(0)
-    outcomes = {"sound": 0, "broken": 0}
-    for _ in range(300):
-        path = written(tmp_path, mutated(text, chance))
-        try:
-            read_spec(path)
-        except SpecError as error:
-            outcomes["broken"] += 1
-            assert all(str(path) in line for line in str(error).splitlines())
-        else:
-            outcomes["sound"] += 1
-    assert min(outcomes.values()) >= 20
 
 
 def test_no_value_of_any_argument_crashes_the_reader(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def _check_pixels(plan: Plan, stated: YamlNode | None, at: YamlNode, where: str,
         return
     reached = _RANGES.get(plan.last_activation)
     if reached is None or tuple(low_high) == reached:
-        return check_reach(plan, *low_high, "data.range is", problems)
+        return check_reach(plan, low_high[0], low_high[1], "data.range is", problems)
     text = f"{plan.last_activation} makes {list(reached)}, but data.range is {low_high}: one of the two must change"
     return problems.add((stated or at).place, where, text)
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.plan import LayerCall, Plan, upstream
-from zoo.spec.shapes import RULES, Shape
+from zoo.spec.shapes import RULES, Shape, ShapeError
 from zoo.spec.validate import below, completed, names_of
 from zoo.spec.yaml_tree import YamlNode
 
@@ -194,7 +194,7 @@ class _Draft:
     ) -> dict[int, int]:
         """Append `steps`, numbered `offset` higher, with the tensors in `given` replaced; present ones are kept.
 
-        Returns the numbers that their results have now.
+        Returns the numbers that their results have now. Raises GrowthError where a layer cannot take another size.
         """
         numbers, present = dict(given or {}), {step.output for step in self.steps}
         for step in steps:
@@ -202,7 +202,10 @@ class _Draft:
             numbers[step.output] = output
             if output not in present:
                 args = completed(step.args, names_of("layer")[step.layer])
-                cost = RULES[step.layer]([self.shapes[i] for i in inputs], args)
+                try:
+                    cost = RULES[step.layer]([self.shapes[i] for i in inputs], args)
+                except ShapeError as error:
+                    raise _error(self.plan, f"at a smaller size, {error}", step) from error
                 self.shapes[output] = cost.shape
                 self.steps.append(dataclasses.replace(step, inputs=inputs, output=output, cost=cost))
         return numbers

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.core.errors import ExportError
 from zoo.nn import networks
-from zoo.spec.checks import gigabytes, training_bytes
+from zoo.spec.cost_checks import gigabytes, training_bytes
 from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
 from zoo.train import loop
