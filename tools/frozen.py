@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,7 +71,7 @@ def sha256(data: bytes) -> str:
 def help_texts() -> str:
     """The help of the program and of each of its commands."""
     top = zoo("--help")
-    commands = [line.split()[0] for line in top.splitlines() if line.startswith("    ") and line[4:5].strip()]
+    commands = re.findall(r"^ {2,4}([a-z]+)(?:  |$)", top, re.MULTILINE)
     return "\n".join([top, *(f"=== {name}\n{zoo(name, '--help')}" for name in commands)])
 
 

@@ -1,12 +1,13 @@
-"""Renew the spec's hash in exported artifacts, where `Spec.sha256` is another one than at their export.
+"""Bring exported artifacts to the form of today: the spec's hash, the metadata, and graphs that more engines read.
 
     python tools/renew.py                    all of exported/
     python tools/renew.py exported/dcgan     one artifact
 
 The hash stands in manifest.json, in the metadata of every .onnx file and in the card. An .onnx file with other metadata
-has another SHA-256, which metrics.json, seeds.json and the results of claims state: they follow. Weights, nodes and
-outputs stay as they are, which is checked. A folder is written aside and replaced as a whole; a second run changes
-nothing.
+has another SHA-256, which metrics.json, seeds.json and the results of claims state: they follow. Where its graph
+changes too (`zoo.export.rewrites`, doc strings), they keep the hash that they were measured on, and the manifest states
+under `rewritten` what was changed since. Weights and outputs stay as they are, which is checked. A folder is written
+aside and replaced as a whole; a second run changes nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from onnx.reference import ReferenceEvaluator
 
 import zoo
 from zoo.artifact.claim_results import CLAIMS_FOLDER
@@ -32,21 +35,26 @@ from zoo.artifact.manifest import (
     read_manifests,
     write_manifests,
 )
-from zoo.artifact.onnx_header import onnx_metadata
+from zoo.artifact.onnx_header import doc_strings, onnx_metadata
 from zoo.artifact.scores import SCORES_FILE, SEEDS_FILE
+from zoo.artifact.tensor import CHANNELS, Tensor
 from zoo.core.errors import ExportError, ZooError
 from zoo.core.files import sha256_file, write_whole
+from zoo.export import onnx_graph, rewrites
 from zoo.report.card import CARD_FILE, write_card
+from zoo.runtime.session import open_session
 from zoo.spec.read import read_spec
+from zoo.spec.sections import LOWEST, Export
 
 EXPORTED = Path(__file__).resolve().parents[1] / "exported"
 SPEC_FILE = "spec.yaml"
 SHOWN = 16  # hexadecimal digits of the spec's hash in a card
+SAME = 1e-6  # largest difference between the outputs of a rewritten file and of the one before
 TOLERANCE = 1e-4  # where a manifest states none
 
 
 def renew(folder: Path) -> str:
-    """Renew the spec's hash in one artifact.
+    """Bring one artifact to the form of today.
 
     Args:
         folder: The artifact.
@@ -77,21 +85,29 @@ def renew(folder: Path) -> str:
             raise
     before = manifests[0].spec_sha256
     rest = f"; in more than hashes: {', '.join(map(str, more))}" if more else "; nothing else changed"
-    return f"{folder.name}: spec {before} -> {hashes[before]} in {', '.join(map(str, changed))}{rest}"
+    spec = f"spec {before} -> {hashes[before]}" if hashes[before] != before else "written anew"
+    return f"{folder.name}: {spec} in {', '.join(map(str, changed))}{rest}"
 
 
 def _rewrite(folder: Path, manifests: Sequence[Manifest], *, place: Path) -> dict[str, str]:
     """Write all files anew that state a hash; `place` is the folder that they replace. Returns hashes, old -> new."""
     spec = read_spec(folder / SPEC_FILE)
     write_whole(folder / SPEC_FILE, spec.to_yaml().encode())
+    opset = (spec.sections.export or Export()).opset
     hashes, renewed = {manifest.spec_sha256: spec.sha256 for manifest in manifests}, []
     for manifest in manifests:
         new = replace(manifest, spec_sha256=spec.sha256)
+        new = replace(new, inputs=_with_channels(new.inputs), outputs=_with_channels(new.outputs))
+        rewritten = {}
         for name in manifest.onnx_files:
-            write_whole(folder / name, _with_metadata(folder / name, manifest, new))
+            data, what = _renewed(folder / name, manifest, new, lowest=opset == LOWEST)
+            if what:
+                _check_outputs(folder, manifest, name, data)
+                rewritten[manifest.files[name]] = ", ".join(what)
+            write_whole(folder / name, data)
         files = {name: sha256_file(folder / name) for name in manifest.files}
-        hashes |= {manifest.files[name]: files[name] for name in files}
-        renewed.append(replace(new, files=files))
+        hashes |= {old: files[name] for name, old in manifest.files.items() if old not in rewritten}
+        renewed.append(replace(new, files=files, rewritten={**manifest.rewritten, **rewritten}))
     write_manifests(renewed if renewed[0].network else renewed[0], folder)
     for path in (folder / SCORES_FILE, folder / SEEDS_FILE, *(folder / CLAIMS_FOLDER).glob("*.json")):
         if path.is_file():
@@ -103,18 +119,48 @@ def _rewrite(folder: Path, manifests: Sequence[Manifest], *, place: Path) -> dic
     return hashes | {old[:SHOWN]: new[:SHOWN] for old, new in hashes.items()}
 
 
-def _with_metadata(file: Path, old: Manifest, new: Manifest) -> bytes:
-    """The .onnx file with the metadata of `new`, the same in all else."""
+def _with_channels(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The tensors, with the order of channels of the images among them."""
+    return tuple(replace(t, channels=CHANNELS.get(t.shape[3])) if t.is_image else t for t in tensors)
+
+
+def _renewed(file: Path, old: Manifest, new: Manifest, *, lowest: bool) -> tuple[bytes, list[str]]:
+    """The .onnx file with the metadata and words of `new`, and what was rewritten besides the metadata."""
     data = file.read_bytes()
     model, before, after = onnx.load_from_string(data), onnx_metadata(old), onnx_metadata(new)
-    for entry in model.metadata_props:
-        if before.get(entry.key, entry.value) != entry.value:  # a key that is not in it is of a variant: it stays
-            raise ExportError(f"{file}: its metadata '{entry.key}' is not what {MANIFEST_FILE} states")
-        entry.value = after.get(entry.key, entry.value)
-    result = model.SerializeToString(deterministic=True)
-    if _without_metadata(result) != _without_metadata(data):
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    for key, value in metadata.items():
+        if before.get(key, value) != value:  # a key that is not in it is of a variant: it stays
+            raise ExportError(f"{file}: its metadata '{key}' is not what {MANIFEST_FILE} states")
+    what = rewrites.rewrite(model) + (rewrites.lower_opset(model) if lowest else [])
+    values, words = [*model.graph.input, *model.graph.output], doc_strings(new)
+    if words != {"": model.graph.doc_string} | {value.name: value.doc_string for value in values}:
+        what.append("doc strings")
+    shapes = {v.name: [axis.dim_param or axis.dim_value for axis in v.type.tensor_type.shape.dim] for v in values}
+    result = onnx_graph.clean(
+        model, name=model.graph.name, inputs=[value.name for value in model.graph.input],
+        output=model.graph.output[0].name, shapes=shapes, metadata=metadata | after, words=words,
+        producer=model.producer_version,
+    )  # fmt: skip
+    if not what and _without_metadata(result) != _without_metadata(data):
         raise ExportError(f"{file}: its weights and nodes would be written otherwise than they were")
-    return result
+    return result, what
+
+
+def _check_outputs(folder: Path, manifest: Manifest, name: str, data: bytes) -> None:
+    """Check that a rewritten file gives the outputs of the file that stands there, in ONNX's own evaluator too."""
+    if not (folder / manifest.golden).is_file():
+        return
+    with np.load(folder / manifest.golden, allow_pickle=False) as golden:
+        feed = {tensor.name: golden[tensor.name] for tensor in manifest.inputs}
+    files = ((folder / name).read_bytes(), data)
+    old, new = (open_session(file, source=name).run(None, feed)[0] for file in files)
+    few = {key: array[:2] for key, array in feed.items()}
+    made: Any = ReferenceEvaluator(onnx.load_from_string(data)).run(None, few)
+    limits = ((SAME, np.abs(new - old)), (manifest.parity.get("tolerance", TOLERANCE), np.abs(made[0] - old[:2])))
+    for limit, difference in limits:
+        if not difference.max(initial=0) <= limit:
+            raise ExportError(f"{folder / name}: rewritten, its outputs differ by {difference.max():g}")
 
 
 def _without_metadata(data: bytes) -> bytes:

@@ -58,11 +58,11 @@ def edited(**changes):
         ("[" * 100_000, "manifest.json: not JSON"),
         ("[]", r"manifest.json: manifest must be a JSON object, received \[\]"),
         (
-            edited(manifest_version=4),
-            "manifest_version must be 1, 2 or 3; a later gan-zoo wrote it: upgrade, received 4",
+            edited(manifest_version=5),
+            "manifest_version must be 1, 2, 3 or 4; a later gan-zoo wrote it: upgrade, received 5",
         ),
-        (edited(manifest_version=True), "manifest_version must be 1, 2 or 3, received True"),
-        (edited(manifest_version="REMOVE"), "manifest_version must be 1, 2 or 3, received None"),
+        (edited(manifest_version=True), "manifest_version must be 1, 2, 3 or 4, received True"),
+        (edited(manifest_version="REMOVE"), "manifest_version must be 1, 2, 3 or 4, received None"),
         (edited(licence="REMOVE"), "manifest lacks the key 'licence'"),
         (edited(license="MIT"), "unknown key 'license'. Did you mean 'licence'?"),
         (edited(title=3), "title must be a string, received 3"),
@@ -251,7 +251,7 @@ def several(**changes):
         ),
         (several(networks=[json.loads(ONE.to_json())] * 2), "networks must be manifests of different networks"),
         (several(name="photos"), "manifest has an unknown key 'name'"),
-        (several(manifest_version=4), "manifest_version must be 1, 2 or 3; a later gan-zoo wrote it"),
+        (several(manifest_version=5), "manifest_version must be 1, 2, 3 or 4; a later gan-zoo wrote it"),
     ],
 )
 def test_wrong_files_of_several_are_one_line(tmp_path, text, message):

@@ -1,6 +1,7 @@
 """An artifact of two translators: both files whole and checked, one manifest, one card, one picture, all or nothing."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,11 +17,11 @@ from zoo.core.errors import ExportError, ServeError, UsageError
 from zoo.core.files import sha256_file
 from zoo.core.images import to_uint8
 from zoo.export import exporter, history, samples, to_onnx
-from zoo.export.samples import DataImages
 from zoo.report.card import markdown
 from zoo.runtime import parity
 from zoo.spec.feeds import load_data
 from zoo.train import loop
+from zoo.train.kept import read_images
 
 NAMES = ("a_to_b", "b_to_a")
 FILES = {
@@ -62,7 +63,7 @@ def test_each_file_is_its_own_network(made, run, name, tap, output):
     axes = [[axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
             for value in (*model.graph.input, *model.graph.output)]  # fmt: skip
     assert axes == [["batch", "height", "width", 3]] * 2
-    assert (model.graph.name, model.ir_version, model.opset_import[0].version) == (f"cycle_{name}", 8, 17)
+    assert (model.graph.name, model.ir_version, model.opset_import[0].version) == (f"cycle_{name}", 7, 13)
     inside = {entry.key: entry.value for entry in model.metadata_props}
     assert inside == onnx_header.onnx_metadata(read_manifest(made.folder, name))
     assert json.loads(inside["gan.manifest"])["network"] == name
@@ -124,8 +125,8 @@ def test_the_card(made, run):
     for words in (
         "![images of the train split, each with its translation](samples.png)",
         "![what b_to_a made of the same images, step after step of its training](film_b_to_a.png)",
-        'b = zoo.load("exported/cycle", network="a_to_b").translate(a)',
-        'a = zoo.load("exported/cycle", network="b_to_a").translate(b)',
+        f'b = zoo.load("{made.folder}", network="a_to_b").translate(a)',
+        f'a = zoo.load("{made.folder}", network="b_to_a").translate(b)',
         "### a_to_b.onnx", "### b_to_a.onnx", "multiples of 1 from 2. It was trained at 8 x 8.",
         "`golden_a_to_b.npz` and `golden_b_to_a.npz` hold", "images of 10 x 12",
     ):  # fmt: skip
@@ -135,9 +136,19 @@ def test_the_card(made, run):
         assert f"{manifest.weights['parameters']:,} parameters in {manifest.file}" in text
 
 
-def test_two_exports_are_the_same_bytes(made, run, tmp_path):
-    again = contents(exporter.export(run, out=tmp_path).folder)
-    assert again == contents(made.folder)
+def test_each_network_has_a_title_with_its_direction(made):
+    assert [one.title for one in made.manifests] == ["Two domains, a to b", "Two domains, b to a"]
+    assert (made.folder / "README.md").read_text("utf-8").count("\n# Two domains\n") == 1
+
+
+def test_two_exports_are_the_same_bytes(made, run, tmp_path, monkeypatch):
+    """At the same path below the working directory, which the card names."""
+    written = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        written.append(contents(exporter.export(run, out=Path("out")).folder))
+    assert written[0] == written[1]
 
 
 @pytest.mark.parametrize("broken", [1, 2])
@@ -168,7 +179,7 @@ def test_one_of_two_is_an_artifact_of_one(run, tmp_path):
     spec = tiny.read(tmp_path, tiny.cycle(tmp_path), "export.networks=[b_to_a]")
     made = exporter.export(loop.Run(spec, run.algorithm, 4, 1.0, "", "two cores", tmp_path), out=tmp_path / "out")
     assert {path.name for path in made.folder.iterdir()} >= {"generator.onnx", "golden.npz"}
-    assert made.manifest.network == "" and json.loads(made.manifest.to_json())["manifest_version"] == 2
+    assert made.manifest.network == "" and json.loads(made.manifest.to_json())["manifest_version"] == 4
     assert zoo.load(made.folder).translate(np.zeros((8, 8, 3), np.uint8)).shape == (8, 8, 3)
     assert "InstanceNormalization" in onnx_header.header((made.folder / "generator.onnx").read_bytes()).operators
 
@@ -180,7 +191,7 @@ def test_batch_norm_of_a_translator_is_measured_on_its_images(tmp_path):
     algorithm = loop.make(spec)
     made = exporter.export(loop.Run(spec, algorithm, 0, 1.0, "", "two cores", tmp_path), out=tmp_path / "out")
     assert made.manifest.weights["batch_norm"] == "mean over 100 batches of 2 images"
-    batches = {name: samples.batches(spec, spec.plans[name], 2, DataImages(spec)) for name in NAMES}
+    batches = {name: samples.batches(spec, spec.plans[name], 2, read_images(spec)) for name in NAMES}
     assert batches["a_to_b"][0]["a"].shape == (2, 8, 8, 3) and batches["a_to_b"][0]["a"].dtype == np.float32
     means = [batches[name][0][tap].mean() for name, tap in (("a_to_b", "a"), ("b_to_a", "b"))]
     assert means[0] < -0.2 < 0.2 < means[1]  # `a` is dark, `b` is bright

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnx_nets as nets
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from zoo.artifact.tensor import Tensor
 from zoo.export import to_onnx
@@ -165,6 +166,28 @@ def test_up_sampling_repeats_pixels(spec_of):
     data, _, _ = converted(spec_of, ["UpSampling2D: {size: [2, 3]}"])
     a = np.random.RandomState(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
     np.testing.assert_array_equal(run(data, a), a.repeat(2, axis=1).repeat(3, axis=2))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        ["Conv2DTranspose: {filters: 3, kernel_size: 5, strides: 2, output_padding: 1}"],
+        ["Conv2DTranspose: {filters: 5, kernel_size: 2, strides: 3}", "Conv2D: {filters: 3, kernel_size: 1}"],
+        ["Conv2DTranspose: {filters: 3, kernel_size: 3, strides: 2, padding: same}", "BatchNormalization"],
+        ["Conv2DTranspose: {filters: 3, kernel_size: 2, strides: 3, padding: same, use_bias: false}"],
+        ["Conv2D: {filters: 4, kernel_size: 1, activation: gelu}", "Conv2D: {filters: 3, kernel_size: 1}"],
+        ["Conv2D: {filters: 6, kernel_size: 3, groups: 3, strides: 2}", "Conv2D: {filters: 3, kernel_size: 1}"],
+    ],
+    ids=["output padding", "stride above kernel", "same", "same, stride above kernel", "gelu", "groups"],
+)
+def test_layers_that_tf2onnx_alone_cannot_convert_are_keras_in_every_engine(spec_of, layers):
+    data, network, _ = converted(spec_of, layers)
+    a = np.random.RandomState(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
+    expected = keras.ops.convert_to_numpy(network({"a": a}, training=False)["b"])
+    np.testing.assert_allclose(run(data, a), expected, rtol=0, atol=2e-5)
+    (reference,) = ReferenceEvaluator(onnx.load_from_string(data)).run(None, {"a": a})
+    np.testing.assert_allclose(reference, expected, rtol=0, atol=2e-5)
+    assert not kinds(data).keys() & {"Slice", "Shape", "Erfc"}
 
 
 def test_groups_of_several_channels_are_no_instance_norm(spec_of):

@@ -70,7 +70,7 @@ def test_a_committed_artifact_gets_its_variant_without_what_trains(dcgan):
     assert variant["file"] == file.name and variant["bytes"] == file.stat().st_size
     assert manifest.files == {name: sha256_file(folder / name) for name in manifest.files}
     assert 0.49 < file.stat().st_size / (folder / "generator.onnx").stat().st_size < 0.51
-    assert json.loads((folder / "manifest.json").read_text())["manifest_version"] == 3
+    assert json.loads((folder / "manifest.json").read_text())["manifest_version"] == 4
     original = read_manifest(ROOT / "exported" / "dcgan")
     assert set(manifest.files) == {*original.files, file.name}
     assert replace(manifest, variants={}, files=original.files) == original

@@ -87,7 +87,8 @@ def test_the_batches_it_speaks_of_are_those_that_were_compared(text, exported):
 
 def test_the_contract_as_a_table(text):
     assert "| `z` | float32 | [batch, 4] | uniform low -1, high 1 |  |" in text
-    assert "| `image` | float32 | [batch, 8, 8, 1] |  | [-1, 1] |" in text
+    assert "| `image` | float32 | [batch, 8, 8, 1] |  | [-1, 1], grey |" in text
+    assert '{"INFERENCE_PRECISION_HINT": "f32"}' in text
 
 
 def test_paper_and_deviations(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -11,7 +12,7 @@ from renew import renew
 
 import zoo
 from zoo.artifact.claim_results import read_claims
-from zoo.artifact.manifest import read_manifests
+from zoo.artifact.manifest import read_manifests, write_manifests
 from zoo.artifact.scores import read_scores
 from zoo.core.errors import ExportError
 from zoo.core.files import sha256_file
@@ -71,9 +72,29 @@ def test_every_file_agrees_with_the_manifest(aged: tuple[Path, Path]) -> None:
         for name in manifest.onnx_files:
             props = {entry.key: entry.value for entry in onnx.load(folder / name).metadata_props}
             assert props["gan.spec_sha256"] == spec.sha256 and props["gan.manifest"] == manifest.contract()
-    assert {score.protocol["file_sha256"] for score in read_scores(folder).values()} <= set(files.values())
-    assert all((result.about or files).items() <= files.items() for result in read_claims(folder))
+    measured = [(score.protocol["file_sha256"], score.protocol["file"]) for score in read_scores(folder).values()]
+    measured += [(sha256, name) for result in read_claims(folder) for name, sha256 in (result.about or {}).items()]
+    assert all(any(manifest.has_weights_of(*one) for manifest in manifests) for one in measured)
     assert (folder / "README.md").read_text("utf-8") == markdown(manifests, spec, folder)
+
+
+@pytest.mark.parametrize("aged", ["unrolled"], indirect=True)
+def test_a_rewritten_file_keeps_the_hash_that_its_scores_were_measured_on(aged: tuple[Path, Path]) -> None:
+    folder, _ = aged
+    (manifest,), measured = read_manifests(folder), (folder / "metrics.json").read_bytes()
+    old = onnx.load(folder / manifest.file)
+    old.opset_import[0].version, old.graph.doc_string = 17, "of an earlier form"
+    onnx.save(old, folder / manifest.file)
+    hashes = {name: sha256_file(folder / name) for name in manifest.files}
+    write_manifests(replace(manifest, files=hashes), folder)
+    renew(folder)
+    (after,) = read_manifests(folder)
+    assert after.files[after.file] != hashes[after.file] and (folder / "metrics.json").read_bytes() == measured
+    assert after.rewritten == {**manifest.rewritten, hashes[after.file]: "opset 17 to 13, doc strings"}
+    assert after.has_weights_of(hashes[after.file], after.file) and not after.has_weights_of(OLD, after.file)
+    assert (
+        f"rewritten after it was measured as SHA-256 `{hashes[after.file][:16]}" in (folder / "README.md").read_text()
+    )
 
 
 def test_it_needs_neither_card_nor_scores(aged: tuple[Path, Path]) -> None:

@@ -4,27 +4,31 @@ The commonest failure of an exported GAN is a consumer who guessed the value ran
 manifest states them, beside every .onnx file (manifest.json) and, as far as it does not vary from run to run, inside it
 (metadata "gan.manifest", the contract). An artifact of several networks has one manifest.json with a manifest for each.
 
-The lowest version is written that can hold it: 1; 2 for several networks or images of many sizes; 3 for variants.
+The lowest version that can hold it is written: 1; 2 for several networks or many sizes; 3 for variants; 4 for channels
+and rewritten files.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.artifact.tensor import Tensor, check_keys, check_together, is_size, need
+from zoo.artifact.tensor import Tensor, check_keys, check_together, check_variants, is_plain, is_size, json_text, need
 from zoo.core.errors import ServeError, UsageError
 from zoo.core.files import write_whole
 from zoo.core.registry import suggest
 
-MANIFEST_VERSIONS = (1, 2, 3)
+MANIFEST_VERSIONS = (1, 2, 3, 4)
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "generator.onnx"
-OUTSIDE_CONTRACT = ("training", "parity", "files", "variants")  # seconds, differences and hashes vary from run to run
+SET_ASIDE = re.compile(r"\.previous(-\d+)?$")  # how the folders of earlier artifacts end, which are kept
+OUTSIDE_CONTRACT = ("training", "parity", "files", "variants", "rewritten")  # they vary from run to run
+OPTIONAL = ("network", "variants", "rewritten")  # left out where they are empty
 FLOAT32, PRECISIONS = "float32", ("fp16",)  # what a network is made in, and what `zoo convert` makes of it
 
 
@@ -47,6 +51,7 @@ class Manifest:
         parity: The figures of the comparison with Keras: `max_abs_difference`, `cases`, `tolerance`.
         files: File name -> SHA-256.
         network: The name of the network where the folder holds several, else an empty string.
+        rewritten: SHA-256 of an earlier, measured ONNX file with these weights -> what was rewritten since.
         variants: Precision ("fp16") -> {"file": name, "bytes": size, "parity": {...}}.
 
     Raises:
@@ -68,6 +73,7 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)
     network: str = ""
     variants: dict[str, Any] = field(default_factory=dict)
+    rewritten: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in fields(self):
@@ -82,12 +88,10 @@ class Manifest:
                 need(good, key.name, "an object with string keys", value)
         need(bool(self.name), "name", "a non-empty string", self.name)
         need(all(isinstance(h, str) for h in self.files.values()), "files", "names with SHA-256 strings", self.files)
+        need(all(isinstance(w, str) for w in self.rewritten.values()), "rewritten", "words by SHA-256", self.rewritten)
         check_together(self.inputs, self.outputs)
-        need(_is_plain(self.network), "network", "a plain name", self.network)
-        for one in self.variants.values():
-            good = isinstance(one, dict) and one.keys() == {"file", "bytes", "parity"} and _is_plain(one["file"])
-            good = good and is_size(one["bytes"]) and isinstance(one["parity"], dict)
-            need(good, "variants", 'precisions with {"file": name, "bytes": size, "parity": {...}}', self.variants)
+        need(is_plain(self.network), "network", "a plain name", self.network)
+        check_variants(self.variants)
 
     @property
     def model(self) -> str:
@@ -110,6 +114,18 @@ class Manifest:
     def onnx_files(self) -> list[str]:
         """The names of its ONNX files of all precisions, float32 first."""
         return [self.file, *(one["file"] for one in self.variants.values())]
+
+    def has_weights_of(self, sha256: str, file: str) -> bool:
+        """Return True if a file has the weights of one that was measured.
+
+        Args:
+            sha256: The hash of the measured file.
+            file: Its name.
+
+        Returns:
+            True for the hash in `files`, or one of `rewritten`.
+        """
+        return sha256 == self.files.get(file) or (file in self.onnx_files and sha256 in self.rewritten)
 
     def file_of(self, precision: str | None) -> str:
         """Return the name of the file that computes in a precision.
@@ -146,32 +162,31 @@ class Manifest:
         """Return the text of manifest.json.
 
         Returns:
-            Indented JSON that ends with a newline. Like all that writes JSON here it raises ServeError for values that
-            JSON does not have, such as NaN.
+            Indented JSON that ends with a newline. Values that JSON does not have, such as NaN, are a ServeError.
         """
-        return _dumps(self._keys(), indent=2) + "\n"
+        return json_text(self._keys(), indent=2) + "\n"
 
     def contract(self) -> str:
         """Return the part that depends on nothing but spec, data, versions and weights: what the ONNX file carries.
 
         Returns:
-            One line of JSON with sorted keys and without training, parity, files and variants: the same bytes for the
-            same weights.
+            One line of JSON with sorted keys, without what varies from run to run: the same bytes for the same weights.
         """
-        keys = replace(self, variants={})._keys()  # variants raise the version
+        keys = replace(self, variants={}, rewritten={})._keys()  # they raise the version
         kept = {key: value for key, value in keys.items() if key not in OUTSIDE_CONTRACT}
-        return _dumps(kept, sort_keys=True, separators=(",", ":"))
+        return json_text(kept, sort_keys=True, separators=(",", ":"))
 
     def _keys(self) -> dict[str, Any]:
         """The JSON object. Empty keys of later versions are left out, so that earlier versions can read the rest."""
         keys = asdict(self)
         for tensor in (*keys["inputs"], *keys["outputs"]):
-            if tensor["sizes"] is None:
-                del tensor["sizes"]
-        network, variants = ({key: value} if (value := keys.pop(key)) else {} for key in ("network", "variants"))
-        later = bool(network) or any(tensor.sizes for tensor in self.inputs)
-        version = MANIFEST_VERSIONS[2 if variants else later]
-        return {"manifest_version": version, **network, **keys, **variants}
+            for key in ("sizes", "channels"):
+                if tensor[key] is None:
+                    del tensor[key]
+        network, variants, rewritten = ({key: value} if (value := keys.pop(key)) else {} for key in OPTIONAL)
+        latest = bool(rewritten) or any(tensor.channels for tensor in (*self.inputs, *self.outputs))
+        later = 3 if latest else 2 if variants else bool(network) or any(tensor.sizes for tensor in self.inputs)
+        return {"manifest_version": MANIFEST_VERSIONS[later], **network, **keys, **rewritten, **variants}
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = MANIFEST_FILE, contract: bool = False) -> Manifest:
@@ -186,8 +201,7 @@ class Manifest:
             The manifest; after a contract, with empty training, parity, files and variants.
 
         Raises:
-            ServeError: It is not JSON, of a version that is not known, has unknown keys, lacks keys, or a value has the
-                wrong type.
+            ServeError: It is not JSON, of an unknown version, has unknown keys, lacks keys, or a type is wrong.
         """
         (manifest,) = _parse(text, source=source, contract=contract, several=False)
         return manifest
@@ -268,7 +282,7 @@ def write_manifests(manifests: Manifest | Sequence[Manifest], folder: str | os.P
     else:
         networks = [manifest._keys() for manifest in manifests]
         version = max([MANIFEST_VERSIONS[1], *(keys["manifest_version"] for keys in networks)])
-        text = _dumps({"manifest_version": version, "networks": networks}, indent=2) + "\n"
+        text = json_text({"manifest_version": version, "networks": networks}, indent=2) + "\n"
     return write_whole(Path(folder) / MANIFEST_FILE, text.encode())
 
 
@@ -296,7 +310,7 @@ def _parse(text: str | bytes, *, source: str, contract: bool = False, several: b
 def _manifest(keys: Any, *, contract: bool) -> Manifest:
     names = [f.name for f in fields(Manifest) if not (contract and f.name in OUTSIDE_CONTRACT)]
     keys = _versioned(keys)
-    check_keys(keys, names, "manifest", optional=("network", "variants"))
+    check_keys(keys, names, "manifest", optional=OPTIONAL)
     for side in ("inputs", "outputs"):
         need(isinstance(keys[side], list), side, "a list of tensors", keys[side])
         keys[side] = tuple(Tensor.from_json(entry, f"{side} entry") for entry in keys[side])
@@ -312,17 +326,6 @@ def _versioned(keys: Any) -> dict[str, Any]:
     *earlier, last = map(str, MANIFEST_VERSIONS)
     need(known, "manifest_version", f"{', '.join(earlier)} or {last}{later}", version)
     return {key: value for key, value in keys.items() if key != "manifest_version"}
-
-
-def _is_plain(name: object) -> bool:
-    return isinstance(name, str) and not {"/", "\\"} & {*name}
-
-
-def _dumps(value: object, **style: Any) -> str:
-    try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, **style)
-    except (TypeError, ValueError) as error:
-        raise ServeError(f"manifest: JSON cannot hold it: {error}") from error
 
 
 def is_artifact(folder: Path) -> bool:
@@ -363,14 +366,16 @@ def find_artifacts(folder: Path) -> list[Path]:
         folder: A folder of artifacts such as `exported`, or an artifact itself.
 
     Returns:
-        The folders of the artifacts by name, hidden ones left out; `folder` alone where it is an artifact.
+        The folders of the artifacts by name, without hidden ones and those that an export has set aside, such as
+        dcgan.previous; `folder` alone where it is an artifact.
 
     Raises:
         OSError: The folder cannot be listed.
     """
     if is_artifact(folder):
         return [folder]
-    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and is_artifact(path)]
+    shown = (path for path in sorted(folder.iterdir()) if path.name[0] != "." and not SET_ASIDE.search(path.name))
+    return [path for path in shown if is_artifact(path)]
 
 
 def manifest_beside(file: Path) -> Manifest | None:

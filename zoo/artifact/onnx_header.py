@@ -1,6 +1,7 @@
 """The header of an .onnx file: the metadata that an export writes, and a reader of the protobuf wire format.
 
     onnx_metadata(manifest)     what stands in the file
+    doc_strings(manifest)       the same in words, for viewers of graphs
     header(model)               versions, metadata and operators of a file
     has_external_data(model)    a trap: weights in other files
 
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from zoo.artifact.manifest import Manifest
+from zoo.artifact.tensor import Tensor
 
 # Where a TensorProto can stand inside a ModelProto: message -> {field number: message in that field} (onnx.proto).
 MESSAGES = {
@@ -90,8 +92,8 @@ def onnx_metadata(manifest: Manifest) -> dict[str, str]:
         manifest: The manifest of the network in the file.
 
     Returns:
-        Keys that begin with "gan." -> text; lists and objects are JSON. `gan.latent`, `gan.value_range`, `gan.layout`
-        and `gan.classes` are absent where there is none.
+        Keys that begin with "gan." -> text; lists and objects are JSON. `gan.latent`, `gan.value_range`, `gan.layout`,
+        `gan.channels` and `gan.classes` are absent where there is none.
     """
     output = manifest.outputs[0]
     latent = {t.name: {"shape": t.shape[1:], "prior": t.prior} for t in manifest.inputs if t.prior}
@@ -106,6 +108,7 @@ def onnx_metadata(manifest: Manifest) -> dict[str, str]:
         **({"gan.latent": json.dumps(latent, ensure_ascii=False, sort_keys=True)} if latent else {}),
         **({"gan.value_range": f"{output.range[0]:g},{output.range[1]:g}"} if output.range else {}),
         **({"gan.layout": output.layout} if output.layout else {}),
+        **({"gan.channels": output.channels} if output.channels else {}),
         **({"gan.classes": json.dumps(classes, ensure_ascii=False)} if classes else {}),
     }
 
@@ -154,6 +157,48 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             at += 8 if wire == 1 else 4
         else:
             raise ValueError("it is not a protobuf message")
+
+
+def doc_strings(manifest: Manifest) -> dict[str, str]:
+    """Return the doc strings of an ONNX graph, its inputs and its output.
+
+    Args:
+        manifest: The manifest of the network in the file.
+
+    Returns:
+        Name of an input or output -> text: what it is, its range, layout and channels, and the formula of its pixels as
+        bytes. An empty name -> the text of the graph: title, paper, data and their addresses.
+    """
+    paper, data = manifest.paper, manifest.data
+    addresses = [f"https://arxiv.org/abs/{paper['arxiv']}" if paper.get("arxiv") else "", data.get("homepage", "")]
+    sentences = [
+        f"{manifest.title}: the network {manifest.model} of gan-zoo",
+        ", ".join(str(paper[key]) for key in ("title", "authors", "year") if paper.get(key)),
+        f"Trained with {data['title']}" if data.get("title") else "",
+        f"Homepage: {', '.join(address for address in addresses if address)}" if any(addresses) else "",
+    ]
+    graph = ". ".join(sentence for sentence in sentences if sentence) + "."
+    return {"": graph, **{tensor.name: _words(tensor) for tensor in (*manifest.inputs, *manifest.outputs)}}
+
+
+def _words(tensor: Tensor) -> str:
+    shape = f"{tensor.dtype} [{', '.join(map(str, tensor.shape))}]"
+    if tensor.classes:
+        named = ", ".join(f"{number} {name}" for number, name in enumerate(tensor.classes))
+        return f"Class ids, {shape}: {named}."
+    if tensor.prior:
+        ((name, args),) = tensor.prior.items()
+        stated = ", ".join(f"{key} {value}" for key, value in args.items())
+        return f"Latents, {shape}, to draw from {name}{f' ({stated})' if stated else ''}."
+    if not (tensor.is_image and tensor.range):
+        return f"Values, {shape}."
+    low, high = tensor.range
+    order = f", channels {tensor.channels}" if tensor.channels else ""
+    shifted = f"x - {low:g}".replace("- -", "+ ")
+    return (
+        f"Images, {shape}, layout {tensor.layout}{order}, from {low:g} (0) to {high:g} (255){tensor.rule()}. "
+        f"As uint8: round(({shifted}) / {high - low:g} * 255)."
+    )
 
 
 def _whole(model: bytes) -> memoryview:

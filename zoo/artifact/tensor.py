@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -12,6 +13,7 @@ from zoo.core.registry import suggest
 
 DTYPES = ("float32", "int32", "int64")
 LAYOUTS = ("NHWC", "NC")
+CHANNELS: Mapping[int | str, str] = {1: "grey", 3: "RGB"}  # number -> their order
 AXES = ("height", "width")  # that may be dynamic, in this order
 
 
@@ -27,6 +29,7 @@ class Tensor:
         classes: For class ids the names of the classes, in their order.
         range: For pixels the values of black and white, (low, high).
         layout: "NHWC" for images, "NC" for vectors, None for anything else.
+        channels: For images the order of the channels: "RGB", or "grey" for a single one; None where it is not stated.
         sizes: For an input of images of any size: "height" and "width" -> what a size must be a `multiple` of, the
             `minimum`, and the size that was `trained`. The output has the size of the input.
 
@@ -42,6 +45,7 @@ class Tensor:
     range: tuple[float, float] | None = None
     layout: str | None = None
     sizes: Mapping[str, Mapping[str, int]] | None = None
+    channels: str | None = None
 
     def __post_init__(self) -> None:
         for key in ("shape", "classes", "range"):  # JSON has lists only
@@ -68,6 +72,8 @@ class Tensor:
         rank = {"NHWC": 4, "NC": 2, None: len(self.shape)}
         need(self.layout is None or self.layout in LAYOUTS, f"{where} layout", "null, NHWC or NC", self.layout)
         need(rank[self.layout] == len(self.shape), f"{where} shape", f"one that fits {self.layout}", self.shape)
+        fits = self.channels is None or (self.layout == "NHWC" and self.channels == CHANNELS.get(self.shape[3]))
+        need(fits, f"{where} channels", "null, or RGB for three channels, or grey for one", self.channels)
 
     def __str__(self) -> str:
         """Return one line: `image float32 [batch, 32, 32, 3] in [-1, 1]`."""
@@ -86,7 +92,7 @@ class Tensor:
     def from_json(cls, entry: Any, what: str) -> Tensor:
         """Read an entry of `inputs` or `outputs`. Raises ServeError that opens with `what`."""
         need(isinstance(entry, dict), what, "an object", entry)
-        check_keys(entry, [field.name for field in fields(cls)], what, optional=("sizes",))
+        check_keys(entry, [field.name for field in fields(cls)], what, optional=("sizes", "channels"))
         return cls(**entry)
 
     @property
@@ -125,6 +131,27 @@ def check_keys(
     for key in expected:
         if key not in received and key not in optional:
             raise ServeError(f"{what} lacks the key '{key}'")
+
+
+def check_variants(variants: Mapping[str, Any]) -> None:
+    """Raise ServeError unless these are precisions with files, as `Manifest.variants` has them."""
+    for one in variants.values():
+        good = isinstance(one, dict) and one.keys() == {"file", "bytes", "parity"} and is_plain(one["file"])
+        good = good and is_size(one["bytes"]) and isinstance(one["parity"], dict)
+        need(good, "variants", 'precisions with {"file": name, "bytes": size, "parity": {...}}', variants)
+
+
+def json_text(value: object, **style: Any) -> str:
+    """Return a value as JSON in the given style. Raises ServeError for what JSON does not have, such as NaN."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, **style)
+    except (TypeError, ValueError) as error:
+        raise ServeError(f"manifest: JSON cannot hold it: {error}") from error
+
+
+def is_plain(name: object) -> bool:
+    """Return True for a name without a slash."""
+    return isinstance(name, str) and not {"/", "\\"} & {*name}
 
 
 def is_size(value: object) -> bool:

@@ -12,12 +12,13 @@ from typing import Any
 
 from zoo import __version__
 from zoo.artifact.manifest import Manifest
-from zoo.artifact.tensor import AXES, Tensor
-from zoo.data.catalogue import describe
+from zoo.artifact.tensor import AXES, CHANNELS, Tensor
+from zoo.data.catalogue import describe, domain_titles
 from zoo.runtime import priors
 from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
 from zoo.spec.sections import Export
+from zoo.spec.words import data_words
 from zoo.train.loop import Run
 
 Sizes = Mapping[str, Mapping[str, int]] | None  # what `zoo.spec.sizes.allowed` returns
@@ -38,7 +39,7 @@ def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -
     source = describe(sections.data.source.name, sections.data.source.args)
     return Manifest(
         name=spec.name,
-        title=sections.title,
+        title=_title(spec, plan, network),
         paper=spec.document.get("paper") or {},
         inputs=tuple(_input(spec, input_name, plan, sizes) for input_name in plan.inputs),
         outputs=(_output(spec, plan, sizes),),
@@ -53,6 +54,18 @@ def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -
         training={"seconds": round(run.seconds, 1), "machine": run.machine, "ended": run.reason, **_selection(run)},
         network=network,
     )
+
+
+def _title(spec: Spec, plan: Plan, network: str) -> str:
+    """Return the title of the spec, for a translator with its direction, else with the name of one of several."""
+    title, data = spec.sections.title, spec.sections.data
+    assert data is not None
+    names = domain_titles(data.source.name, data.source.args)
+    if plan.output_name in names and len(plan.inputs) == 1 and plan.inputs.keys() <= names.keys():
+        (given,) = plan.inputs
+        head = title.removesuffix(f", {data_words(data.source.name, data.source.args)}")
+        return f"{head}, {names[given]} to {names[plan.output_name]}"
+    return f"{title}, {network}" if network else title
 
 
 def _selection(run: Run) -> dict[str, Any]:
@@ -110,7 +123,10 @@ def _output(spec: Spec, plan: Plan, sizes: Sizes) -> Tensor:
 def _image(spec: Spec, name: str, shape: Sequence[int], sizes: Sizes) -> Tensor:
     assert spec.sections.data is not None
     axes = AXES if sizes else shape[:2]
-    return Tensor(name, "float32", ("batch", *axes, shape[2]), range=spec.sections.data.range, layout="NHWC")
+    return Tensor(
+        name, "float32", ("batch", *axes, shape[2]), range=spec.sections.data.range, layout="NHWC",
+        channels=CHANNELS.get(shape[2]),
+    )  # fmt: skip
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""tf2onnx's graph -> a clean, reproducible ONNX file: stable names, named axes, metadata, IR 8.
+"""tf2onnx's graph -> a clean, reproducible ONNX file: stable names, named axes, metadata, words, an IR to match.
 
 tf2onnx invents a new name for the batch axis at every export and leaves TensorFlow's names on every tensor; two exports
 of the same weights would differ. Here every name follows from the order of the nodes alone.
@@ -15,13 +15,13 @@ from onnx import ModelProto
 
 from zoo.core.errors import ExportError
 
-IR_VERSION = 8
+NEWEST_IR = 8  # of the file format; older engines stop there
 BATCH = "batch"
 
 
 def clean(
     model: ModelProto, *, name: str, inputs: Sequence[str], output: str, metadata: Mapping[str, str], producer: str,
-    shapes: Mapping[str, Sequence[int | str]] | None = None,
+    shapes: Mapping[str, Sequence[int | str]] | None = None, words: Mapping[str, str] | None = None,
 ) -> bytes:  # fmt: skip
     """Clean a converted graph.
 
@@ -33,6 +33,7 @@ def clean(
         metadata: Metadata of the file.
         producer: The version of gan-zoo.
         shapes: Input or output -> shape, in which words are names of dynamic axes; the batch is dynamic anyway.
+        words: Doc strings: input or output -> text; that of the graph stands under an empty name.
 
     Returns:
         The bytes of the file.
@@ -44,8 +45,9 @@ def clean(
     received = ([i.name for i in graph.input], [o.name for o in graph.output])
     if (sorted(received[0]), received[1]) != (sorted(inputs), [output]):
         raise ExportError(f"expected inputs {list(inputs)} and output '{output}', the converter made {received}")
-    result = ModelProto(ir_version=IR_VERSION, producer_name="gan-zoo", producer_version=producer)
+    result = ModelProto(producer_name="gan-zoo", producer_version=producer)
     result.opset_import.extend(o for o in model.opset_import if o.domain == "")
+    result.ir_version = min(onnx.helper.find_min_ir_version_for(result.opset_import), NEWEST_IR)
     result.graph.name = name
     by_name = {i.name: i for i in graph.input}
     result.graph.input.extend(by_name[i] for i in inputs)
@@ -55,6 +57,10 @@ def clean(
     _name_axes(result, shapes or {})
     _rename(result)
     _drop_unused(result)
+    words = words or {}
+    result.graph.doc_string = words.get("", "")
+    for value in (*result.graph.input, *result.graph.output):
+        value.doc_string = words.get(value.name, "")
     result.graph.initializer.sort(key=lambda tensor: tensor.name)
     for key in sorted(metadata):
         result.metadata_props.add(key=key, value=metadata[key])

@@ -56,11 +56,13 @@ def halved(data: bytes) -> bytes:
             _check_size(float(np.abs(onnx.numpy_helper.to_array(tensor)).max(initial=0)), f"weights '{tensor.name}'")
     shapes = {value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
               for value in (*model.graph.input, *model.graph.output)}  # fmt: skip
+    words = {value.name: value.doc_string for value in (*model.graph.input, *model.graph.output)}
+    words[""] = model.graph.doc_string
     half = _converter().convert_float_to_float16(model, keep_io_types=True, op_block_list=_without_half(model))
     _sort(half)
     return onnx_graph.clean(
         half, name=model.graph.name, inputs=[value.name for value in model.graph.input],
-        output=model.graph.output[0].name, shapes=shapes, producer=model.producer_version,
+        output=model.graph.output[0].name, shapes=shapes, producer=model.producer_version, words=words,
         metadata={entry.key: entry.value for entry in model.metadata_props} | {"gan.precision": "fp16"},
     )  # fmt: skip
 

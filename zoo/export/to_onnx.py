@@ -1,10 +1,13 @@
-"""Keras -> ONNX: traced by TensorFlow at the sizes of the spec, converted by tf2onnx, cleaned by `onnx_graph`.
+"""Keras -> ONNX: traced by TensorFlow at the sizes of the spec, converted by tf2onnx, put into forms that many engines
+read by `rewrites`, cleaned by `onnx_graph`.
 
 tf2onnx makes poor graphs of some layers: instance norm becomes reshapes to fixed sizes and a dozen nodes, nearest
 up-sampling Tile and Reshape, pixel norm transposes and reshapes between two convolutions. These layers are traced as
 another TensorFlow operator with the same inputs and shapes, which no network of the zoo contains otherwise, and a
 handler replaces that one by the ONNX operators of the layer: InstanceNormalization, Resize, a mean square over axis 1.
-Nothing in the graph then depends on height and width, so that they may be dynamic.
+Nothing in the graph then depends on height and width, so that they may be dynamic. Convolutions in groups, which Keras
+compiles by XLA, are traced as plain operators. Transposed convolutions and Erfc, which tf2onnx converts wrongly or not
+at all, have handlers too.
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ import keras
 
 from zoo import __version__
 from zoo.artifact.manifest import Manifest
-from zoo.artifact.onnx_header import onnx_metadata
-from zoo.export import onnx_graph
+from zoo.artifact.onnx_header import doc_strings, onnx_metadata
+from zoo.export import onnx_graph, rewrites
 from zoo.nn import networks
 from zoo.nn.layers import OneHot, PixelNorm
 from zoo.spec.plan import LayerCall, Plan
+from zoo.spec.sections import LOWEST
 from zoo.spec.shapes import pair
 from zoo.spec.sizes import is_instance_norm
 
@@ -69,6 +73,16 @@ class TracedOneHot(OneHot):
         return tf.one_hot(x, self.classes)
 
 
+class TracedGroupedConv(keras.layers.Conv2D):
+    """Conv2D in groups as one operator, which TensorFlow cannot run on every CPU, but can trace."""
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        import tensorflow as tf
+
+        padding = self.padding.upper()
+        return tf.nn.conv2d(inputs, kernel, list(self.strides), padding, dilations=list(self.dilation_rate))
+
+
 def _instance_norm_layer(step: LayerCall) -> keras.layers.Layer | None:
     args = {key: value for key, value in step.args.items() if not key.endswith("_initializer")}
     return TracedInstanceNorm(**args, name=networks.layer_name(step)) if is_instance_norm(step) else None
@@ -87,9 +101,14 @@ def _one_hot_layer(step: LayerCall) -> keras.layers.Layer | None:
     return TracedOneHot(**step.args, name=networks.layer_name(step))
 
 
+def _grouped_conv_layer(step: LayerCall) -> keras.layers.Layer | None:
+    args = {key: value for key, value in step.args.items() if not key.endswith("_initializer")}
+    return TracedGroupedConv(**args, name=networks.layer_name(step)) if step.args.get("groups", 1) > 1 else None
+
+
 STAND_INS = {
     "GroupNormalization": _instance_norm_layer, "UpSampling2D": _up_sampling_layer, "PixelNorm": _pixel_norm_layer,
-    "OneHot": _one_hot_layer,
+    "OneHot": _one_hot_layer, "Conv2D": _grouped_conv_layer,
 }  # fmt: skip
 
 
@@ -99,14 +118,14 @@ def traced_layers(plan: Plan) -> dict[str, keras.layers.Layer]:
     return {name: layer for name, layer in layers.items() if layer is not None}
 
 
-def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int) -> bytes:
+def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int | str) -> bytes:
     """Convert a network to an ONNX file.
 
     Args:
         network: A Keras network on TensorFlow that was built with `traced_layers`.
         plan: Its plan.
         manifest: Its manifest, whose contract becomes the metadata of the file.
-        opset: The version of the operators.
+        opset: The version of the operators; "lowest" stands for the lowest from 13 that the graph needs.
 
     Returns:
         The bytes of the file, the same for the same weights.
@@ -129,12 +148,16 @@ def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int)
 
     handlers: dict[str, Any] = {name: (handler, []) for name, handler in HANDLERS.items()}
     model, _ = tf2onnx.convert.from_function(
-        generate, input_signature=signature, opset=opset, custom_op_handlers=handlers
-    )
+        generate, input_signature=signature, opset=rewrites.HIGHEST_RELABELLED if opset == LOWEST else opset,
+        custom_op_handlers=handlers,
+    )  # fmt: skip
+    rewrites.rewrite(model)
+    if opset == LOWEST:
+        rewrites.lower_opset(model)
     shapes = {tensor.name: tensor.shape for tensor in (*manifest.inputs, *manifest.outputs)}
     return onnx_graph.clean(
         model, name=manifest.model, inputs=names, output=output, shapes=shapes, metadata=onnx_metadata(manifest),
-        producer=__version__,
+        producer=__version__, words=doc_strings(manifest),
     )  # fmt: skip
 
 
@@ -162,6 +185,19 @@ def _pixel_norm(graph: Any, node: Any, x: str) -> str:
     return _node(graph, "Div", x, _node(graph, "Sqrt", _node(graph, "Add", mean, epsilon)))
 
 
+def _transposed_conv(graph: Any, node: Any, x: str) -> str:
+    """ConvTranspose, cropped as TensorFlow does it: half of the difference at the beginning, the rest at the end."""
+    inner, outer = graph.get_shape(node.input[2])[1:3], graph.get_shape(node.output[0])[1:3]
+    kernel = graph.get_shape(node.input[1])[:2]  # [kH, kW, out, in]
+    strides, dilations = (node.get_attr_value(name, [1] * 4)[1:3] for name in ("strides", "dilations"))
+    crops = [(i - 1) * s + (k - 1) * d + 1 - o
+             for i, s, k, d, o in zip(inner, strides, kernel, dilations, outer, strict=True)]  # fmt: skip
+    begins = [max(crop, 0) // 2 for crop in crops]
+    pads = rewrites.transposed_pads(begins, [crop - begin for crop, begin in zip(crops, begins, strict=True)])
+    weights = [_node(graph, "Transpose", node.input[1], perm=[3, 2, 0, 1]), *node.input[3:]]  # tf2onnx adds the bias
+    return _node(graph, "ConvTranspose", x, *weights, kernel_shape=kernel, strides=strides, dilations=dilations, **pads)
+
+
 def _constant(graph: Any, node: Any, values: Sequence[float]) -> str:
     import numpy as np
 
@@ -172,13 +208,22 @@ def _node(graph: Any, kind: str, *inputs: str, **attributes: Any) -> str:
     return str(graph.make_node(kind, list(inputs), attr=attributes).output[0])
 
 
-def _channels_first(nodes: Nodes) -> Callable[..., None]:
-    """tf2onnx's handler that replaces an operator on [B, H, W, C] by `nodes` on [B, C, H, W]."""
+def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
+    """1 - Erf(x)."""
+    outputs, erf = node.output[:1], _node(graph, "Erf", node.input[0])
+    shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
+    inputs = [_constant(graph, node, [1]), erf]
+    graph.remove_node(node.name)
+    graph.make_node("Sub", inputs, name=node.name, outputs=outputs, shapes=shapes, dtypes=dtypes)
+
+
+def _channels_first(nodes: Nodes, image: int = 0) -> Callable[..., None]:
+    """tf2onnx's handler that replaces an operator on input `image` [B, H, W, C] by `nodes` on [B, C, H, W]."""
 
     def handle(graph: Any, node: Any, name: str, _: Any) -> None:
         outputs = node.output[:1]
         shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
-        x = _node(graph, "Transpose", node.input[0], perm=NHWC_TO_NCHW)  # tf2onnx cancels pairs of these
+        x = _node(graph, "Transpose", node.input[image], perm=NHWC_TO_NCHW)  # tf2onnx cancels pairs of these
         y = nodes(graph, node, x)
         graph.remove_node(node.name)
         graph.make_node(
@@ -192,4 +237,6 @@ HANDLERS = {
     "FusedBatchNormV3": _channels_first(_instance_norm),
     "ResizeNearestNeighbor": _channels_first(_resize),
     "LRN": _channels_first(_pixel_norm),
+    "Conv2DBackpropInput": _channels_first(_transposed_conv, image=2),
+    "Erfc": _erfc,
 }

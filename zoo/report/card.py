@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 
 CARD_FILE = "README.md"
+OPENVINO = """OpenVINO computes in bfloat16 on processors that have it, unless it is asked for these numbers:
+`core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})`."""
 OWN_IMAGES = ("folder", "folders")  # data sources that no hub knows
 UNKNOWN = "unknown"  # the licence of a spec that states none
 
@@ -189,7 +191,7 @@ def contract_chapter(networks: Sequence[Manifest]) -> str:
     tables = [tensor_table(manifest) for manifest in networks]
     if len(networks) > 1:
         tables = [f"### {manifest.file}\n\n{table}" for manifest, table in zip(networks, tables, strict=True)]
-    return "## What goes in, what comes out\n\n" + "\n\n".join(tables)
+    return "\n\n".join(["## What goes in, what comes out", *tables, OPENVINO])
 
 
 def tensor_table(manifest: Manifest) -> str:
@@ -205,6 +207,7 @@ def tensor_table(manifest: Manifest) -> str:
     for tensor in (*manifest.inputs, *manifest.outputs):
         shape = ", ".join(map(str, tensor.shape))
         limits = f"[{tensor.range[0]:g}, {tensor.range[1]:g}]" if tensor.range else ""
+        limits += f", {tensor.channels}" if tensor.channels else ""
         rows.append(
             f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {_drawn(tensor.prior, tensor.classes)} | {limits} |"
         )
@@ -290,6 +293,12 @@ it (the same seed gives the same draws, but processors round differently): {step
 Exported: the {kind}{statistics}. {sizes}.
 Made with {", ".join(f"{name} {version}" for name, version in manifest.versions.items())}.
 SHA-256 of the recipe's content: `{manifest.spec_sha256[:16]}...`."""
+    text += "".join(
+        f"\n`{one.file}` was rewritten after it was measured as SHA-256 `{sha256[:16]}...`, with the same weights and "
+        f"outputs: {what}."
+        for one in networks
+        for sha256, what in one.rewritten.items()
+    )
     curves = ["![losses during the training](curves.png)"] if (folder / "curves.png").is_file() else []
     return "\n\n".join([text, *_films(networks), *curves])
 

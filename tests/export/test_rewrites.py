@@ -1,0 +1,118 @@
+"""Exact rewrites: the forms that other engines read, with the outputs of the graph before."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from zoo.export import rewrites
+
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+
+
+def made(nodes, arrays, inputs, output, opset=17):
+    values = [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in inputs.items()]
+    result = helper.make_tensor_value_info("y", FLOAT, output)
+    tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    graph = helper.make_graph(nodes, "net", values, [result], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def run(model, feed):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, feed)[0]
+
+
+def rewritten(model, feed):
+    """The kinds of nodes after the rewrites, which change no output, and the model."""
+    before = run(model, feed)
+    assert rewrites.rewrite(model) and not rewrites.rewrite(model)
+    onnx.checker.check_model(model, full_check=True)
+    np.testing.assert_array_equal(run(model, feed), before)
+    return [node.op_type for node in model.graph.node], model
+
+
+RANDOM = np.random.RandomState(0)
+ONE_HOT = {"depth": np.int32([3]), "off_on": np.float32([0, 1])}
+LABEL = {"label": (INT64, ["b"])}
+
+
+def test_rows_of_a_kernel_are_gathered_and_a_label_beyond_them_is_an_error():
+    nodes = [
+        helper.make_node("OneHot", ["label", "depth", "off_on"], ["h"]),
+        helper.make_node("MatMul", ["h", "w"], ["y"]),
+    ]
+    model = made(nodes, {**ONE_HOT, "w": RANDOM.rand(3, 5).astype(np.float32)}, LABEL, ["b", 5])
+    kinds, model = rewritten(model, {"label": np.int64([2, 0, 1, 2])})
+    assert kinds == ["Gather"]
+    with pytest.raises(Exception, match=r"indices|out of"):
+        run(model, {"label": np.int64([99])})
+
+
+def test_a_one_hot_that_meets_no_kernel_has_a_scalar_depth():
+    nodes = [helper.make_node("OneHot", ["label", "depth", "off_on"], ["h"]), helper.make_node("Neg", ["h"], ["y"])]
+    kinds, model = rewritten(made(nodes, dict(ONE_HOT), LABEL, ["b", 3]), {"label": np.int64([2, 0])})
+    depth = next(tensor for tensor in model.graph.initializer if tensor.name == model.graph.node[0].input[1])
+    assert kinds == ["OneHot", "Neg"] and list(depth.dims) == []
+
+
+def test_images_are_padded_after_the_transpose():
+    pads = np.int64([0, 1, 2, 0, 0, 3, 1, 0])
+    nodes = [helper.make_node("Pad", ["x", "pads"], ["p"], mode="reflect"),
+             helper.make_node("Transpose", ["p"], ["y"], perm=[0, 3, 1, 2])]  # fmt: skip
+    model = made(nodes, {"pads": pads}, {"x": (FLOAT, ["b", 4, 5, 2])}, ["b", 2, 8, 8])
+    kinds, model = rewritten(model, {"x": RANDOM.rand(2, 4, 5, 2).astype(np.float32)})
+    after = next(t for t in model.graph.initializer if t.name == model.graph.node[1].input[1])
+    assert kinds == ["Transpose", "Pad"] and numpy_helper.to_array(after).tolist() == [0, 0, 1, 2, 0, 0, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "pads", "more"),
+    [([1, 1], [2**31 - 1] * 2, [1, 1, 1, 1], [1, 1]), ([0, 1], [-1, -1], [0, 1, 1, 1], None),
+     ([1, 0], [-1, 2**63 - 1], [1, 0, 1, 0], None)],
+)  # fmt: skip
+def test_a_crop_becomes_pads_of_the_transposed_convolution(starts, ends, pads, more):
+    nodes = [helper.make_node("ConvTranspose", ["x", "w", "bias"], ["c"], strides=[2, 2], kernel_shape=[3, 3]),
+             helper.make_node("Slice", ["c", "starts", "ends", "axes"], ["y"])]  # fmt: skip
+    arrays = {"w": RANDOM.rand(2, 3, 3, 3).astype(np.float32), "bias": np.float32([1, 2, 3]),
+              "starts": np.int64(starts), "ends": np.int64(ends), "axes": np.int64([2, 3])}  # fmt: skip
+    model = made(nodes, arrays, {"x": (FLOAT, ["b", 2, "h", "w"])}, ["b", 3, "oh", "ow"])
+    kinds, model = rewritten(model, {"x": RANDOM.rand(2, 2, 4, 5).astype(np.float32)})
+    attributes = {a.name: helper.get_attribute_value(a) for a in model.graph.node[0].attribute}
+    assert kinds == ["ConvTranspose"] and (attributes["pads"], attributes.get("output_padding")) == (pads, more)
+
+
+def test_an_end_that_is_counted_from_the_beginning_stays_a_slice():
+    nodes = [helper.make_node("ConvTranspose", ["x", "w"], ["c"], strides=[2, 2], kernel_shape=[3, 3]),
+             helper.make_node("Slice", ["c", "starts", "ends", "axes"], ["y"])]  # fmt: skip
+    arrays = {"w": RANDOM.rand(2, 3, 3, 3).astype(np.float32), "starts": np.int64([0]), "ends": np.int64([3]),
+              "axes": np.int64([2])}  # fmt: skip
+    assert rewrites.rewrite(made(nodes, arrays, {"x": (FLOAT, ["b", 2, "h", "w"])}, ["b", 3, 3, "ow"])) == []
+
+
+@pytest.mark.parametrize("to", [[-1, 4, 1, 1], [-1, 2, 2, 1]])
+def test_vectors_are_divided_by_numbers_with_four_axes(to):
+    nodes = [helper.make_node("ReduceMax", ["x"], ["m"], axes=[1], keepdims=1),
+             helper.make_node("Div", ["x", "m"], ["d"]),
+             helper.make_node("Reshape", ["d", "to"], ["y"])]  # fmt: skip
+    model = made(nodes, {"to": np.int64(to)}, {"x": (FLOAT, ["b", 4])}, ["b", *to[1:]])
+    kinds, _ = rewritten(model, {"x": RANDOM.rand(3, 4).astype(np.float32)})
+    rest = ["Reshape", "Reshape"] if to[1] == 2 else []
+    assert kinds == ["ReduceMax", "Reshape", "Reshape", "Div", *rest]
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "lowest"),
+    [("Relu", {}, 13), ("LeakyRelu", {"alpha": 0.1}, 13), ("HardSwish", {}, 14), ("Mish", {}, 18)],
+)
+def test_the_opset_is_the_lowest_that_defines_every_node(kind, attributes, lowest):
+    stated = max(lowest, 17)
+    model = made([helper.make_node(kind, ["x"], ["y"], **attributes)], {}, {"x": (FLOAT, ["b", 4])}, ["b", 4], stated)
+    x = {"x": RANDOM.rand(3, 4).astype(np.float32)}
+    before = run(model, x)
+    assert bool(rewrites.lower_opset(model)) == (lowest < 17)
+    assert model.opset_import[0].version == lowest
+    onnx.checker.check_model(model, full_check=True)
+    np.testing.assert_array_equal(run(model, x), before)
