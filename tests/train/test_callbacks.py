@@ -230,7 +230,7 @@ def test_a_log_gets_plain_lines(now, capsys):
     out, err = capsys.readouterr()
     first, *rest = err.splitlines()
     assert out == "" and "\x1b" not in err and first == "dcgan: compiling the training step ..."
-    assert rest[0] == "dcgan: step 1/1,200  0 images/s  ? left  discriminator 1.250  generator 0.500"
+    assert rest[0] == "dcgan: step 1/1,200  discriminator 1.250  generator 0.500"  # nothing is measured yet
     assert rest[1] == "dcgan: step 11/1,200  100 images/s  19m 49s left  discriminator 1.250  generator 0.500"
     assert [r.split()[2] for r in rest] == ["1/1,200", "11/1,200", "21/1,200", "31/1,200", "41/1,200", "42/1,200"]
     assert rest[-1].endswith("discriminator 2.000")
@@ -253,8 +253,64 @@ def test_a_terminal_gets_a_bar(now, monkeypatch):
     line.on_train_batch_end(0, {"generator_loss": 0.5})
     line.close()  # an error ended the run
     shown = sys.stderr.getvalue()
-    assert "step 1/4" in shown and "generator 0.500" in shown
+    assert "step 1/4" in shown and "G 0.500" in shown
     assert shown.endswith("\n")  # the shell's next line is its own
+
+
+@pytest.mark.parametrize("columns", [60, 80, 160])
+def test_a_line_fits_into_the_terminal(now, monkeypatch, columns):
+    """Whole parts are left out at the end of a narrow line; the bar keeps ten characters."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda file: (columns, 24))
+    clock = make_clock(step=9_990, steps=20_000, batch_size=128)
+    line = LossLine(clock, "progressive")
+    line.on_train_begin()
+    for _ in range(11):
+        now.seconds += 1
+        clock.on_train_batch_end(0)
+    line.show({"discriminator_loss": 1.25, "generator_loss": 0.5})
+    line.close()
+    shown = next(text for text in reversed(sys.stderr.getvalue().replace("\n", "\r").split("\r")) if "images/s" in text)
+    bar, _, text = shown.partition(" progressive: ")
+    assert len(shown.rstrip()) < columns and 10 <= len(bar) <= 20 and len(set(bar[:5])) == 1
+    assert text.split("  ")[:2] == ["step 10,001/20,000", "128 images/s"]
+    assert ("G 0.500" in text) == (columns > 80) and ("D 1.250" in text) == (columns > 60)
+
+
+def test_the_time_left_comes_when_it_means_something(now, capsys):
+    """One slow second step must not say that a minute's training takes half an hour."""
+    clock = make_clock(steps=1000, batch_size=100)
+    line = LossLine(clock, "dcgan")
+    for seconds in (5, 1.7, 0.1, 0.1):
+        now.seconds += seconds
+        clock.on_train_batch_end(0)
+        line.show({})
+    now.seconds += 2
+    clock.on_train_batch_end(0)
+    line.show({})
+    shown = capsys.readouterr().err.splitlines()
+    assert [" left" in text for text in shown] == [False, False, False, False, True]
+    assert shown[-1] == "dcgan: step 5/1,000  103 images/s  16m 10s left"
+
+
+def test_a_budget_bounds_what_is_shown(now, capsys):
+    clock = make_clock(steps=20_000, budget=60.0, batch_size=100)
+    line = LossLine(clock, "dcgan")
+    for seconds in (5, 1, 4):
+        now.seconds += seconds
+        clock.on_train_batch_end(0)
+        line.show({})
+    assert capsys.readouterr().err.splitlines() == [
+        "dcgan: step 1  55s left", "dcgan: step 2  100 images/s  54s left", "dcgan: step 3  40 images/s  50s left",
+    ]  # fmt: skip
+    assert clock.ends_by_budget and clock.done == pytest.approx(1 / 6)
+    soon = make_clock(steps=10, budget=60.0, batch_size=100)
+    for seconds in (5, 2, 2):
+        now.seconds += seconds
+        soon.on_train_batch_end(0)
+    LossLine(soon, "dcgan").show({})  # the steps end first
+    assert capsys.readouterr().err == "dcgan: step 3/10  50 images/s  14s left\n" and soon.done == 0.3
 
 
 @pytest.mark.parametrize(

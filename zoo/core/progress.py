@@ -16,6 +16,8 @@ from tqdm import tqdm
 
 Advance = Callable[[int], object]
 LOG_SECONDS = 30.0  # between two lines of a log
+SETTLED_SECONDS = 3.0  # of measuring, before a time left means something
+NARROW, WIDE = 10, 20  # characters of a bar
 
 
 class ProgressLine:
@@ -36,7 +38,8 @@ class ProgressLine:
         self._every = 0.1 if self.on_terminal else log_seconds
         self._last = time.monotonic()
         self._bar = tqdm(
-            total=total, initial=done, bar_format="{bar:20} {desc}", file=sys.stderr, leave=stays, dynamic_ncols=True
+            total=total, initial=done, bar_format=f"{{bar:{WIDE}}} {{desc}}", file=sys.stderr, leave=stays,
+            dynamic_ncols=True,
         ) if self.on_terminal else None  # fmt: skip
 
     @property
@@ -45,13 +48,22 @@ class ProgressLine:
         return time.monotonic() - self._last >= self._every
 
     def show(self, done: int, text: str) -> None:
-        """Show that `done` of the total are done, with a text."""
+        """Show that `done` of the total are done, with a text.
+
+        On a terminal, parts of the text (two spaces lie between them) that do not fit beside the bar are left out.
+        """
         self._last = time.monotonic()
         if self._bar is None:
             self.say(text)
-        else:
-            self._bar.n = done
-            self._bar.set_description_str(f"{self.title}: {text}")
+            return
+        columns = self._bar.format_dict["ncols"] or 80
+        parts = f"{self.title}: {text}".split("  ")
+        while len(parts) > 1 and len("  ".join(parts)) > columns - NARROW - 2:  # a space, and the last column is free
+            parts.pop()
+        line = "  ".join(parts)
+        self._bar.bar_format = f"{{bar:{min(WIDE, max(NARROW, columns - len(line) - 2))}}} {{desc}}"
+        self._bar.n = done
+        self._bar.set_description_str(line)
 
     def say(self, text: str) -> None:
         """Print a line that stays."""
@@ -88,8 +100,8 @@ def progress(title: str, total: int) -> Iterator[Advance]:
         if done < total and line.due:
             took = time.monotonic() - begun
             speed = (done - found) / took if took > 0 else 0.0
-            left = f"{duration((total - done) / speed)} left" if speed else "?"
-            line.show(done, f"{done:,}/{total:,}  {speed:,.1f} images/s  {left}")
+            left = f"  {duration((total - done) / speed)} left" if speed and took >= SETTLED_SECONDS else ""
+            line.show(done, f"{done:,}/{total:,}  {speed:,.1f} images/s{left}")
 
     try:
         yield advance
