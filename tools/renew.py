@@ -41,6 +41,7 @@ from zoo.artifact.tensor import CHANNELS, Tensor
 from zoo.core.errors import ExportError, ZooError
 from zoo.core.files import sha256_file, write_whole
 from zoo.export import onnx_graph, rewrites
+from zoo.export.network_manifest import network_title
 from zoo.report.card import CARD_FILE, write_card
 from zoo.runtime.session import open_session
 from zoo.spec.read import read_spec
@@ -96,7 +97,8 @@ def _rewrite(folder: Path, manifests: Sequence[Manifest], *, place: Path) -> dic
     opset = (spec.sections.export or Export()).opset
     hashes, renewed = {manifest.spec_sha256: spec.sha256 for manifest in manifests}, []
     for manifest in manifests:
-        new = replace(manifest, spec_sha256=spec.sha256)
+        title = network_title(spec, spec.plans[manifest.network or spec.exported[0]], manifest.network)
+        new = replace(manifest, spec_sha256=spec.sha256, title=title)
         new = replace(new, inputs=_with_channels(new.inputs), outputs=_with_channels(new.outputs))
         rewritten = {}
         for name in manifest.onnx_files:

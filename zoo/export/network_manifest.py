@@ -39,7 +39,7 @@ def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -
     source = describe(sections.data.source.name, sections.data.source.args)
     return Manifest(
         name=spec.name,
-        title=_title(spec, plan, network),
+        title=network_title(spec, plan, network),
         paper=spec.document.get("paper") or {},
         inputs=tuple(_input(spec, input_name, plan, sizes) for input_name in plan.inputs),
         outputs=(_output(spec, plan, sizes),),
@@ -56,8 +56,17 @@ def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -
     )
 
 
-def _title(spec: Spec, plan: Plan, network: str) -> str:
-    """Return the title of the spec, for a translator with its direction, else with the name of one of several."""
+def network_title(spec: Spec, plan: Plan, network: str) -> str:
+    """Return the title of a network: that of its spec, for a translator with its direction.
+
+    Args:
+        spec: The spec.
+        plan: The plan of the network.
+        network: Its name where the artifact holds several, which then stands in titles without a direction.
+
+    Returns:
+        The title.
+    """
     title, data = spec.sections.title, spec.sections.data
     assert data is not None
     names = domain_titles(data.source.name, data.source.args)
