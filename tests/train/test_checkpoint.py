@@ -172,7 +172,7 @@ def test_never_half_written(algorithm, saved, monkeypatch, where):
 
     before = saved.read_bytes()
     monkeypatch.setattr(where, fail)
-    message = r"checkpoint\.npz: the disk is full: .* MB needed, .* free; the earlier file stands as it was$"
+    message = r"checkpoint\.npz: the disk is full: .* kB needed, .* free; the earlier file stands as it was$"
     with pytest.raises(DiskFullError, match=message):
         checkpoint.save(saved, algorithm, checkpoint.Progress(7, 2.0, "two cores"), DOCUMENT)
     assert saved.read_bytes() == before and list(saved.parent.iterdir()) == [saved]

@@ -64,7 +64,7 @@ def test_space_is_tested_before_the_first_step(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
     with pytest.raises(
-        UsageError, match=r"the disk has 0\.0 MB free; the checkpoints of this training need 0\.0 MB\. Free"
+        UsageError, match=r"the disk has 0\.1 kB free; the checkpoints of this training need 3\.9 kB\. Free"
     ):
         tiny.train(tmp_path, tiny.DENSE)
     assert (run.folder / checkpoint.FILE).exists()  # the earlier run is where it was

@@ -116,9 +116,11 @@ def megabytes(count: int) -> str:
         count: Bytes.
 
     Returns:
-        Megabytes with one decimal, gigabytes from a thousand on.
+        Megabytes with one decimal, gigabytes from a thousand on, kilobytes below one.
     """
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    if count >= 1e9:
+        return f"{count / 1e9:,.1f} GB"
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
