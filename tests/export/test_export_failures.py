@@ -6,13 +6,11 @@ from pathlib import Path
 
 import keras
 import pytest
-import tiny
 
 from zoo.core.errors import ExportError, UsageError
 from zoo.export import exporter
 from zoo.nn import batch_norm
 from zoo.runtime import parity
-from zoo.train import loop
 
 
 def contents(folder):
@@ -83,25 +81,6 @@ def test_a_parity_check_that_saw_tensorflow_does_not_count(tiny_run, tmp_path, m
     monkeypatch.setattr(parity, "compare_in_fresh_process", lambda *args: figures)
     with pytest.raises(ExportError, match="had loaded TensorFlow"):
         exporter.export(tiny_run, out=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("export.networks=[generator,generator]", "one or more of the networks generator, discriminator, each once"),
-        ("export.networks=[]", r"received export\.networks \[\]"),
-        (
-            "export.networks=[discriminator]",
-            "input 'image' of 'discriminator', .* is neither a latent nor a label, nor",
-        ),
-    ],
-)
-def test_what_cannot_be_exported(tiny_run, tmp_path, override, message):
-    spec = tiny.read(tmp_path, tiny.GAN, override)
-    run = loop.Run(spec, tiny_run.algorithm, 4, 1.0, "", "two cores", tmp_path)
-    with pytest.raises(UsageError, match=message):
-        exporter.export(run, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_another_backend_is_refused(tiny_run, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """An artifact of two translators: both files whole and checked, one manifest, one card, one picture, all or nothing."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -13,7 +14,7 @@ from png_files import read_png
 import zoo
 from zoo.artifact import onnx_header
 from zoo.artifact.manifest import read_manifest, read_manifests
-from zoo.core.errors import ExportError, ServeError, UsageError
+from zoo.core.errors import ExportError, ServeError
 from zoo.core.files import sha256_file
 from zoo.core.images import to_uint8
 from zoo.export import exporter, history, samples, to_onnx
@@ -153,7 +154,7 @@ def test_two_exports_are_the_same_bytes(made, run, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("broken", [1, 2])
 def test_one_bad_network_and_nothing_changes(made, run, tmp_path, monkeypatch, broken):
-    exporter.shutil.copytree(made.folder, tmp_path / "cycle")
+    shutil.copytree(made.folder, tmp_path / "cycle")
     before, asked, check = contents(tmp_path / "cycle"), [], parity.compare_in_fresh_process
 
     def fail(*args):
@@ -206,19 +207,6 @@ def test_a_translator_that_knows_its_size(tmp_path):
     assert set(made.manifest.parity["cases"]) == {"batch_1", "batch_3", "extremes"}
     with pytest.raises(ServeError, match="takes only images of 8 x 8, received 8 x 9"):
         zoo.load(made.folder, network="a_to_b").translate(np.zeros((8, 9, 3), np.uint8))
-
-
-@pytest.mark.parametrize(
-    ("names", "told"),
-    [
-        ("[a_to_b, a_to_b]", "each once; received"),
-        ("[a_to_b, discriminator_a]", "input 'a' of 'discriminator_a', which is exported, is neither a latent nor"),
-    ],
-)
-def test_what_cannot_leave(tmp_path, names, told):
-    spec = tiny.read(tmp_path, tiny.cycle(tmp_path), f"export.networks={names}")
-    with pytest.raises(UsageError, match=told):
-        exporter.exported_plans(spec)
 
 
 def test_each_translator_has_a_film_of_its_own(made, run):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tiny
 
-from zoo.core.errors import UsageError
+from zoo.core.errors import SpecError
 from zoo.spec.feeds import load_data
 from zoo.train import loop
 
@@ -42,7 +42,7 @@ def test_labels_meet_the_images_that_were_made_with_them(tmp_path):
 def test_a_latent_cannot_have_the_name_of_what_the_algorithm_draws(tmp_path):
     text = tiny.DENSE.replace("{z:", "{share:").replace("inputs: z", "inputs: share")
     text = text.replace("loss: non_saturating", "loss: non_saturating\n    penalties: [gradient_penalty]")
-    with pytest.raises(UsageError, match=r"latent\.share: the algorithm draws something of that name"):
+    with pytest.raises(SpecError, match="latent: 'share' is reserved"):
         tiny.train(tmp_path, text)
 
 
