@@ -178,4 +178,4 @@ def test_the_networks_and_the_game_are_those_of_the_paper():
     mine["generator"]["defaults"]["Dropout"] = theirs["generator"]["defaults"]["Dropout"]  # the one deviation
     assert mine == theirs and ours.latents == paper.latents  # shapes; the prior deviates
     assert ours.sections.algorithm.args["loss"] == paper.sections.algorithm.args["loss"]
-    assert ours.fields == paper.fields and ours.sections.export.networks == ("generator",)
+    assert ours.fields == paper.fields and ours.exported == ("generator",)
