@@ -21,6 +21,8 @@ from zoo.spec.read import read_spec
 from zoo.train import checkpoint, loop
 from zoo.train.algorithms.base import ALGORITHMS
 
+pytestmark = pytest.mark.xdist_group("backends")  # its fixture is slow: made once
+
 STEPS = 10
 PLAYER = "optimizer: {Adam: {learning_rate: 1e-3, beta_1: 0.5}}"
 CRITIC = "optimizer: {RMSprop: {learning_rate: 1e-3, rho: 0.99, epsilon: 1e-8}}"

@@ -10,6 +10,8 @@ import pytest
 import tiny
 from growing import GROWING
 
+pytestmark = pytest.mark.xdist_group("compiled_steps")  # its fixture is slow: made once
+
 ROOT = Path(__file__).parents[2]
 HELPER = ROOT / "tests" / "helpers" / "compiled_steps.py"
 # The critic in which the race was found: its loss does not need the scores themselves, only their number.
