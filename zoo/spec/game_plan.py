@@ -32,7 +32,7 @@ class Reference:
         return f"{self.name}.{self.tap}" if self.tap else self.name
 
 
-# What a function receives: tensors, functions of tensors, numbers, schedules (Part), words, and lists or mappings of them
+# What a function receives: tensors, functions of them, numbers, schedules (Part), words, lists and mappings of these
 Argument = Any
 
 
