@@ -38,6 +38,13 @@ class PartOf:
 
 
 @dataclasses.dataclass(frozen=True)
+class Takes:
+    """What an argument of a function of a game takes, see the annotations `Value` to `NetworkName` below."""
+
+    what: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Part:
     """A named part with arguments: `minimax` or `minimax: {discriminator_weight: 0.5}` in YAML."""
 
@@ -59,6 +66,13 @@ PositiveFloat = Annotated[float, Limits(exclusiveMinimum=0)]
 NonNegativeFloat = Annotated[float, Limits(minimum=0)]
 Seed = Annotated[int, Limits(minimum=0, maximum=2**32 - 1)]
 Identifier = Annotated[str, Limits(pattern="[a-z][a-z0-9_]{0,63}", description="a lower-case word such as generator")]
+Reference = Annotated[
+    str,
+    Limits(
+        pattern=r"[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63})?",
+        description="a name such as trunk, or trunk.features",
+    ),
+]
 Duration = Annotated[
     str, Limits(pattern=r"(?!0+(\.0+)?[smh])[0-9]+(\.[0-9]+)?[smh]", description="a time such as 90s, 5m or 2h")
 ]
@@ -69,6 +83,21 @@ PenaltyPart = Annotated[Part, PartOf("penalty")]
 Prior = Annotated[Part, PartOf("prior")]
 Source = Annotated[Part, PartOf("source")]
 AlgorithmPart = Annotated[Part, PartOf("algorithm")]
+
+# Arguments of the functions of a game. A function is registered with keyword-only arguments in the order of the language,
+# the first of which may be written without its name: {mean: x} is {mean: {of: x}}. Words of Python get an underscore,
+# `from_`. What stands behind each in a `zoo.spec.game_plan.Call` is in brackets; a `Reference` names a latent, a field,
+# a value or a state, a `Part` is a schedule.
+Value = Annotated[Any, Takes("value")]  # one tensor [Reference, Call]; `Value | None = None` may be left out [None]
+Values = Annotated[Any, Takes("values")]  # a list of them [tuple]
+Wrt = Annotated[Any, Takes("wrt")]  # what a derivative is taken by: one or several [tuple of Reference]
+Number = Annotated[Any, Takes("number")]  # a number, a schedule, or the name of a state [float, Part, Reference]
+Amount = Annotated[Any, Takes("amount")]  # a number, a schedule or a tensor [float, Part, Reference, Call]
+Terms = Annotated[Any, Takes("terms")]  # {x: weight, ...} or [x, ...] [tuple of pairs (Reference or Call, weight)]
+Taps = Annotated[Any, Takes("taps")]  # names of outputs, of each of the `Values` [tuple of str; the values: see Values]
+NetworkName = Annotated[Any, Takes("network")]  # a network itself, not a pass of it [str]
+FunctionPart = Annotated[Part, PartOf("function")]
+StatePart = Annotated[Part, PartOf("state")]
 
 
 def construct(annotation: Any, value: Any) -> Any:
