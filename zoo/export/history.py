@@ -26,7 +26,7 @@ from zoo.core.errors import DataError
 from zoo.core.files import write_whole
 from zoo.core.images import fitted
 from zoo.core.pictures import WHITE, Image
-from zoo.train.callbacks import BEGUN
+from zoo.train.curves import read_scalars
 
 CURVES = "curves.json"
 BINS, DIGITS = 200, 5  # points of a curve; significant digits of its numbers
@@ -35,7 +35,6 @@ MOMENTS, COLUMNS = 8, 8  # rows of a film; images in a row
 CELL, PLOT = 64, 192  # pixels: about the shorter side of an image, and at least that of a plot of points
 GAP, LETTERS, BORDER, FRAME = 2, 15, 6, 170  # between images, of the labels, around all; the grey around a plot
 FILM_BYTES = 300_000
-Scalars = dict[str, dict[int, float]]  # tag -> step -> value
 
 
 def write_curves(run: Path, artifact: Path, *, images_per_step: int, until: int) -> bool:
@@ -82,7 +81,7 @@ def curves(folder: Path, *, images_per_step: int, until: int) -> dict[str, Any] 
         {"kimg": thousands of real images shown to D, "losses": {name: values}}, and "metric": {"name", "kimg",
         "values"} where one was evaluated; None where no loss was logged.
     """
-    found = _scalars(folder, until)
+    found = read_scalars(folder, until)
     losses = {tag.removesuffix(LOSS): line for tag, line in found.items() if tag.endswith(LOSS) and line}
     if not losses:
         return None
@@ -106,39 +105,6 @@ def _kimg(steps: Sequence[int], images_per_step: int) -> list[float]:
 def _thinned(values: Sequence[float]) -> list[float]:
     parts = np.array_split(np.array(values, np.float64), min(BINS, max(len(values), 1)))
     return [float(f"{part.mean():.{DIGITS}g}") for part in parts]
-
-
-def _scalars(folder: Path, until: int) -> Scalars:
-    """All scalars of all event files. A later file begins where a run was resumed: what earlier files hold of later
-    steps is of weights that were lost."""
-    found: Scalars = {}
-    for file in sorted(folder.glob("events.out.tfevents.*"), key=_begun):
-        part = _read_events(file)
-        stated = part.pop(BEGUN, {})  # files of earlier versions do not state it: they begin before their first number
-        first = min(stated, default=min((step - 1 for line in part.values() for step in line), default=until))
-        for tag in found:
-            found[tag] = {step: value for step, value in found[tag].items() if step <= first}
-        for tag, line in part.items():
-            found[tag] = {**found.get(tag, {}), **{step: value for step, value in line.items() if step <= until}}
-    return found
-
-
-def _begun(file: Path) -> tuple[int, int, str]:
-    """When an event file was begun, as a key to sort by: events.out.tfevents.<seconds>.<host>.<process>.<number>."""
-    seconds, number = re.match(r"events\.out\.tfevents\.(\d*)", file.name), re.search(r"(\d+)$", file.name)
-    return int((seconds and seconds[1]) or 0), int(number[1] if number else 0), file.name
-
-
-def _read_events(file: Path) -> Scalars:
-    """All scalars of one event file; one whose end was never written is read as far as it goes."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.util.tensor_util import make_ndarray
-
-    events = EventAccumulator(str(file), size_guidance={"tensors": 0}).Reload()  # 0: all, not a sample
-    return {
-        tag: {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)}
-        for tag in events.Tags()["tensors"]
-    }
 
 
 def film(folder: Path, network: str, *, until: int, every: int = 1, last: int = 0) -> Image | None:
