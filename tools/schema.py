@@ -27,7 +27,7 @@ from zoo.nn.optimizers import KERAS_OPTIMIZERS, SCHEDULES
 from zoo.runtime.priors import PRIORS
 from zoo.spec.sections import Network, Sections
 from zoo.spec.shapes import RULES
-from zoo.spec.types import Limits, PartOf
+from zoo.spec.types import Limits, PartOf, Takes
 from zoo.spec.validate import specs_folder
 from zoo.train.algorithms.base import ALGORITHMS, Algorithm
 
@@ -87,7 +87,15 @@ BY_OWNER: dict[tuple[str, str], Json] = {
     ("GaussianNoise", "stddev"): {"type": "number", "minimum": 0, "maximum": 1},
 }
 
-_PRIOR: Json = {"shape": {"type": "array", "items": _COUNT, "minItems": 1}}
+_PRIOR: Json = {
+    "shape": {"type": "array", "items": _COUNT, "minItems": 1},
+    "classes": {
+        "anyOf": [
+            {"type": "integer", "minimum": 2, "maximum": 10_000},
+            {"type": "array", "items": {"type": "string"}, "minItems": 2},
+        ]
+    },
+}
 _SOURCE: Json = {
     "modes": {"type": "integer", "minimum": 1, "maximum": 10_000},
     "side": {"type": "integer", "minimum": 1, "maximum": 100},
@@ -95,6 +103,37 @@ _SOURCE: Json = {
     "std": {"type": "number", "minimum": 0},
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
     "path": {"type": "string", "pattern": r"^[^\0]+$", "description": "a folder"},
+}
+
+_NAME: Json = {"type": "string", "pattern": r"^[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63})?$"}
+_FUNCTION: Json = {"$ref": "#/$defs/function"}
+_SCHEDULE: Json = {"$ref": "#/$defs/schedule"}
+_FACTOR: Json = {"anyOf": [{"type": "number"}, _NAME, _SCHEDULE]}
+_TENSOR: Json = {"anyOf": [_NAME, _FUNCTION]}
+_WEIGHT: Json = {"anyOf": [{"type": "number"}, _NAME, _SCHEDULE, {"type": "array", "items": _FACTOR}]}
+# What arguments of a game take, for editors; zoo.spec.game_calls and game_phases check them by the game's own names.
+TAKES: dict[str, Json] = {
+    "value": _TENSOR,
+    "values": {"type": "array", "items": _TENSOR},
+    "wrt": {"anyOf": [_NAME, {"type": "array", "items": _NAME}]},
+    "number": _FACTOR,
+    "amount": {"anyOf": [{"type": "number"}, _NAME, _SCHEDULE, _FUNCTION]},
+    "terms": {"anyOf": [{"type": "object", "additionalProperties": _FACTOR}, {"type": "array", "items": _TENSOR}]},
+    "taps": {"type": "array", "items": _NAME},
+    "network": _NAME,
+    "call": {"anyOf": [_NAME, _FUNCTION, {"type": "object", "minProperties": 1, "maxProperties": 1}]},
+    "weight": {
+        "anyOf": [
+            *_WEIGHT["anyOf"],
+            {
+                "type": "object",
+                "properties": {"weight": _WEIGHT, "every": _COUNT},
+                "additionalProperties": False,
+                "minProperties": 1,
+            },
+        ]
+    },
+    "optimizer": {"anyOf": [{"$ref": "#/$defs/optimizer"}, _NAME]},
 }
 
 
@@ -133,7 +172,7 @@ def _complete(schema: Json, defs: Json) -> Json:
         kind = schema["$ref"].rsplit("/", 1)[1]
         needed = "x-parts" in defs.get(kind, {}) and _complete(defs[kind], defs)
         return {"$ref": f"#/$defs/complete/{kind}"} if needed else {}
-    if "x-defaults" in schema:
+    if "x-defaults" in schema or "x-takes" in schema:
         return {}
     if "anyOf" in schema and "x-parts" not in schema:
         branches = [inner for branch in schema["anyOf"] if (inner := _complete(branch, defs))]
@@ -201,11 +240,12 @@ def schema_of_dataclass(cls: type) -> Json:
     hints = typing.get_type_hints(cls, include_extras=True)
     properties, required = {}, []
     for field in dataclasses.fields(cls):
-        properties[field.name] = schema_of(hints[field.name])
+        key = field.name.rstrip("_")  # `from_`: without the underscore it is a word of Python
+        properties[key] = schema_of(hints[field.name])
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            required.append(field.name)
+            required.append(key)
         elif field.default is not dataclasses.MISSING:
-            properties[field.name]["default"] = _plain(field.default)
+            properties[key]["default"] = _plain(field.default)
     if cls is Network:
         properties["layers"] = {"type": "array", "items": {"$ref": "#/$defs/layer_item"}, "x-layers": True}
     if "defaults" in properties:
@@ -225,6 +265,8 @@ def _annotated(base: Any, metadata: Iterable[Any]) -> Json:
     for extra in metadata:
         if isinstance(extra, PartOf):
             return {"$ref": f"#/$defs/{extra.name}"}
+        if isinstance(extra, Takes):
+            return {"x-takes": extra.what, **TAKES[extra.what]}
         if isinstance(extra, Limits):
             limits = {key: value for key, value in dataclasses.asdict(extra).items() if value is not None}
             anchored = {"pattern": f"^{extra.pattern}$"} if extra.pattern else {}  # JSON Schema would search for it
@@ -260,10 +302,10 @@ def schema_of_signature(function: Callable[..., Any], *, leave: Iterable[str] = 
         schema = {"$ref": "#/$defs/initializer"} if name.endswith("_initializer") else schema_of(hints[name])
         schema = (narrow or {}).get(name, schema)
         if parameter.default is parameter.empty:
-            required.append(name)
+            required.append(name.rstrip("_"))
         else:
             schema = {**schema, "default": _plain(parameter.default)}
-        properties[name] = schema
+        properties[name.rstrip("_")] = schema  # `from_`: without the underscore it is a word of Python
     return _mapping(_help(function), properties, required)
 
 

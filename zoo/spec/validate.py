@@ -89,6 +89,12 @@ def validate(node: YamlNode, fragment: Fragment, where: str, problems: Problems)
             problems.add(node.place, where, f"expected a list of layers, received {node.describe()}")
     elif "x-defaults" in fragment:
         validate(node, {"type": "object", "additionalProperties": {"type": "object"}}, where, problems)
+    elif fragment.get("x-takes") == "optimizer" and isinstance(node.value, str) and node.value.islower():
+        pass  # the name of a phase, see `zoo.spec.game_phases`
+    elif fragment.get("x-takes") == "optimizer":
+        validate(node, fragment["anyOf"][0], where, problems)
+    elif "x-takes" in fragment:
+        pass  # names of a game, see `zoo.spec.game_calls`
     elif "x-parts" in fragment:
         _validate_part(node, fragment, where, problems)
     elif "anyOf" in fragment and "properties" not in fragment:
