@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -13,16 +13,23 @@ from zoo.spec.plan import LayerCall, Plan
 from zoo.spec.types import Part
 
 
-def build(plan: Plan, *, name: str | None = None, layers: dict[str, keras.layers.Layer] | None = None) -> keras.Model:
+def build(
+    plan: Plan,
+    *,
+    name: str | None = None,
+    layers: dict[str, keras.layers.Layer] | None = None,
+    taps: Iterable[str] = (),
+) -> keras.Model:
     """Build the network of a plan, with fresh weights that follow from Keras's random seed.
 
     Args:
         plan: The checked plan.
         name: The network's name; by default that of the plan.
         layers: Layers by `layer_name` that are shared with other networks; new ones are added to it.
+        taps: Names of tensors, see `Plan.tensors`, that the model returns besides its outputs.
 
     Returns:
-        A model from a dict of inputs [B, ...] to {plan.output_name: output}.
+        A model from a dict of inputs [B, ...] to a dict of its outputs, in the order of `plan.outputs`, and of `taps`.
 
     Raises:
         SpecError: With file:line:column, when Keras refuses a layer.
@@ -43,19 +50,21 @@ def build(plan: Plan, *, name: str | None = None, layers: dict[str, keras.layers
         except (ValueError, TypeError, ArithmeticError) as error:
             reason = " ".join(str(error).split())
             raise SpecError(f"{step.place}: {step.where}: Keras refuses it: {reason}") from error
-    return keras.Model(inputs, {plan.output_name: tensors[plan.output]}, name=name or plan.name)
+    wanted = {key: plan.tensors[key][0] for key in (*plan.outputs, *taps)}
+    return keras.Model(inputs, {key: tensors[number] for key, number in wanted.items()}, name=name or plan.name)
 
 
-def build_all(plans: Mapping[str, Plan]) -> dict[str, keras.Model]:
+def build_all(plans: Mapping[str, Plan], taps: Mapping[str, Iterable[str]] | None = None) -> dict[str, keras.Model]:
     """Build every network of a spec.
 
     Args:
         plans: The plans by name.
+        taps: Names of tensors that each network returns besides its outputs, by network.
 
     Returns:
         The networks by name, in the order of the plans.
     """
-    return {name: build(plan) for name, plan in plans.items()}
+    return {name: build(plan, taps=(taps or {}).get(name, ())) for name, plan in plans.items()}
 
 
 def layer_name(step: LayerCall) -> str:

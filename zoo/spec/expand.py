@@ -148,10 +148,43 @@ def plan(
     if not layers.value:
         return problems.add(layers.place, join(where, "layers"), "a network needs at least one layer")
     _walk(layers, {}, join(where, "layers"), scope)
-    if scope.broken or output is None or not isinstance(output.value, str):
+    outputs = _outputs(output, join(where, "output"), scope) if output is not None else {}
+    if scope.broken or not outputs:
         return None
     named = {key: number for key, (number, place) in scope.named.items() if place is not None}
-    return Plan(name, shapes, tuple(scope.steps), output.value, scope.x, scope.shapes[scope.x], named)
+    (first, number), *others = outputs.items()
+    further = {key: (other, scope.shapes[other]) for key, other in others}
+    return Plan(name, shapes, tuple(scope.steps), first, number, scope.shapes[number], named, further)
+
+
+def _outputs(node: YamlNode, where: str, scope: _Scope) -> dict[str, int]:
+    """Return the numbers of the outputs by name: the running tensor, or those that a list or a mapping names."""
+    if isinstance(node.value, str):
+        items = [(node.value, "x", node.place, node.place)]
+    elif node.is_list:
+        items = [(item.value, item.value, item.place, item.place) for item in node.value]
+    else:
+        items = [(name, entry.node.value, entry.place, entry.node.place) for name, entry in node.entries()]
+    found: dict[str, int] = {}
+    for name, tensor, place, at in items:
+        if not (isinstance(name, str) and isinstance(tensor, str)):
+            continue  # reported by the schema
+        known = {key: number for key, (number, line) in scope.named.items() if line is not None}
+        if name in found:
+            scope.report(place, where, f"'{name}' is listed twice")
+        elif tensor != "x" and tensor not in known:
+            hint = suggest(tensor, known) or f" Known: {', '.join([*known, 'x'])}."
+            scope.report(at, where, f"no layer is named '{tensor}' by `as`.{hint}")
+        elif node.is_list and name == "x":
+            scope.report(place, where, "'x' is the running tensor itself: give it a name, {image: x}")
+        else:
+            found[name] = scope.x if tensor == "x" else known[tensor]
+            if known.get(name, found[name]) != found[name]:
+                line = scope.named[name][1]
+                scope.report(place, where, f"'{name}' is the name of another tensor already: line {line and line.line}")
+    if not items and not scope.problems.at(node.place):
+        scope.report(node.place, where, "a network needs at least one output")
+    return found
 
 
 def _defaults(sections: list[tuple[YamlNode | None, str]], problems: Problems) -> dict[str, YamlNode]:

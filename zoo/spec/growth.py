@@ -46,6 +46,13 @@ def check_growth(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) 
     generator, discriminator = plans.get("generator"), plans.get("discriminator")
     if args is None or not generator or not discriminator or generator.output_name not in discriminator.inputs:
         return
+    for plan in (generator, discriminator):
+        if plan.further_outputs:
+            where = f"networks.{plan.name}.output"
+            at: YamlNode = tree.get("networks", plan.name, "output")  # type: ignore[assignment]
+            return problems.add(
+                at.place, where, f"a network that grows has one output, received {', '.join(plan.outputs)}"
+            )
     stated = args.get("start")
     start = below(names_of("algorithm")["progressive"], "start")["default"] if stated is None else stated.value
     if isinstance(start, int) and start > 0:
@@ -213,7 +220,7 @@ class _Draft:
     def finish(self, output: int) -> Plan:
         return dataclasses.replace(
             self.plan, inputs=self.inputs, steps=tuple(self.steps), output=output, output_shape=self.shapes[output],
-            named_tensors={},
+            named_tensors={}, further_outputs={},
         )  # fmt: skip
 
 

@@ -38,16 +38,17 @@ class LayerCall:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked network: its inputs, its layer calls in order, its output. Shapes have no batch axis.
+    """A checked network: its inputs, its layer calls in order, its outputs. Shapes have no batch axis.
 
     Attributes:
         name: The name of the network, such as generator.
         inputs: The shapes of its inputs, by name; their tensors have the numbers 0, 1, ...
         steps: The layer calls, each after those whose outputs it takes.
-        output_name: The name of its output, such as image.
-        output: The number of the output's tensor.
-        output_shape: The shape of the output.
+        output_name: The name of its output, such as image; of several, that of the first.
+        output: The number of that output's tensor.
+        output_shape: The shape of that output.
         named_tensors: The numbers of the tensors that the spec names with `as`.
+        further_outputs: The number and the shape of each output after the first, by name.
     """
 
     name: str
@@ -57,6 +58,18 @@ class Plan:
     output: int
     output_shape: Shape
     named_tensors: Mapping[str, int] = field(default_factory=dict)
+    further_outputs: Mapping[str, tuple[int, Shape]] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, Shape]]:
+        """The number and the shape of every output, by name."""
+        return {self.output_name: (self.output, self.output_shape), **self.further_outputs}
+
+    @property
+    def tensors(self) -> dict[str, tuple[int, Shape]]:
+        """The number and the shape of what can be named from outside: every output, and every tensor with a name."""
+        shapes = dict(enumerate(self.inputs.values())) | {step.output: step.cost.shape for step in self.steps}
+        return {name: (number, shapes[number]) for name, number in self.named_tensors.items()} | self.outputs
 
     @property
     def parameters(self) -> int:
@@ -75,8 +88,19 @@ class Plan:
 
     @property
     def last_activation(self) -> str:
-        """The non-linearity of the output: 'tanh', 'sigmoid', ... or 'linear'; 'unknown' behind a merge or a norm."""
-        step = next((s for s in self.steps if s.output == self.output), None)
+        """The non-linearity of the first output, see `activation_of`."""
+        return self.activation_of(self.output)
+
+    def activation_of(self, tensor: int) -> str:
+        """Return the non-linearity of a tensor.
+
+        Args:
+            tensor: Its number.
+
+        Returns:
+            'tanh', 'sigmoid', ... or 'linear'; 'unknown' behind a merge or a norm.
+        """
+        step = next((s for s in self.steps if s.output == tensor), None)
         while step is not None and step.layer in ("Reshape", "Flatten", "Identity", "Cropping2D", "Permute"):
             step = next((s for s in self.steps if s.output == step.inputs[0]), None)
         if step is None:
@@ -88,10 +112,10 @@ class Plan:
         return "unknown"
 
 
-def upstream(plan: Plan, tensor: int, given: Iterable[int] = ()) -> list[LayerCall]:
-    """Return the steps that compute `tensor` from the inputs and the tensors `given`, in order."""
+def upstream(plan: Plan, tensors: int | Iterable[int], given: Iterable[int] = ()) -> list[LayerCall]:
+    """Return the steps that compute one tensor, or several, from the inputs and the tensors `given`, in order."""
     given = set(given)
-    wanted, found = {tensor} - given, []
+    wanted, found = ({tensors} if isinstance(tensors, int) else set(tensors)) - given, []
     for step in reversed(plan.steps):
         if step.output in wanted:
             found.append(step)
