@@ -120,6 +120,29 @@ def test_set_reaches_everything(write: Write) -> None:
     assert spec.sections.data.source == Part("digits", {})
 
 
+@pytest.mark.parametrize("path", ["defaults", "networks.generator.defaults", "networks.generator.layers.0"])
+def test_set_puts_a_part_in_the_place_of_another(write: Write, path: str) -> None:
+    place = f"{path}.Dense.kernel_initializer"
+    normal, uniform = f"{place}={{RandomNormal: {{stddev: 0.1}}}}", f"{place}={{RandomUniform: {{maxval: 0.2}}}}"
+    same = f"{place}={{RandomNormal: {{mean: 1}}}}"
+    first = [
+        read_spec(write(BASE), changes).plans["generator"].steps[0] for changes in ((normal, uniform), (normal, same))
+    ]
+    assert [step.args["kernel_initializer"] for step in first] == [
+        {"RandomUniform": {"maxval": 0.2}},
+        {"RandomNormal": {"stddev": 0.1, "mean": 1}},
+    ]
+
+
+def test_set_puts_a_layer_in_the_place_of_another(write: Write) -> None:
+    item = "networks.discriminator.layers.0"
+    changed = read_spec(write(BASE), [f"{item}={{Reshape: {{target_shape: [64]}}}}", f"{item}.as=flat"])
+    assert changed.document["networks"]["discriminator"]["layers"][0] == {
+        "Reshape": {"target_shape": [64]},
+        "as": "flat",
+    }
+
+
 def test_set_changes_an_argument_of_a_part_and_the_last_one_wins(write: Write) -> None:
     prior = read_spec(
         write(BASE), ["latent.z.uniform={shape: [8], low: 0}", "latent.z.uniform.low=-2"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.folder_paths import with_absolute_paths, with_folder_source
-from zoo.spec.validate import Fragment, below, document, is_part
+from zoo.spec.validate import Fragment, below, document, is_part, names_of, resolve
 from zoo.spec.words import true_words
 from zoo.spec.yaml_tree import Entry, YamlNode, parse_file, parse_text
 
@@ -79,13 +79,21 @@ def merge(base: YamlNode, top: YamlNode, fragment: Fragment) -> YamlNode:
         base, top = _as_part(base), _as_part(top)
         if set(base.value) != set(top.value):
             return top
-    if not (base.is_map and top.is_map):
+    if not (base.is_map and top.is_map) or _is_another_layer(base, top, fragment):
         return top
     merged = dict(base.value)
     for key, entry in top.entries():
         old = merged.get(key)
         merged[key] = Entry(merge(old.node, entry.node, below(fragment, key)), entry.place) if old else entry
     return YamlNode(merged, top.place if top.place.line else base.place)
+
+
+def _is_another_layer(base: YamlNode, top: YamlNode, fragment: Fragment) -> bool:
+    """Return True for two items of a list of layers that call different layers."""
+    if resolve(fragment) is not document()["$defs"]["layer_item"]:
+        return False
+    called = [node.value.keys() & names_of("layer").keys() for node in (base, top)]
+    return bool(called[1]) and called[0] != called[1]
 
 
 def _as_part(node: YamlNode) -> YamlNode:
@@ -133,7 +141,7 @@ def _set(
             problems.add(place, "", f"'{key}' is not a position in a list of {len(root.value)} (0 is the first)")
             return root
         items = list(root.value)
-        items[int(key)] = _set(items[int(key)], rest, value, {}, place, problems)
+        items[int(key)] = _set(items[int(key)], rest, value, resolve(fragment).get("items", {}), place, problems)
         return YamlNode(items, root.place)
     if is_part(fragment):
         root = _as_part(root)

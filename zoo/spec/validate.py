@@ -62,6 +62,8 @@ def below(fragment: Fragment, key: str) -> Fragment:
     fragment = resolve(fragment)
     if "x-parts" in fragment:
         return fragment["x-parts"].get(key, {})
+    if fragment is document()["$defs"]["layer_item"] and key in names_of("layer"):
+        return names_of("layer")[key]  # that of the item itself is for editors, which know no variables of `repeat`
     found = fragment.get("properties", {}).get(key) or fragment.get("additionalProperties")
     if found is None:
         mappings = (f for f in fragment.get("anyOf", ()) if resolve(f).get("type") == "object" or is_part(f))
@@ -157,7 +159,7 @@ def expected(fragment: Fragment) -> str:
 
 
 def _allowed(fragment: Fragment) -> Sequence[Any]:
-    return fragment["enum"] if "enum" in fragment else [fragment["const"]]
+    return fragment["enum"] if "enum" in fragment else [fragment["const"]] if "const" in fragment else []
 
 
 def _listed(choices: Iterable[str]) -> str:
@@ -200,11 +202,15 @@ def _validate_any(node: YamlNode, branches: list[Fragment], where: str, problems
         if not trial:
             return
         if _same_shape(node, branch):
-            fits.append(trial)
-    if len(fits) == 1:  # the intention is clear: report the mistakes inside
-        return problems.take(fits[0])
+            fits.append((branch, trial))
+    words = [word for branch in branches for word in _allowed(resolve(branch)) if isinstance(word, str)]
+    others = [branch for branch in branches if resolve(branch).get("type") != "null"]
+    if len(fits) == 1 and (len(others) == 1 or not _allowed(resolve(fits[0][0]))):
+        return problems.take(fits[0][1])  # the intention is clear: report the mistakes inside
     wanted = _listed(dict.fromkeys(expected(b) for b in branches))
-    problems.add(node.place, where, f"expected {wanted}, received {node.describe()}{_hint(node, branches[0])}")
+    hint = _hint(node, branches[0]) or (suggest(node.value, words) if isinstance(node.value, str) else "")
+    hint = f".{hint}" if hint and not hint.startswith(".") else hint
+    problems.add(node.place, where, f"expected {wanted}, received {node.describe()}{hint}")
 
 
 def _same_shape(node: YamlNode, branch: Fragment) -> bool:
