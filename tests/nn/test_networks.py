@@ -218,16 +218,30 @@ networks:
     assert networks.build(spec.plans["first"], name="average").name == "average"
 
 
-def test_a_reflection_wider_than_the_image_is_refused_before_training(spec_of):
-    with pytest.raises(SpecError):
-        built(one(spec_of, "- ReflectionPadding2D: {padding: 4}", inputs="{x_in: [4, 4, 1]}"))
-
-
-def test_a_padding_that_does_not_exist_is_refused_before_training(spec_of):
-    with pytest.raises(SpecError):
-        built(
-            one(spec_of, "- EqualizedConv2D: {filters: 2, kernel_size: 3, padding: smae}", inputs="{x_in: [4, 4, 1]}")
-        )
+def test_several_outputs_and_tensors_with_a_name_are_returned_together(spec_of):
+    layers = """
+- Dense: {units: 3, activation: relu}
+  as: features
+- Dense: {units: 5}
+  as: classes
+- from: features
+- Dense: {units: 1}"""
+    plan = one(spec_of, layers, output="{logits: x, labels: classes}").plans["net"]
+    network, tapped = networks.build(plan), networks.build(plan, taps=["features", "classes"])
+    tapped.set_weights(network.get_weights())
+    x = np.linspace(-1, 1, 8, dtype="float32").reshape(2, 4)
+    y, more = network({"x_in": x}), tapped({"x_in": x})
+    assert list(y) == ["logits", "labels"] and list(more) == ["logits", "labels", "features", "classes"]
+    kernels = network.get_weights()[::2]
+    features = np.maximum(x @ kernels[0], 0)
+    for name, expected in {
+        "features": features,
+        "labels": features @ kernels[1],
+        "logits": features @ kernels[2],
+    }.items():
+        np.testing.assert_allclose(numpy(more[name]), expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(numpy(more["classes"]), numpy(y["labels"]))
+    assert list(networks.build_all({"net": plan}, taps={"net": ["features"]})["net"].output)[2:] == ["features"]
 
 
 @pytest.mark.parametrize("name", [
