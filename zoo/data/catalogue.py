@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,23 @@ from zoo.core.errors import DataError
 
 Split = Literal["train", "test"]
 MAX_MODES = 10_000  # Gaussians of a mixture
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a batch, as a spec and its networks know it by name.
+
+    Attributes:
+        shape: Shape of one example: (H, W, C), (2,) for points, () for class ids.
+        kind: What it holds.
+        classes: Of a label the names of the classes, in the order of their ids; else empty.
+        group: Fields of one group belong together, example by example; those of another are drawn apart.
+    """
+
+    shape: tuple[int, ...]
+    kind: Literal["image", "point", "label"]
+    classes: tuple[str, ...] = ()
+    group: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,9 @@ class DatasetInfo:
             computed, or made of other data sets.
         domains: Fields of a source of two sets of images, for translation.
         paired: True if item i of both domains shows the same thing in the test split.
+        together: True if it does so in every split: a batch then holds pairs; else each domain has its own order.
+        titles: Of a source of two domains that have no names in its arguments, what each is, for people.
+        labels: Of a source with several labels, the names of the classes of each by the name of its field.
         choices: Allowed values of the arguments `a` and `b` of a source of two domains: names of data sets or of
             classes; empty if they are folders.
     """
@@ -53,7 +73,15 @@ class DatasetInfo:
     sha256: str | None = None
     domains: tuple[str, ...] = ()
     paired: bool = False
+    together: bool = False
     choices: tuple[str, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def label_fields(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the classes by the name of the label: `label` for a source with a single one."""
+        return self.labels or ({"label": self.classes} if self.classes else {})
 
 
 def _read() -> dict[str, DatasetInfo]:
@@ -61,6 +89,7 @@ def _read() -> dict[str, DatasetInfo]:
     result = {}
     for name, entry in entries.items():
         facts: dict[str, Any] = {key: tuple(fact) if isinstance(fact, list) else fact for key, fact in entry.items()}
+        facts["labels"] = {key: tuple(names) for key, names in entry.get("labels", {}).items()}
         result[name] = DatasetInfo(name=name, **facts)
     return result
 
@@ -79,7 +108,8 @@ def describe(source: str, args: Mapping[str, Any]) -> DatasetInfo:
     Args:
         source: A name in `DATASETS`.
         args: Its arguments in the spec: `modes`, `side` and `samples` change the classes and sizes of a mixture, `a`
-            and `b` name the two domains, whose titles and licences are joined.
+            and `b` name the two domains, whose titles and licences are joined; a list of `classes` names those of a
+            folder.
 
     Returns:
         The facts.
@@ -88,7 +118,9 @@ def describe(source: str, args: Mapping[str, Any]) -> DatasetInfo:
         DataError: `a` or `b` is unknown, or both are the same; more than `MAX_MODES` Gaussians, or none.
     """
     info = DATASETS[source]
-    if info.domains:
+    if isinstance(names := args.get("classes"), list | tuple):
+        info = replace(info, classes=tuple(names))
+    if info.choices or (info.domains and {"a", "b"} <= args.keys()):
         return _describe_two(info, args["a"], args["b"])
     if info.range != "points":
         return info
@@ -135,9 +167,25 @@ def domain_titles(source: str, args: Mapping[str, Any]) -> dict[str, str]:
     info = DATASETS[source]
     if not info.domains:
         return {}
-    chosen = {field: str(args[field]) for field in info.domains}
+    chosen = {name: str(args[name]) if name in args else info.titles.get(name, name) for name in info.domains}
     known = DATASETS if info.choices else {}
-    return {field: known[one].title if one in known else Path(one).name or one for field, one in chosen.items()}
+    return {name: known[one].title if one in known else Path(one).name or one for name, one in chosen.items()}
+
+
+def fields(info: DatasetInfo, shape: tuple[int, ...]) -> dict[str, Field]:
+    """Return the fields of a batch by name, known before anything is read.
+
+    Args:
+        info: The facts of the source, see `describe`.
+        shape: Shape of an item that the networks see, see `final_shape`.
+
+    Returns:
+        `image` or `point`, or the domains of a source of two; then the labels.
+    """
+    kind: Literal["image", "point"] = "image" if len(shape) == 3 else "point"
+    names = info.domains or (kind,)
+    found = {name: Field(shape, kind, group=0 if info.together else at) for at, name in enumerate(names)}
+    return found | {name: Field((), "label", classes) for name, classes in info.label_fields.items()}
 
 
 def window_shape(shape: tuple[int, ...], jitter_from: int | tuple[int, int] | None) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class Dataset:
         points: float32 [N, 2], or None.
         labels: int64 [N], indices into `classes`, or None.
         classes: Names of the classes; empty without labels.
+        attributes: Of a source with several labels, the ids of each by the name of its field, int64 [N].
         centres: float32 [M, 2] of a mixture of M Gaussians, in the units of the points.
         std: Standard deviation of each Gaussian, in the same units.
         reading: The account of the user's folder that the images were read from, or None.
@@ -38,6 +39,7 @@ class Dataset:
     points: np.ndarray | None = None
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
     centres: np.ndarray | None = None
     std: float | None = None
     reading: Reading | None = None
@@ -60,6 +62,16 @@ class Dataset:
         return "point" if self.images is None else "image"
 
     @property
+    def ids(self) -> Mapping[str, np.ndarray]:
+        """Class ids by the name of their field, int64 [N]: `label`, or the attributes; empty without labels."""
+        return self.attributes if self.labels is None else {"label": self.labels, **self.attributes}
+
+    @property
+    def together(self) -> bool:
+        """True: all fields of a batch are of the same items."""
+        return True
+
+    @property
     def parts(self) -> Mapping[str, Dataset]:
         """The single set of items from which a batch is drawn, under the name that it has there."""
         return {self.field: self}
@@ -70,8 +82,8 @@ class Dataset:
         if self.reading is None:
             return {}
         digest = hashlib.sha256(np.ascontiguousarray(self.items).data)
-        if self.labels is not None:
-            digest.update(np.ascontiguousarray(self.labels).data)
+        for ids in self.ids.values():
+            digest.update(np.ascontiguousarray(ids).data)
         return {"images": len(self), "sha256": digest.hexdigest()}
 
     @property
@@ -92,16 +104,25 @@ class Domains:
         a: One set.
         b: The other set.
         paired: True if item i of both shows the same thing, as in a test split; else nothing connects them.
+        together: True if batches hold such pairs: one order, window and mirroring for both. Else each has its own.
+
+    Raises:
+        ValueError: The sets of pairs differ in number.
     """
 
     name: str
     a: Dataset
     b: Dataset
     paired: bool = False
+    together: bool = False
+
+    def __post_init__(self) -> None:
+        if self.together and len(self.a) != len(self.b):
+            raise ValueError(f"'{self.name}': {len(self.a)} images of a and {len(self.b)} of b are no pairs")
 
     @property
     def parts(self) -> Mapping[str, Dataset]:
-        """The two sets of images from which a batch is drawn, each in its own order, under their names there."""
+        """The two sets of images from which a batch is drawn, under their names there."""
         return {"a": self.a, "b": self.b}
 
     @property

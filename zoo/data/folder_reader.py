@@ -98,12 +98,52 @@ def count_images(path: str, most: int) -> int:
         At most `most`.
     """
     root = Path(path).expanduser()
-    found = (file for file in _files(root, (), []) if file.suffix.lower() in SUFFIXES or _begins_as_image(file))
-    return sum(1 for _ in islice(found, most))
+    return sum(1 for _ in islice(_images(root), most))
+
+
+def classes_in(path: str) -> tuple[str, ...]:
+    """Return the names of the sub-folders of a folder that hold images, sorted: its classes.
+
+    Args:
+        path: A folder that exists.
+
+    Returns:
+        The names; empty where all images are in the folder itself.
+
+    Raises:
+        DataError: There are images beside such sub-folders.
+    """
+    root = Path(path).expanduser().absolute()
+    entries = [entry for entry in sorted(root.iterdir()) if not entry.name.startswith(".")]
+    names = tuple(entry.name for entry in entries if entry.is_dir() and next(_images(entry), None) is not None)
+    if names and any(entry.is_file() and _is_image_file(entry) for entry in entries):
+        raise DataError(f"data source 'folder': {_both(root, names[0])}")
+    return names
+
+
+def images_of(path: Path) -> list[Path]:
+    """Return the images of a folder and of its sub-folders, in the order of their paths.
+
+    Args:
+        path: A folder that exists.
+    """
+    return sorted(_images(path))
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    return (file for file in _files(folder, (), []) if _is_image_file(file))
+
+
+def _is_image_file(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES or _begins_as_image(file)
+
+
+def _both(root: Path, name: str) -> str:
+    return f"images both in {root} and in its sub-folders ({name}, ...): classes: false takes them all as one set"
 
 
 def read_folder(
-    path: str, height: int, width: int, fit: Fit, *, skip_broken: bool
+    path: str, height: int, width: int, fit: Fit, *, skip_broken: bool, classes: bool = True
 ) -> tuple[np.ndarray, list[str], Reading]:
     """Read all images of a folder; each is fitted as it is read, so that only the final pixels are held.
 
@@ -113,6 +153,7 @@ def read_folder(
         width: Columns wanted.
         fit: The way to that size, see `zoo.core.images.fitted`.
         skip_broken: Leave out images that cannot be read, in place of an error that names them.
+        classes: Sub-folders are classes.
 
     Returns:
         uint8 [N, height, width, 3] in the order of the paths, for each image the sub-folder of `path` that it is in (an
@@ -128,13 +169,13 @@ def read_folder(
     left_out: Counter[str] = Counter()
     files = []
     for file in sorted(_files(root, (), problems)):
-        if file.suffix.lower() in SUFFIXES or _begins_as_image(file):
+        if _is_image_file(file):
             files.append(file)
         else:
             left_out[file.suffix.lower() or "no suffix"] += 1
-    owners = [file.relative_to(root).parts[0] if file.parent != root else "" for file in files]
+    owners = [file.relative_to(root).parts[0] if classes and file.parent != root else "" for file in files]
     if "" in owners and (folders := sorted(set(owners) - {""})):
-        raise DataError(f"data source 'folder': images both in {root} and in its sub-folders ({folders[0]}, ...)")
+        raise DataError(f"data source 'folder': {_both(root, folders[0])}")
     images = np.empty((len(files), height, width, 3), np.uint8)
     kept: list[str] = []
     highest: int | None = None

@@ -56,8 +56,8 @@ class Batches:
     """The input of every training step: `batches[step]` for any step from 0 on.
 
     Each is a dict of arrays: "image" float32 [draws, B, H, W, C] in `range`, or "point" float32 [draws, B, 2] in its
-    own units; and "label" int64 [draws, B] where the data has labels. Of two domains they are "a" and "b", each in an
-    order of its own. Draw d of step s is batch s * draws + d.
+    own units; and labels, int64 [draws, B], under their names. Of two domains they are "a" and "b": pairs of one order,
+    window and mirroring, or each with its own. Draw d of step s is batch s * draws + d.
 
     Args:
         dataset: The data.
@@ -98,8 +98,8 @@ class Batches:
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
         batch: dict[str, np.ndarray] = {}
-        for domain, (field, part) in enumerate(self.dataset.parts.items()):
-            batch |= self._drawn(field, part, step, domain)
+        for number, (field, part) in enumerate(self.dataset.parts.items()):
+            batch |= self._drawn(field, part, step, domain=0 if self.dataset.together else number)
         more = self.extra(step) if self.extra else {}
         if clash := batch.keys() & more.keys():
             raise ValueError(f"extra arrays must have names of their own; {sorted(clash)} are taken")
@@ -124,8 +124,8 @@ class Batches:
             mirrored = bits(_FLIP) >> 63 == 1
             items[mirrored] = items[mirrored][:, :, ::-1]  # [M, H, W, C], width reversed
         batch = {field: items if part.images is None else from_uint8(items, self.range)}
-        if part.labels is not None and field == part.field:  # not for domains, which have no labels
-            batch["label"] = part.labels[indices]
+        if field == part.field:  # not for domains, which have no labels
+            batch |= {name: ids[indices] for name, ids in part.ids.items()}
         return batch
 
 

@@ -20,6 +20,7 @@ from zoo.data.catalogue import DATASETS, Split, describe, final_shape, mode_name
 from zoo.data.dataset import Dataset, Domains, prepare
 from zoo.data.fetch import read
 from zoo.data.folder_reader import read_folder
+from zoo.data.paired_folders import read_pairs
 
 SOURCES: Registry = Registry("data source")
 Vendor = Literal["noto", "twemoji", "fluent"]
@@ -110,21 +111,37 @@ def grid(
 
 @SOURCES.register
 def folder(
-    *, path: str, size: int | tuple[int, int] | None = None, fit: Fit = "crop", skip_broken: bool = False
+    *,
+    path: str,
+    classes: bool | tuple[str, ...] | None = None,
+    size: int | tuple[int, int] | None = None,
+    fit: Fit = "crop",
+    skip_broken: bool = False,
 ) -> Dataset:
-    """The user's own images of any size, as RGB. Sub-folders that hold images are classes, sorted by name.
+    """The user's own images of any size, as RGB. Sub-folders that hold images are classes, sorted by name, the field
+    `label`; `classes` insists on them (true), ignores them (false), or lists those to use, in the order of their ids.
     A relative path begins at the spec's folder. `skip_broken` leaves out images that cannot be read.
 
     `size` and `fit` are those of the spec's data section unless stated here. `read_folder` has the rules and the
     errors: DataError for a missing or empty folder, and for broken images.
     """
     height, width, _ = final_shape(None, size, 3)
-    images, owners, reading = read_folder(path, height, width, fit, skip_broken=skip_broken)
-    if not reading.classes:
+    images, owners, reading = read_folder(
+        path, height, width, fit, skip_broken=skip_broken, classes=classes is not False
+    )
+    found = tuple(sorted(set(owners) - {""}))
+    names = found if classes in (None, True, False) else tuple(classes)
+    if missing := [name for name in names if name not in found] or ([] if found else ["any class"] * bool(classes)):
+        there = ", ".join(found) or "no sub-folder with images"
+        raise DataError(f"data source 'folder': {reading.folder} has no images of {missing[0]}. It has {there}")
+    if not names:
         return Dataset("folder", images=images, reading=reading)
-    classes = sorted(set(owners))
-    labels = np.array([classes.index(owner) for owner in owners], np.int64)
-    return Dataset("folder", images=images, labels=labels, classes=tuple(classes), reading=reading)
+    if len(names) < len(found):
+        kept = np.array([owner in names for owner in owners])
+        owners, images = [owner for owner in owners if owner in names], images[kept]
+        reading = replace(reading, images=len(images), classes=len(names))
+    labels = np.array([names.index(owner) for owner in owners], np.int64)
+    return Dataset("folder", images=images, labels=labels, classes=names, reading=reading)
 
 
 @SOURCES.register
@@ -156,8 +173,27 @@ def folders(
     """The user's own images in the folders `a` and `b`, as RGB; sub-folders are read, too. See `folder`."""
     describe("folders", {"a": a, "b": b})
     options: dict[str, Any] = {"size": size, "fit": fit, "skip_broken": skip_broken}
-    of_a, of_b = (replace(folder(path=path, **options), labels=None, classes=()) for path in (a, b))
-    return Domains("folders", of_a, of_b)
+    return Domains("folders", *(folder(path=path, classes=False, **options) for path in (a, b)))
+
+
+@SOURCES.register
+def pairs(
+    *,
+    path: str | None = None,
+    a: str | None = None,
+    b: str | None = None,
+    size: int | tuple[int, int] | None = None,
+    fit: Fit = "crop",
+) -> Domains:
+    """The user's own pairs of images, as RGB, fields `a` and `b`: the folders `a` and `b`, whose files have the same
+    names, or the folder `path` of images that hold both side by side, `a` on the left. Both are fitted alike.
+
+    `zoo.data.paired_folders` has the rules and the errors.
+    """
+    height, width, _ = final_shape(None, size, 3)
+    images, readings = read_pairs(path, a, b, height, width, fit)
+    of_a, of_b = (Dataset("pairs", images=one, reading=reading) for one, reading in zip(images, readings, strict=True))
+    return Domains("pairs", of_a, of_b, paired=True, together=True)
 
 
 def _fetched(name: str, split: Split) -> Dataset:

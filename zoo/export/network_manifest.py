@@ -33,8 +33,25 @@ def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -
         sizes: The rule for heights and widths, where the network takes images of many sizes.
         network: Its name, where the artifact holds several networks.
     """
-    spec, sections = run.spec, run.spec.sections
-    section = sections.export or Export()
+    section, manifest = run.spec.sections.export or Export(), untrained_manifest(run.spec, plan, sizes, network=network)
+    return replace(
+        manifest,
+        weights=_weights(run, plan, section),
+        data={**manifest.data, **({"counts": dict(run.data)} if run.data else {})},
+        training={"seconds": round(run.seconds, 1), "machine": run.machine, "ended": run.reason, **_selection(run)},
+    )
+
+
+def untrained_manifest(spec: Spec, plan: Plan, sizes: Sizes, *, network: str = "") -> Manifest:
+    """Return what the manifest of a network states before any training: its inputs, its output, and words.
+
+    Args:
+        spec: The spec.
+        plan: The plan of the network.
+        sizes: The rule for heights and widths, where the network takes images of many sizes.
+        network: Its name, where the artifact holds several networks.
+    """
+    sections = spec.sections
     assert sections.data is not None
     source = describe(sections.data.source.name, sections.data.source.args)
     return Manifest(
@@ -43,15 +60,11 @@ def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -
         paper=spec.document.get("paper") or {},
         inputs=tuple(_input(spec, input_name, plan, sizes) for input_name in plan.inputs),
         outputs=(_output(spec, plan, sizes),),
-        weights=_weights(run, plan, section),
-        data={
-            **{key: getattr(source, key) for key in ("name", "title", "licence", "homepage", "citation")},
-            **({"counts": dict(run.data)} if run.data else {}),
-        },
-        licence=section.licence,
+        weights={"parameters": plan.parameters},
+        data={key: getattr(source, key) for key in ("name", "title", "licence", "homepage", "citation")},
+        licence=(sections.export or Export()).licence,
         spec_sha256=spec.sha256,
         versions=_versions(),
-        training={"seconds": round(run.seconds, 1), "machine": run.machine, "ended": run.reason, **_selection(run)},
         network=network,
     )
 
@@ -112,14 +125,14 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
 
 
 def _input(spec: Spec, name: str, plan: Plan, sizes: Sizes) -> Tensor:
+    if name in spec.labels:  # of the data, or a categorical latent
+        return Tensor(name, "int64", ("batch",), classes=spec.labels[name])
     if name in spec.sections.latent:
         part = spec.sections.latent[name]
         args = priors.PRIORS.bind(part.name, part.args)  # defaults too: no reader has to look them up
         del args["shape"]
         return Tensor(name, "float32", ("batch", *spec.latents[name]), prior={part.name: args})
-    if name in spec.image_fields:
-        return replace(_image(spec, name, plan.inputs[name], sizes), sizes=sizes)
-    return Tensor(name, "int64", ("batch",), classes=spec.classes)
+    return replace(_image(spec, name, plan.inputs[name], sizes), sizes=sizes)
 
 
 def _output(spec: Spec, plan: Plan, sizes: Sizes) -> Tensor:

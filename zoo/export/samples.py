@@ -30,7 +30,7 @@ def batches(spec: Spec, plan: Plan, count: int, images: KeptImages) -> list[dict
         images: The images of the run, for a network that takes some.
 
     Returns:
-        `count` times name of an input -> array [B, ...]: float32 latents of the priors, int64 labels drawn uniformly,
+        `count` times name of an input -> array [B, ...]: latents of the priors, int64 labels drawn uniformly,
         float32 training images in the spec's range. No batch for a network of images without batch norm.
     """
     assert spec.sections.data is not None
@@ -42,7 +42,7 @@ def batches(spec: Spec, plan: Plan, count: int, images: KeptImages) -> list[dict
             return prior_of(spec.sections.latent[input_name]).draw(random, size)
         if input_name in kept:
             return from_uint8(kept[input_name][batch], pixels)
-        return priors.labels(random, size, classes=len(spec.classes))
+        return priors.labels(random, size, classes=len(spec.labels[input_name]))
 
     count = min([count, *map(len, kept.values())])  # 0 for a network of images without batch norm
     return [{input_name: draw(input_name, batch) for input_name in plan.inputs} for batch in range(count)]

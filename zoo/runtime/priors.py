@@ -26,9 +26,9 @@ PRIORS: Registry[Callable[..., Prior]] = Registry("prior")
 
 @dataclass(frozen=True)
 class Prior:
-    """A distribution over float32 latents of one `shape`. Drawing 2 and then 3 rows equals drawing 5.
+    """A distribution over latents of one `shape` and `dtype`. Drawing 2 and then 3 rows equals drawing 5.
 
-    `sampler` draws float64 [n, *shape], `path` goes from a latent to another, and `nearest` moves any [n, *shape] to
+    `sampler` draws [n, *shape], `path` goes from a latent to another, and `nearest` moves any [n, *shape] to
     where the prior has latents at all.
     """
 
@@ -36,14 +36,15 @@ class Prior:
     sampler: Callable[[Random, tuple[int, ...]], Array]
     path: Callable[[Array, Array, float], Array]
     nearest: Callable[[Array], Array] = np.asarray
+    dtype: str = "float32"
 
     def draw(self, random: Random, n: int) -> Array:
-        """Return `n` latents, float32 [n, *shape]."""
-        return self.sampler(random, (n, *self.shape)).astype(np.float32)
+        """Return `n` latents [n, *shape]."""
+        return self.sampler(random, (n, *self.shape)).astype(self.dtype)
 
     def between(self, a: Array, b: Array, t: float) -> Array:
-        """Return the latent a fraction `t` of the way from `a` to `b`, float32 [*shape]; exact at 0 and at 1."""
-        return self.path(np.asarray(a, np.float64), np.asarray(b, np.float64), t).astype(np.float32)
+        """Return the latent a fraction `t` of the way from `a` to `b`, [*shape]; exact at 0 and at 1."""
+        return self.path(np.asarray(a, np.float64), np.asarray(b, np.float64), t).astype(self.dtype)
 
 
 @PRIORS.register
@@ -72,6 +73,19 @@ def sphere(*, shape: tuple[int, ...]) -> Prior:
         return (flat / np.sqrt(np.mean(flat**2, axis=1, keepdims=True))).reshape(z.shape)
 
     return Prior(_shape(shape), lambda random, size: onto(random.standard_normal(size)), slerp, onto)
+
+
+@PRIORS.register
+def categorical(*, classes: int | tuple[str, ...]) -> Prior:
+    """An id of one of `classes`, all equally likely: their number, or their names. Networks read it as a label; what is
+    exported offers it by name."""
+    count = classes if isinstance(classes, int) else len(classes)
+
+    def ids(random: Random, size: tuple[int, ...]) -> Array:
+        draw = random.randint if isinstance(random, np.random.RandomState) else random.integers
+        return np.asarray(draw(count, size=size, dtype=np.int64))
+
+    return Prior((), ids, lambda a, b, t: a if t < 1 else b, dtype="int64")
 
 
 def make(part: Mapping[str, Mapping[str, Any]], *, shape: tuple[int, ...]) -> Prior:

@@ -23,44 +23,10 @@ from zoo.spec.graph_checks import (
 from zoo.spec.growth import check_growth
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
-from zoo.spec.validate import join, names_of
+from zoo.spec.validate import names_of
 from zoo.spec.yaml_tree import YamlNode
 
 _RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
-
-
-def network_inputs(
-    name: str, network: YamlNode, known: Mapping[str, Shape | None], problems: Problems
-) -> dict[str, Shape | None]:
-    """Return the inputs of a network with their shapes: named after data and latents, or stated as a mapping.
-
-    A shape is None where the input, or what it refers to, is wrong (reported).
-    """
-    node, where = network.get("inputs"), f"networks.{name}.inputs"
-    if node is None or node.value is None:
-        return {}
-    found: dict[str, Shape | None] = {}
-    for key, entry in node.entries():
-        sizes = entry.node.plain()
-        sound = isinstance(sizes, list) and all(isinstance(s, int) and s >= 1 for s in sizes)
-        found[key] = tuple(sizes) if sound else None
-        wanted = known.get(key)
-        if sound and wanted is not None and found[key] != wanted:
-            text = f"'{key}' is {list(wanted)} in this spec, received {sizes}"
-            problems.add(entry.node.place, join(where, key), text)
-    if not node.value:
-        problems.add(node.place, where, "a network needs at least one input")
-    for item in node.value if node.is_list else [] if node.is_map else [node]:
-        if not isinstance(item.value, str):
-            continue  # reported by the schema
-        if item.value in found:
-            problems.add(item.place, where, f"'{item.value}' is listed twice")
-        elif item.value not in known:
-            names = ", ".join(known) or "nothing, because there is no data or latent section"
-            hint = suggest(item.value, known) or f" Known: {names}."
-            problems.add(item.place, where, f"'{item.value}' is neither a latent nor a field of the data.{hint}")
-        found[item.value] = known.get(item.value)
-    return found
 
 
 def check_spec(
@@ -68,7 +34,7 @@ def check_spec(
     plans: Mapping[str, Plan],
     fields: Mapping[str, Shape | None],
     latents: Mapping[str, Shape | None],
-    classes: int,
+    labels: Mapping[str, tuple[str, ...]],
     memory: int,
     problems: Problems,
 ) -> None:
@@ -76,7 +42,7 @@ def check_spec(
     for name, plan in plans.items():
         node: YamlNode = tree.get("networks", name)  # type: ignore[assignment]
         check_graph(plan, node, problems)
-        check_classes(plan, classes, problems)
+        check_classes(plan, labels, problems)
         _check_output(plan, node, tree, fields, problems)
     _check_ranges(tree, problems)
     _check_algorithm(tree, problems)
@@ -96,41 +62,54 @@ def check_spec(
 def _check_output(
     plan: Plan, node: YamlNode, tree: YamlNode, fields: Mapping[str, Shape | None], problems: Problems
 ) -> None:
-    """Report an output of another shape or range than the data, and logits behind a sigmoid."""
-    at, where = node.get("output") or node, f"networks.{plan.name}.output"
-    wanted = fields.get(plan.output_name)
-    if wanted is not None and plan.output_shape != wanted:
-        text = f"the network makes {list(plan.output_shape)}, but '{plan.output_name}' is {list(wanted)} in the data"
-        problems.add(at.place, where, text + _shape_hint(plan.output_shape, wanted))
+    """Report outputs of another shape or range than the data, and logits behind a sigmoid."""
     trained = plan.name in trained_networks(tree)
-    if trained and plan.name.startswith("discriminator"):
+    judges = trained and plan.name.startswith("discriminator")
+    stated = node.get("output") or node
+    if judges:
         check_logits(plan, problems)
     if trained and not plan.parameters:
         problems.add(node.place, f"networks.{plan.name}", "there is nothing to train: no layer has weights")
-    judges = trained and plan.name.startswith("discriminator")
-    if (judges or plan.output_name == "logits") and plan.last_activation in ("sigmoid", "softmax"):
-        text = f"logits are the values before the {plan.last_activation}: leave it out, the loss contains it"
-        problems.add(at.place, where, text)
-    if wanted is None or not trained:
-        return
-    if len(wanted) == 1:
-        source, arguments = part_of(tree.get("data", "source"))
-        low, high = data_ends(source, arguments)
-        if low < high:
-            check_reach(plan, low, high, "the centres of the data are in", problems)
-    elif len(wanted) == 3:
-        _check_pixels(plan, tree.get("data", "range"), at, where, problems)
+    for name, (tensor, shape) in plan.outputs.items():
+        at, where = output_place(stated, name), f"networks.{plan.name}.output"
+        wanted, activation = fields.get(name), plan.activation_of(tensor)
+        if wanted is not None and shape != wanted:
+            text = f"the network makes {list(shape)}, but '{name}' is {list(wanted)} in the data"
+            problems.add(at.place, where, text + _shape_hint(shape, wanted))
+        is_logits = name == "logits" or (judges and tensor == plan.output)
+        if is_logits and activation in ("sigmoid", "softmax"):
+            text = f"logits are the values before the {activation}: leave it out, the loss contains it"
+            problems.add(at.place, where, text)
+        if wanted is None or not trained:
+            continue
+        if len(wanted) == 1:
+            source, arguments = part_of(tree.get("data", "source"))
+            low, high = data_ends(source, arguments)
+            if low < high:
+                check_reach(plan, tensor, (low, high), "the centres of the data are in", problems)
+        elif len(wanted) == 3:
+            _check_pixels(plan, tensor, tree.get("data", "range"), at, where, problems)
 
 
-def _check_pixels(plan: Plan, stated: YamlNode | None, at: YamlNode, where: str, problems: Problems) -> None:
+def output_place(stated: YamlNode, name: str) -> YamlNode:
+    """Return the node that names one of the outputs in `output`."""
+    if stated.is_list:
+        return next((item for item in stated.value if item.value == name), stated)
+    return stated.get(name) or stated
+
+
+def _check_pixels(
+    plan: Plan, tensor: int, stated: YamlNode | None, at: YamlNode, where: str, problems: Problems
+) -> None:
     """Report images that cannot have the range of the data."""
     low_high = stated.plain() if stated is not None else [-1.0, 1.0]
     if not _ascends(low_high):
         return
-    reached = _RANGES.get(plan.last_activation)
+    activation = plan.activation_of(tensor)
+    reached = _RANGES.get(activation)
     if reached is None or tuple(low_high) == reached:
-        return check_reach(plan, low_high[0], low_high[1], "data.range is", problems)
-    text = f"{plan.last_activation} makes {list(reached)}, but data.range is {low_high}: one of the two must change"
+        return check_reach(plan, tensor, (low_high[0], low_high[1]), "data.range is", problems)
+    text = f"{activation} makes {list(reached)}, but data.range is {low_high}: one of the two must change"
     return problems.add((stated or at).place, where, text)
 
 

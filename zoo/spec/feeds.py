@@ -60,8 +60,10 @@ def draw_inputs(spec: Spec, count: int, *, seed: int) -> dict[str, np.ndarray]:
         seed: The same seed draws the same latents.
 
     Returns:
-        Each latent by name, float32 [count, ...]; with classes also `label`, int64 [count]: 0, 1, ... in turn.
+        Each latent by name, float32 [count, ...], or int64 [count] where it is categorical; and each label of the data,
+        int64 [count]: 0, 1, ... in turn.
     """
     latents = spec.sections.latent.items()
     drawn = {name: prior_of(part).draw(priors.stream(seed, name), count) for name, part in latents}
-    return {**drawn, "label": np.arange(count) % len(spec.classes)} if spec.classes else drawn
+    fields = {name: np.arange(count) % len(spec.labels[name]) for name, shape in spec.fields.items() if shape == ()}
+    return {**drawn, **fields}

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.core.errors import DataError
 from zoo.spec.validate import names_of
 from zoo.spec.yaml_tree import Entry, YamlNode
 
-PATHS = {"folder": ("path",), "folders": ("a", "b")}  # sources of the user's own images, and their paths
+PATHS = {"folder": ("path",), "folders": ("a", "b"), "pairs": ("path", "a", "b")}  # sources of the user's own images, and their paths
 
 
 def with_folder_source(root: YamlNode) -> YamlNode:
@@ -61,7 +62,8 @@ def without_paths(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def images_in(source: str, args: Mapping[str, Any], most: int) -> tuple[int, str] | None:
     """Return the images of the smallest folder of a source, counted up to `most`, and "in FOLDER"; None without one."""
-    paths = [path for key in PATHS.get(source, ()) if Path(path := str(args.get(key, ""))).expanduser().is_dir()]
+    stated = [str(args[key]) for key in PATHS.get(source, ()) if args.get(key)]
+    paths = [path for path in stated if Path(path).expanduser().is_dir()]
     if not paths:
         return None
     from zoo.data.folder_reader import count_images  # imports NumPy, which other specs do not need
@@ -69,6 +71,34 @@ def images_in(source: str, args: Mapping[str, Any], most: int) -> tuple[int, str
     counts = [(count_images(path, most), path) for path in paths]
     count, path = min(counts)
     return count, f"in {path}"
+
+
+def class_names(path: str) -> tuple[str, ...]:
+    """Return the names of the sub-folders of images in a folder, sorted; empty for a folder that does not exist.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        DataError: There are images beside such sub-folders.
+    """
+    if "\0" in path or not Path(path).expanduser().is_dir():
+        return ()
+    from zoo.data.folder_reader import classes_in
+
+    return classes_in(path)
+
+
+def mismatched(source: str, args: Mapping[str, Any]) -> str:
+    """Return what keeps the folders of a source from being pairs, or an empty string, also for any other source."""
+    if source != "pairs":
+        return ""
+    from zoo.data.paired_folders import why_no_pairs
+
+    try:
+        return why_no_pairs(args.get("path"), args.get("a"), args.get("b"))
+    except DataError as error:
+        return str(error).removeprefix("data source 'pairs': ")
 
 
 def _absolute(node: YamlNode) -> str:

@@ -24,10 +24,14 @@ _CLOSE = 1e-3  # of the width of a range: nearer is the same
 
 def check_graph(plan: Plan, node: YamlNode, problems: Problems) -> None:
     """Report layers that feed nothing, inputs that no layer reads, and a network without a layer."""
-    used = upstream(plan, plan.output)
-    if not used:
-        at = node.get("layers") or node
-        return problems.add(at.place, f"networks.{plan.name}.layers", "the output is an input: no layer comes between")
+    numbers = [number for number, _ in plan.outputs.values()]
+    for name, number in zip(plan.outputs, numbers, strict=True):
+        if number < len(plan.inputs):
+            at, which = node.get("layers") or node, "the output" if len(numbers) == 1 else f"the output '{name}'"
+            return problems.add(
+                at.place, f"networks.{plan.name}.layers", f"{which} is an input: no layer comes between"
+            )
+    used = upstream(plan, numbers)
     outputs, taken = {step.output for step in used}, {i for step in plan.steps for i in step.inputs}
     for step in plan.steps:
         if step.output not in outputs and step.output not in taken:
@@ -43,11 +47,15 @@ def check_graph(plan: Plan, node: YamlNode, problems: Problems) -> None:
     return None
 
 
-def check_classes(plan: Plan, classes: int, problems: Problems) -> None:
-    """Report layers of class ids that know fewer classes than the data have."""
-    if "label" not in plan.inputs or not classes:
-        return
-    highest, labels = intervals(plan, {"label": (0.0, classes - 1.0)}), {list(plan.inputs).index("label")}
+def check_classes(plan: Plan, classes: Mapping[str, tuple[str, ...]], problems: Problems) -> None:
+    """Report layers of class ids that know fewer classes than their label has; `classes` has the names by label."""
+    for number, name in enumerate(plan.inputs):
+        if classes.get(name):
+            _check_label(plan, name, number, len(classes[name]), problems)
+
+
+def _check_label(plan: Plan, name: str, number: int, classes: int, problems: Problems) -> None:
+    highest, labels = intervals(plan, {name: (0.0, classes - 1.0)}), {number}
     for step in plan.steps:
         if not labels & set(step.inputs):
             continue
@@ -58,7 +66,8 @@ def check_classes(plan: Plan, classes: int, problems: Problems) -> None:
             continue
         known, needed = step.args[argument], int(highest[step.inputs[0]][1]) + 1
         if known < needed:
-            text = f"{argument} {known} is too few: the data have {classes} classes"
+            whose = "the data have" if name == "label" else f"'{name}' has"
+            text = f"{argument} {known} is too few: {whose} {classes} classes"
             text += "" if needed == classes else f", which come here as ids up to {needed - 1}"
             problems.add(step.place, step.where, text)
 
@@ -78,14 +87,15 @@ def check_logits(plan: Plan, problems: Problems) -> None:
             return
 
 
-def check_reach(plan: Plan, low: float, high: float, what: str, problems: Problems) -> None:
-    """Report an output that cannot come near `low` or `high`, the ends of the data."""
-    reached = intervals(plan, {})[plan.output]
+def check_reach(plan: Plan, output: int, ends: tuple[float, float], what: str, problems: Problems) -> None:
+    """Report an output that cannot come near both ends of the data."""
+    low, high = ends
+    reached = intervals(plan, {})[output]
     near = _CLOSE * (high - low)
     lost = [f"below {reached[0]:.3g}"] if reached[0] > low + near else []
     lost += [f"above {reached[1]:.3g}"] if reached[1] < high - near else []
     calls = {step.output: step for step in plan.steps}
-    step = calls.get(plan.output)
+    step = calls.get(output)
     while step is not None and step.layer in _REARRANGES and step.inputs[0] in calls:
         step = calls[step.inputs[0]]
     if lost and step is not None:
@@ -121,7 +131,8 @@ def check_groups(plans: Mapping[str, Plan], batch_size: int, problems: Problems)
 
 def mixing_layer(plan: Plan) -> LayerCall | None:
     """Return the first layer of a network that lets the examples of a batch depend on each other, or None."""
-    return next((step for step in upstream(plan, plan.output) if step.layer in MIXES_ROWS), None)
+    used = upstream(plan, [number for number, _ in plan.outputs.values()])
+    return next((step for step in used if step.layer in MIXES_ROWS), None)
 
 
 def feedable(plan: Plan, latents: Mapping[str, Shape | None], fields: Mapping[str, Shape | None]) -> bool:
@@ -129,7 +140,7 @@ def feedable(plan: Plan, latents: Mapping[str, Shape | None], fields: Mapping[st
     images = {name for name, shape in fields.items() if shape is not None and len(shape) == 3}
     if len(plan.inputs) == 1 and plan.inputs.keys() <= images - {plan.output_name} and plan.output_name in images:
         return True
-    return all(name in latents or (name == "label" and name in fields) for name in plan.inputs)
+    return all(name in latents or fields.get(name) == () for name in plan.inputs)
 
 
 def default_exports(

@@ -17,21 +17,20 @@ from typing import Any
 
 import yaml
 
-from zoo.core.errors import DataError
 from zoo.core.host import memory
-from zoo.data.catalogue import describe, final_shape, window_shape
 from zoo.spec import checks
-from zoo.spec.cost_checks import check_data
+from zoo.spec.data_fields import check_pairs, data_fields, with_class_names
+from zoo.spec.data_fields import latents as latents_of
 from zoo.spec.diagnostics import Problems
-from zoo.spec.expand import plan
-from zoo.spec.folder_paths import images_in, without_paths
+from zoo.spec.folder_paths import without_paths
 from zoo.spec.graph_checks import default_exports
 from zoo.spec.merge import load_tree
+from zoo.spec.network_ends import plan_networks
 from zoo.spec.plan import Plan
 from zoo.spec.sections import OUTSIDE_HASH, PROSE, RESERVED, Sections
 from zoo.spec.shapes import Shape
-from zoo.spec.types import Part, construct
-from zoo.spec.validate import below, document, names_of, specs_folder, validate
+from zoo.spec.types import construct
+from zoo.spec.validate import document, names_of, specs_folder, validate
 from zoo.spec.yaml_tree import YamlNode
 
 
@@ -43,10 +42,10 @@ class Spec:
         path: The file it was read from.
         sections: The sections of the file as dataclasses, with defaults.
         plans: The networks, expanded, by name.
-        fields: The shapes of one example of the data: `image` [height, width, channels] or `point` [2], and `label` []
-            where there are classes; `a` and `b`, both images, for a source of two domains.
-        latents: The shape of one latent, by name.
-        classes: The names of the classes, in the order of their ids; empty for data without labels.
+        fields: The shapes of one example of the data, by name: `image` [height, width, channels] or `point` [2], or `a`
+            and `b`, both images, for a source of two domains; then labels [], one `label` or several with names.
+        latents: The shape of one latent, by name; [] for class ids.
+        labels: The names of the classes, in the order of their ids, of every label of the data and categorical latent.
         document: The merged file as plain values; `spec.yaml` of an artifact holds it.
     """
 
@@ -55,13 +54,18 @@ class Spec:
     plans: Mapping[str, Plan]
     fields: Mapping[str, Shape]
     latents: Mapping[str, Shape]
-    classes: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
     document: Mapping[str, Any]
 
     @property
     def name(self) -> str:
         """The name of the model, such as dcgan."""
         return self.sections.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes of the field `label`; empty for data without it."""
+        return self.labels.get("label", ())
 
     @property
     def image_fields(self) -> tuple[str, ...]:
@@ -151,82 +155,20 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
     validate(tree, document(), "", problems)
     if problems.incomplete:
         problems.raise_if_any()
-    fields, classes = _fields(tree, problems)
-    latents = _latents(tree)
+    tree = with_class_names(tree, problems)
+    data, drawn = data_fields(tree, memory(), problems), latents_of(tree, problems)
+    fields, latents, labels = data.shapes, drawn.shapes, {**data.labels, **drawn.labels}
     for name, entry in tree.entries("latent"):
         if name in fields:
             problems.add(entry.place, "latent", f"'{name}' is a field of the data already; choose another name")
         elif name in RESERVED:
             problems.add(entry.place, "latent", f"'{name}' is reserved: {RESERVED[name]}. Choose another name")
-    plans = _plans(tree, {**fields, **latents}, problems)
+    plans = plan_networks(tree, {**fields, **latents}, problems)
     if tree.get("networks") is not None:
-        checks.check_spec(tree, plans, fields, latents, len(classes), memory(), problems)
+        checks.check_spec(tree, plans, fields, latents, labels, memory(), problems)
+        check_pairs(tree, plans, data, problems)
     problems.raise_if_any()
     known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
     resolved = tree.plain()
-    data, drawn = ({name: known[name] for name in group} for group in (fields, latents))
-    return Spec(Path(path), construct(Sections, resolved), plans, data, drawn, classes, resolved)
-
-
-def _fields(tree: YamlNode, problems: Problems) -> tuple[dict[str, Shape | None], tuple[str, ...]]:
-    """Return the shapes of one example, None where the data section is wrong (reported), and the class names."""
-    data = tree.get("data")
-    if data is None or data.value is None:
-        return {}, ()
-    unknown: dict[str, Shape | None] = dict.fromkeys(("image", "point", "label", "a", "b"))
-    wrong = Problems()
-    validate(data, below(document(), "data"), "data", wrong)
-    if wrong or problems.inside(data):
-        return unknown, ()
-    stated = data.plain()
-    part = Part.of(stated["source"])
-    try:
-        card = describe(part.name, part.args)
-        shape = final_shape(card.shape, stated.get("size"), stated.get("channels"))
-        window = window_shape(shape, stated.get("jitter_from"))
-    except DataError as error:
-        problems.add(data.place, "data", str(error))
-        return unknown, ()
-    for key in ("flip", "fit"):
-        node = data.get(key)
-        if len(shape) != 3 and node is not None and node.value not in (None, False):
-            problems.add(node.place, f"data.{key}", f"belongs to images; the data are points of shape {list(shape)}")
-    batch = tree.get("training", "batch_size")
-    items = card.splits.get("train")
-    size = batch.value if batch is not None and isinstance(batch.value, int) else 0
-    count, where = images_in(part.name, part.args, size) or (items, f"of '{part.name}'")
-    if batch is not None and count is not None and size > count:
-        hint = f"set training.batch_size={count} or less, or add images" if count else "add images"
-        text = f"a batch of {size:,} cannot be drawn from the {count:,} items {where}: {hint}"
-        problems.add(batch.place, "training.batch_size", text)
-    check_data(data, items, shape, window, memory(), problems)
-    fields: dict[str, Shape | None] = dict.fromkeys(card.domains or ("image" if len(shape) == 3 else "point",), shape)
-    if card.classes:
-        fields["label"] = ()
-    return fields, card.classes
-
-
-def _latents(tree: YamlNode) -> dict[str, Shape | None]:
-    """Return the shape of each latent; None where its prior is wrong (reported)."""
-    shapes: dict[str, Shape | None] = {}
-    for name, entry in tree.entries("latent"):
-        prior = next((key for key, _ in entry.node.entries()), "")
-        shape = entry.node.get(prior, "shape")
-        sizes = shape.plain() if shape is not None else None
-        sound = isinstance(sizes, list) and len(sizes) > 0 and all(isinstance(s, int) and s >= 1 for s in sizes)
-        shapes[name] = tuple(sizes or ()) if sound else None
-    return shapes
-
-
-def _plans(tree: YamlNode, known: Mapping[str, Shape | None], problems: Problems) -> dict[str, Plan]:
-    """Return the plans of all networks that are correct by themselves; mistakes of the others are reported."""
-    networks, plans = tree.get("networks"), {}
-    if networks is not None and networks.is_map and not networks.value:
-        problems.add(networks.place, "networks", "a spec needs at least one network")
-    for name, entry in tree.entries("networks"):
-        if entry.node.is_map:
-            inputs = checks.network_inputs(name, entry.node, known, problems)
-            expanded = plan(name, entry.node, inputs, tree.get("defaults"), problems)
-            if expanded is not None:
-                plans[name] = expanded
-    return plans
+    shown, made = ({name: known[name] for name in group} for group in (fields, latents))
+    return Spec(Path(path), construct(Sections, resolved), plans, shown, made, labels, resolved)
