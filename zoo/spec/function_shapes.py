@@ -201,7 +201,7 @@ def penalty(args: Arguments) -> Shape | None:
     return _mean(args)
 
 
-@_result("path_lengths")
+@_result("path_lengths", draws=True)
 def path_lengths(args: Arguments) -> Shape | None:
     _tensor(args["of"])
     return ()
@@ -280,12 +280,12 @@ def mean(args: Arguments) -> Shape | None:
 
 
 @_result("slice")
-def part(args: Arguments) -> Shape | None:
+def piece(args: Arguments) -> Shape | None:
     *outer, features = _tensor(args["of"]) or (0,)
-    start, size = args.get("start") or 0, args["size"]
-    if start + size > features:
-        raise ShapeError(f"{start} to {start + size} is beyond the {features} features of {args['of']}")
-    return (*outer, size)
+    start, end = args["start"], args["end"]
+    if not start < end <= features:
+        raise ShapeError(f"{start} to before {end} is no part of {args['of']}")
+    return (*outer, end - start)
 
 
 @_result("tiled")
@@ -300,7 +300,7 @@ def resized(args: Arguments) -> Shape | None:
 
 @_result("picture", stops=True)
 def picture(args: Arguments) -> Shape | None:
-    return (*_sides(args["size"]), args.get("channels") or 3)
+    return (*_sides(args["size"]), 3)
 
 
 def _sides(size: int | Sequence[int]) -> tuple[int, int]:

@@ -44,8 +44,9 @@ class Call:
         name: The name of the value; of a nested function the path to it, such as energy.mean.of.
         network: The network that is called, or an empty string.
         function: The registered name of the function, such as hinge.discriminator, or an empty string.
-        arguments: For a network a `Reference` for each of its inputs; for a function its arguments, with defaults:
-            `Reference`, `Call`, number, `Part` (a schedule), word, or a tuple or mapping of them.
+        arguments: For a network a `Reference`, or a `Call` of a pure function, for each of its inputs; for a function
+            its arguments, with defaults: `Reference`, `Call`, number, `Part` (a schedule), word, or a tuple of them.
+            `zoo.spec.types` lists what stands behind each annotation.
         shape: The shape of one example of the result, () for a scalar of each example, None for one number per batch.
         taps: Names beside the only output that other values read: outputs and `as:` names, with their shapes.
         place: Its file, line and column.
@@ -109,13 +110,15 @@ class PhasePlan:
         when: When it plays.
         fresh: It reads batches of its own (`data: fresh`).
         batch_size: Examples of its draws where it is not that of the training.
-        reuse: Values that it takes as constants from the last earlier update of the step that computed them.
+        reuse: Values that it takes as constants from the last earlier update of the step that computed them; with them
+            those of its latents, fields and drawing values from which they were made.
         weight_clip: Arguments of the clipping of weights, see `WeightClip`; None: no clipping.
-        values: What an update computes, in order; reused values are left out.
+        values: What an update computes, in order; reused values are left out, drawing values are not.
         kept: Those of `values` whose passes move statistics (of networks that the phase trains, and not computed for a
             penalty alone).
         draws: Latents and drawing values that an update draws.
         fields: Fields of the data that an update reads.
+        sources: For each name of `reuse` the phase whose last update it comes from.
     """
 
     name: str
@@ -132,6 +135,7 @@ class PhasePlan:
     kept: tuple[str, ...]
     draws: tuple[str, ...]
     fields: tuple[str, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,8 @@ class GamePlan:
         phases: In the order in which they play.
         states: By name.
         simultaneous: All gradients of a step are taken at the weights of its start.
-        data_draws: Batches of data that the phases of a step share.
+        data_draws: Batches of data that the phases of a step share; 0 for a game that reads no data. A phase that is
+            `fresh` reads as many of its own as it makes updates, which follow these in the order of the phases.
         draws: How often a step draws each latent and each drawing value.
         logged: Scalar values that are logged beside the losses of the phases.
         exports: What is exported: a value (or several) by the name of the artifact's file.

@@ -106,9 +106,9 @@ class PlayerForm:
 @GAMES.register
 @dataclass(frozen=True, kw_only=True)
 class game:  # noqa: N801 - the name is a word of the spec language
-    """A game in its own words. `values` are calls of networks and functions by name; a phase minimises a weighted sum of
-    scalar ones; `states` follow values from step to step. `order` names the phases in another order than written; with
-    `simultaneous` all gradients of a step are taken at the weights of its start."""
+    """A game in its own words. `values` are calls of networks and functions by name; a phase minimises a weighted sum
+    of scalar ones; `states` follow values from step to step. `order` names the phases in another order than written;
+    with `simultaneous` all gradients of a step are taken at the weights of its start."""
 
     values: CallForms
     phases: Mapping[Identifier, PhaseForm]

@@ -1,0 +1,99 @@
+"""What the calls of a game use: tensors by name, on which way gradients pass, and which calls draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from zoo.spec.function_shapes import function_rule
+from zoo.spec.game_plan import Call, Reference
+from zoo.spec.plan import Plan
+
+DRAWS = ("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout")  # layers that draw in every pass
+
+
+class Use(NamedTuple):
+    """One use of a tensor by a call.
+
+    Attributes:
+        reference: The tensor.
+        constant: No gradient flows back through this use.
+        derivative: It is inside a penalty, which takes a derivative of it.
+        wrt: It is what that derivative is taken by.
+    """
+
+    reference: Reference
+    constant: bool = False
+    derivative: bool = False
+    wrt: bool = False
+
+
+def uses(call: Call) -> Iterator[Use]:
+    """Yield every use of a tensor by a call, those of nested calls included, in the order of the arguments.
+
+    Args:
+        call: A call.
+
+    Yields:
+        A use for each mention of a latent, a field, a value or a state.
+    """
+    rule = function_rule(call.function) if call.function else None
+    derivative = "wrt" in call.arguments
+    for key, argument in call.arguments.items():
+        constant = rule is not None and (rule.stops or key in rule.constants)
+        for found in _mentioned(argument):
+            own = found if isinstance(found, Use) else Use(found)
+            yield Use(own.reference, own.constant or constant, own.derivative or derivative, own.wrt or key == "wrt")
+
+
+def _mentioned(argument: Any) -> Iterator[Reference | Use]:
+    if isinstance(argument, Reference):
+        yield argument
+    elif isinstance(argument, Call):
+        yield from uses(argument)
+    elif isinstance(argument, (tuple, list)):
+        for item in argument:
+            yield from _mentioned(item)
+
+
+def nested(call: Call) -> Iterator[Call]:
+    """Yield a call and the calls inside its arguments.
+
+    Args:
+        call: A call.
+
+    Yields:
+        The call itself first.
+    """
+    yield call
+    stack = list(call.arguments.values())
+    while stack:
+        item = stack.pop(0)
+        if isinstance(item, Call):
+            yield from nested(item)
+        elif isinstance(item, (tuple, list)):
+            stack = [*item, *stack]
+
+
+def draws(plan: Plan) -> bool:
+    """Return True for a network with a layer that draws, so that two equal passes differ.
+
+    Args:
+        plan: The network.
+
+    Returns:
+        True for dropout and noise.
+    """
+    return any(step.layer in DRAWS or step.layer.startswith("Random") for step in plan.steps)
+
+
+def names_in(calls: Iterable[Call]) -> set[str]:
+    """Return the names of everything that some calls use.
+
+    Args:
+        calls: Calls.
+
+    Returns:
+        Names of latents, fields, values and states.
+    """
+    return {use.reference.name for call in calls for use in uses(call)}
