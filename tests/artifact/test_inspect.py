@@ -13,22 +13,12 @@ import onnx_nets as nets
 import pytest
 from onnx import helper
 
-from zoo import cli
-from zoo.artifact.inspect import damages, inspect
-from zoo.artifact.manifest import find_artifacts, read_manifest
+from zoo.artifact.inspect import inspect
+from zoo.artifact.manifest import read_manifest
 from zoo.export.precision import add_variant
 
 ROOT = Path(__file__).parents[2]
 DCGAN = ROOT / "exported" / "dcgan"
-
-
-@pytest.fixture
-def zoo_says(capsys):
-    def call(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        return (code, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture
@@ -161,11 +151,6 @@ def test_a_manifest_cannot_send_the_reader_elsewhere(zoo_says, whole):
     assert code == 1 and "manifest.json: lists '../../etc/passwd', which is not the name of a file beside it" in err
 
 
-@pytest.mark.parametrize("name", [path.name for path in find_artifacts(ROOT / "exported")])
-def test_what_ships_is_whole(name):
-    assert damages(ROOT / "exported" / name) == []
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -182,17 +167,12 @@ def test_what_cannot_be_inspected(zoo_says, tmp_path, content, message):
     assert (code, out) == (2, "") and message in err and err.count("\n") == 1
 
 
-def test_a_folder_of_something_else(zoo_says, tmp_path):
-    code, _, err = zoo_says("inspect", tmp_path)
-    assert code == 2 and "manifest.json: cannot be read: No such file" in err
-
-
 def test_metadata_that_lies_about_its_version(zoo_says, tmp_path):
     net = nets.images()
     helper.set_model_props(net, {"gan.manifest": '{"manifest_version": 9}'})
     (tmp_path / "a.onnx").write_bytes(net.SerializeToString())
     code, _, err = zoo_says("inspect", tmp_path / "a.onnx")
-    assert code == 2 and "a.onnx (metadata): manifest_version must be 1, 2, 3 or 4; a later gan-zoo wrote it" in err
+    assert code == 2 and "a.onnx (metadata): manifest_version must be 1, 2, 3, 4 or 5; a later gan-zoo wrote it" in err
 
 
 def test_it_needs_neither_onnx_nor_onnxruntime():

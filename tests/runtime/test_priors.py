@@ -6,10 +6,10 @@ import zlib
 import numpy as np
 import pytest
 
-from zoo.runtime.priors import PRIORS, labels, make, normal, sphere, stream, uniform
+from zoo.runtime.priors import PRIORS, categorical, labels, make, normal, sphere, stream, uniform
 
 
-@pytest.fixture(params=list(PRIORS))
+@pytest.fixture(params=["normal", "uniform", "sphere"])
 def prior(request):
     return PRIORS.get(request.param)(shape=(2, 3))
 
@@ -30,7 +30,7 @@ def test_stream_is_the_mersenne_twister_of_seed_and_name():
     )
 
 
-@pytest.mark.parametrize("name", list(PRIORS))
+@pytest.mark.parametrize("name", list(GOLDEN))
 def test_draws_are_pinned_for_ever(name):
     drawn = PRIORS.get(name)(shape=(3,)).draw(stream(0, "z"), 1)
     np.testing.assert_allclose(drawn, [GOLDEN[name]], rtol=1e-6)
@@ -38,6 +38,15 @@ def test_draws_are_pinned_for_ever(name):
 
 def test_labels_are_pinned_for_ever():
     assert labels(stream(0, "label"), 8, classes=10).tolist() == [6, 3, 2, 1, 8, 7, 8, 4]
+
+
+def test_a_categorical_latent_is_drawn_as_labels_are():
+    for classes in (10, tuple("abcdefghij")):
+        prior = categorical(classes=classes)
+        ids = prior.draw(stream(0, "label"), 8)
+        assert prior.shape == () and ids.dtype == np.int64 and ids.tolist() == [6, 3, 2, 1, 8, 7, 8, 4]
+        faster = prior.draw(np.random.default_rng(0), 1000)
+        assert faster.dtype == np.int64 and set(faster) == set(range(10))
 
 
 def test_inputs_and_seeds_have_streams_of_their_own():
@@ -153,7 +162,7 @@ def test_wrong_limits(limits):
 
 
 def test_signatures_are_the_schema():
-    assert list(PRIORS) == ["normal", "uniform", "sphere"]
+    assert list(PRIORS) == [*GOLDEN, "categorical"]
     assert PRIORS.bind("uniform", {"shape": [3]}) == {"shape": [3], "low": -1.0, "high": 1.0}
     assert PRIORS.get("normal")(shape=[3]).shape == (3,)
 

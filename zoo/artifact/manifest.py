@@ -4,8 +4,8 @@ The commonest failure of an exported GAN is a consumer who guessed the value ran
 manifest states them, beside every .onnx file (manifest.json) and, as far as it does not vary from run to run, inside it
 (metadata "gan.manifest", the contract). An artifact of several networks has one manifest.json with a manifest for each.
 
-The lowest version that can hold it is written: 1; 2 for several networks or many sizes; 3 for variants; 4 for channels
-and rewritten files.
+The lowest version that can hold it is written: 1; 2: several networks or many sizes; 3: variants; 4: channels, rewritten
+files; 5: several inputs with classes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zoo.core.errors import ServeError, UsageError
 from zoo.core.files import write_whole
 from zoo.core.registry import suggest
 
-MANIFEST_VERSIONS = (1, 2, 3, 4)
+MANIFEST_VERSIONS = (1, 2, 3, 4, 5)
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "generator.onnx"
 SET_ASIDE = re.compile(r"\.previous(-\d+)?$")  # how the folders of earlier artifacts end, which are kept
@@ -40,7 +40,7 @@ class Manifest:
         name: The name of the spec, and of the artifact's folder.
         title: The name of the model for people.
         paper: `title`, `authors`, `year` and so on of the paper, as far as the spec states them.
-        inputs: One or more tensors: latents with their priors, a label with its classes, or an image.
+        inputs: One or more tensors: latents with their priors, labels with their classes, or an image.
         outputs: Exactly one tensor, with the range and the layout of its values.
         weights: Kind ("ema" or "last"), step, images, seed, batch norm statistics, number of parameters.
         data: Name, title, licence, homepage and citation of the training data.
@@ -186,6 +186,7 @@ class Manifest:
         network, variants, rewritten = ({key: value} if (value := keys.pop(key)) else {} for key in OPTIONAL)
         latest = bool(rewritten) or any(tensor.channels for tensor in (*self.inputs, *self.outputs))
         later = 3 if latest else 2 if variants else bool(network) or any(tensor.sizes for tensor in self.inputs)
+        later = 4 if len([tensor for tensor in self.inputs if tensor.classes]) > 1 else later
         return {"manifest_version": MANIFEST_VERSIONS[later], **network, **keys, **rewritten, **variants}
 
     @classmethod

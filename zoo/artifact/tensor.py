@@ -106,8 +106,6 @@ def check_together(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     need(len(outputs) == 1, "outputs", "exactly one tensor", [tensor.name for tensor in outputs])
     names = [tensor.name for tensor in (*inputs, *outputs)]
     need(len(set(names)) == len(names), "tensor names", "all different", names)
-    labelled = [tensor.name for tensor in inputs if tensor.classes]
-    need(len(labelled) < 2, "inputs", "at most one with classes", labelled)
     sizes = [tensor.sizes for tensor in inputs if AXES[0] in tensor.shape]
     stated = None not in sizes and all(one == sizes[0] for one in sizes)
     need(stated, "inputs", "images of one rule for their sizes", sizes)

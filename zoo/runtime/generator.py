@@ -22,10 +22,10 @@ from zoo.artifact.manifest import FLOAT32, Manifest
 from zoo.core.arrays import Array, growing_blocks, repeat_ends
 from zoo.core.errors import ServeError
 from zoo.core.images import from_uint8, to_uint8
-from zoo.runtime.inputs import MAX_ROWS, Draw, Feed, Inputs, check_images, check_int, row_shape
+from zoo.runtime.draws import BATCH_SIZE, Draws
+from zoo.runtime.fixed import rows_of
+from zoo.runtime.inputs import MAX_ROWS, Draw, Feed, Inputs, check_images, check_int, repeated, row_shape
 from zoo.runtime.session import Session, first_line
-
-BATCH_SIZE = 16  # rows in a full block: convolutions are flat from 8 on, and small draws waste little
 
 
 class Generator:
@@ -82,13 +82,14 @@ class Generator:
         """
         return self._run(self._inputs.check(inputs))
 
-    def latents(self, n: int, seed: int = 0, *, label: Any = None) -> Feed:
+    def latents(self, n: int, seed: int = 0, *, label: Any = None, **fixed: Any) -> Feed:
         """Return the inputs of `sample(n, seed, label=label)`: `generator(**generator.latents(8))` are raw images.
 
         Args:
             n: The number of rows, 1..10**9.
             seed: Seed of all inputs.
             label: As for `sample`.
+            **fixed: As for `sample`.
 
         Returns:
             Name of an input -> float32 [n, ...] drawn from its prior, or class ids [n].
@@ -97,10 +98,10 @@ class Generator:
             ServeError: A wrong argument, or the network has an input without a prior: it translates.
         """
         n, draw = check_int("n", n, low=1, high=MAX_ROWS), self._inputs.stream(seed)
-        ids = self._inputs.class_ids(label, n)
-        return self._inputs.with_ids(draw(n), ids)
+        given = self._fixed(n, label, fixed)
+        return {**draw(n), **given}
 
-    def sample(self, n: int, seed: int = 0, *, label: Any = None, batch_size: int = BATCH_SIZE) -> Array:
+    def sample(self, n: int, seed: int = 0, *, label: Any = None, batch_size: int = BATCH_SIZE, **fixed: Any) -> Array:
         """Draw images. The first 4 of `sample(16)` are `sample(4)`, to the last bit.
 
         Example:
@@ -111,7 +112,9 @@ class Generator:
             n: The number of images, 1..10**9. Memory is that of the result and of one block.
             seed: Seed of the latents, and of the classes where `label` is None.
             label: A class id, a class name, or a list of `n` of them; None draws classes uniformly. Only for
-                conditional generators.
+                conditional generators; several labels have names of their own.
+            **fixed: Inputs by name that are not drawn: `digit=3`, `body="dome"`, a code `slant=0.5`; for all rows, or
+                a list of `n`. `inputs` lists them.
             batch_size: Rows of the largest block that runs at once. It leaves the latents alone, but may move the last
                 bit of the network's arithmetic.
 
@@ -121,9 +124,11 @@ class Generator:
         Raises:
             ServeError: A wrong argument, a translator (it has nothing to draw from), or a result larger than memory.
         """
-        return self._joined(n, self.batches(n, seed, label=label, batch_size=batch_size))
+        return self._joined(n, self.batches(n, seed, label=label, batch_size=batch_size, **fixed))
 
-    def batches(self, n: int, seed: int = 0, *, label: Any = None, batch_size: int = BATCH_SIZE) -> Iterator[Array]:
+    def batches(
+        self, n: int, seed: int = 0, *, label: Any = None, batch_size: int = BATCH_SIZE, **fixed: Any
+    ) -> Iterator[Array]:
         """Return the images of `sample` block by block, each computed when it is asked for.
 
         Args:
@@ -131,6 +136,7 @@ class Generator:
             seed: As for `sample`.
             label: As for `sample`.
             batch_size: Rows of a full block.
+            **fixed: As for `sample`.
 
         Returns:
             Blocks of 1, 1, 2, 4, 8, 16, 16, ... rows with the types of `sample`.
@@ -139,7 +145,7 @@ class Generator:
             ServeError: A wrong argument; at once, not with the first block.
         """
         n = check_int("n", n, low=1, high=MAX_ROWS)
-        return self._draws(self._inputs.stream(seed), n, label, batch_size)
+        return self._draws(self._inputs.stream(seed), n, self._fixed(n, label, fixed), batch_size)
 
     @contextmanager
     def seeded(self, seed: int) -> Iterator[Draws]:
@@ -198,7 +204,7 @@ class Generator:
         result = self._joined(len(pixels), self._blocks(len(pixels), rows, batch_size), axes)
         return result if np.ndim(images) == 4 else result[0]
 
-    def interpolate(self, n: int, seed: int = 0, *, stops: int = 2, label: Any = None) -> Array:
+    def interpolate(self, n: int, seed: int = 0, *, stops: int = 2, label: Any = None, **fixed: Any) -> Array:
         """Walk through latents from the first to the last, along the path that suits their prior.
 
         Normal latents and those on a sphere follow great circles, uniform ones straight lines.
@@ -208,6 +214,7 @@ class Generator:
             seed: As for `sample`. The walk starts and ends exactly at images of `sample(stops, seed, label=label)`.
             stops: The number of latents that it goes through, 2 or more.
             label: The one class of all frames, an id or a name; None takes the first class that `seed` draws.
+            **fixed: Inputs by name that do not move, as for `sample`.
 
         Returns:
             [n, ...] with the types of `sample`.
@@ -215,9 +222,9 @@ class Generator:
         Raises:
             ServeError: A wrong argument, or a translator.
         """
-        return self._frames(n, seed, stops, label, closed=False)
+        return self._frames(n, seed, stops, self._fixed(1, label, fixed), closed=False)
 
-    def walk(self, n: int, seed: int = 0, *, stops: int = 4, label: Any = None) -> Array:
+    def walk(self, n: int, seed: int = 0, *, stops: int = 4, label: Any = None, **fixed: Any) -> Array:
         """Walk through latents and back to the first: frames of an animation that loops without a jump.
 
         As `interpolate`, but from the last stop the walk goes on to the first, and all steps are equal, the one from
@@ -236,6 +243,7 @@ class Generator:
             seed: As for `sample`.
             stops: The number of latents that it goes through, 2 or more.
             label: As for `interpolate`.
+            **fixed: As for `interpolate`.
 
         Returns:
             [n, ...] with the types of `sample`.
@@ -243,11 +251,11 @@ class Generator:
         Raises:
             ServeError: A wrong argument, or a translator.
         """
-        return self._frames(n, seed, stops, label, closed=True)
+        return self._frames(n, seed, stops, self._fixed(1, label, fixed), closed=True)
 
     def arithmetic(
         self, a: Iterable[int], b: Iterable[int], c: Iterable[int], seed: int = 0, *, n: int = 9, noise: float = 0.25,
-        label: Any = None,
+        label: Any = None, **fixed: Any,
     ) -> Array:  # fmt: skip
         """Add and subtract concepts: mean(a) - mean(b) + mean(c) of latents (Radford et al. 2015, figure 7).
 
@@ -263,6 +271,7 @@ class Generator:
             n: The number of images.
             noise: All images but the first add noise from U(-noise, noise) to the sum.
             label: The one class of all images, an id or a name; None takes that of the first row of `a`.
+            **fixed: As for `interpolate`.
 
         Returns:
             [n, ...] with the types of `sample`.
@@ -271,35 +280,38 @@ class Generator:
             ServeError: A wrong argument, or a translator.
         """
         n = check_int("n", n, low=1, high=MAX_ROWS)
-        feed = self._inputs.sums(seed, a, b, c, n=n, noise=noise, label=label)
+        feed = self._inputs.sums(seed, a, b, c, n=n, noise=noise, fixed=self._fixed(1, label, fixed))
 
         def rows(start: int, stop: int) -> Feed:
             return {name: array[start:stop] for name, array in feed.items()}
 
         return self._joined(n, self._blocks(n, rows, BATCH_SIZE))
 
-    def _draws(self, draw: Draw, n: int, label: Any, batch_size: int, first: int = 0) -> Iterator[Array]:
+    def _fixed(self, n: int, label: Any, named: Mapping[str, Any]) -> Feed:
+        return rows_of(self.name, self.inputs, {"label": label, **named}, n)
+
+    def _draws(self, draw: Draw, n: int, fixed: Feed, batch_size: int, first: int = 0) -> Iterator[Array]:
         """Blocks of `n` rows from `draw`, the first of which is row `first` of the stream."""
-        ids = self._inputs.class_ids(label, n)
 
         def rows(start: int, stop: int) -> Feed:
-            return self._inputs.with_ids(draw(stop - start), None if ids is None else ids[start - first : stop - first])
+            return {**draw(stop - start), **{name: x[start - first : stop - first] for name, x in fixed.items()}}
 
         return self._blocks(n, rows, batch_size, first)
 
-    def _frames(self, n: int, seed: int, stops: int, label: Any, *, closed: bool) -> Array:
+    def _frames(self, n: int, seed: int, stops: int, fixed: Feed, *, closed: bool) -> Array:
         """Draw frame i of `n` at place i * pace of the closed way through the first latents; stop k is at place k."""
         stops = check_int("stops", stops, low=2)
         n = check_int("n", n, low=stops, high=MAX_ROWS)
         pace = Fraction(stops, n) if closed else Fraction(stops - 1, n - 1)
         latents = self.latents(stops, seed)
-        label = self._inputs.fixed_class(latents, 0, label)
+        held = self._inputs.held(latents, 0, fixed)
 
         def rows(start: int, stop: int) -> Feed:
-            return self._inputs.between(latents, np.arange(start, stop) * pace.numerator / pace.denominator, label)
+            return self._inputs.between(latents, np.arange(start, stop) * pace.numerator / pace.denominator, held)
 
         frames = self._joined(n, self._blocks(n, rows, BATCH_SIZE))
-        for k, image in enumerate(self.sample(stops, seed, label=label)):
+        ends = self._draws(self._inputs.stream(seed), stops, repeated(held, stops), BATCH_SIZE)
+        for k, image in enumerate(self._joined(stops, ends)):
             if (k / pace).denominator == 1:
                 frames[int(k / pace)] = image  # as `sample` draws it: in a walk its row has another place in a block
         return frames
@@ -344,52 +356,3 @@ class Generator:
         if raw.shape != expected:
             raise ServeError(f"{self.name}: the model returned {list(raw.shape)} where {list(expected)} is stated")
         return raw
-
-
-class Draws:
-    """Consecutive draws of one seed, as `Generator.seeded` yields them. They count, so every thread needs its own.
-
-    Attributes:
-        drawn: The number of rows drawn so far.
-    """
-
-    def __init__(self, generator: Generator, seed: int) -> None:
-        self.drawn = 0
-        self._generator, self._stream = generator, generator._inputs.stream(seed)
-
-    def latents(self, n: int, *, label: Any = None) -> Feed:
-        """Return the next `n` rows of `Generator.latents`.
-
-        Args:
-            n: The number of rows.
-            label: As for `Generator.sample`.
-
-        Returns:
-            Name of an input -> rows [n, ...].
-
-        Raises:
-            ServeError: A wrong argument; nothing is drawn then.
-        """
-        n = check_int("n", n, low=1, high=MAX_ROWS)
-        ids = self._generator._inputs.class_ids(label, n)
-        return self._generator._inputs.with_ids(self._next(n), ids)
-
-    def sample(self, n: int, *, label: Any = None) -> Array:
-        """Return the next `n` rows of `Generator.sample`.
-
-        Args:
-            n: The number of images.
-            label: As for `Generator.sample`.
-
-        Returns:
-            [n, ...] with the types of `Generator.sample`.
-
-        Raises:
-            ServeError: A wrong argument; nothing is drawn then.
-        """
-        n = check_int("n", n, low=1, high=MAX_ROWS)
-        return self._generator._joined(n, self._generator._draws(self._next, n, label, BATCH_SIZE, self.drawn))
-
-    def _next(self, k: int) -> Feed:
-        self.drawn += k
-        return self._stream(k)

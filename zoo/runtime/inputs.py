@@ -55,7 +55,7 @@ def check_input(tensor: Tensor, value: Any) -> Array:
     Raises:
         ServeError: Wrong type, shape, size of images or class id, an empty batch, or numbers that are not finite.
     """
-    array, where = _as_array(tensor.name, value), f"input '{tensor.name}'"
+    array, where = as_array(tensor.name, value), f"input '{tensor.name}'"
     received = f"received {array.dtype} {list(array.shape)}"
     sizes = zip(array.shape[1:], tensor.shape[1:], strict=False)
     if array.ndim != len(tensor.shape) or any(size != stated for size, stated in sizes if stated not in AXES):
@@ -63,7 +63,7 @@ def check_input(tensor: Tensor, value: Any) -> Array:
     if len(array) == 0:
         raise ServeError(f"{where}: the batch is empty, {received}; give at least one row")
     if tensor.classes:
-        return _check_ids(tensor, array).astype(tensor.dtype)
+        return check_ids(tensor, array).astype(tensor.dtype)
     if tensor.sizes:
         _check_size(tensor, array.shape[1], array.shape[2])
     if array.dtype != np.float32:
@@ -86,7 +86,7 @@ def check_images(tensor: Tensor, images: Any) -> Array:
     Raises:
         ServeError: Wrong type, channels or size, or an empty batch.
     """
-    array, channels, where = _as_array("images", images), tensor.shape[-1], f"input '{tensor.name}'"
+    array, channels, where = as_array("images", images), tensor.shape[-1], f"input '{tensor.name}'"
     colour, received = COLOURS.get(int(channels), f"{channels}-channel"), f"received {array.dtype} {list(array.shape)}"
     if array.ndim not in (3, 4):
         hint = "; a grey image ends in an axis of 1: images[..., None]" if array.ndim == 2 else ""
@@ -157,7 +157,8 @@ def _check_size(tensor: Tensor, height: int, width: int) -> None:
         raise ServeError(f"{where}: {rule}, {received}; the nearest that is allowed: {', '.join(near)}")
 
 
-def _check_ids(tensor: Tensor, ids: Array) -> Array:
+def check_ids(tensor: Tensor, ids: Array) -> Array:
+    """Return class ids as they are. Raises ServeError unless they are whole numbers within the classes of the input."""
     if ids.dtype.kind not in "iu":
         hint = 'convert them with .astype("int64")'
         raise ServeError(f"input '{tensor.name}': class ids are whole numbers, received {ids.dtype}; {hint}")
@@ -169,7 +170,8 @@ def _check_ids(tensor: Tensor, ids: Array) -> Array:
     return ids
 
 
-def _as_array(name: str, value: Any) -> Array:
+def as_array(name: str, value: Any) -> Array:
+    """Return a value as an array. Raises ServeError for a ragged list."""
     try:
         return np.asarray(value)
     except ValueError as error:  # a ragged list
@@ -182,7 +184,6 @@ class Inputs:
     def __init__(self, manifest: Manifest) -> None:
         self.model = manifest.model
         self.tensors = {tensor.name: tensor for tensor in manifest.inputs}
-        self.label = next((tensor for tensor in manifest.inputs if tensor.classes), None)
         self._priors = {tensor.name: _prior(tensor) for tensor in manifest.inputs if tensor.prior}
 
     def check(self, inputs: Mapping[str, Any]) -> Feed:
@@ -214,38 +215,19 @@ class Inputs:
             return {
                 name: self._priors[name].draw(streams[name], k)
                 if name in self._priors
-                else _as_input(priors.labels(streams[name], k, classes=len(tensor.classes)), tensor)
+                else as_input(priors.labels(streams[name], k, classes=len(tensor.classes)), tensor)
                 for name, tensor in self.tensors.items()
             }
 
         return draw
 
-    def class_ids(self, label: Any, n: int) -> Array | None:
-        """Return class ids [n] for one label or `n` of them, ids or names; None stays None, for labels to be drawn."""
-        if label is None:
-            return None
-        if self.label is None:
-            raise ServeError(f"{self.model} takes no label: it is not conditional")
-        ids = _as_array("label", label)
-        if ids.dtype.kind == "U":
-            ids = np.array([self._class_id(self.label, str(name)) for name in ids.flat], np.int64).reshape(ids.shape)
-        if ids.shape not in ((), (n,)):
-            raise ServeError(f"label must be one class or {n} of them, received shape {list(ids.shape)}")
-        return np.broadcast_to(_check_ids(self.label, ids), n)
+    def held(self, feed: Feed, row: int, fixed: Feed) -> Feed:
+        """Return the one row of each input that a walk or sum does not move: `fixed`, and the classes of a row."""
+        classes = {name: feed[name][row : row + 1] for name, tensor in self.tensors.items() if tensor.classes}
+        return {**classes, **fixed}
 
-    def with_ids(self, feed: Feed, ids: Array | None) -> Feed:
-        """Return `feed` with class ids [n] in place of its own; None changes nothing."""
-        return feed if ids is None or self.label is None else {**feed, self.label.name: _as_input(ids, self.label)}
-
-    def fixed_class(self, feed: Feed, row: int, label: Any) -> int | None:
-        """Return the one class id of a walk or sum: `label`, or that of a row of `feed`; None without classes."""
-        if label is None and self.label is not None:
-            label = int(feed[self.label.name][row].flat[0])
-        ids = self.class_ids(label, 1)
-        return None if ids is None else int(ids[0])
-
-    def between(self, stops: Feed, places: Array, label: int | None) -> Feed:
-        """Return the rows at `places` [n] of the closed way through the rows of `stops`, all of one class.
+    def between(self, stops: Feed, places: Array, held: Feed) -> Feed:
+        """Return the rows at `places` [n] of the closed way through the rows of `stops`, with the `held` row in all.
 
         Place 0.5 is half-way from row 0 to row 1; behind the last row the way goes back to the first. Between two rows
         it follows the path of the prior.
@@ -255,10 +237,10 @@ class Inputs:
             z = stops[name]
             legs = [(z[int(place)], z[(int(place) + 1) % len(z)], place % 1) for place in places]
             rows[name] = np.stack([prior.between(a, b, t) for a, b, t in legs])
-        return self.with_ids(rows, self.class_ids(label, len(places)))
+        return {**rows, **repeated(held, len(places))}
 
     def sums(
-        self, seed: int, a: Iterable[int], b: Iterable[int], c: Iterable[int], *, n: int, noise: float, label: Any
+        self, seed: int, a: Iterable[int], b: Iterable[int], c: Iterable[int], *, n: int, noise: float, fixed: Feed
     ) -> Feed:
         """Return `n` rows mean(a) - mean(b) + mean(c) over rows of the stream of `seed`, noise on all but the first."""
         picked = [[check_int("a row", row, low=0, high=MAX_PICKED_ROW) for row in rows] for rows in (a, b, c)]
@@ -273,21 +255,20 @@ class Inputs:
             shift = priors.stream(seed, f"{name} noise").uniform(-noise, noise, (n - 1, *prior.shape))
             shift = np.concatenate([np.zeros((1, *prior.shape)), shift])  # [n, *shape]
             rows[name] = prior.nearest(means[0] - means[1] + means[2] + shift).astype(np.float32)
-        return self.with_ids(rows, self.class_ids(self.fixed_class(drawn, picked[0][0], label), n))
+        return {**rows, **repeated(self.held(drawn, picked[0][0], fixed), n)}
 
     def zeros(self, n: int) -> Feed:
         """Return `n` rows of zeros, images at the size of training."""
         return {name: np.zeros((n, *row_shape(tensor)), tensor.dtype) for name, tensor in self.tensors.items()}
 
-    def _class_id(self, tensor: Tensor, name: str) -> int:
-        if name not in tensor.classes:
-            near = suggest(name, tensor.classes)
-            raise ServeError(f"{self.model} has no class '{name}'.{near} Its classes: {', '.join(tensor.classes)}")
-        return tensor.classes.index(name)
+
+def repeated(row: Feed, n: int) -> Feed:
+    """Return `n` equal rows of each input from one row [1, ...]."""
+    return {name: np.repeat(array, n, axis=0) for name, array in row.items()}
 
 
-def _as_input(ids: Array, tensor: Tensor) -> Array:
-    """Class ids [n] in the type and shape of their input."""
+def as_input(ids: Array, tensor: Tensor) -> Array:
+    """Return class ids [n] in the type and shape of their input."""
     return ids.astype(tensor.dtype).reshape(len(ids), *row_shape(tensor))
 
 

@@ -29,9 +29,14 @@ from zoo.serve.service import Service, service_of
 
 Class = StrictInt | Annotated[StrictStr, Field(max_length=200)]  # finding a name near a very long one takes long
 Label = Class | Annotated[list[Class], Field(max_length=2**16)] | None
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Fixed = Annotated[dict[str, Class | Number | list[Class | Number]], Field(max_length=64)]
+FixedField = Field(default={}, description="inputs by name that are not drawn: classes, or numbers of a code")
 Seed = Field(default=0, ge=0, le=priors.MAX_SEED, strict=True, description="the same seed gives the same pictures")
 PNG, ZIP, NPY, GIF, WEBP = "image/png", "application/zip", "application/x-npy", "image/gif", "image/webp"
 AnyOptions = TypeVar("AnyOptions", bound="Options")
+
+_ARGUMENTS = {"self", "n", "seed", "label", "batch_size", "stops"}  # of a generator's methods
 
 router = APIRouter(tags=["Pictures"])
 
@@ -48,6 +53,7 @@ class Sample(Options):
     n: int = Field(default=1, ge=1, strict=True)
     seed: int = Seed
     label: Label = Field(default=None, description="a class, by name or number, or `n` of them; null draws classes too")
+    inputs: Fixed = FixedField
     format: Literal["grid", "zip", "npy"] = "grid"
 
 
@@ -58,6 +64,7 @@ class Walk(Options):
     seed: int = Seed
     stops: int = Field(default=4, ge=2, strict=True, description="latents to pass through")
     label: Class | None = Field(default=None, description="the class that is held")
+    inputs: Fixed = FixedField
     format: Literal["gif", "webp"] = "gif"
     fps: int = Field(default=20, ge=1, le=50, strict=True)
 
@@ -120,7 +127,7 @@ async def sample(request: Request, name: str) -> Response:
     pack, media_type = {"grid": (_grid, PNG), "zip": (_zip, ZIP), "npy": (_npy, NPY)}[options.format]
 
     def draw() -> bytes:
-        return pack(model.generator.sample(options.n, options.seed, label=options.label))
+        return pack(model.generator.sample(options.n, options.seed, label=options.label, **_fixed(options)))
 
     return await _answer(request, draw, media_type)
 
@@ -138,7 +145,9 @@ async def walk(request: Request, name: str) -> Response:
         raise RefusedError(f"n: at most {service.settings.max_frames} frames, received {options.n}", 413)
 
     def draw() -> bytes:
-        frames = model.generator.walk(options.n, options.seed, stops=options.stops, label=options.label)
+        frames = model.generator.walk(
+            options.n, options.seed, stops=options.stops, label=options.label, **_fixed(options)
+        )
         return pictures.animation(pictures.scale(frames), options.fps, f".{options.format}")
 
     return await _answer(request, draw, {"gif": GIF, "webp": WEBP}[options.format])
@@ -199,6 +208,13 @@ def read_photo(data: bytes, max_pixels: int) -> Array:
 async def _answer(request: Request, draw: Callable[[], bytes], media_type: str) -> Response:
     service = service_of(request)
     return Response(await service.finish_in_time(request, service.in_picture_thread(draw)), media_type=media_type)
+
+
+def _fixed(options: Sample | Walk) -> dict[str, Any]:
+    """Return the inputs that are fixed by name. Raises RefusedError for a word that no input can have."""
+    if taken := sorted(options.inputs.keys() & _ARGUMENTS):
+        raise RefusedError(f"inputs: there is no input {short_repr(taken[0])}")
+    return dict(options.inputs)
 
 
 def _drawing_model(service: Service, name: str) -> Model:
