@@ -1,8 +1,11 @@
 """Claims of the papers, each a program that tries one and reports its numbers: `zoo reproduce`.
 
-    base         a claim, and how it is run and kept; helpers that claims share
-    trainings    trainings with snapshots, and small games in memory
-    NAME.py      one claim each, found by itself
+    base            a claim, and how it is run and kept; helpers that claims share
+    trainings       trainings with snapshots, and small games in memory
+    experiment      claims in YAML: specs/claims/NAME.yaml, and those of users
+    measurements    what they measure
+    figures         what they draw
+    NAME.py         one claim each, where a formula is computed; found by itself
 
 May import: everything but zoo.cli.
 """

@@ -25,6 +25,7 @@ from zoo.core.arrays import Array
 from zoo.core.files import write_whole
 
 if TYPE_CHECKING:
+    from zoo.spec.read import Spec
     from zoo.train.algorithms.base import Algorithm
 
 Take = Callable[["Algorithm"], Mapping[str, Array]]
@@ -104,7 +105,7 @@ def train_with_snapshots(
     from zoo.train import checkpoint, loop
 
     spec = read_spec(spec_file(name), overrides)
-    runs = options.folder / "runs" / f"{label}-{spec.sha256[:8]}"  # another recipe is another run
+    runs = run_folder(options, label, spec).parent
     folder = runs / "snapshots"
     if missing := set(at) - set(snapshot_steps(folder)):
         options.log(f"{label}: {name} {' '.join(overrides)}, until step {max(at):,}")
@@ -116,6 +117,11 @@ def train_with_snapshots(
                 sys.exit(143)
             raise KeyboardInterrupt
     return {step: read_snapshot(folder, step) for step in sorted(at)}
+
+
+def run_folder(options: Options, label: str, spec: Spec) -> Path:
+    """Return the folder of a training; another recipe has another one."""
+    return options.folder / "runs" / f"{label}-{spec.sha256[:8]}" / spec.name
 
 
 def seconds_of(snapshots: Snapshots) -> float:

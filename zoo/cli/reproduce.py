@@ -17,12 +17,13 @@ EXAMPLES = """\
   zoo reproduce saddle
   zoo reproduce ring --quick           on a smaller scale; the result states it
   zoo reproduce ring --seeds 7 8 9     the same command again resumes a stopped one
+  zoo reproduce mine.yaml              a claim of your own: variants of a spec, a number, what must hold
 exit code: 0 when the claim holds, 3 when it does not"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `zoo reproduce`."""
-    parser.add_argument("name", nargs="?", help="a claim; without a name they are listed")
+    parser.add_argument("name", nargs="?", help="a claim, or a YAML file with one; without a name they are listed")
     parser.add_argument("--quick", action="store_true", help="a smaller scale, where there is one")
     parser.add_argument(
         "--seeds", type=arguments.seed, nargs="+", help="seeds of the trainings (default: the claim's own)"
@@ -45,7 +46,12 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("`zoo reproduce` draws with matplotlib: pip install 'gan-zoo[claims]'")
     requirements.silence()
     from zoo.claims.base import CLAIMS, Options, add_to_card, get_claim, listing, reproduce
+    from zoo.claims.experiment import read_experiment, register_experiments
 
+    register_experiments()
+    if (options.name or "").endswith(".yaml"):
+        own = read_experiment(Path(options.name))
+        CLAIMS[own.name], options.name = own, own.name
     if not options.name:
         if options.quick or options.seeds or options.artifact:
             raise UsageError(f"name a claim: {', '.join(CLAIMS)}")

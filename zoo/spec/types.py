@@ -64,6 +64,7 @@ PositiveInt = Annotated[int, Limits(minimum=1)]
 NonNegativeInt = Annotated[int, Limits(minimum=0)]
 PositiveFloat = Annotated[float, Limits(exclusiveMinimum=0)]
 NonNegativeFloat = Annotated[float, Limits(minimum=0)]
+Probability = Annotated[float, Limits(minimum=0, maximum=1)]
 Seed = Annotated[int, Limits(minimum=0, maximum=2**32 - 1)]
 Identifier = Annotated[str, Limits(pattern="[a-z][a-z0-9_]{0,63}", description="a lower-case word such as generator")]
 Reference = Annotated[
@@ -83,6 +84,8 @@ PenaltyPart = Annotated[Part, PartOf("penalty")]
 Prior = Annotated[Part, PartOf("prior")]
 Source = Annotated[Part, PartOf("source")]
 AlgorithmPart = Annotated[Part, PartOf("algorithm")]
+Measurement = Annotated[Part, PartOf("measurement")]
+Figure = Annotated[Part, PartOf("figure")]
 
 # Arguments of the functions of a game. A function is registered with keyword-only arguments in the order of the language,
 # the first of which may be written without its name: {mean: x} is {mean: {of: x}}. Words of Python get an underscore,

@@ -19,7 +19,22 @@ from zoo.core.errors import DataError
 from zoo.runtime.session import Session, open_session
 
 SOURCE, SIZE, CLASSES, FEATURES = "fashion_mnist", 28, 10, 64
-FILE = Path(__file__).with_name(f"{SOURCE}.onnx")  # its SHA-256 and accuracy are in the .json beside it
+SOURCES = ("fashion_mnist", "mnist")  # data with a judge; that of the first looks on while a model trains
+
+
+def judge_file(source: str) -> Path:
+    """Return the ONNX file of a judge.
+
+    Args:
+        source: the data whose classes it knows, one of `SOURCES`.
+
+    Returns:
+        The file; its SHA-256 and accuracy are in the .json beside it.
+    """
+    return Path(__file__).with_name(f"{source}.onnx")
+
+
+FILE = judge_file(SOURCE)
 
 
 @dataclass(frozen=True)
