@@ -248,15 +248,16 @@ class Calls:
         return call is not None and bool(call.network) and len(self.plans[call.network].outputs) > 1
 
     def _wrt(self, node: YamlNode, where: str) -> tuple[Reference, ...] | None:
-        items = node.value if node.is_list else [node]
         found = []
-        for item in items:
+        for item in node.value if node.is_list else [node]:
             if not isinstance(item.value, str):
                 return self.report(item.place, where, f"expected the name of a value, received {item.describe()}")
-            found.append(self.reference(item.value, item.place, where))
-        return None if None in found or not found else tuple(found)
+            if (reference := self.reference(item.value, item.place, where)) is None:
+                return None
+            found.append(reference)
+        return tuple(found) if found else self.report(node.place, where, "names no value")
 
-    def _number(self, node: YamlNode, where: str) -> float | Part | Reference | None:
+    def _number(self, node: YamlNode, where: str) -> float | Part | Reference | Call | None:
         if isinstance(node.value, str) and node.value not in self.states:
             hint = suggest(node.value, self.states)
             known = f" States: {', '.join(self.states)}." if self.states and not hint else hint
@@ -272,13 +273,14 @@ class Calls:
         return self._tensor(node, where)
 
     def _terms(self, node: YamlNode, where: str) -> tuple[tuple[Any, Any], ...] | None:
+        found: list[tuple[Any, Any]]
         if node.is_list and node.value:
             found = [(self._tensor(item, f"{where}[{i}]"), 1.0) for i, item in enumerate(node.value)]
         elif node.is_map and node.value:
             found = [
                 (self.reference(key, entry.place, where), self._number(entry.node, join(where, key)))
                 for key, entry in node.entries()
-            ]  # type: ignore[misc]
+            ]
         else:
             text = f"expected values with their weights, {{x: 1, y: -1}}, or a list; received {node.describe()}"
             return self.report(node.place, where, text)

@@ -11,7 +11,7 @@ from zoo.spec.game_phases import Phases
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference
 from zoo.spec.game_uses import draws, nested, uses
 from zoo.spec.graph_checks import CLASSES, MIXES_ROWS
-from zoo.spec.plan import Plan, upstream
+from zoo.spec.plan import BATCH_NORMS, Plan, upstream
 from zoo.spec.validate import join
 from zoo.spec.yaml_tree import YamlNode
 
@@ -136,7 +136,8 @@ class _Check:
             for name in phase.trains:
                 if name in reached or name in self.frozen or not self.plans[name].parameters:
                     continue
-                text = f"trains '{name}', but nothing it minimises reaches the weights of {name}: {self.reason(phase, name)}"
+                text = f"trains '{name}', but nothing it minimises reaches the weights of {name}"
+                text += f": {self.reason(phase, name)}"
                 self.report(self.at("phases", phase.name, "trains"), self.phase_where(phase), text)
 
     def gradient(self, phase: PhasePlan, *, reuse: bool = True, constants: bool = True) -> set[str]:
@@ -212,7 +213,8 @@ class _Check:
             kind = inner.function.rpartition(".")[2] if "." in inner.function else ""
             place, where = self.spot(call, "real")
             if kind == "generator" and inner.arguments.get("real") and not inner.arguments.get("relativistic"):
-                text = f"{inner.function} does not read 'real', which would cost a pass. Leave it out, or say `relativistic`"
+                text = f"{inner.function} does not read 'real', which would cost a pass. "
+                text += "Leave it out, or say `relativistic`"
                 self.report(place, where, text)
             if kind == "generator" and inner.arguments.get("relativistic") and not inner.arguments.get("real"):
                 self.report(call.place, call.where, "a relativistic loss compares with real examples: give it `real`")
@@ -224,7 +226,7 @@ class _Check:
         """Return place and path of an argument of a value."""
         what = call.network or call.function
         node = self.game.get("values", call.name, what, argument)
-        return (node.place if node is not None else call.place), f"{call.where}"
+        return (node.place if node is not None else call.place), call.where
 
     def augmented(self, real: str, fake: str) -> None:
         """Report two passes of a network of which one alone sees augmented images."""
@@ -310,7 +312,8 @@ class _Check:
                     text = f"'{other.name}' lowers it too, so the two would help each other. Take "
                     losses = [n for n, c in self.plan.values.items() if c.function.endswith(".generator")]
                     text += f"{losses[0]}, or weight -1" if losses else "weight -1"
-                    place = self.at("phases", phase.name, "minimise", name)
+                    terms = self.game.get("phases", phase.name, "minimise")
+                    place = terms.value[name].place if terms is not None else call.place
                     self.report(place, self.phase_where(phase, "minimise", name), text)
 
     def unused(self) -> None:
@@ -392,7 +395,7 @@ def mixes(plan: Plan) -> Any:
     Returns:
         Its call.
     """
-    layers = (*MIXES_ROWS, "BatchNormalization")
+    layers = (*MIXES_ROWS, *BATCH_NORMS)
     return next((step for step in upstream(plan, plan.output) if step.layer in layers), None)
 
 

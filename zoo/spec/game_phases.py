@@ -42,6 +42,7 @@ class Phases:
     fields: tuple[str, ...]
     problems: Problems
     read: list[PhasePlan] = field(default_factory=list)
+    nodes: Mapping[str, YamlNode] = field(default_factory=dict)
 
     def report(self, node: YamlNode, where: str, text: str) -> Any:
         """Report a mistake. Returns None."""
@@ -49,7 +50,11 @@ class Phases:
 
     def read_all(self, phases: YamlNode, order: YamlNode | None) -> bool:
         """Read all phases in the order in which they play, into `read`. Returns False after a mistake."""
-        where, sound = join(self.calls.where, "phases"), True
+        where, sound, self.nodes = (
+            join(self.calls.where, "phases"),
+            True,
+            {name: entry.node for name, entry in phases.entries()},
+        )
         names = self._order(phases, order)
         for name in names or ():
             node: YamlNode = phases.get(name)  # type: ignore[assignment]
@@ -103,7 +108,7 @@ class Phases:
         return self._computed(plan, node, where)
 
     def _trains(self, node: YamlNode | None, where: str) -> tuple[str, ...] | None:
-        items = [] if node is None else node.value if node.is_list else [node]
+        items = _items(node)
         for i, item in enumerate(items):
             if item.value not in self.calls.networks:
                 hint = suggest(item.value, self.calls.networks) or f" Known: {', '.join(self.calls.networks)}."
@@ -166,7 +171,7 @@ class Phases:
 
     def _reuse(self, node: YamlNode | None, where: str) -> tuple[str, ...] | None:
         found: list[str] = []
-        for item in [] if node is None or node.value is None else node.value if node.is_list else [node]:
+        for item in _items(node):
             if item.value not in self.calls.known or item.value in self.calls.states:
                 names = (*self.calls.tensors, *self.calls.values)
                 hint = suggest(item.value, names) or f" Known: {', '.join(names)}."
@@ -179,8 +184,14 @@ class Phases:
 
     def _too_early(self, item: YamlNode, where: str) -> None:
         text = f"{item.value} is computed in no earlier phase of the step"
-        hint = ". `order` may put another phase first, which computes it"
-        self.report(item, where, text + hint)
+        for name, node in self.nodes.items():
+            reused = [use.value for use in _items(node.get("reuse"))]
+            if item.value not in reused and item.value in self.reached(
+                [k for k, _ in node.entries("minimise")], reused
+            ):
+                text += f". `order` may put '{name}' first"
+                break
+        self.report(item, where, text)
 
     def _optimizer(self, node: YamlNode | None, trains: tuple[str, ...], where: str) -> Part | str | None:
         if node is None:
@@ -213,8 +224,8 @@ class Phases:
         reached = self.reached(roots, plan.reuse)
         for name, source in list(sources.items()):
             made_from = self.reached([name], next(p for p in self.read if p.name == source).reuse)
-            for other in self.chance(made_from) & reached - set(plan.reuse):
-                sources[other] = source
+            needed = self.chance(made_from) & reached - set(plan.reuse)
+            sources |= {other: source for other in self.calls.known if other in needed}
         reuse = tuple(sources)
         reached = self.reached(roots, reuse) - set(reuse)
         counted = self.reached(roots, reuse, penalties=False) - set(reuse)
@@ -256,7 +267,8 @@ class Phases:
 
     def ordered(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the values among some names as written, each after what it needs."""
-        wanted, found = set(names), {}
+        wanted = set(names)
+        found: dict[str, None] = {}
 
         def put(name: str) -> None:
             if name in wanted and name in self.values and name not in found:
@@ -267,6 +279,11 @@ class Phases:
         for name in self.values:
             put(name)
         return tuple(found)
+
+
+def _items(node: YamlNode | None) -> list[YamlNode]:
+    """Return the items of a list, or a single one."""
+    return [] if node is None or node.value is None else node.value if node.is_list else [node]
 
 
 def _completed(node: YamlNode | None, form: Mapping[str, Any], key: str) -> dict[str, Any] | None:
@@ -340,10 +357,18 @@ def read_states(node: YamlNode | None, calls: Calls, problems: Problems) -> dict
         if wrong:
             sound = False  # reported by the schema
             continue
+        if not entry.node.is_map:
+            text = f"'of' is missing: write {entry.node.value}: {{of: a value}}"
+            sound = problems.add(entry.node.place, where, text) or False
+            continue
         kind, inner = next(entry.node.entries())
         of = inner.node.get("of")
-        reference = None if of is None else _followed(of, join(where, f"{kind}.of"), calls, problems)
-        if reference is None or of is None:
+        if of is None:
+            text = "'of' is missing. It is the value that the state follows"
+            sound = problems.add(inner.place, join(where, kind), text) or False
+            continue
+        reference = _followed(of, join(where, f"{kind}.of"), calls, problems)
+        if reference is None:
             sound = False
             continue
         shape = calls.shape(reference)

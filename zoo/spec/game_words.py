@@ -2,8 +2,8 @@
 
     zoo build specs/wgan_gp.yaml --dry-run --expand        prints the text, which is the same game where it is pasted
 
-What a spec states beside the knobs of a word merges over its text: `values`, `states`, `phases`, `order`, and any key of
-a phase in a player, `generator: {minimise: {pixel: 100}}`. Nodes that come from the word have the place of its
+What a spec states beside the knobs of a word merges over its text: `values`, `states`, `phases`, `order`, and any key
+of a phase in a player, `generator: {minimise: {pixel: 100}}`. Nodes that come from the word have the place of its
 arguments; what the user wrote keeps its own.
 """
 
@@ -94,7 +94,7 @@ def _node(value: Any, place: Place) -> YamlNode:
 
 
 def _loss(part: Part, side: str, tensors: Text) -> Text:
-    """Return the call of one side of a loss, such as {lsgan.discriminator: {real: on_real, fake: on_fake, weight: 1}}."""
+    """Return the call of one side of a loss, {lsgan.discriminator: {real: on_real, fake: on_fake, weight: 1}}."""
     name = f"{part.name}.{side}"
     args = {key: value for key, value in part.args.items() if key not in _OF_PHASES}
     return {name: {**tensors, **args}}
