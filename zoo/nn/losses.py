@@ -19,15 +19,24 @@ from zoo.spec.types import NonNegativeFloat, PositiveFloat
 
 
 class Adversarial(NamedTuple):
-    """The two losses of a game, scalars.
+    """The two losses of a game, by the loss of each logit.
 
     In a zero-sum game G's loss is minus D's, up to terms that do not depend on G: the saddle point problem that
     `unrolled` plays.
     """
 
-    discriminator: Callable[[Tensor, Tensor], Tensor]  # of real and of fake logits
-    generator: Callable[[Tensor], Tensor]  # of fake logits
+    real: Callable[[Tensor], Tensor]  # D's of a real logit
+    fake: Callable[[Tensor], Tensor]  # D's of a fake logit
+    deceived: Callable[[Tensor], Tensor]  # G's of a fake logit
     zero_sum: bool = False
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return D's loss of real and of fake logits, a scalar."""
+        return ops.mean(self.real(real)) + ops.mean(self.fake(fake))
+
+    def generator(self, fake: Tensor) -> Tensor:
+        """Return G's loss of fake logits, a scalar."""
+        return ops.mean(self.deceived(fake))
 
 
 LOSSES: Registry[Callable[..., Adversarial]] = Registry("loss")
@@ -36,9 +45,8 @@ LOSSES: Registry[Callable[..., Adversarial]] = Registry("loss")
 @LOSSES.register
 def minimax(*, discriminator_weight: PositiveFloat = 1.0) -> Adversarial:
     """Goodfellow et al. 2014, eq. 1 and algorithm 1: G minimises log(1 - D(G(z))), which saturates while G is poor."""
-    return Adversarial(
-        discriminator=non_saturating(discriminator_weight=discriminator_weight).discriminator,
-        generator=lambda fake: -ops.mean(ops.softplus(fake)),  # log(1 - D(G(z)))
+    return non_saturating(discriminator_weight=discriminator_weight)._replace(
+        deceived=lambda x: -ops.softplus(x),  # log(1 - D(G(z)))
         zero_sum=discriminator_weight == 1.0,
     )
 
@@ -47,10 +55,9 @@ def minimax(*, discriminator_weight: PositiveFloat = 1.0) -> Adversarial:
 def non_saturating(*, discriminator_weight: PositiveFloat = 1.0) -> Adversarial:
     """Goodfellow et al. 2014, section 3: G maximises log D(G(z)). The authors' code weighs D's loss by 0.5."""
     return Adversarial(
-        discriminator=lambda real, fake: (
-            discriminator_weight * (ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(fake)))
-        ),  # -log D(x) - log(1 - D(G(z)))
-        generator=lambda fake: ops.mean(ops.softplus(-fake)),  # -log D(G(z))
+        real=lambda x: discriminator_weight * ops.softplus(-x),  # -log D(x)
+        fake=lambda x: discriminator_weight * ops.softplus(x),  # -log(1 - D(G(z)))
+        deceived=lambda x: ops.softplus(-x),  # -log D(G(z))
     )
 
 
@@ -60,11 +67,7 @@ def wasserstein() -> Adversarial:
 
     Minus the critic's loss estimates the distance, if something holds the critic's slope: weight_clip, or a penalty.
     """
-    return Adversarial(
-        discriminator=lambda real, fake: ops.mean(fake) - ops.mean(real),
-        generator=lambda fake: -ops.mean(fake),
-        zero_sum=True,
-    )
+    return Adversarial(real=lambda x: -x, fake=lambda x: x, deceived=lambda x: -x, zero_sum=True)
 
 
 @LOSSES.register
@@ -74,18 +77,16 @@ def lsgan(*, a: float = 0.0, b: float = 1.0, c: float = 1.0, weight: PositiveFlo
     The defaults are the authors' code; a = -1, b = 1, c = 0 is Pearson's chi-squared. CycleGAN takes weight 1.
     """
     return Adversarial(
-        discriminator=lambda real, fake: weight * (ops.mean(ops.square(real - b)) + ops.mean(ops.square(fake - a))),
-        generator=lambda fake: weight * ops.mean(ops.square(fake - c)),
+        real=lambda x: weight * ops.square(x - b),
+        fake=lambda x: weight * ops.square(x - a),
+        deceived=lambda x: weight * ops.square(x - c),
     )
 
 
 @LOSSES.register
 def hinge() -> Adversarial:
     """Miyato et al. 2018, eqs. 16 and 17 (Lim and Ye 2017): D's loss of a logit is 0 beyond the margin of 1."""
-    return Adversarial(
-        discriminator=lambda real, fake: ops.mean(ops.relu(1.0 - real)) + ops.mean(ops.relu(1.0 + fake)),
-        generator=lambda fake: -ops.mean(fake),
-    )
+    return Adversarial(real=lambda x: ops.relu(1.0 - x), fake=lambda x: ops.relu(1.0 + x), deceived=lambda x: -x)
 
 
 class CriticBatch(NamedTuple):

@@ -6,7 +6,7 @@ Schedules are functions of the number of updates, never of epochs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from keras import ops
 from zoo.core.errors import UsageError
 from zoo.core.registry import Registry
 from zoo.spec.types import NonNegativeFloat, Part, PositiveFloat, PositiveInt, construct_part
+from zoo.spec.types import Schedule as ScheduleOf
 
 KERAS_OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW")  # by Keras's own names and arguments
 SCHEDULES: Registry[Callable[..., Schedule]] = Registry("schedule")
@@ -46,6 +47,54 @@ def linear(*, initial: NonNegativeFloat, final: NonNegativeFloat, updates: Posit
     return Schedule(lambda step: initial + (final - initial) * ops.clip((step - start) / updates, 0.0, 1.0))
 
 
+@SCHEDULES.register
+def cosine(*, initial: NonNegativeFloat, final: NonNegativeFloat, updates: PositiveInt, start: int = 0) -> Schedule:
+    """Half a wave of the cosine from `initial`, at update `start`, to `final` `updates` later. Loshchilov and Hutter
+    2016, eq. 5; Huang et al. 2024 for all that changes."""
+
+    def value(step: Any) -> Any:
+        share = ops.clip((step - start) / updates, 0.0, 1.0)
+        return initial + (final - initial) * 0.5 * (1.0 - ops.cos(math.pi * share))
+
+    return Schedule(value)
+
+
+@SCHEDULES.register
+def warm_up(*, updates: PositiveInt, to: PositiveFloat | ScheduleOf) -> Schedule:
+    """From 0 in a straight line over the first `updates` updates, the last of which has all of `to`: a number, or
+    another schedule, which is counted from the start too. Goyal et al. 2017, section 2.2."""
+    after = construct_part(SCHEDULES, to).value if isinstance(to, Part) else (lambda step: to)
+    return Schedule(lambda step: ops.minimum((step + 1.0) / updates, 1.0) * after(step))
+
+
+class ScheduledAdam(keras.optimizers.Adam):
+    """Adam whose betas follow schedules. Huang et al. 2024: beta_2 from 0.9 to 0.99."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._betas = {key: kwargs.pop(key) for key in ("beta_1", "beta_2") if isinstance(kwargs.get(key), Schedule)}
+        super().__init__(**kwargs)
+
+    def _beta(self, key: str) -> Any:
+        return self._betas[key](self.iterations) if key in self._betas else self._constants[key]
+
+    def _set(self, key: str, value: Any) -> None:
+        self.__dict__.setdefault("_constants", {})[key] = value
+
+    beta_1 = property(lambda self: self._beta("beta_1"), lambda self, value: self._set("beta_1", value))
+    beta_2 = property(lambda self: self._beta("beta_2"), lambda self, value: self._set("beta_2", value))
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Kingma and Ba 2015, algorithm 1, with the betas of this update in the bias correction too."""
+        m, v = (moments[self._get_variable_index(variable)] for moments in (self._momentums, self._velocities))
+        lr, g, b1, b2, t = (
+            ops.cast(x, variable.dtype) for x in (learning_rate, gradient, self.beta_1, self.beta_2, self.iterations + 1)
+        )
+        self.assign_add(m, (g - m) * (1.0 - b1))
+        self.assign_add(v, (ops.square(g) - v) * (1.0 - b2))
+        rate = lr * ops.sqrt(1.0 - ops.power(b2, t)) / (1.0 - ops.power(b1, t))
+        self.assign_sub(variable, rate * m / (ops.sqrt(v) + self.epsilon))
+
+
 class MomentumSGD(keras.optimizers.SGD):
     """SGD whose momentum follows a schedule. Goodfellow et al. 2014: 0.5 -> 0.7."""
 
@@ -62,16 +111,20 @@ class MomentumSGD(keras.optimizers.SGD):
         self.assign_add(variable, m * velocity - step if self.nesterov else velocity)
 
 
-def make(part: Part) -> keras.optimizers.Optimizer:
+def make(part: Part, states: Mapping[str, keras.Variable] | None = None) -> keras.optimizers.Optimizer:
     """Build the optimizer that a spec names.
 
     Args:
-        part: Name and arguments, such as `Adam: {learning_rate: 2.0e-4, beta_1: 0.5}`; a number may be a schedule.
+        part: Name and arguments, such as `Adam: {learning_rate: 2.0e-4, beta_1: 0.5}`; a number may be a schedule, or
+            the name of a state.
+        states: The states of the game, by name.
 
     Returns:
         A Keras optimizer without state as yet.
     """
-    args = {key: _scheduled(value) for key, value in part.args.items()}
+    args = {key: _scheduled(value, states or {}) for key, value in part.args.items()}
+    if part.name == "Adam" and any(isinstance(args.get(key), Schedule) for key in ("beta_1", "beta_2")):
+        return ScheduledAdam(**args)
     if part.name == "SGD" and isinstance(args.get("momentum"), Schedule):
         return MomentumSGD(**args)
     return getattr(keras.optimizers, part.name)(**args)
@@ -133,7 +186,21 @@ class Unrolled:
         return value + (m * velocities[i] - step if self.optimizer.nesterov else velocities[i])
 
 
-def _scheduled(value: Any) -> Any:
-    if not isinstance(value, dict):
+def _scheduled(value: Any, states: Mapping[str, keras.Variable]) -> Any:
+    if isinstance(value, str):
+        return Schedule(lambda step: ops.convert_to_tensor(states[value])) if value in states else value
+    if not isinstance(value, dict | Part):
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    return construct_part(SCHEDULES, Part.of(value))
+    return schedule(value if isinstance(value, Part) else Part.of(value))
+
+
+def schedule(part: Part) -> Schedule:
+    """Build the schedule that a spec names.
+
+    Args:
+        part: Its name and arguments.
+
+    Returns:
+        A function of the count of updates.
+    """
+    return construct_part(SCHEDULES, part)

@@ -26,9 +26,7 @@ def saddle(spec_of):
     def play(x, y, *, simultaneous):
         args = {"loss": "minimax", "generator": sgd, "discriminator": sgd, "simultaneous": simultaneous}
         algorithm = make_algorithm(Part("alternating", args), spec_of(SADDLE).plans)
-        algorithm.game = Adversarial(
-            discriminator=lambda real, fake: -ops.mean(fake), generator=lambda fake: ops.mean(fake)
-        )  # fmt: skip
+        algorithm.game = Adversarial(real=ops.zeros_like, fake=lambda y: -y, deceived=lambda y: y)
         weights = [algorithm.players[role].trainable_variables[0] for role in ("generator", "discriminator")]
         for weight, value in zip(weights, (x, y), strict=True):
             weight.assign([[value]])

@@ -1,0 +1,118 @@
+"""Functions of a game that only compute: means, sums, pieces and sizes of tensors, constants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from keras import ops
+
+from zoo.core.image_files import read_image
+from zoo.core.images import fitted, from_uint8, grey
+from zoo.nn.autodiff import Tensor
+from zoo.nn.functions import Per, averaged, function, like
+from zoo.spec.types import Amount, NonNegativeInt, Number, PositiveInt, Terms, Value, Values
+
+Size = PositiveInt | tuple[PositiveInt, PositiveInt]
+
+
+@function()
+def stop_gradient(*, of: Value) -> Tensor:
+    """The value as a constant: no gradient passes."""
+    return ops.stop_gradient(of)
+
+
+@function()
+def lerp(*, from_: Value, to: Value, share: Amount) -> Tensor:
+    """share * to + (1 - share) * from; a share for each example, [1], or one number."""
+    share = like(share, to)
+    return share * to + (1.0 - share) * from_
+
+
+@function("sum")
+def weighted_sum(*, terms: Terms, constant: Number = 0.0) -> Tensor:
+    """The sum of values, each with its weight, and of a constant."""
+    total: Any = constant
+    for value, weight in terms:
+        total = total + weight * value
+    return total
+
+
+@function()
+def product(*, of: Values) -> Tensor:
+    """The product of values."""
+    total, *rest = of
+    for value in rest:
+        total = total * value
+    return total
+
+
+@function()
+def mean(*, of: Value, per: Per = "batch") -> Tensor:
+    """The mean over everything, or of each example."""
+    return averaged(of, per)
+
+
+@function("abs")
+def absolute(*, of: Value) -> Tensor:
+    """The absolute value."""
+    return ops.abs(of)
+
+
+@function()
+def square(*, of: Value) -> Tensor:
+    """The square."""
+    return ops.square(of)
+
+
+@function()
+def relu(*, of: Value) -> Tensor:
+    """max(0, x)."""
+    return ops.relu(of)
+
+
+@function()
+def sign(*, of: Value) -> Tensor:
+    """-1, 0 or 1."""
+    return ops.sign(of)
+
+
+@function()
+def log(*, of: Value) -> Tensor:
+    """The natural logarithm."""
+    return ops.log(of)
+
+
+@function("slice")
+def piece(*, of: Value, size: PositiveInt, start: NonNegativeInt = 0) -> Tensor:
+    """`size` components of the last axis from `start` on, such as a part of z."""
+    return of[..., start : start + size]
+
+
+@function()
+def tiled(*, of: Value, times: PositiveInt) -> Tensor:
+    """The same for each of `times` layers: [n] becomes [times, n]."""
+    return ops.repeat(ops.expand_dims(of, 1), times, axis=1)
+
+
+@function()
+def resized(*, of: Value, size: Size, method: Literal["bilinear", "nearest"] = "bilinear") -> Tensor:
+    """Images in another size, by means of several pixels where they shrink (antialiased)."""
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    smooth = method == "bilinear"
+    return ops.image.resize(of, sides, interpolation=method, antialias=smooth, data_format="channels_last")
+
+
+@function()
+def picture(*, path: str, size: Size, channels: Literal[1, 3] = 3) -> np.ndarray:
+    """A picture from a file, cut to its middle, with black at -1 and white at 1: a constant, [1, height, width, 3]."""
+    height, width = (size, size) if isinstance(size, int) else size
+    pixels = fitted(read_image(Path(path))[None], height, width, "crop")
+    return from_uint8(pixels if channels == 3 else grey(pixels), (-1.0, 1.0))
+
+
+@function("input")
+def given(*, default: float, within: tuple[float, float] | None = None) -> float:
+    """A number that a user of what is exported gives, such as the psi of a truncation. Training takes the default."""
+    return default
