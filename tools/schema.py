@@ -19,12 +19,19 @@ from typing import Annotated, Any, Literal, Union
 
 import keras
 
+from zoo.claims.experiment import Experiment
+from zoo.claims.figures import FIGURES
+from zoo.claims.measurements import MEASUREMENTS
 from zoo.core.registry import signature_of
 from zoo.data.sources import SOURCES
+from zoo.nn.calls import FUNCTIONS
+from zoo.nn.functions import GIVEN
 from zoo.nn.layers import INITIALIZERS, LAYERS
 from zoo.nn.losses import LOSSES, PENALTIES
 from zoo.nn.optimizers import KERAS_OPTIMIZERS, SCHEDULES
+from zoo.nn.states import STATES
 from zoo.runtime.priors import PRIORS
+from zoo.spec.game_sections import GAMES
 from zoo.spec.sections import Network, Sections
 from zoo.spec.shapes import RULES
 from zoo.spec.types import Limits, PartOf, Takes
@@ -43,6 +50,7 @@ LEFT_OUT = {
     "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency",
     "renorm", "renorm_clipping", "renorm_momentum", "args", "input_axes", "output_axes", "use_cudnn",
     "loss_scale_factor", "gradient_accumulation_steps", "quantization_config", "input_length",
+    "crop_to_aspect_ratio", "pad_to_aspect_ratio", "fill_mode", "fill_value",
 }  # fmt: skip
 _COUNT: Json = {"type": "integer", "minimum": 1}
 _PAIR: Json = {"anyOf": [_COUNT, {"type": "array", "items": _COUNT, "minItems": 2, "maxItems": 2}]}
@@ -81,6 +89,22 @@ BY_OWNER: dict[tuple[str, str], Json] = {
     ("EqualizedConv2D", "strides"): _PAIR,
     ("EqualizedConv2D", "padding"): {"enum": ["valid", "same"]},
     ("ReflectionPadding2D", "padding"): _TWO_SIDES,
+    **{
+        (f"{layer}1D", name): _COUNT
+        for name in ("kernel_size", "strides", "pool_size", "size", "dilation_rate")
+        for layer in ("Conv", "SeparableConv", "AveragePooling", "MaxPooling", "UpSampling")
+    },
+    **{("Conv1DTranspose", name): _COUNT for name in ("kernel_size", "strides", "dilation_rate")},
+    ("Conv1DTranspose", "output_padding"): _SIDE,
+    ("ZeroPadding1D", "padding"): _TWO_SIDES,
+    ("Cropping1D", "cropping"): _TWO_SIDES,
+    **{("Resizing", name): _COUNT for name in ("height", "width")},
+    ("Dot", "axes"): {
+        "anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}]
+    },
+    ("LearnedMap", "size"): _PAIR,
+    ("NoiseDropout", "rate"): {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    **{("ConditionalBatchNormalization", "momentum"): {"type": "number", "minimum": 0, "exclusiveMaximum": 1}},
     ("VarianceScaling", "scale"): {"type": "number", "exclusiveMinimum": 0},
     **{key: {"type": "number"} for key in (("Rescaling", "scale"), ("Constant", "value"))},
     **{(layer, "axis"): {"type": "integer"} for layer in ("Concatenate", "GroupNormalization")},
@@ -149,11 +173,16 @@ def generate() -> Json:
         "prior": _kind("prior", _own(PRIORS, narrow=_PRIOR)),
         "source": _kind("source", _own(SOURCES, leave=("size", "fit", "split"), narrow=_SOURCE)),  # keys of data
         "algorithm": _kind("algorithm", _algorithms()),
+        "function": _functions(),
+        "state": _kind("state", _own(STATES)),
+        "measurement": _kind("measurement", _own(MEASUREMENTS, leave=("spec",))),
+        "figure": _kind("figure", _own(FIGURES, leave=("trainings",))),
         "layer_item": _layer_item(),
     }
+    defs["claim"] = schema_of_dataclass(Experiment)
     top = schema_of_dataclass(Sections)
     defs["source"]["anyOf"].append({"type": "string", "pattern": "/"})  # the path of a folder
-    complete = {kind: rule for kind, part in defs.items() if (rule := _complete(part, defs))}
+    complete = {kind: rule for kind, part in defs.items() if (rule := _complete(part, defs, (kind,)))}
     layers = {name: _open(schema) | {"type": ["object", "null"]} for name, schema in defs["layer"]["x-parts"].items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -166,23 +195,27 @@ def generate() -> Json:
     }
 
 
-def _complete(schema: Json, defs: Json) -> Json:
-    """Return the schema of what must not be left out in a file that extends none; {} where nothing is required."""
+def _complete(schema: Json, defs: Json, inside: tuple[str, ...] = ()) -> Json:
+    """Return the schema of what must not be left out in a file that extends none; {} where nothing is required.
+
+    `inside` are the kinds of parts around it: a part that holds another of its kind is looked at once.
+    """
     if "$ref" in schema:
         kind = schema["$ref"].rsplit("/", 1)[1]
-        needed = "x-parts" in defs.get(kind, {}) and _complete(defs[kind], defs)
-        return {"$ref": f"#/$defs/complete/{kind}"} if needed else {}
+        if kind in inside or "x-parts" not in defs.get(kind, {}):
+            return {}
+        return {"$ref": f"#/$defs/complete/{kind}"} if _complete(defs[kind], defs, (*inside, kind)) else {}
     if "x-defaults" in schema or "x-takes" in schema:
         return {}
     if "anyOf" in schema and "x-parts" not in schema:
-        branches = [inner for branch in schema["anyOf"] if (inner := _complete(branch, defs))]
+        branches = [inner for branch in schema["anyOf"] if (inner := _complete(branch, defs, inside))]
         return branches[0] if len(branches) == 1 else {}
     rule: Json = {"required": schema["x-required"]} if schema.get("x-required") else {}
     known: Json = schema.get("x-parts") or schema.get("properties", {})
-    if properties := {key: inner for key, value in known.items() if (inner := _complete(value, defs))}:
+    if properties := {key: inner for key, value in known.items() if (inner := _complete(value, defs, inside))}:
         rule["properties"] = properties
     for key in ("additionalProperties", "items"):
-        if isinstance(schema.get(key), dict) and (inner := _complete(schema[key], defs)):
+        if isinstance(schema.get(key), dict) and (inner := _complete(schema[key], defs, inside)):
             rule[key] = inner
     return rule
 
@@ -310,7 +343,20 @@ def schema_of_signature(function: Callable[..., Any], *, leave: Iterable[str] = 
 
 
 def _algorithms() -> dict[str, Json]:
-    return {name: {**_with_inherited(cls), "x-networks": list(cls.roles)} for name, cls in ALGORITHMS.items()}
+    """Return the schemas of all algorithms: those in Python by their constructors, games and their words by a form."""
+    python = {name: {**_with_inherited(cls), "x-networks": list(cls.roles)} for name, cls in ALGORITHMS.items()}
+    games = {name: {**schema_of_dataclass(form), "x-networks": list(form.roles)} for name, form in GAMES.items()}
+    return {**games, **{name: schema for name, schema in python.items() if name not in games}}
+
+
+def _functions() -> Json:
+    """Return the schema of a function of a game; its first argument may be written without its name."""
+    parts = _own(FUNCTIONS, leave=GIVEN)
+    kind = _kind("function", parts)
+    for name, schema in parts.items():
+        first = next(iter(schema["properties"].values()), {})
+        kind["anyOf"][1]["properties"][name]["anyOf"].append(first)
+    return kind
 
 
 def _with_inherited(cls: type[Algorithm]) -> Json:

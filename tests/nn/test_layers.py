@@ -8,8 +8,8 @@ import pytest
 from keras import ops
 
 from zoo.core.registry import signature_of
+from zoo.nn.layer_registry import INITIALIZERS, LAYERS
 from zoo.nn.layers import (
-    LAYERS,
     EqualizedConv2D,
     EqualizedDense,
     Fade,
@@ -18,13 +18,26 @@ from zoo.nn.layers import (
     OneHot,
     PixelNorm,
     ReflectionPadding2D,
-    SpectralConv2D,
-    SpectralDense,
 )
+from zoo.nn.layers_conditional import ConditionalBatchNormalization, MinibatchDiscrimination, NoiseDropout
+from zoo.nn.layers_learned import Bias, FilteredDownSampling2D, FilteredUpSampling2D, LearnedMap, Scale, Slice
+from zoo.nn.layers_spectral import SelfAttention, SpectralConv2D, SpectralDense, SpectralEmbedding
 from zoo.spec.shapes import RULES, ShapeError
 from zoo.spec.validate import names_of
 
-SPECIAL = {"OneHot": ({"classes": 5}, np.array([0, 4, 2, 2], "int64"))}
+
+def normal(*shape, seed=0):
+    return np.random.RandomState(seed).standard_normal(shape).astype("float32")
+
+
+IDS = np.array([0, 4, 2, 2], "int64")
+SPECIAL = {
+    "OneHot": ({"classes": 5}, IDS),
+    "SpectralEmbedding": ({"input_dim": 5, "output_dim": 3}, IDS),
+    "SelfAttention": ({}, normal(4, 6, 4, 8)),
+    "ConditionalBatchNormalization": ({"spectral": True}, [normal(4, 3, 3, 5), normal(4, 6, seed=1)]),
+    "NoiseDropout": ({"rate": 0.25}, [normal(4, 3, 3, 5), np.linspace(0, 1, 20, dtype="float32").reshape(4, 1, 1, 5)]),
+}  # fmt: skip
 ARGUMENTS = {"kernel_size": 3, "units": 6, "pieces": 2, "filters": 5}
 
 
@@ -47,18 +60,20 @@ def example(name):
     raise AssertionError(f"give '{name}' an example in SPECIAL")
 
 
+def listed(x):
+    """The inputs of an example: one, or a list of them."""
+    return x if isinstance(x, list) else [x]
+
+
 def call(layer, x, **kwargs):
     return ops.convert_to_numpy(layer(x, **kwargs))
-
-
-def normal(*shape, seed=0):
-    return np.random.RandomState(seed).standard_normal(shape).astype("float32")
 
 
 @pytest.mark.parametrize("name", list(LAYERS))
 def test_shape_is_the_promised_one(name):
     layer, x = example(name)
-    promised = layer(keras.Input(x.shape[1:], batch_size=x.shape[0], dtype=str(x.dtype))).shape
+    inputs = [keras.Input(part.shape[1:], batch_size=len(part), dtype=str(part.dtype)) for part in listed(x)]
+    promised = layer(inputs if len(inputs) > 1 else inputs[0]).shape
     assert call(layer, x).shape == tuple(promised)
 
 
@@ -86,6 +101,10 @@ def test_one_gradient_step_moves_every_weight_and_lowers_the_loss(name):
 
     layer, x = example(name)
     layer(x)
+    if name == "SelfAttention":
+        layer.scale.assign(0.5)  # from its 0 no gradient reaches the maps
+        for _ in range(30):
+            layer(x, training=True)  # else sigma moves more than the weights
     if not layer.trainable_variables:
         return
 
@@ -109,13 +128,21 @@ def test_onnx_computes_the_same(name):
     import tf2onnx
 
     layer, x = example(name)
-    y = call(layer, x)
-    signature = [tf.TensorSpec((None, *x.shape[1:]), x.dtype, name="x")]
-    function = tf.function(lambda x: {"y": layer(x, training=False)}, input_signature=signature)
+    y, names = call(layer, x), [f"x{i}" for i in range(len(listed(x)))]
+    signature = [tf.TensorSpec((None, *part.shape[1:]), part.dtype, name=n)
+                 for n, part in zip(names, listed(x), strict=True)]  # fmt: skip
+
+    @tf.function(input_signature=signature)
+    def function(*inputs):
+        return {"y": layer(list(inputs) if len(inputs) > 1 else inputs[0], training=False)}
+
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=17)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    np.testing.assert_allclose(session.run(["y"], {"x": x})[0], y, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(session.run(["y"], {"x": x[:2]})[0], call(layer, x[:2]), rtol=0, atol=1e-5)
+    feed = dict(zip(names, listed(x), strict=True))
+    np.testing.assert_allclose(session.run(["y"], feed)[0], y, rtol=0, atol=1e-5)
+    two = [part[:2] for part in listed(x)]
+    fewer = session.run(["y"], dict(zip(names, two, strict=True)))[0]
+    np.testing.assert_allclose(fewer, call(layer, two if len(two) > 1 else two[0]), rtol=0, atol=1e-5)
 
 
 def test_maxout_by_hand():
@@ -359,3 +386,170 @@ def test_spectral_layers_take_the_arguments_of_keras():
     for name in ("Dense", "Conv2D"):
         ours, theirs = (names_of("layer")[part]["properties"] for part in (f"Spectral{name}", name))
         assert ours == theirs
+
+
+def test_spectral_embedding_divides_the_whole_table_and_has_a_u_for_each_class():
+    layer = SpectralEmbedding(5, 3)
+    layer(IDS)
+    table, u = layer.get_weights()
+    assert u.shape == (5,)
+    for _ in range(60):
+        layer.sigma(training=True)
+    expected = table / np.linalg.norm(table, 2)
+    np.testing.assert_allclose(call(layer, IDS), expected[IDS], rtol=0, atol=1e-5)
+
+
+# Attention: the authors' block, by NumPy.
+
+
+def test_self_attention_by_numpy():
+    layer, x = SelfAttention(spectral=False), normal(2, 4, 6, 8)
+    np.testing.assert_array_equal(call(layer, x), x)  # the scalar is 0 at the start
+    layer.scale.assign(0.5)
+    theta, phi, g, o = (
+        ops.convert_to_numpy(layer.kernels[name]).astype("float64") for name in ("theta", "phi", "g", "o")
+    )
+    pooled = [(x @ kernel).reshape(2, 2, 2, 3, 2, -1).max((2, 4)).reshape(2, 6, -1) for kernel in (phi, g)]
+    scores = (x @ theta).reshape(2, 24, 1) @ pooled[0].transpose(0, 2, 1)  # no division by a root
+    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    expected = x + 0.5 * ((weights @ pooled[1]).reshape(2, 4, 6, 4) @ o)
+    np.testing.assert_allclose(call(layer, x), expected, rtol=0, atol=1e-5)
+
+
+def test_self_attention_has_spectral_norm_on_its_four_maps_and_one_scalar():
+    layer = SelfAttention()
+    layer(normal(1, 4, 4, 16))
+    assert sum(v.shape == () for v in layer.trainable_weights) == 1 and len(layer.trainable_weights) == 5
+    assert sum(int(np.prod(v.shape)) for v in layer.trainable_weights) == 16 * 16 * 5 // 4 + 1
+    before = {name: ops.convert_to_numpy(u) for name, u in layer.us.items()}
+    layer.scale.assign(1.0)
+    y = call(layer, normal(1, 4, 4, 16))
+    for kernel in layer.kernels.values():
+        kernel.assign(3.0 * kernel)
+    np.testing.assert_allclose(call(layer, normal(1, 4, 4, 16)), y, rtol=0, atol=1e-5)  # W / sigma(W)
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer.us["phi"]), before["phi"])  # inference moves no u
+    layer(normal(1, 4, 4, 16), training=True)
+    assert all(not np.array_equal(ops.convert_to_numpy(u), before[name]) for name, u in layer.us.items())
+
+
+# Conditions.
+
+
+def test_conditional_batch_norm_of_class_ids_begins_as_plain_batch_norm():
+    layer, x, ids = ConditionalBatchNormalization(classes=5, epsilon=2e-5), normal(4, 3, 3, 2), IDS
+    y = call(layer, [x, ids], training=True)
+    mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    normalised = (x - mean) / np.sqrt(variance + 2e-5)
+    np.testing.assert_allclose(y, normalised, rtol=0, atol=1e-5)
+    gammas, betas = normal(5, 2), normal(5, 2, seed=1)
+    layer.gammas.assign(gammas), layer.betas.assign(betas)
+    expected = gammas[ids][:, None, None] * normalised + betas[ids][:, None, None]
+    np.testing.assert_allclose(call(layer, [x, ids], training=True), expected, rtol=0, atol=1e-5)
+    assert [v.name for v in layer.trainable_weights] == ["gammas", "betas"]
+
+
+def test_conditional_batch_norm_of_a_vector_adds_its_gain_to_one():
+    """Brock et al. 2018: gain = 1 + c W, bias = c V; the mistake is a gain without the 1."""
+    layer, x, c = ConditionalBatchNormalization(epsilon=1e-5), normal(4, 3), normal(4, 6, seed=1)
+    layer([x, c])
+    w, v = normal(6, 3, seed=2), normal(6, 3, seed=3)
+    layer.gammas.assign(w), layer.betas.assign(v)
+    layer.moving_mean.assign([1.0, 2.0, 3.0]), layer.moving_variance.assign([4.0, 1.0, 0.25])
+    normalised = (x - [1, 2, 3]) / np.sqrt(np.array([4, 1, 0.25]) + 1e-5)
+    np.testing.assert_allclose(call(layer, [x, c]), (1 + c @ w) * normalised + c @ v, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(call(layer, [x, 0 * c]), normalised, rtol=0, atol=1e-4)
+
+
+def test_noise_dropout_is_its_second_input():
+    layer, x = NoiseDropout(0.25), normal(2, 2)
+    y = call(layer, [x, np.array([[0.0, 0.24], [0.25, 0.99]], "float32")])
+    np.testing.assert_allclose(y, [[0, 0], list(x[1] / 0.75)], rtol=1e-6)
+    for training in (True, False):
+        np.testing.assert_array_equal(
+            call(layer, [x, np.ones((2, 1), "float32")], training=training), x / np.float32(0.75)
+        )
+
+
+def test_minibatch_discrimination_by_hand():
+    """M = x T; o_b of an example is the sum over the OTHERS of exp(-L1 distance), and a bias of -1."""
+    layer = MinibatchDiscrimination(kernels=1, dimensions=2)
+    layer.build((None, 2))
+    layer.set_weights([np.eye(2, dtype="float32"), np.array([-1.0], "float32")])
+    x = np.array([[0, 0], [1, 0], [0, 3]], "float32")
+    near = [np.exp(-1) + np.exp(-3), np.exp(-1) + np.exp(-4), np.exp(-3) + np.exp(-4)]
+    np.testing.assert_allclose(call(layer, x), np.c_[x, np.array(near) - 1], rtol=0, atol=1e-6)
+    alone = MinibatchDiscrimination(kernels=1, dimensions=2, use_bias=False)
+    alone.build((None, 2))
+    alone.set_weights([np.eye(2, dtype="float32")])
+    np.testing.assert_allclose(call(alone, x[:1]), [[0, 0, 0]], rtol=0, atol=1e-6)  # itself does not count
+
+
+def test_minibatch_discrimination_tells_a_collapsed_batch():
+    layer, x = MinibatchDiscrimination(), normal(8, 12)
+    varied, same = call(layer, x)[:, 12:], call(layer, np.repeat(x[:1], 8, axis=0))[:, 12:]
+    np.testing.assert_allclose(same, 7 - 1, rtol=0, atol=1e-5)
+    assert varied.mean() < 2
+
+
+# Learned scalars and maps, slices, filters.
+
+
+def test_scale_and_bias():
+    x = normal(2, 3, 3, 4)
+    np.testing.assert_array_equal(call(Scale(0.0), x), 0 * x)
+    channels = Scale(per_channel=True)
+    channels.build(x.shape)
+    channels.set_weights([np.arange(4, dtype="float32")])
+    np.testing.assert_array_equal(call(channels, x), x * np.arange(4, dtype="float32"))
+    bias = Bias()
+    bias.build(x.shape)
+    bias.set_weights([np.arange(4, dtype="float32")])
+    np.testing.assert_array_equal(call(bias, x), x + np.arange(4, dtype="float32"))
+
+
+def test_learned_map_has_a_number_of_x_times_each_channel():
+    layer, x = LearnedMap([2, 3]), normal(4, 5)
+    y = call(layer, x)
+    (table,) = layer.get_weights()
+    np.testing.assert_allclose(y, table[None] * x[:, None, None], rtol=1e-6)
+    many = LearnedMap(40)
+    many.build((None, 20))
+    assert abs(many.get_weights()[0].std() - 1) < 0.02 and abs(many.get_weights()[0].mean()) < 0.03
+
+
+@pytest.mark.parametrize("args, index", [
+    ({"end": 2}, np.s_[..., :2]), ({"begin": -2}, np.s_[..., -2:]), ({"begin": 1, "end": 3, "axis": 1}, np.s_[:, 1:3]),
+    ({"begin": 1, "end": -1, "axis": -2}, np.s_[:, :, 1:-1]),
+])  # fmt: skip
+def test_slice(args, index):
+    x = normal(2, 4, 5, 6)
+    np.testing.assert_array_equal(call(Slice(**args), x), x[index])
+
+
+FIR = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
+
+
+def test_filtered_up_sampling_is_zeros_in_between_and_the_filter_with_a_gain_of_four():
+    x = normal(2, 3, 5, 2)
+    spread = np.zeros((2, 6 + 3, 10 + 3, 2))
+    spread[:, 2:8:2, 2:12:2] = x  # torch's upfirdn: 2 zeros before, 1 after, and the zero behind each pixel
+    expected = sum(4 * FIR[i, j] * spread[:, i : i + 6, j : j + 10] for i in range(4) for j in range(4))
+    np.testing.assert_allclose(call(FilteredUpSampling2D(), x), expected, rtol=0, atol=1e-6)
+
+
+def test_filtered_down_sampling_is_the_filter_and_every_second_pixel():
+    x = normal(2, 4, 6, 2)
+    wide = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    expected = sum(FIR[i, j] * wide[:, i : i + 3 : 2, j : j + 5 : 2] for i in range(4) for j in range(4))
+    np.testing.assert_allclose(call(FilteredDownSampling2D(), x), expected, rtol=0, atol=1e-6)
+
+
+def test_a_constant_image_stays_constant_inside():
+    y = call(FilteredDownSampling2D(), call(FilteredUpSampling2D(), np.ones((1, 6, 6, 1), "float32")))
+    np.testing.assert_allclose(y[0, 1:-1, 1:-1], 1, rtol=0, atol=1e-6)
+
+
+def test_fixup_shrinks_with_the_number_of_blocks():
+    values = ops.convert_to_numpy(INITIALIZERS.get("Fixup")(blocks=8)((3, 3, 16, 400)))
+    expected = math.sqrt(2 / 1.04) * 8**-0.25 / math.sqrt(3 * 3 * 16)
+    assert values.std() == pytest.approx(expected, rel=0.02) and abs(values.max()) > 3.5 * expected  # not truncated

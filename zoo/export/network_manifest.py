@@ -15,7 +15,7 @@ from zoo.artifact.manifest import Manifest
 from zoo.artifact.tensor import AXES, CHANNELS, Tensor
 from zoo.data.catalogue import describe, domain_titles
 from zoo.runtime import priors
-from zoo.spec.plan import Plan
+from zoo.spec.plan import BATCH_NORMS, Plan
 from zoo.spec.read import Spec
 from zoo.spec.sections import Export
 from zoo.spec.words import data_words
@@ -109,7 +109,7 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
     assert config is not None
     averaged = plan.name in run.algorithm.averages
     statistics = None  # a network without batch norm has none
-    if any(step.layer == "BatchNormalization" for step in plan.steps):
+    if any(step.layer in BATCH_NORMS for step in plan.steps):
         inputs = "latents" if plan.inputs.keys() & run.spec.latents.keys() else "images"
         measured = f"mean over {section.batch_norm_batches} batches of {config.batch_size} {inputs}"
         statistics = measured if section.batch_norm_batches else "moving averages of training"

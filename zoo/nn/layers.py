@@ -1,7 +1,6 @@
-"""Layers and initialisers that GAN papers need and Keras does not have. Images are [B, H, W, C].
+"""Layers and initialisers that GAN papers need and Keras does not have; more stand in the files `layers_*`.
 
-A layer is part of the spec language once it is registered here and `zoo/spec/shapes.py` has its shape rule; an
-initialiser, once it is registered. The arguments of the constructor are those of the spec.
+Images are [B, H, W, C]. See `layer_registry` for what makes a layer part of the language.
 """
 
 from __future__ import annotations
@@ -14,12 +13,10 @@ import numpy as np
 from keras import ops
 
 from zoo.core.errors import SpecError
-from zoo.core.registry import Registry
+from zoo.nn import layers_conditional, layers_learned, layers_spectral  # noqa: F401 - they register their layers
+from zoo.nn.layer_registry import INITIALIZERS, LAYERS, Size, standard_normal, wide
 from zoo.spec.types import NonNegativeFloat, PositiveFloat, PositiveInt
 
-LAYERS: Registry[type[keras.Layer]] = Registry("layer")
-INITIALIZERS: Registry[type[keras.initializers.Initializer]] = Registry("initializer")
-Size = int | tuple[int, int]
 SQRT_2 = math.sqrt(2)  # He's gain for (leaky) ReLU
 
 
@@ -68,7 +65,9 @@ class PixelNorm(keras.layers.Layer):
         self.epsilon = epsilon
 
     def call(self, x: Any) -> Any:
-        return x / ops.sqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + self.epsilon)
+        y = wide(x)
+        y = y / ops.sqrt(ops.mean(ops.square(y), axis=-1, keepdims=True) + self.epsilon)
+        return ops.cast(y, x.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"epsilon": self.epsilon}
@@ -90,10 +89,10 @@ class MinibatchStdDev(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         batch, h, w, c = ops.shape(x)
         size = self.group_size or batch
-        y = ops.reshape(x, (size, -1, h, w, c))  # [G, M, H, W, C]
+        y = ops.reshape(wide(x), (size, -1, h, w, c))  # [G, M, H, W, C]
         y = ops.sqrt(ops.var(y, axis=0) + self.epsilon)  # [M, H, W, C]
         y = ops.mean(y, axis=(1, 2, 3), keepdims=True)  # [M, 1, 1, 1]
-        y = ops.broadcast_to(ops.tile(y, (size, 1, 1, 1)), (batch, h, w, 1))  # [B, H, W, 1]
+        y = ops.cast(ops.broadcast_to(ops.tile(y, (size, 1, 1, 1)), (batch, h, w, 1)), x.dtype)  # [B, H, W, 1]
         return ops.concatenate([x, y], axis=-1)  # [B, H, W, C + 1]
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -137,7 +136,7 @@ class EqualizedDense(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         self.scale = self.gain / math.sqrt(input_shape[-1])
-        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.units), initializer=_normal())
+        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.units), initializer=standard_normal())
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
 
@@ -166,7 +165,7 @@ class EqualizedConv2D(keras.layers.Layer):
     def build(self, input_shape: tuple[int, ...]) -> None:
         shape = (*self.kernel_size, input_shape[-1], self.filters)
         self.scale = self.gain / math.sqrt(math.prod(shape[:-1]))
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=_normal())
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=standard_normal())
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
@@ -179,52 +178,6 @@ class EqualizedConv2D(keras.layers.Layer):
             "filters": self.filters, "kernel_size": self.kernel_size, "strides": self.strides,
             "padding": self.padding, "gain": self.gain, "use_bias": self.use_bias,
         }  # fmt: skip
-
-
-class _Spectral(keras.layers.Layer):
-    """Miyato et al. 2018, eq. 8 and algorithm 1: a Keras layer that computes with W / sigma(W); the raw W is trained.
-
-    A subclass adds the Keras layer, whose arguments it takes, and `linear(x, kernel)`. W is the matrix [everything
-    else, out]. `u` [out] is not trained: every training pass moves it by one power iteration, and no other pass does.
-    The gradient flows through sigma = |u W v|, with u and v as constants.
-    """
-
-    def build(self, input_shape: tuple[int, ...]) -> None:
-        super().build(input_shape)
-        self.u = self.add_weight(name="u", shape=(self.kernel.shape[-1],), initializer=_normal(), trainable=False)
-
-    def call(self, x: Any, training: bool = False) -> Any:
-        y = self.linear(x, self.kernel / self.sigma(training=training))
-        return self.activation(y + self.bias if self.use_bias else y)
-
-    def sigma(self, *, training: bool) -> Any:
-        """Return the estimate of the largest singular value of W after one more power iteration; a scalar."""
-        w = ops.reshape(self.kernel, (-1, self.kernel.shape[-1]))  # [in, out]
-        constant = ops.stop_gradient(w)
-        v = _unit(ops.matmul(constant, self.u))  # [in]
-        u = _unit(ops.matmul(v, constant))  # [out]
-        if training:
-            self.u.assign(u)
-        return ops.sum(ops.matmul(v, w) * u)
-
-
-@LAYERS.register
-@keras.saving.register_keras_serializable("zoo")
-class SpectralDense(_Spectral, keras.layers.Dense):
-    """Miyato et al. 2018, algorithm 1: Keras's Dense, its kernel divided by its largest singular value."""
-
-    def linear(self, x: Any, kernel: Any) -> Any:
-        return ops.matmul(x, kernel)
-
-
-@LAYERS.register
-@keras.saving.register_keras_serializable("zoo")
-class SpectralConv2D(_Spectral, keras.layers.Conv2D):
-    """Miyato et al. 2018, algorithm 1: Keras's Conv2D, its kernel, as a matrix of one row for each filter, divided by
-    its largest singular value."""
-
-    def linear(self, x: Any, kernel: Any) -> Any:
-        return self.convolution_op(x, kernel)
 
 
 @LAYERS.register
@@ -258,14 +211,6 @@ class OneHot(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"classes": self.classes}
-
-
-def _normal() -> keras.initializers.Initializer:
-    return keras.initializers.RandomNormal(stddev=1.0)
-
-
-def _unit(x: Any) -> Any:
-    return x / (ops.norm(x) + 1e-12)
 
 
 @INITIALIZERS.register

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.spec.diagnostics import Problems
-from zoo.spec.plan import Plan
+from zoo.spec.plan import BATCH_NORMS, Plan
 from zoo.spec.validate import below, names_of
 from zoo.spec.yaml_tree import YamlNode
 
@@ -34,7 +34,7 @@ def _check_penalties(args: YamlNode, plans: Mapping[str, Plan], problems: Proble
     for item in penalties.value if penalties is not None and penalties.is_list else ():
         penalty = next(iter(item.value), None) if item.is_map else item.value
         discriminators = [plan for role, plan in plans.items() if role.startswith("discriminator")]
-        norms = [step for plan in discriminators for step in plan.steps if step.layer == "BatchNormalization"]
+        norms = [step for plan in discriminators for step in plan.steps if step.layer in BATCH_NORMS]
         if penalty in _PER_EXAMPLE and norms:
             text = (
                 f"{penalty} is of each example alone, and this mixes the batch: leave it out or take LayerNormalization"

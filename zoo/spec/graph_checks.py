@@ -16,8 +16,14 @@ from zoo.spec.shapes import Shape
 from zoo.spec.validate import completed, names_of
 from zoo.spec.yaml_tree import YamlNode
 
-CLASSES = {"OneHot": "classes", "Embedding": "input_dim"}  # layers of class ids: the argument that counts the classes
-MIXES_ROWS = ("MinibatchStdDev",)  # layers whose result for an example depends on the others in the batch
+CLASSES = {  # layers of class ids: the argument that counts the classes
+    "OneHot": "classes", "Embedding": "input_dim", "SpectralEmbedding": "input_dim",
+    "ConditionalBatchNormalization": "classes",
+}  # fmt: skip
+MIXES_ROWS = (
+    "MinibatchStdDev",
+    "MinibatchDiscrimination",
+)  # layers whose result for an example depends on the others in the batch
 _REARRANGES = ("Reshape", "Flatten", "Identity", "Permute", "Cropping2D", "ZeroPadding2D", "UpSampling2D", "Dropout")
 _CLOSE = 1e-3  # of the width of a range: nearer is the same
 
@@ -62,9 +68,11 @@ def _check_label(plan: Plan, name: str, number: int, classes: int, problems: Pro
         if (argument := CLASSES.get(step.layer)) is None:
             labels.add(step.output)
             continue
-        if math.isinf(highest[step.inputs[0]][1]):
+        most = max(highest[i][1] for i in step.inputs if i in labels)
+        known = step.args.get(argument)
+        if math.isinf(most) or known is None:
             continue
-        known, needed = step.args[argument], int(highest[step.inputs[0]][1]) + 1
+        needed = int(most) + 1
         if known < needed:
             whose = "the data have" if name == "label" else f"'{name}' has"
             text = f"{argument} {known} is too few: {whose} {classes} classes"

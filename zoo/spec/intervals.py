@@ -18,11 +18,13 @@ Interval = tuple[float, float]
 ANYTHING: Interval = (-math.inf, math.inf)
 _KEEPS = (
     "Identity", "Reshape", "Flatten", "Permute", "RepeatVector", "UpSampling2D", "Cropping2D", "ReflectionPadding2D",
-    "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D",
+    "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Slice",
+    "UpSampling1D", "Cropping1D", "MaxPooling1D", "AveragePooling1D", "GlobalAveragePooling1D", "GlobalMaxPooling1D",
 )  # fmt: skip
-_WITH_ZERO = ("ZeroPadding2D", "Fade")
+_WITH_ZERO = ("ZeroPadding1D", "ZeroPadding2D", "Fade", "FilteredUpSampling2D", "FilteredDownSampling2D")
 _WEIGHTED = (
-    "Dense", "SpectralDense", "Conv2D", "SpectralConv2D", "Conv2DTranspose", "DepthwiseConv2D",
+    "Dense", "SpectralDense", "Conv2D", "SpectralConv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D",
+    "Conv1D", "Conv1DTranspose", "SeparableConv1D",
 )  # fmt: skip
 
 
@@ -68,7 +70,7 @@ def _of_layer(step: LayerCall, inputs: Sequence[Interval], shape: Shape) -> Inte
         return x if x[0] >= 0 else ANYTHING
     if layer in ("Softmax", "OneHot"):
         return (0.0, 1.0)
-    if layer == "LSTM":
+    if layer in ("LSTM", "GRU"):
         return _with_zero(_activated(args["activation"], ANYTHING))
     if layer == "Dropout":
         low, high = _with_zero(x)

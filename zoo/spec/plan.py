@@ -10,6 +10,19 @@ from typing import Any
 from zoo.spec.diagnostics import Place
 from zoo.spec.shapes import RULES, Cost, Shape
 
+_LINEAR = (
+    "dense",
+    "conv2d",
+    "conv2d_transpose",
+    "depthwise_conv2d",
+    "separable_conv2d",
+    "maxout",
+    "conv1d",
+    "conv1d_transpose",
+    "separable_conv1d",
+)  # rules of layers that are linear without an activation
+BATCH_NORMS = ("BatchNormalization", "ConditionalBatchNormalization")  # layers with statistics of the batch
+
 
 @dataclass(frozen=True)
 class LayerCall:
@@ -107,7 +120,7 @@ class Plan:
             return "unknown"
         if step.layer in ("ReLU", "LeakyReLU", "ELU", "Softmax", "PReLU"):
             return step.layer.lower()
-        if "activation" in step.args or RULES[step.layer].__name__ in ("dense", "conv2d", "conv2d_transpose", "maxout"):
+        if "activation" in step.args or RULES[step.layer].__name__ in _LINEAR:
             return step.args.get("activation") or "linear"
         return "unknown"
 

@@ -2,7 +2,7 @@
 
 A rule takes the shapes of a layer's inputs (no batch axis) and all its arguments; images are [height, width, channels].
 It returns a `Cost`, or raises ShapeError for what the layer cannot take. A layer is part of the language if it has a
-rule here; tests/spec/test_shapes.py compares every rule with the Keras layer of the same name.
+rule here or in a file `shapes_*`; tests/spec/test_shapes.py compares every rule with the Keras layer of the same name.
 """
 
 from __future__ import annotations
@@ -170,12 +170,12 @@ def conv2d_transpose(shapes: Sequence[Shape], args: Args) -> Cost:
     kernel, strides, filters = pair(args["kernel_size"]), pair(args["strides"]), args["filters"]
     spread = [(k - 1) * d + 1 for k, d in zip(kernel, pair(args["dilation_rate"]), strict=True)]
     extra = (None, None) if args["output_padding"] is None else pair(args["output_padding"])
-    h, w = (_transposed(*side, args["padding"]) for side in zip((height, width), spread, strides, extra, strict=True))
+    h, w = (transposed(*side, args["padding"]) for side in zip((height, width), spread, strides, extra, strict=True))
     weights = math.prod(kernel) * channels * filters
     return Cost((h, w, filters), weights + bool(args["use_bias"]) * filters, height * width * weights)
 
 
-def _transposed(size: int, kernel: int, stride: int, extra: int | None, padding: str) -> int:
+def transposed(size: int, kernel: int, stride: int, extra: int | None, padding: str) -> int:
     if kernel > 2 * size * stride + _FAR:
         raise ShapeError(f"a window of {kernel:,} is far larger than the {size * stride} pixels that it makes")
     if extra is None:
@@ -269,7 +269,7 @@ def repeat_vector(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost((args["n"], one(shapes, 1)[0]))
 
 
-@rule("Embedding")
+@rule("Embedding", "SpectralEmbedding")
 def embedding(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost((*one(shapes), args["output_dim"]), args["input_dim"] * args["output_dim"])
 
@@ -287,7 +287,7 @@ def concatenate(shapes: Sequence[Shape], args: Args) -> Cost:
     at = axis + rank if axis < 0 else axis - 1
     others = {shape[:at] + shape[at + 1 :] for shape in shapes}
     if len({len(shape) for shape in shapes}) > 1 or not 0 <= at < rank or len(others) > 1:
-        raise ShapeError(f"inputs must agree in all axes but {axis}, received {_listed(shapes)}")
+        raise ShapeError(f"inputs must agree in all axes but {axis}, received {listed(shapes)}")
     return Cost((*shapes[0][:at], sum(shape[at] for shape in shapes), *shapes[0][at + 1 :]))
 
 
@@ -303,7 +303,7 @@ def elementwise(shapes: Sequence[Shape], args: Args) -> Cost:
     if len(shapes) < 2:
         raise ShapeError("takes two or more inputs: from: [x, another]")
     if len({len(s) for s in shapes}) > 1 or any(len({*sizes} - {1}) > 1 for sizes in zip(*shapes, strict=True)):
-        raise ShapeError(f"inputs must have the same shape, received {_listed(shapes)}")
+        raise ShapeError(f"inputs must have the same shape, received {listed(shapes)}")
     return Cost(tuple(max(sizes) for sizes in zip(*shapes, strict=True)))
 
 
@@ -313,13 +313,5 @@ def minibatch_stddev(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost((height, width, channels + 1))
 
 
-@rule("LSTM")
-def lstm(shapes: Sequence[Shape], args: Args) -> Cost:
-    (steps, features), units = one(shapes, 2), args["units"]
-    weights = 4 * units * (features + units)
-    shape = (steps, units) if args["return_sequences"] else (units,)
-    return Cost(shape, weights + bool(args["use_bias"]) * 4 * units, steps * weights)
-
-
-def _listed(shapes: Sequence[Shape]) -> str:
+def listed(shapes: Sequence[Shape]) -> str:
     return ", ".join(str(list(shape)) for shape in shapes)

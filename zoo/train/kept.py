@@ -21,6 +21,7 @@ from zoo.core.arrays import Array, evenly_spaced, load_arrays, save_arrays
 from zoo.core.errors import DataError
 from zoo.data.dataset import Dataset, Domains
 from zoo.spec import feeds
+from zoo.spec.plan import BATCH_NORMS
 from zoo.spec.read import Spec
 from zoo.spec.sections import Export
 
@@ -151,7 +152,7 @@ def _wanted(spec: Spec) -> dict[str, int]:
     """Return the images that exported networks take, and for how many of them batch norm is measured."""
     section, wanted = spec.sections.export or Export(), {}
     for plan in (spec.plans[name] for name in spec.exported):
-        norms = any(step.layer == "BatchNormalization" for step in plan.steps)
+        norms = any(step.layer in BATCH_NORMS for step in plan.steps)
         for name in plan.inputs.keys() & set(spec.image_fields):
             wanted[name] = section.batch_norm_batches * batch_size(spec) if norms else 0
     return wanted
