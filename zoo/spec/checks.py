@@ -26,6 +26,7 @@ from zoo.spec.shapes import Shape
 from zoo.spec.validate import names_of
 from zoo.spec.yaml_tree import YamlNode
 
+GAME = "game"  # the algorithm whose networks have no roles
 _RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 
 
@@ -64,7 +65,7 @@ def _check_output(
 ) -> None:
     """Report outputs of another shape or range than the data, and logits behind a sigmoid."""
     trained = plan.name in trained_networks(tree)
-    judges = trained and plan.name.startswith("discriminator")
+    judges = trained and plan.name.startswith("discriminator") and part_of(tree.get("algorithm"))[0] != GAME
     stated = node.get("output") or node
     if judges:
         check_logits(plan, problems)
@@ -124,9 +125,17 @@ def part_of(node: YamlNode | None) -> tuple[str, YamlNode | None]:
 
 
 def trained_networks(tree: YamlNode) -> tuple[str, ...]:
-    """Return the names of the networks that the algorithm trains."""
-    name, _ = part_of(tree.get("algorithm"))
-    return tuple(names_of("algorithm").get(name, {}).get("x-networks", ()))
+    """Return the names of the networks that the algorithm trains: its roles, and those that phases of a game name."""
+    name, args = part_of(tree.get("algorithm"))
+    phases = [entry.node for _, entry in args.entries("phases")] if args is not None else []
+    stated = [node for phase in phases if (node := phase.get("trains")) is not None]
+    items = [item.value for node in stated for item in (node.value if node.is_list else [node])]
+    return tuple(dict.fromkeys([*roles(name), *(item for item in items if isinstance(item, str))]))
+
+
+def roles(algorithm: str) -> tuple[str, ...]:
+    """Return the names of the networks that an algorithm of this name needs; a game names its own."""
+    return tuple(names_of("algorithm").get(algorithm, {}).get("x-networks", ()))
 
 
 def _shape_hint(made: Shape, wanted: Shape) -> str:
@@ -176,7 +185,7 @@ def _check_algorithm(tree: YamlNode, problems: Problems) -> None:
             problems.add(algorithm.place, "algorithm", f"an algorithm needs a '{section}' section")
     name, _ = part_of(algorithm)
     present = [key for key, _ in tree.entries("networks")]
-    for role in trained_networks(tree):
+    for role in roles(name):
         if role not in present:
             text = f"trains a network called '{role}', which is not in 'networks'.{suggest(role, present)}"
             problems.add(algorithm.place, f"algorithm.{name}", text)
@@ -187,10 +196,12 @@ def _check_players(
 ) -> None:
     """Report inputs of G and D that a batch does not hold, and an output of G that D does not take."""
     generator, discriminator = plans.get("generator"), plans.get("discriminator")
-    ready = _stated(tree, "algorithm") is not None and _stated(tree, "data") is not None
+    word, args = part_of(_stated(tree, "algorithm"))
+    ready = word not in ("", GAME) and _stated(tree, "data") is not None
     if not ready or generator is None or discriminator is None:
         return
-    known = [*fields, *(name for name, _ in tree.entries("latent"))]
+    values = [name for name, _ in args.entries("values")] if args is not None else []
+    known = [*fields, *(name for name, _ in tree.entries("latent")), *values]
     for player in (generator, discriminator):
         for input_name in player.inputs:
             if input_name not in known:
@@ -259,6 +270,9 @@ def _check_export(
     if stated is None and algorithm is not None:
         names = default_exports(trained_networks(tree), plans, latents, fields)
         items = {name: algorithm for name in names if name in plans}
+        if not set(names) & set(present) and not problems.inside(algorithm) and tree.get("export", "values") is None:
+            text = "no trained network makes data from latents, labels or one image: name the `networks` that leave"
+            problems.add(algorithm.place, "export", text)
     else:
         items = {}
         for item in stated.value if stated is not None and stated.is_list else ():

@@ -380,8 +380,8 @@ def ids(plan: Plan) -> set[str]:
     """
     found = set()
     for number, name in enumerate(plan.inputs):
-        readers = {step.layer for step in plan.steps if number in step.inputs}
-        if readers and readers <= CLASSES.keys():
+        readers = [step for step in plan.steps if number in step.inputs]
+        if readers and all(step.layer in CLASSES and step.inputs[-1] == number for step in readers):
             found.add(name)
     return found
 

@@ -179,3 +179,8 @@ class GamePlan:
     draws: Mapping[str, int]
     logged: tuple[str, ...]
     exports: Mapping[str, Reference | tuple[Reference, ...]]
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The networks that a phase trains, in the order of the phases."""
+        return tuple(dict.fromkeys(name for phase in self.phases for name in phase.trains))

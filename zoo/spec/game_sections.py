@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from zoo.core.registry import Registry
 from zoo.spec.types import (
@@ -110,6 +110,7 @@ class game:  # noqa: N801 - the name is a word of the spec language
     of scalar ones; `states` follow values from step to step. `order` names the phases in another order than written;
     with `simultaneous` all gradients of a step are taken at the weights of its start."""
 
+    roles: ClassVar[tuple[str, ...]] = ()
     values: CallForms
     phases: Mapping[Identifier, PhaseForm]
     states: StateForms = field(default_factory=dict)
@@ -125,6 +126,7 @@ class alternating:  # noqa: N801
     examples pass D separately, so that batch norm normalises them as two batches (Radford et al. 2015). `values`,
     `states`, `phases` and `order` join the game that it expands into, see `zoo build SPEC --dry-run --expand`."""
 
+    roles: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     loss: Loss
     generator: PlayerForm
     discriminator: PlayerForm
@@ -146,6 +148,7 @@ class cyclegan:  # noqa: N801
     weighs |b_to_a(a_to_b(a)) - a|, `cycle_b` the way from b and back, `identity` |a_to_b(b) - b| and |b_to_a(a) - a|.
     Each is a mean over pixels. `values`, `states`, `phases` and `order` join the game that it expands into."""
 
+    roles: ClassVar[tuple[str, ...]] = ("a_to_b", "b_to_a", "discriminator_a", "discriminator_b")
     loss: Loss
     generators: PlayerForm
     discriminators: PlayerForm

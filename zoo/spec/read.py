@@ -23,6 +23,8 @@ from zoo.spec.data_fields import check_pairs, data_fields, with_class_names
 from zoo.spec.data_fields import latents as latents_of
 from zoo.spec.diagnostics import Problems
 from zoo.spec.folder_paths import without_paths
+from zoo.spec.game_plan import GamePlan
+from zoo.spec.game_reader import Ends, read_game
 from zoo.spec.graph_checks import default_exports
 from zoo.spec.merge import load_tree
 from zoo.spec.network_ends import plan_networks
@@ -31,7 +33,6 @@ from zoo.spec.sections import OUTSIDE_HASH, PROSE, RESERVED, Sections
 from zoo.spec.shapes import Shape
 from zoo.spec.types import construct
 from zoo.spec.validate import document, names_of, specs_folder, validate
-from zoo.spec.yaml_tree import YamlNode
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Spec:
         latents: The shape of one latent, by name; [] for class ids.
         labels: The names of the classes, in the order of their ids, of every label of the data and categorical latent.
         document: The merged file as plain values; `spec.yaml` of an artifact holds it.
+        game: What a step computes, for `game` and the words that expand into it; None for algorithms in Python.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class Spec:
     latents: Mapping[str, Shape]
     labels: Mapping[str, tuple[str, ...]]
     document: Mapping[str, Any]
+    game: GamePlan | None = None
 
     @property
     def name(self) -> str:
@@ -78,9 +81,15 @@ class Spec:
         export = self.sections.export
         if export is not None and export.networks is not None:
             return export.networks
+        return default_exports(self.trained, self.plans, self.latents, self.fields)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The names of the networks that the algorithm trains."""
         algorithm = self.sections.algorithm
-        roles = names_of("algorithm")[algorithm.name]["x-networks"] if algorithm else ()
-        return default_exports(tuple(roles), self.plans, self.latents, self.fields)
+        if self.game is not None:
+            return self.game.trained
+        return tuple(names_of("algorithm")[algorithm.name]["x-networks"]) if algorithm else ()
 
     @cached_property
     def sha256(self) -> str:
@@ -167,8 +176,9 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
     if tree.get("networks") is not None:
         checks.check_spec(tree, plans, fields, latents, labels, memory(), problems)
         check_pairs(tree, plans, data, problems)
+    game = read_game(tree, plans, Ends(latents, fields), problems)
     problems.raise_if_any()
     known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
     resolved = tree.plain()
     shown, made = ({name: known[name] for name in group} for group in (fields, latents))
-    return Spec(Path(path), construct(Sections, resolved), plans, shown, made, labels, resolved)
+    return Spec(Path(path), construct(Sections, resolved), plans, shown, made, labels, resolved, game)
