@@ -115,8 +115,8 @@ def test_files_are_of_low_versions_and_carry_words(folder):
 def test_the_reference_evaluator_of_onnx_computes_the_golden_outputs(folder):
     for manifest in read_manifests(folder):
         with np.load(folder / manifest.golden) as golden:
-            feed = {tensor.name: golden[tensor.name][:2] for tensor in manifest.inputs}
-            expected = golden[manifest.outputs[0].name][:2]
+            feed = {tensor.name: golden[tensor.name][:1] for tensor in manifest.inputs}
+            expected = golden[manifest.outputs[0].name][:1]
         (made,) = ReferenceEvaluator(str(folder / manifest.file)).run(None, feed)
         np.testing.assert_allclose(made, expected, rtol=0, atol=manifest.parity["tolerance"])
 

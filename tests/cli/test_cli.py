@@ -31,7 +31,6 @@ BROKEN = tiny.DENSE.replace("activation: tanh", "activatoin: tanh")
     ("arguments", "message"),
     [
         (["build", "nope.yaml"], "nope.yaml"),
-        (["build", "dcgann"], "dcgann"),
         (["build", "{broken}"], "tested.yaml:11:28: networks.generator.layers[0].Dense: unknown argument 'activatoin'"),
         (["build", "{broken}", "--dry-run"], "Did you mean 'activation'?"),
         (["build", "{dense}", "--set", "training.batchsize=3"], "Did you mean 'batch_size'?"),
@@ -48,17 +47,12 @@ BROKEN = tiny.DENSE.replace("activation: tanh", "activatoin: tanh")
             ["build", "{dense}", "--budget", "5"],
             "argument --budget: expected a time such as 90s, 5m or 2h, received '5'",
         ),
-        (["build", "{dense}", "--budget", "-5m"], "--budget"),
-        (["build", "{dense}", "--budget", "5d"], "received '5d'"),
         (["build", "{dense}", "--steps", "0"], "argument --steps: expected a whole number of at least 1, received '0'"),
-        (["build", "{dense}", "--steps", "1.5"], "received '1.5'"),
         (["build", "{dense}", "--seed", "x"], "argument --seed: invalid int value: 'x'"),
         (["build"], "the following arguments are required: spec"),
-        (["build", "{dense}", "--sedd", "1"], "--sedd"),
         (["bild"], "invalid choice: 'bild'"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
         (["check", "nope.yaml"], "nope.yaml"),
-        (["fetch", "nope"], "nope"),
         (["fetch", "fashion_mnits"], "Did you mean 'fashion_mnist'?"),
         (["sample", "nowhere"], "nowhere: there is no such file or folder"),
         (
@@ -171,8 +165,6 @@ def test_new_and_then_check(zoo_says):
 
 
 def test_new_begins_from_the_template(zoo_says):
-    if not (specs_folder() / "_template.yaml").is_file():
-        pytest.skip("specs/_template.yaml is not there yet")
     assert zoo_says("new", "mine")[0] == 0 and zoo_says("check", "mine.yaml")[0] == 0
 
 

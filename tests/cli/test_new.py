@@ -16,11 +16,6 @@ from zoo.spec.validate import specs_folder
 BASES = [*new.shipped(), new.TEMPLATE]
 
 
-def has(base):
-    if not (specs_folder() / f"{base}.yaml").is_file():
-        pytest.skip(f"specs/{base}.yaml is not there yet")
-
-
 def test_shipped_specs_by_name():
     shipped = new.shipped()
     assert {"dcgan", "vanilla"} <= shipped.keys() and not [name for name in shipped if name.startswith("_")]
@@ -29,7 +24,6 @@ def test_shipped_specs_by_name():
 
 @pytest.mark.parametrize("base", BASES)
 def test_the_copy_is_the_same_model_under_another_name(tmp_path, base):
-    has(base)
     path = new.write("my_gan", base=base, folder=tmp_path / "deep" / "down")
     assert path == tmp_path / "deep" / "down" / "my_gan.yaml"
     made, origin = read_spec(path), read_spec(specs_folder() / f"{base}.yaml")
@@ -47,7 +41,6 @@ def sha256_under(spec, name):
 
 @pytest.mark.parametrize("base", BASES)
 def test_the_first_lines_help(tmp_path, base):
-    has(base)
     path = new.write("my_gan", base=base, folder=tmp_path)
     rest = path.read_text("utf-8").splitlines()
     assert not [
@@ -66,7 +59,6 @@ def test_the_first_lines_help(tmp_path, base):
 @pytest.mark.parametrize("base", BASES)
 def test_the_advice_about_digits_is_good(tmp_path, base):
     """The flags that the file names for a first try without download make a spec that fits together."""
-    has(base)
     path = new.write("my_gan", base=base, folder=tmp_path)
     line = path.read_text("utf-8").splitlines()[2]
     assert "--budget 1m" in line
@@ -110,26 +102,6 @@ def test_a_spec_that_extends_another_is_written_whole(tmp_path, monkeypatch):
     assert (
         made.name == "my_gan" and made.sections.training.batch_size == 7 and made.plans["generator"].parameters == 256
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        (tiny.DENSE, ":"),
-        (tiny.POINTS, ":"),
-        (tiny.DENSE.replace("source: digits", "source: mnist, size: 8"),
-         " without download: --set data.source=digits data.size=8"),
-        (tiny.DENSE.replace("source: digits", "source: cifar10, size: [8, 4]").replace("[8, 8, 1]", "[8, 4, 3]")
-         .replace("units: 64", "units: 96"),
-         " without download: --set data.source=digits data.size=[8,4] data.channels=3"),
-    ],
-    ids=["digits", "points", "square", "colour"],
-)  # fmt: skip
-def test_flags_without_download(tmp_path, text, hint):
-    spec = tiny.read(tmp_path, text)
-    assert new._without_download(spec) == hint
-    if "--set" in hint:
-        tiny.read(tmp_path, text, *hint.partition("--set ")[2].split())
 
 
 def test_nothing_is_overwritten(tmp_path):

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -212,13 +211,3 @@ def test_no_request_is_lost_when_a_replica_is_killed(cluster):
     assert not [line for client in load for line in client.lost]
     assert retried > 0  # what was in the killed replica; it was busy
     assert killed not in replicas() and len(replicas() & first) == 1
-
-
-def test_processes_are_found_by_their_mark():
-    """What the test above kills in the end is its own."""
-    mark = f"ZOO_TEST={uuid.uuid4()}"
-    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "a-title"]
-    with subprocess.Popen(sleeper, env={**os.environ, "ZOO_TEST": mark.split("=")[1]}) as process:
-        until(lambda: marked(mark) == {process.pid}, "the process")
-        assert marked(mark, "a-title") == {process.pid} and marked(mark, "another") == set()
-        process.kill()

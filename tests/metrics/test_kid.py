@@ -93,11 +93,8 @@ def test_float16_features_do_not_overflow():
     [
         (normal(999, 2), normal(1000, 2), {}, "subsets of 1000 different samples, received sets of 999 and 1000"),
         (normal(9, 2), normal(9, 3), {"size": 5}, r"received float64 \[9, 2\] and float64 \[9, 3\]"),
-        (normal(9), normal(9), {"size": 5}, r"received float64 \[9\]"),
-        (normal(9, 0), normal(9, 0), {"size": 5}, r"received float64 \[9, 0\]"),
         (normal(0, 2), normal(9, 2), {"size": 5}, "1 samples or more"),
         (normal(9, 2), np.full((9, 2), np.nan), {"size": 5}, "finite"),
-        (np.full((9, 2), -np.inf), normal(9, 2), {"size": 5}, "finite"),
         (np.full((9, 2), 1e60), normal(9, 2), {"size": 5}, r"beyond 1e\+50"),
         (normal(9, 2).astype(complex), normal(9, 2), {"size": 5}, "received complex128"),
         (normal(9, 2), normal(9, 2), {"size": 1}, "received 100 of 1"),

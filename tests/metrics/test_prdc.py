@@ -78,25 +78,15 @@ def test_by_brute_force_where_many_distances_are_equal(size, offset, monkeypatch
     assert prdc(real, fake, k=6, k_density=2) == pytest.approx(brute(*integers, 6, 2), rel=1e-14)
 
 
-def test_by_scikit_learn():
-    learn = pytest.importorskip("sklearn.neighbors", reason="scikit-learn is the second opinion")
-    real, fake = normal(300, 16), 0.8 * normal(200, 16, seed=1) + 0.2
-
-    def reach(a, k):
-        return learn.NearestNeighbors(n_neighbors=k + 1, algorithm="kd_tree").fit(a).kneighbors(a)[0][:, -1]
-
-    across = learn.NearestNeighbors(n_neighbors=300, algorithm="kd_tree").fit(real)
-    lengths, indices = across.kneighbors(fake)
-    between = np.empty((200, 300))
-    np.put_along_axis(between, indices, lengths, axis=1)
-    (points,) = distances.about_the_mean(real)
-    np.testing.assert_allclose(distances.to_neighbours(points, 5)[:, -1] ** 0.5, reach(real, 5), rtol=1e-9)
-    expected = (between <= reach(real, 3)).any(axis=1).mean(), (between <= reach(fake, 3)[:, None]).any(axis=0).mean()
-    inside = between < reach(real, 5)
-    for dtype in ("float64", "float32"):
-        found = prdc(real.astype(dtype), fake.astype(dtype))
-        assert found[:2] == pytest.approx(expected, abs=1e-9)
-        assert found[2:] == pytest.approx((inside.sum() / 1000, inside.any(axis=0).mean()), abs=1e-9)
+@pytest.mark.parametrize("k", [3, 5])
+def test_by_the_reference_code(k):
+    """Of the authors of density and coverage, on features as skewed as those behind a ReLU."""
+    reference = pytest.importorskip("prdc", reason="the package prdc is not installed")
+    real, fake = (
+        np.maximum(x, -0.3).astype("float32") for x in (normal(1500, 48), 1.1 * normal(1300, 48, seed=1) + 0.1)
+    )
+    expected = reference.compute_prdc(real.astype("float64"), fake.astype("float64"), nearest_k=k)
+    assert prdc(real, fake, k=k, k_density=k)._asdict() == pytest.approx(expected)
 
 
 def test_what_a_perfect_generator_scores():
@@ -182,10 +172,7 @@ FINE = normal(9, 2)
     ("a", "b", "message"),
     [
         (FINE, normal(9, 3), r"received float64 \[9, 2\] and float64 \[9, 3\]"),
-        (FINE, FINE[0], r"received float64 \[9, 2\] and float64 \[2\]"),
         (FINE, normal(0, 2), r"needs? \d samples or more in each set, received .* \[0, 2\]"),
-        (normal(9, 0), normal(9, 0), r"\[9, 0\]"),
-        (np.where(FINE > 1, np.nan, FINE), FINE, "finite"),
         (FINE, np.full((9, 2), np.inf), "finite"),
         (FINE.astype(bool), FINE, "received bool"),
     ],

@@ -37,14 +37,11 @@ def change(file, *path, value=NO_VALUE):
 
 DAMAGES = [
     ("manifest.json", b"{", "manifest.json: not JSON"),
-    ("manifest.json", b"\xff\xfe\x00", "manifest.json: not JSON"),
     ("manifest.json", ("inputs",), "manifest.json: manifest lacks the key 'inputs'"),
     ("manifest.json", ("weights", "step"), "manifest.json: weights lacks 'step'"),
-    ("manifest.json", ("weights", "parameters"), "manifest.json: weights lacks 'parameters'"),
     ("manifest.json", ("data", "title"), "manifest.json: data lacks 'title'"),
     ("manifest.json", ("training", "seconds"), "manifest.json: training lacks 'seconds'"),
     ("manifest.json", ("paper", "authors"), "manifest.json: paper lacks 'authors'"),
-    ("manifest.json", ("parity", "max_abs_difference"), "manifest.json: parity lacks 'max_abs_difference'"),
     ("manifest.json", ("weights", "parameters", "many"), "one of its JSON files holds something else"),
     ("metrics.json", b"{", "metrics.json: not the scores of an artifact"),
     ("metrics.json", b"[" * 100_000, "metrics.json: not the scores of an artifact"),
@@ -53,12 +50,9 @@ DAMAGES = [
     ("metrics.json", ("fid_10k", "value", "low"), "a score must be a finite number, received 'low'"),
     ("metrics.json", ("fid_10k", "protocol", None), "the protocol of a score must be an object, received None"),
     ("metrics.json", ("fid_10k", "protocol", "step"), "metrics.json: the protocol of fid_10k lacks 'step'"),
-    ("metrics.json", ("fid_10k", "protocol", "n_fake"), "metrics.json: the protocol of fid_10k lacks 'n_fake'"),
     ("seeds.json", b"{", "seeds.json: not the seeds of an artifact"),
     ("seeds.json", (0, "scores", None), "seeds.json: not the seeds of an artifact"),
-    ("seeds.json", (0, "scores", "fid_10k", "low"), "seeds.json: not the seeds of an artifact"),
     ("claims/x.json", b"{}", "x.json: not the result of a claim"),
-    ("claims/x.json", b"\xff", "x.json: not the result of a claim"),
     ("spec.yaml", b"name: [", "spec.yaml:"),
 ]
 

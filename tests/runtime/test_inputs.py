@@ -56,7 +56,6 @@ def test_images_of_allowed_sizes(shape):
             r"expected uint8 .* float64 \[8, 8, 3\]; numbers in \[-1, 1\] go to generator\(a=",
         ),
         (ANY, pixels(0, 8, 8, 3), "there is no image in it"),
-        (ANY, pixels(0, 8, 3), "there is no image in it"),
         (ANY, [[1], [2, 3]], "'images' is not an array"),
         (FIXED, pixels(16, 16, 1), "takes only images of 16 x 24, received 16 x 16"),
         (FIXED, pixels(16, 24, 3), r"expected grey images, received RGB \[16, 24, 3\]$"),

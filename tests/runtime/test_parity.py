@@ -104,10 +104,8 @@ def test_a_parity_check_whose_process_fails(monkeypatch, done, message):
     ("changes", "message"),
     [
         ({"odd": np.zeros(1)}, "keys are CASE/input/NAME or CASE/output/NAME, received 'odd'"),
-        ({"a/input/z/x": np.zeros(1)}, "received 'a/input/z/x'"),
         ({"a/inputs/z": np.zeros(1)}, "received 'a/inputs/z'"),
         ({"normal_1/output/point": None}, r"case normal_1: expected output \['point'\], received \[\]"),
-        ({"normal_1/output/image": np.zeros(1)}, r"case normal_1: expected output \['point'\], received"),
         ({"normal_1/output/point": np.zeros((1, 1))}, r"case normal_1: the model returns \[1, 2\], expected \[1, 1\]"),
         ({"normal_1/output/point": np.full((1, 2), np.nan)}, "case normal_1: outputs hold NaN or infinity"),
         ({"normal_1/input/z": np.zeros((1, 2))}, "expected z float32"),

@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import threading
-from dataclasses import replace
 
 import numpy as np
 import onnx_nets as nets
@@ -179,11 +178,6 @@ def test_the_first_of_two_folders_with_one_name_is_served(tmp_path, caplog):
         assert "another folder already serves tiny" in caplog.text
 
 
-def test_one_artifact_alone(folder):
-    with Live(folder / "photos", QUICK) as server:
-        assert list(server.models) == ["photos_a_to_b", "photos_b_to_a"]
-
-
 def test_not_ready_before_everything_is_warm(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))  # nothing is measured yet
     gate, measure = threading.Event(), warm_up.measure
@@ -261,9 +255,3 @@ def test_large_images_have_a_batcher_of_their_own(tmp_path):
 
     asyncio.run(main())
     threads.close()
-
-
-def test_the_name_must_fit_into_a_url(tmp_path):
-    home = nets.save(tmp_path / "a", nets.images(), replace(nets.describe(), name="a b"))
-    with pytest.raises(ServeError, match="must fit into a URL"):
-        load_models(home, QUICK, Threads(QUICK), lambda name, rows: None)

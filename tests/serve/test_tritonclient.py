@@ -69,16 +69,6 @@ def test_every_model_agrees_exactly(server, client, encoding):
     assert {"float32", "int64"} <= tried
 
 
-def test_golden_inputs_give_what_keras_computed(server, client):
-    for path, manifest in models(server.folder):
-        if (golden := path / manifest.golden).is_file():
-            arrays = np.load(golden)
-            feed = {tensor.name: arrays[tensor.name] for tensor in manifest.inputs}
-            made = infer(client, manifest, feed, binary_in=True, binary_out=True)
-            output = manifest.outputs[0].name
-            assert np.abs(made - arrays[output]).max() <= manifest.parity["tolerance"]
-
-
 @pytest.mark.parametrize("name", SHIPPED)
 def test_merged_and_cut_requests_agree_exactly(server, client, name):
     """Many at a time, so that requests share batches, and one that is larger than any batch."""
