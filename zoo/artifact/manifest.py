@@ -4,8 +4,8 @@ The commonest failure of an exported GAN is a consumer who guessed the value ran
 manifest states them, beside every .onnx file (manifest.json) and, as far as it does not vary from run to run, inside it
 (metadata "gan.manifest", the contract). An artifact of several networks has one manifest.json with a manifest for each.
 
-The lowest version that can hold it is written: 1; 2: several networks or many sizes; 3: variants; 4: channels, rewritten
-files; 5: several inputs with classes.
+The lowest version that can hold it is written: 1; 2: several networks or many sizes; 3: variants; 4: channels,
+rewritten files; 5: several inputs with classes.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class Manifest:
         network, variants, rewritten = ({key: value} if (value := keys.pop(key)) else {} for key in OPTIONAL)
         latest = bool(rewritten) or any(tensor.channels for tensor in (*self.inputs, *self.outputs))
         later = 3 if latest else 2 if variants else bool(network) or any(tensor.sizes for tensor in self.inputs)
-        later = 4 if len([tensor for tensor in self.inputs if tensor.classes]) > 1 else later
+        later = 4 if sum(bool(tensor.classes) for tensor in self.inputs) > 1 else later
         return {"manifest_version": MANIFEST_VERSIONS[later], **network, **keys, **rewritten, **variants}
 
     @classmethod

@@ -93,8 +93,8 @@ def onnx_metadata(manifest: Manifest) -> dict[str, str]:
 
     Returns:
         Keys that begin with "gan." -> text; lists and objects are JSON. `gan.latent`, `gan.value_range`, `gan.layout`,
-        `gan.channels` and `gan.classes` are absent where there is none; `gan.classes` of several inputs is an object with
-        the names of each.
+        `gan.channels` and `gan.classes` are absent where there is none; `gan.classes` of several inputs is an
+        object with the names of each.
     """
     output = manifest.outputs[0]
     latent = {t.name: {"shape": t.shape[1:], "prior": t.prior} for t in manifest.inputs if t.prior}

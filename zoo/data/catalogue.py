@@ -52,6 +52,8 @@ class DatasetInfo:
         sha256: Hash of the decoded uint8 arrays, one after the other: train images [N, H, W, C], train labels, test
             images, test labels. It does not depend on the container that the data came in. None for data that is
             computed, or made of other data sets.
+        files_sha256: Hash of the distribution's files, see `formats.collect`, of data that are drawn from them: pixels
+            may differ in the last bit between versions of the libraries that draw.
         domains: Fields of a source of two sets of images, for translation.
         paired: True if item i of both domains shows the same thing in the test split.
         together: True if it does so in every split: a batch then holds pairs; else each domain has its own order.
@@ -71,6 +73,7 @@ class DatasetInfo:
     citation: str
     range: Literal["uint8", "points"] = "uint8"
     sha256: str | None = None
+    files_sha256: str | None = None
     domains: tuple[str, ...] = ()
     paired: bool = False
     together: bool = False

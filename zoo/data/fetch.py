@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.core.errors import DataError
 from zoo.core.host import cache_folder
@@ -19,7 +20,7 @@ from zoo.core.registry import suggest
 from zoo.data.catalogue import DATASETS, DatasetInfo
 
 if TYPE_CHECKING:
-    from zoo.data.formats import Arrays
+    from zoo.data.formats import Arrays, Files
     from zoo.data.places import Download, Place
 
 
@@ -32,7 +33,7 @@ def fetch(name: str, *, offline: bool = False, progress: bool = True) -> Path:
         progress: Show a bar for each download, on a terminal.
 
     Returns:
-        The verified .npz file in the cache.
+        The verified .npz file in the cache, or the .zip of the files that the data are drawn from.
 
     Raises:
         DataError: The name is unknown, the cache is not writable, or no place has the data; the message lists every
@@ -46,19 +47,25 @@ def read(name: str, *, offline: bool = False, progress: bool = True) -> Arrays:
     return _obtain(name, offline=offline, progress=progress)[1]
 
 
-def _obtain(name: str, *, offline: bool, progress: bool) -> tuple[Path, Arrays]:
-    from zoo.data.formats import FAILURES, decode, npz
+def read_files(name: str, *, offline: bool = False, progress: bool = True) -> Files:
+    """Return the verified files that a data set is drawn from, by name. Arguments and errors: see `fetch`."""
+    return _obtain(name, offline=offline, progress=progress)[1]
+
+
+def _obtain(name: str, *, offline: bool, progress: bool) -> tuple[Path, Any]:
+    from zoo.data.formats import FAILURES, collect, decode, npz
     from zoo.data.places import DOWNLOADS
 
     if name not in DOWNLOADS:
         rule = f"'{name}' needs no download" if name in DATASETS else f"unknown data set '{name}'"
         raise DataError(f"{rule}.{suggest(name, DOWNLOADS)} Can be fetched: {', '.join(DOWNLOADS)}")
     info, download, cache, tried = DATASETS[name], DOWNLOADS[name], cache_folder(), []
-    target = cache / f"{name}.npz"
-    layouts = (npz(target.name), *download.layouts)
+    drawn = bool(download.files)
+    target = cache / (f"{download.files}.zip" if drawn else f"{name}.npz")
+    take, layouts = (collect, download.layouts) if drawn else (decode, (npz(target.name), *download.layouts))
     try:
         if target.exists():
-            return target, decode(info, [target], layouts)
+            return target, take(info, [target], layouts)
         tried.append((str(target), "not there"))
     except FAILURES as error:  # damaged: it is replaced by the next good copy
         tried.append((str(target), _reason(error)))
@@ -73,12 +80,12 @@ def _obtain(name: str, *, offline: bool, progress: bool) -> tuple[Path, Arrays]:
                 work = Path(scratch) / str(index)
                 work.mkdir()
                 try:
-                    arrays = decode(info, place.bring(work, progress), layouts)
+                    content = take(info, place.bring(work, progress), layouts)
                 except FAILURES as error:
                     tried.append((place.title, _reason(error)))
                 else:
-                    _store(arrays, Path(scratch) / target.name, target)
-                    return target, arrays
+                    _store(content, Path(scratch) / target.name, target)
+                    return target, content
     except OSError as error:
         raise DataError(f"cannot write to {cache}: {_reason(error)}. Set ZOO_DATA to another folder") from error
     raise DataError("\n".join(_advice(info, download, cache, tried)))
@@ -91,10 +98,15 @@ def _by_hand(path: Path) -> Place:
     return Place(str(path), lambda work, show: files_in(path), network=False)
 
 
-def _store(arrays: Arrays, aside: Path, target: Path) -> None:
+def _store(content: Any, aside: Path, target: Path) -> None:
     import numpy as np
 
-    np.savez(aside, **arrays._asdict())  # uncompressed: Fashion-MNIST is read in 0.1 s, not 0.3 s
+    if isinstance(content, Mapping):
+        with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, data in content.items():
+                packed.writestr(name, data)
+    else:
+        np.savez(aside, **content._asdict())  # uncompressed: Fashion-MNIST is read in 0.1 s, not 0.3 s
     os.replace(aside, target)
 
 
@@ -115,5 +127,6 @@ def _advice(info: DatasetInfo, download: Download, cache: Path, tried: list[tupl
     yield "To get it, do one of these:"
     yield f"  put {', '.join(names)} and {last} (.gz and .tar.gz are fine) into {cache / info.name}"
     yield from (f"  {place.install}" for place in download.places if place.install)
-    yield f"  run `zoo fetch {info.name}` where there is a network, and copy its {info.name}.npz into {cache}"
+    kept = f"{download.files}.zip" if download.files else f"{info.name}.npz"
+    yield f"  run `zoo fetch {info.name}` where there is a network, and copy its {kept} into {cache}"
     yield "`--set data.source=digits` works now, without any download."

