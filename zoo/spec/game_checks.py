@@ -10,7 +10,7 @@ from zoo.spec.function_shapes import function_rule
 from zoo.spec.game_phases import Phases
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference
 from zoo.spec.game_uses import draws, nested, uses
-from zoo.spec.graph_checks import CLASSES, MIXES_ROWS
+from zoo.spec.graph_checks import CLASSES
 from zoo.spec.plan import BATCH_NORMS, Plan, upstream
 from zoo.spec.validate import join
 from zoo.spec.yaml_tree import YamlNode
@@ -387,7 +387,9 @@ def ids(plan: Plan) -> set[str]:
 
 
 def mixes(plan: Plan) -> Any:
-    """Return the first layer by which the result for an example depends on its batch in training; None without one.
+    """Return the first batch norm of a network, by which an example depends on its batch in training; None without one.
+
+    The deviation over a minibatch does so too, and is used beside penalties (Karras et al. 2017).
 
     Args:
         plan: The network.
@@ -395,8 +397,7 @@ def mixes(plan: Plan) -> Any:
     Returns:
         Its call.
     """
-    layers = (*MIXES_ROWS, *BATCH_NORMS)
-    return next((step for step in upstream(plan, plan.output) if step.layer in layers), None)
+    return next((step for step in upstream(plan, plan.output) if step.layer in BATCH_NORMS), None)
 
 
 def _negative(factors: Iterable[Any]) -> bool:

@@ -3,7 +3,7 @@
 discriminator  trains discriminator, 1 update, Adam; minimises d_loss; draws z; reads image
                fake = generator(z), no gradient; on_real = discriminator(image); on_fake = discriminator(image=fake):
                3 passes x 128, 8.1 G multiply-adds
-step           generator 2 passes, discriminator 3; 128 images
+step           generator 2 passes, discriminator 3; 128 real examples
 
 Multiply-adds are those of the passes; a gradient costs about twice as many again.
 """
@@ -49,7 +49,7 @@ def describe_game(game: GamePlan, plans: Mapping[str, Plan], batch_size: int) ->
         "simultaneous": game.simultaneous,
         "passes": passes,
         "macs": sum(phase["macs"] for phase in phases),
-        "images": game.data_draws * batch_size,
+        "examples": game.data_draws * batch_size,
         "logged": list(game.logged),
     }
 
@@ -110,7 +110,7 @@ def game_text(described: Mapping[str, Any]) -> str:
     passes = [f"{network} {number}" for network, number in described["passes"].items()]
     passes[:1] = [f"{passes[0]} pass{'es' if not passes[0].endswith(' 1') else ''}"] if passes else []
     together = ["all gradients at the weights of its start"] if described["simultaneous"] else []
-    images = f"{described['images']:,} image{'s' * (described['images'] > 1)}" if described["images"] else "no data"
+    images = f"{described['examples']:,} real examples" if described["examples"] else "no data"
     total = f"{count(described['macs'])} multiply-adds"
     rows.append(("step", "; ".join([", ".join(passes), *together, total, images])))
     width = max(len(name) for name, _ in rows) + 2

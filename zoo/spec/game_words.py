@@ -44,7 +44,7 @@ def expanded(word: str, args: YamlNode, plans: Mapping[str, Plan]) -> YamlNode |
     text = write(stated, plans)
     if text is None:
         return None
-    game = _node(text, args.place)
+    game = tree_of(text, args.place)
     for name in _NEEDED[word][1:]:
         old, own = game.get("phases", name), args.get(name)
         if old is None or own is None or not own.is_map:
@@ -82,14 +82,22 @@ def described(word: str, args: YamlNode, plans: Mapping[str, Plan]) -> YamlNode 
     return expanded("alternating", shared, plans)
 
 
-def _node(value: Any, place: Place) -> YamlNode:
-    """Return the tree of an expansion, all of it at one place."""
+def tree_of(value: Any, place: Place) -> YamlNode:
+    """Turn plain values into a tree of nodes.
+
+    Args:
+        value: Mappings, lists, scalars, and nodes, which stay as they are.
+        place: The place of every node that is made.
+
+    Returns:
+        The tree.
+    """
     if isinstance(value, YamlNode):
         return value
     if isinstance(value, Mapping):
-        return YamlNode({key: Entry(_node(item, place), place) for key, item in value.items()}, place)
+        return YamlNode({key: Entry(tree_of(item, place), place) for key, item in value.items()}, place)
     if isinstance(value, (list, tuple)):
-        return YamlNode([_node(item, place) for item in value], place)
+        return YamlNode([tree_of(item, place) for item in value], place)
     return YamlNode(value, place)
 
 

@@ -1,0 +1,141 @@
+"""Broken games: each mistake is reported at its place, with a hint, before anything is built.
+
+broken_games.yaml has them: a row changes one text of a sound game.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zoo.core.errors import SpecError
+from zoo.spec.read import read_spec
+
+NETWORKS = {
+    "generator": "{inputs: z, output: image, layers: [Dense: {units: 64}, Reshape: {target_shape: [8, 8, 1]}]}",
+    "discriminator": "{inputs: image, output: logits, layers: [Flatten, {Dense: {units: 8}, as: features}, "
+    "Dense: {units: 1}]}",
+    "normed": "{inputs: image, output: logits, layers: [Flatten, Dense: {units: 8}, BatchNormalization, "
+    "Dense: {units: 1}]}",
+    "two": "{inputs: image, output: [logits, classes], layers: [Flatten, {Dense: {units: 1}, as: logits}, "
+    "{from: image}, Flatten, {Dense: {units: 10}, as: classes}]}",
+    "encoder": "{inputs: image, output: code, layers: [Flatten, Dense: {units: 4}]}",
+    "decoder": "{inputs: {code: [4]}, output: image, layers: [Dense: {units: 64}, Reshape: {target_shape: [8, 8, 1]}]}",
+    "labelled": "{inputs: [z, label], output: image, layers: [{from: label}, OneHot: {classes: 10}, {as: ids}, "
+    "{Concatenate: , from: [z, ids]}, Dense: {units: 64}, Reshape: {target_shape: [8, 8, 1]}]}",
+}
+PLAYERS = """
+  discriminator: {trains: discriminator, minimise: {d_loss: 1}, optimizer: {Adam: {learning_rate: 2e-4}}}
+  generator: {trains: generator, minimise: {g_loss: 1}, optimizer: {Adam: {learning_rate: 2e-4}}}
+"""
+TWO_PLAYERS = (
+    """values:
+  fake: generator
+  on_real: discriminator
+  on_fake: {discriminator: {image: fake}}
+  d_loss: {hinge.discriminator: {real: on_real, fake: on_fake}}
+  g_loss: {hinge.generator: {fake: on_fake}}
+phases:"""
+    + PLAYERS
+)
+PENALTY = TWO_PLAYERS.replace("{d_loss: 1}", "{d_loss: 1, r1: 5}").replace(
+    "  g_loss:", "  r1: {r1: {of: on_real, wrt: image}}\n  g_loss:"
+)
+BALANCED = TWO_PLAYERS.replace("{d_loss: 1}", "{d_loss: [-1, k]}") + (
+    "states: {k: {integral: {of: d_loss, rate: 0.001, within: [0, 1]}}}\n"
+)
+AUGMENTED = (
+    """values:
+  fake: generator
+  seen_real: {augmented: {of: image, policy: [flip], probability: 0.5}}
+  seen_fake: {augmented: {of: fake, policy: [flip], probability: 0.5}}
+  on_real: {discriminator: {image: seen_real}}
+  on_fake: {discriminator: {image: seen_fake}}
+  d_loss: {hinge.discriminator: {real: on_real, fake: on_fake}}
+  g_loss: {hinge.generator: {fake: on_fake}}
+phases:"""
+    + PLAYERS
+)
+CLASSES = """values:
+  fake: generator
+  on_real: two
+  on_fake: {two: {image: fake}}
+  d_loss: {hinge.discriminator: {real: on_real.logits, fake: on_fake.logits}}
+  g_loss: {hinge.generator: {fake: on_fake.logits}}
+  right: {cross_entropy: {of: on_real.classes, labels: label}}
+phases:
+  discriminator: {trains: two, minimise: {d_loss: 1, right: 1}, optimizer: {Adam: {learning_rate: 2e-4}}}
+  generator: {trains: generator, minimise: {g_loss: 1}, optimizer: {Adam: {learning_rate: 2e-4}}}
+"""
+AUTOENCODER = """values:
+  code: encoder
+  back: decoder
+  pixel: {l2: {between: [back, image]}}
+phases:
+  both: {trains: [encoder, decoder], minimise: {pixel: 1}, optimizer: {Adam: {learning_rate: 2e-4}}}
+"""
+GAMES = {
+    "two": (TWO_PLAYERS, "generator discriminator"),
+    "penalty": (PENALTY, "generator discriminator"),
+    "normed": (PENALTY.replace(": discriminator", ": normed").replace("{discriminator:", "{normed:"),
+               "generator normed"),
+    "balanced": (BALANCED, "generator discriminator"),
+    "augmented": (AUGMENTED, "generator discriminator"),
+    "classes": (CLASSES, "generator two"),
+    "autoencoder": (AUTOENCODER, "encoder decoder"),
+}  # fmt: skip
+
+ROWS = yaml.safe_load((Path(__file__).parent / "broken_games.yaml").read_text("utf-8"))
+
+
+def spec_text(game: str, networks: str, *, more: str = "") -> str:
+    """Return a spec with a game."""
+    body = "\n".join(f"  {name}: {NETWORKS[name]}" for name in networks.split())
+    indented = "\n".join(f"    {line}" for line in game.strip().splitlines())
+    return f"""name: trial
+title: A trial
+data: {{source: digits, size: 8, channels: 1}}
+latent: {{z: {{normal: {{shape: [16]}}}}}}
+networks:
+{body}
+algorithm:
+  game:
+{indented}
+training: {{batch_size: 8, steps: 10, evaluate: null}}
+{more}"""
+
+
+def found(folder: Path, text: str) -> list[str]:
+    path = folder / "trial.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(SpecError) as caught:
+        read_spec(path)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize("name", [name for name in GAMES if name != "normed"])
+def test_the_games_that_the_rows_change_are_sound(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "trial.yaml"
+    more = "export: {networks: [decoder]}" if name == "autoencoder" else ""
+    path.write_text(spec_text(*GAMES[name], more=more), "utf-8")
+    assert read_spec(path).game is not None
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["says"][:60])
+def test_a_mistake_in_a_game_is_reported_at_its_place(row: dict[str, str], tmp_path: Path) -> None:
+    (game, networks), message = GAMES[row["game"]], row["says"]
+    assert row["old"] in game
+    text = spec_text(game.replace(row["old"], row["new"], 1), networks)
+    before, at, after = text.partition("@")
+    lines = found(tmp_path, before + after)
+    (line,) = [line for line in lines if message in line] or [f"not found in {lines}"]
+    assert message in line
+    if at:
+        place = f":{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}: algorithm.game"
+        assert place in line
+
+
+def test_there_are_many_broken_games() -> None:
+    assert len(ROWS) >= 60
