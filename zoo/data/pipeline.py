@@ -97,6 +97,14 @@ class Batches:
         self.range, self.flip, self.window, self.extra = range, flip, window, extra
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
+        batch = self.pixels(step)
+        return {name: from_uint8(x, self.range) if x.dtype == np.uint8 else x for name, x in batch.items()}
+
+    def pixels(self, step: int) -> dict[str, np.ndarray]:
+        """Return the batch of a step with images as they are stored, uint8; a training maps them on its device.
+
+        It may be called from several threads.
+        """
         batch: dict[str, np.ndarray] = {}
         for number, (field, part) in enumerate(self.dataset.parts.items()):
             batch |= self._drawn(field, part, step, domain=0 if self.dataset.together else number)
@@ -123,7 +131,7 @@ class Batches:
         if self.flip:
             mirrored = bits(_FLIP) >> 63 == 1
             items[mirrored] = items[mirrored][:, :, ::-1]  # [M, H, W, C], width reversed
-        batch = {field: items if part.images is None else from_uint8(items, self.range)}
+        batch = {field: items}
         if field == part.field:  # not for domains, which have no labels
             batch |= {name: ids[indices] for name, ids in part.ids.items()}
         return batch

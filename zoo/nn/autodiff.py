@@ -14,6 +14,7 @@ import keras
 from keras.src.backend.common.stateless_scope import get_stateless_scope
 
 from zoo.core.errors import UsageError
+from zoo.nn import replicas
 
 Tensor = Any  # of the backend
 Function = Callable[[], tuple[Tensor, dict[str, Tensor]]]
@@ -133,7 +134,7 @@ def _tensorflow(function: Function, variables: list[keras.Variable]) -> Gradient
             tape.watch(tensor)
         value, extras, updates = _call(function, variables, tensors)
     gradients = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return Gradient(value, extras, gradients, updates)
+    return Gradient(value, extras, replicas.mean(gradients), updates)
 
 
 def _jax(function: Function, variables: list[keras.Variable]) -> Gradient:

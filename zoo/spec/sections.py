@@ -77,7 +77,8 @@ class Evaluate:
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """The length, batch size and random seed of training. A step is one pass through the algorithm's phases.
-    The average of G's weights forgets half in `ema_half_life_images` real images, or a tenth of a shorter run."""
+    The average of G's weights forgets half in `ema_half_life_images` real images, or a tenth of a shorter run.
+    `devices` GPUs of the machine share each batch."""
 
     batch_size: PositiveInt
     steps: PositiveInt
@@ -89,6 +90,7 @@ class Training:
     evaluate: Evaluate | None = Evaluate()  # an error where it is stated for data without a judge
     xla: bool = False
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    devices: PositiveInt | Literal["all"] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,7 @@ PROSE = ("title", "about", "paper", "deviations")  # sections of words alone
 OUTSIDE_HASH = {"training": ("evaluate",), "export": ("licence",)}  # keys that change no weight and no network
 
 # how long a run is, what is shown of it, and how it is exported
-FREE_KNOBS = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "evaluate", "xla")
+FREE_KNOBS = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "evaluate", "xla", "devices")
 FREE_SECTIONS = (*PROSE, "training", "export", "spec_version")
 
 # a knob that is left out and one that states its default are the same run

@@ -24,7 +24,7 @@ from zoo.core.errors import DataError, DiskFullError, TrainingError, UsageError
 from zoo.core.host import describe_host
 from zoo.data.dataset import Dataset, Domains
 from zoo.data.pipeline import Batches
-from zoo.nn import autodiff
+from zoo.nn import autodiff, replicas
 from zoo.nn.layers import initialize_from_data
 from zoo.spec import feeds
 from zoo.spec.feeds import prior_of
@@ -48,6 +48,7 @@ from zoo.train.monitor import (
 )
 
 Watch = Callable[[int, Algorithm], None]
+FEEDERS, QUEUED = 2, 16  # threads that make batches ahead of the step, and how many
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,18 @@ class Run:
         return recipe(self.spec).batch_size * self.algorithm.data_draws
 
 
-class _Steps(keras.utils.PyDataset):
+class Steps(keras.utils.PyDataset):
     """The batches of steps `first` to before `last`, which `fit` reads in order."""
 
     def __init__(self, batches: Batches, first: int, last: int) -> None:
-        super().__init__(workers=1)
+        super().__init__(workers=FEEDERS, max_queue_size=QUEUED)
         self.batches, self.first, self.last = batches, first, last
 
     def __len__(self) -> int:
         return min(self.last - self.first, 2**31 - 1)  # `steps: 10**30` means: until the budget is used
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray]]:
-        return (self.batches[self.first + index],)
+        return (self.batches.pixels(self.first + index),)
 
 
 def train(
@@ -243,7 +244,7 @@ def _fit(
                 algorithm.begin(clock.step)
                 algorithm.compile(xla=training.xla)
                 end = min(algorithm.pause(clock.step) or clock.steps, clock.steps)
-                steps = _Steps(batches, clock.step, end)
+                steps = Steps(batches, clock.step, end)
                 algorithm.fit(steps, epochs=1, verbose=0, shuffle=False, callbacks=every_step)
             duration = clock.seconds_of_steps
             draw_samples(clock.step)
@@ -288,16 +289,23 @@ def make(spec: Spec) -> Algorithm:
     Returns:
         Networks and optimizers; `begin(0)` is still to be called.
     """
-    training, part = spec.sections.training, spec.sections.algorithm
-    assert training is not None and part is not None
+    training, part, section = spec.sections.training, spec.sections.algorithm, spec.sections.data
+    assert training is not None and part is not None and section is not None
+    shares = replicas.make(training.devices)
+    if training.batch_size % shares.count:
+        size = f"a batch of {training.batch_size}"
+        raise UsageError(f"{spec.path}: training.devices: {size} cannot be shared equally by {shares.count} devices")
     keras.utils.set_random_seed(training.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(training.precision)
     try:
-        return make_algorithm(
-            part, spec.plans, batch_size=training.batch_size, averaged=exported_names(spec),
-            ema_half_life_images=training.ema_half_life_images,
-        )  # fmt: skip
+        with shares.scope():
+            algorithm = make_algorithm(
+                part, spec.plans, batch_size=training.batch_size, averaged=exported_names(spec),
+                ema_half_life_images=training.ema_half_life_images, pixel_range=section.range,
+            )  # fmt: skip
+        algorithm.share_among(shares)
+        return algorithm
     finally:
         keras.config.set_dtype_policy(before)
 

@@ -34,10 +34,12 @@ import numpy as np
 from keras import ops
 
 from zoo.core.arrays import Array
+from zoo.core.images import from_uint8
 from zoo.core.registry import Registry
 from zoo.nn import autodiff, networks, optimizers
 from zoo.nn.autodiff import Tensor
 from zoo.nn.batch_norm import averaged_statistics
+from zoo.nn.replicas import ONE, Replicas
 from zoo.spec.plan import Plan
 from zoo.spec.types import Optimizer, Part, PositiveInt
 
@@ -102,6 +104,7 @@ class Algorithm(keras.Model):
         averaged: Names of the networks of which a moving average of the weights is kept.
         ema_half_life_images: The average forgets half of what it holds while D is shown so many real images; None: no
             averages.
+        pixel_range: The numbers of black and white.
 
     Attributes:
         players: The networks by role.
@@ -113,6 +116,7 @@ class Algorithm(keras.Model):
     latent_draws: int  # independent batches of each latent that a step uses
     simultaneous: bool = False  # all gradients of a step are taken at the same weights, before any weight moves
     noise: Mapping[str, Part] = {}  # priors of what a step draws besides the latents, by name
+    shares: Replicas = ONE  # the devices of the training, which share its batches
 
     def __init__(
         self,
@@ -121,10 +125,11 @@ class Algorithm(keras.Model):
         batch_size: int = 1,
         averaged: Sequence[str] = (),
         ema_half_life_images: float | None = None,
+        pixel_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
         super().__init__(name=type(self).__name__.lower())
         autodiff.keep_order_of_updates()
-        self.plans = dict(plans)
+        self.plans, self.pixel_range = dict(plans), pixel_range
         self.players = networks.build_all(plans)
         self.batch_size, self.ema_half_life_images = batch_size, ema_half_life_images
         averaged = averaged if ema_half_life_images else ()
@@ -196,8 +201,9 @@ class Algorithm(keras.Model):
         Returns:
             The optimizer; its moments are zero.
         """
-        optimizer = optimizers.make(part)
-        optimizer.build([variable for role in roles for variable in self.players[role].trainable_variables])
+        with self.shares.scope():
+            optimizer = optimizers.make(part)
+            optimizer.build([variable for role in roles for variable in self.players[role].trainable_variables])
         return optimizer
 
     def run(self, role: str, batch: Batch, i: int, **given: Tensor) -> Tensor:
@@ -220,6 +226,21 @@ class Algorithm(keras.Model):
         return ops.cast(self.players[role](inputs, training=True)[plan.output_name], keras.config.floatx())
 
     # The step.
+
+    def share_among(self, devices: Replicas) -> None:
+        """Make steps on these devices, for which the algorithm was built in their `scope`.
+
+        Args:
+            devices: They divide each batch.
+
+        Raises:
+            UsageError: The step does what the backend cannot divide.
+        """
+        movers = [network for phase in self.phases() for network in phase.networks]
+        devices.check([*self.plans.values()], keeps_images=any(not isinstance(mover, keras.Model) for mover in movers))
+        self.shares = devices
+        devices.prepare([*self.players.values(), *self.averages.values()])
+        self._distribute_strategy = None  # `fit` feeds whole batches
 
     def compile(self, *, xla: bool = False) -> None:
         """Prepare for `fit`, which asks for one optimizer: an object that stands for those of all phases.
@@ -245,13 +266,28 @@ class Algorithm(keras.Model):
         """
         if keras.backend.backend() != "jax":
             (data,) = arguments
-            return self.step(data[0])
+            return self.shares.run(self.step, self.numbers(data[0]))
         state, data = arguments
         weights, others = self.trainable_variables, self.non_trainable_variables
         groups = (weights, others, self.optimizer.variables, self.metrics_variables)
         with autodiff.overlay(zip(itertools.chain(*groups), itertools.chain(*state), strict=True)) as scope:
-            logs = self.step(data[0])
+            logs = self.step(self.numbers(data[0]))
         return logs, tuple([scope.get_current_value(v) for v in variables] for variables in groups)
+
+    def numbers(self, batch: Batch) -> Batch:
+        """Map the pixels of a batch to numbers, on the device, to which they come as they are: a quarter of the bytes.
+
+        Args:
+            batch: The batch; images of it may be uint8.
+
+        Returns:
+            The batch with these images in the range of the data, to the last bit as `from_uint8` has them.
+        """
+        table = from_uint8(np.arange(256, dtype="uint8"), self.pixel_range).astype(keras.config.floatx())
+        pixels = {name for name, x in batch.items() if keras.backend.standardize_dtype(x.dtype) == "uint8"}
+        return {
+            name: ops.take(table, ops.cast(x, "int32"), axis=0) if name in pixels else x for name, x in batch.items()
+        }
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Make one step of the game.
@@ -290,7 +326,7 @@ class Algorithm(keras.Model):
         revertible = [] if active is None else [*phase.statistics, *phase.variables, *phase.optimizer.variables]
         before = [ops.copy(variable) for variable in revertible]
         result.keep(phase.statistics)
-        phase.optimizer.apply(result.gradients, phase.variables)
+        phase.optimizer.apply(self.shares.summands(result.gradients), phase.variables)
         if phase.after:
             phase.after()
         for variable, old in zip(revertible, before, strict=True):

@@ -1,0 +1,99 @@
+"""A step is one program: traced once, without Python inside, compiled by XLA, lowered for GPUs and TPUs without one."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import tiny
+
+from zoo.spec.read import read_spec
+from zoo.spec.validate import specs_folder
+from zoo.train import loop
+from zoo.train.algorithms.base import Algorithm
+
+HELPER = Path(__file__).parents[1] / "helpers" / "lowered_steps.py"
+GATE = ("vanilla.yaml", "wgan_gp.yaml")  # gradients of gradients among them
+ENTRIES = sorted(
+    str(path.relative_to(specs_folder()))
+    for path in (*specs_folder().glob("[!_]*.yaml"), *specs_folder().glob("paper/[!_]*.yaml"))
+    if read_spec(path).sections.algorithm is not None
+)
+
+
+def lower(backend, *names):
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    paths = [str(specs_folder() / name) for name in names]
+    done = subprocess.run(
+        [sys.executable, str(HELPER), *paths], env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True, text=True, timeout=3600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert list(found) == paths
+    return found.values()
+
+
+def test_steps_lower_for_gpus_and_tpus():
+    assert all(each["platforms"] == ["cuda", "tpu"] and each["size"] > 500 for each in lower("jax", *GATE))
+
+
+def test_a_step_compiles_under_xla():
+    (found,) = lower("tensorflow", GATE[0])
+    assert found["size"] > 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_step_lowers_for_gpus_and_tpus(name):
+    (found,) = lower("jax", name)
+    assert found["platforms"] == ["cuda", "tpu"] and found["size"] > 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_step_compiles_under_xla(name):
+    (found,) = lower("tensorflow", name)
+    assert found["size"] > 500
+
+
+def test_a_step_is_traced_once(tmp_path, monkeypatch):
+    """1,797 digits in batches of 8 leave five over: 230 steps go through the end of an epoch, which drops them."""
+    traces = Counter()
+    step = Algorithm.step
+
+    def counted(self, batch):
+        traces[self.name] += 1
+        return step(self, batch)
+
+    monkeypatch.setattr(Algorithm, "step", counted)
+    tiny.train(tmp_path, tiny.DENSE, "training.batch_size=8", "training.steps=230")
+    assert list(traces.values()) == [1]
+
+
+def test_pixels_reach_the_step_as_bytes_that_were_made_ahead(tmp_path, monkeypatch):
+    """A quarter of the bytes on the way to the device; threads make the batches of the next steps meanwhile."""
+    seen, made, ahead = [], [], []
+    numbers = Algorithm.numbers
+
+    def spied(self, batch):
+        seen.append(batch["image"].dtype.name)
+        return numbers(self, batch)
+
+    monkeypatch.setattr(Algorithm, "numbers", spied)
+    monkeypatch.setattr(loop.Batches, "pixels", counting(loop.Batches.pixels, made))
+    tiny.train(tmp_path, tiny.DENSE, "training.steps=40", watch=lambda n, _: ahead.append(len(set(made)) - n))
+    assert seen == ["uint8"] and max(ahead[:10]) >= 2
+
+
+def counting(method, made):
+    def pixels(self, step):
+        made.append(step)
+        return method(self, step)
+
+    return pixels
