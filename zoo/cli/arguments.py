@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import zoo
 from zoo.artifact.manifest import is_artifact
+from zoo.core import cards
 from zoo.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,13 +21,38 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose a network of an artifact and the device that runs it."""
     parser.add_argument("--network", help="which network, where the artifact holds several, such as a_to_b")
     parser.add_argument("--precision", help="a variant of the artifact, such as fp16 (default: float32)")
-    parser.add_argument("--provider", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default: cpu)")
+    add_device(parser, default="cpu")
+
+
+def add_device(parser: argparse.ArgumentParser, *, default: str) -> None:
+    """Add `--device`, whose `default` is told in words."""
+    parser.add_argument(
+        "--device", type=device, metavar="DEVICE",
+        help=f"cpu, gpu, or gpu:1 for one of several NVIDIA cards; refused where it is not there (default: {default})",
+    )  # fmt: skip
+
+
+def device(text: str) -> str:
+    """Read cpu, gpu or gpu:1."""
+    if not re.fullmatch(cards.FORM, text):
+        raise argparse.ArgumentTypeError(f"expected cpu, gpu or gpu:1, received '{text}'")
+    return text
+
+
+def provider(options: argparse.Namespace) -> str:
+    """Choose the device of `--device`, and return the provider of ONNX Runtime that computes there.
+
+    Raises:
+        UsageError: This machine is known to lack that card.
+    """
+    cards.choose(options.device)
+    return "cuda" if (options.device or "cpu").startswith("gpu") else "cpu"
 
 
 def load_generator(options: argparse.Namespace) -> Generator:
     """Load the artifact that the flags of `add_loading` choose."""
     check_place(Path(options.artifact))
-    return zoo.load(options.artifact, network=options.network, precision=options.precision, provider=options.provider)
+    return zoo.load(options.artifact, network=options.network, precision=options.precision, provider=provider(options))
 
 
 def check_place(place: Path) -> Path:

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=arguments.count, default=16, help="with --serve: images of each request (default: 16)"
     )
+    arguments.add_device(parser, default="a GPU if Keras finds one")
     parser.add_argument("--artifact", type=Path, help="also compare ONNX Runtime with Keras on this export of the spec")
     arguments.add_set(parser)
 
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     """Print one line per variant; leave the machine alone meanwhile."""
     if bool(options.spec) == bool(options.serve):
         raise UsageError("name a spec, to measure its training, or an artifact: --serve exported/dcgan")
+    if options.serve and options.device:
+        raise UsageError("--device goes with a spec; serving is measured on the CPU")
     if options.serve:
         return _serving(options)
     require_packages("bench", (*requirements.TRAIN_MODULES, *requirements.EXPORT_MODULES))
@@ -46,13 +49,16 @@ def run(options: argparse.Namespace) -> int:
     spec = read_spec(spec_file(options.spec), options.overrides)
     if options.artifact:
         _check_draws(options.artifact, spec.plans)
+    provider = arguments.provider(options)
     requirements.silence()
+    from zoo.nn import devices
     from zoo.train import speed
 
+    devices.use(options.device)
     for result in speed.training_steps(spec):
         print(result, flush=True)
     if options.artifact:
-        for result in speed.sampling(spec.plans["generator"], options.artifact):
+        for result in speed.sampling(spec.plans["generator"], options.artifact, provider=provider):
             print(result, flush=True)
     return 0
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from zoo.artifact.manifest import PRECISIONS
 from zoo.cli import arguments, requirements
 from zoo.cli.convert import converted, parity_text
+from zoo.core import cards
 from zoo.core.errors import UsageError
 from zoo.core.files import free_space, megabytes
 from zoo.core.host import require_packages
@@ -45,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget", type=arguments.budget, help="stop after this time, such as 90s, 5m, 2h (default: the spec's)"
     )
     parser.add_argument("--seed", type=int, help="the same as --set training.seed=N")
+    arguments.add_device(parser, default="a GPU if Keras finds one, and a line if it overlooks one")
+    parser.add_argument(
+        "--deterministic", action="store_true", help="the same bits on the same GPU, for speed; CPUs have them anyway"
+    )
     arguments.add_set(parser)
     parser.add_argument(
         "--resume", action="store_true", help="continue the run in --runs; without it an earlier run is set aside"
@@ -72,9 +77,12 @@ def run(options: argparse.Namespace) -> int:
     from zoo.spec.read import read_spec, spec_file
 
     seed = [f"training.seed={options.seed}"] if options.seed is not None else []
-    spec = read_spec(spec_file(options.spec), [*options.overrides, *seed])
+    same = ["training.deterministic=true"] if options.deterministic else []
+    spec = read_spec(spec_file(options.spec), [*options.overrides, *seed, *same])
+    cards.choose(options.device)
     if not options.verbose:
         requirements.silence()
+    _use(spec, options.device)
     if options.dry_run:
         from zoo.train.summary import summarize, summary_text
 
@@ -112,6 +120,20 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _use(spec: Spec, device: str | None) -> None:
+    """Set Keras's backend up for the device. Raises UsageError where it is not there, or too small for a step."""
+    from zoo.nn import devices
+    from zoo.spec.cost_checks import beyond_the_card
+
+    training = spec.sections.training
+    if training is None:
+        return devices.use(device)
+    devices.use(device, precision=training.precision, deterministic=training.deterministic)
+    if devices.accelerators() and (problem := beyond_the_card(spec.plans, training)):
+        raise UsageError(f"{spec.path}: training.batch_size: {problem}. Take a smaller batch, or --device cpu")
+    return None
+
+
 def _check_space(spec: Spec, out: Path) -> None:
     """Check that the disk has space for the artifact, whose weights take 4 bytes each. Raises UsageError."""
     needed, free = 4 * sum(spec.plans[name].parameters for name in spec.exported), free_space(out)
@@ -130,7 +152,7 @@ def _export_under_tensorflow(step: int, options: argparse.Namespace) -> int:
         print(f"{options.spec} is trained. Export it where {', '.join(missing)} is installed:")
         print(f"  KERAS_BACKEND=tensorflow zoo {shlex.join(command)}")
         return 0
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    environment = cards.without_cards({**os.environ, "KERAS_BACKEND": "tensorflow"})
     return subprocess.run([sys.executable, "-m", "zoo.cli", *command], env=environment, check=False).returncode
 
 
@@ -169,6 +191,7 @@ def _same_run(options: argparse.Namespace) -> list[str]:
     places = (("--out", options.out, "exported"), ("--runs", options.runs, "runs"))
     flags = [part for flag, path, usual in places if path != Path(usual) for part in (flag, str(path))]
     flags += ["--seed", str(options.seed)] if options.seed is not None else []
+    flags += ["--deterministic"] if options.deterministic else []
     flags += ["--precision", options.precision] if options.precision else []
     flags += ["--export", options.export] if options.export != "last" else []
     return [*flags, *(part for change in options.overrides for part in ("--set", change))]

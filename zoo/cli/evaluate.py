@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n", type=arguments.count, help="samples (default: 10000; points: 2500)")
     parser.add_argument("--seed", type=arguments.seed, help="seed of the samples (default: 0)")
     parser.add_argument("--threads", type=arguments.count, help="cores for ONNX Runtime (default: all)")
+    arguments.add_device(parser, default="cpu")
     parser.add_argument(
         "--quick", action="store_true", help="skip the metrics that need a downloaded network (Inception, LPIPS)"
     )
@@ -55,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--check: {rule}; leave out --dry-run, --n and --seed")
     from zoo.evaluate.scoring import check_scores
 
-    return check_scores(folder, wanted, quick=options.quick, threads=options.threads)
+    provider = arguments.provider(options)
+    return check_scores(folder, wanted, quick=options.quick, threads=options.threads, provider=provider)
 
 
 def _evaluate(folder: Path, wanted: list[str] | None, options: argparse.Namespace) -> int:
@@ -63,12 +65,16 @@ def _evaluate(folder: Path, wanted: list[str] | None, options: argparse.Namespac
     from zoo.evaluate.subject import Subject
     from zoo.report.card import write_card
 
-    subject = Subject(folder, options.n or IMAGES, options.seed or 0, options.threads)
+    provider = arguments.provider(options)
+    subject = Subject(folder, options.n or IMAGES, options.seed or 0, options.threads, provider)
+    if provider != "cpu":
+        subject.generator(subject.manifest.network)  # is refused before minutes of features of real images
     if options.n is None and subject.kind == "points":
         subject.n = POINTS
     found: dict[str, Score] = {}
     measures = chosen(subject, wanted, quick=options.quick, tell=lambda text: print(text, file=sys.stderr))
-    speed = () if wanted else timed(subject)  # not beside a chosen score: other work may run meanwhile
+    # not beside a chosen score: other work may run meanwhile; the times are those of the CPU
+    speed = () if wanted or provider != "cpu" else timed(subject)
     try:
         for name, score in itertools.chain(measured(subject, measures), speed):
             found[name] = score

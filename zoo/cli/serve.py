@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.cli import arguments, requirements
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", dest="overrides", metavar="LIMIT=VALUE", action="append", default=[],
         help="change limits, such as max_batch=32; a wrong name lists them",
     )  # fmt: skip
+    arguments.add_device(parser, default="cpu")
     parser.add_argument("--quiet", action="store_true", help="no line for each request")
 
 
@@ -55,4 +57,6 @@ def run(options: argparse.Namespace) -> int:
         if not key:
             raise UsageError(f"--api-key-file: {options.api_key_file} is empty")
     settings = Settings(api_key=key).changed(options.overrides)
+    if options.device:
+        settings = replace(settings, provider=arguments.provider(options))
     return server.serve(options.folder, settings, host=options.host, port=options.port, quiet=options.quiet)

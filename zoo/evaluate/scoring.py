@@ -92,7 +92,8 @@ def measured(subject: Subject, measures: Sequence[Measure]) -> Iterator[tuple[st
     Yields:
         Names and scores, each as soon as it is measured.
     """
-    drawn = {} if subject.kind == "translation" else {"n_fake": subject.n, "seed": subject.seed}
+    drawn: dict[str, object] = {} if subject.kind == "translation" else {"n_fake": subject.n, "seed": subject.seed}
+    drawn |= {} if subject.provider == "cpu" else {"provider": subject.provider.upper()}
     for one in measures:
         for short, (value, about) in one.run(subject).items():
             name = f"{short}_{counted(subject.n)}" if one.counted else short
@@ -143,7 +144,9 @@ def _weights(subject: Subject, file: str | None = None) -> dict[str, object]:
     }
 
 
-def check_scores(folder: Path, asked: Sequence[str] | None, *, quick: bool, threads: int | None) -> int:
+def check_scores(
+    folder: Path, asked: Sequence[str] | None, *, quick: bool, threads: int | None, provider: str = "cpu"
+) -> int:
     """Measure the scores of an artifact again, and print each beside the one of metrics.json.
 
     Args:
@@ -151,6 +154,7 @@ def check_scores(folder: Path, asked: Sequence[str] | None, *, quick: bool, thre
         asked: names of metrics to check; None for all.
         quick: leave out what needs a downloaded network.
         threads: cores for ONNX Runtime; None: all.
+        provider: of ONNX Runtime, "cpu" or "cuda".
 
     Returns:
         1 when a number differs by more than the card's rounding, else 0.
@@ -165,7 +169,7 @@ def check_scores(folder: Path, asked: Sequence[str] | None, *, quick: bool, thre
         groups.setdefault((int(about.get("n_fake", 1)), int(about.get("seed", 0))), []).append(name)
     agree = []
     for (n, seed), names in groups.items():
-        subject = Subject(folder, n, seed, threads)
+        subject = Subject(folder, n, seed, threads, provider)
         measures = chosen(subject, [stem(name) for name in names])
         for name, score in measured(subject, [one for one in measures if not (quick and one.network in FETCHED)]):
             if name in names:

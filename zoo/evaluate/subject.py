@@ -54,12 +54,14 @@ class Subject:
         n: the number of samples.
         seed: of the samples.
         threads: cores for ONNX Runtime; None: all.
+        provider: of ONNX Runtime, "cpu" or "cuda", on which the artifact's networks run; those of metrics use the CPU.
     """
 
     folder: Path
     n: int
     seed: int
     threads: int | None = None
+    provider: str = "cpu"
 
     @cached_property
     def networks(self) -> tuple[Manifest, ...]:
@@ -73,7 +75,7 @@ class Subject:
 
     def generator(self, network: str = "") -> Generator:
         """Load one of its networks."""
-        return zoo.load(self.folder, network=network or None, threads=self.threads)
+        return zoo.load(self.folder, network=network or None, threads=self.threads, provider=self.provider)
 
     @property
     def kind(self) -> str:

@@ -1,4 +1,4 @@
-"""Gradients on TensorFlow, JAX and PyTorch: the only module that depends on the backend.
+"""Gradients on TensorFlow, JAX and PyTorch: this module and `devices` alone depend on the backend.
 
 Every differentiated function runs inside a `keras.StatelessScope`: variables are read from, and written to, an overlay,
 and no variable changes until the caller decides what to keep. So a phase can run another player's batch norm without
@@ -95,19 +95,6 @@ def keep_order_of_updates() -> None:
         import tensorflow as tf
 
         tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
-
-
-def accelerators() -> list[str]:
-    """List the devices that the backend computes on besides the CPU.
-
-    Returns:
-        Names such as "gpu:0"; an empty list where there is only the CPU.
-    """
-    if keras.backend.backend() == "torch":  # Keras lists no devices there
-        import torch
-
-        return [f"gpu:{number}" for number in range(torch.cuda.device_count())]
-    return [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
 
 
 def _scalar(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:

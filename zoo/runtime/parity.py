@@ -25,6 +25,7 @@ import numpy as np
 
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.tensor import AXES, Tensor
+from zoo.core import cards
 from zoo.core.arrays import Array
 from zoo.core.errors import ExportError, ServeError
 from zoo.core.images import from_uint8
@@ -133,7 +134,7 @@ def compare_in_fresh_process(artifact: PathLike, reference: PathLike, *, timeout
     # -P: a json.py in the user's working folder must not be imported
     command = [sys.executable, "-P", "-m", "zoo.runtime.parity", os.fspath(artifact), os.fspath(reference)]
     try:
-        environment = {**os.environ, "PYTHONPATH": path}
+        environment = cards.without_cards({**os.environ, "PYTHONPATH": path})
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise ExportError(f"{artifact}: the parity check took more than {timeout:g} seconds") from error

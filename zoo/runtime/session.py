@@ -34,7 +34,10 @@ PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
     "cpu": ("CPUExecutionProvider", {}),
     "cuda": ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}),
 }
-GPU_EXTRA = 'uninstall onnxruntime, then `pip install "gan-zoo[gpu]"`'
+GPU_EXTRA = (
+    'uninstall onnxruntime, then `pip install "gan-zoo[gpu]"` brings CUDA 13; TensorFlow needs CUDA 12: train '
+    'in another environment, by "gan-zoo[train-gpu]"'
+)
 
 
 class Session:

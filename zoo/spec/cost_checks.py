@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from zoo.core.cards import card_memory
 from zoo.spec.diagnostics import Problems
 from zoo.spec.plan import Plan
+from zoo.spec.sections import Training
 from zoo.spec.shapes import Shape
 from zoo.spec.yaml_tree import YamlNode
 
@@ -40,8 +42,10 @@ def check_costs(
     stated = tree.get("training", "batch_size")
     if stated is None or not is_count(stated.value) or problems.at(stated.place):
         return None
-    if (needed := training_bytes(plans, stated.value)) > memory:
-        text = f"a step needs about {gigabytes(needed)}; this machine has {gigabytes(memory)}. Take a smaller batch"
+    card = card_memory()
+    if (needed := training_bytes(plans, stated.value)) > max(memory, card or 0):
+        there = gigabytes(memory) + (f", its card {gigabytes(card)}" if card else "")
+        text = f"a step needs about {gigabytes(needed)}; this machine has {there}. Take a smaller batch"
         return problems.add(stated.place, "training.batch_size", text)
     numbers = sum(math.prod(shape) for shape in shapes.values() if shape is not None)
     passes = max(1, sum(count.value for _, count in _updates(tree)))
@@ -131,7 +135,24 @@ def check_data(
         problems.add(node.place, f"data.{key}", text)
 
 
-def training_bytes(plans: Mapping[str, Plan], batch_size: int) -> int:
+def beyond_the_card(plans: Mapping[str, Plan], training: Training) -> str:
+    """Return in words that a training step does not fit into the memory of this machine's card.
+
+    Args:
+        plans: The networks, by name.
+        training: Their recipe.
+
+    Returns:
+        One clause; an empty string where it fits, or where no card is known.
+    """
+    number = 2 if training.precision.startswith("mixed") else 4
+    needed, size = training_bytes(plans, training.batch_size, number), card_memory()
+    if size is None or needed <= size:
+        return ""
+    return f"a step needs about {gigabytes(needed)}; the card has {gigabytes(size)}"
+
+
+def training_bytes(plans: Mapping[str, Plan], batch_size: int, number: int = 4) -> int:
     """Estimate the memory of a training step.
 
     It holds the weights with gradients and optimizer moments, and the activations of each network twice: D sees real
@@ -140,12 +161,13 @@ def training_bytes(plans: Mapping[str, Plan], batch_size: int) -> int:
     Args:
         plans: The networks, by name.
         batch_size: The number of real examples in a batch.
+        number: Bytes of a number in a network's passes: 4 of float32, 2 of halves.
 
     Returns:
-        The number of bytes, for numbers in float32.
+        The number of bytes.
     """
     weights = sum(plan.parameters for plan in plans.values()) * BYTES_PER_WEIGHT
-    return weights + 2 * 4 * batch_size * sum(plan.activations for plan in plans.values())
+    return weights + 2 * number * batch_size * sum(plan.activations for plan in plans.values())
 
 
 def gigabytes(size: int) -> str:

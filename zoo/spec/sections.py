@@ -78,7 +78,11 @@ class Evaluate:
 class Training:
     """The length, batch size and random seed of training. A step is one pass through the algorithm's phases.
     The average of G's weights forgets half in `ema_half_life_images` real images, or a tenth of a shorter run.
-    `devices` GPUs of the machine share each batch."""
+
+    `precision` is that of the arithmetic; weights, averages, optimizers and losses stay float32. `tf32` rounds factors
+    to 11 bits on cards that can, `mixed_bfloat16` computes with 8 bits, `mixed_float16` with 11 bits of a small range:
+    losses are scaled while they are differentiated. `deterministic` sums in a fixed order on GPUs too, where the same
+    run otherwise ends in other bits; it costs speed. `devices` GPUs of the machine share each batch."""
 
     batch_size: PositiveInt
     steps: PositiveInt
@@ -89,7 +93,8 @@ class Training:
     checkpoint_every_seconds: PositiveFloat = 60.0
     evaluate: Evaluate | None = Evaluate()  # an error where it is stated for data without a judge
     xla: bool = False
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    precision: Literal["float32", "tf32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    deterministic: bool = False
     devices: PositiveInt | Literal["all"] = 1
 
 

@@ -24,7 +24,7 @@ from zoo.core.errors import DataError, DiskFullError, TrainingError, UsageError
 from zoo.core.host import describe_host
 from zoo.data.dataset import Dataset, Domains
 from zoo.data.pipeline import Batches
-from zoo.nn import autodiff, replicas
+from zoo.nn import devices, replicas
 from zoo.nn.layers import initialize_from_data
 from zoo.spec import feeds
 from zoo.spec.feeds import prior_of
@@ -291,13 +291,14 @@ def make(spec: Spec) -> Algorithm:
     """
     training, part, section = spec.sections.training, spec.sections.algorithm, spec.sections.data
     assert training is not None and part is not None and section is not None
+    devices.use(precision=training.precision, deterministic=training.deterministic)
     shares = replicas.make(training.devices)
     if training.batch_size % shares.count:
         size = f"a batch of {training.batch_size}"
         raise UsageError(f"{spec.path}: training.devices: {size} cannot be shared equally by {shares.count} devices")
     keras.utils.set_random_seed(training.seed)
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(training.precision)
+    keras.config.set_dtype_policy(devices.POLICIES.get(training.precision, training.precision))
     try:
         with shares.scope():
             algorithm = make_algorithm(
@@ -369,11 +370,9 @@ def machine() -> str:
     """Describe the machine that trains.
 
     Returns:
-        Cores, processor, accelerators and backend in one line, such as "..., no GPU, Keras on tensorflow".
+        Cores, processor, accelerators by name and backend in one line, such as "..., no GPU, Keras on tensorflow".
     """
-    devices = autodiff.accelerators()
-    accelerator = f"{len(devices)} x {devices[0].split(':')[0].upper()}" if devices else "no GPU"
-    return f"{describe_host()}, {accelerator}, Keras on {keras.backend.backend()}"
+    return f"{describe_host()}, {devices.describe()}, Keras on {keras.backend.backend()}"
 
 
 def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset | Domains) -> None:

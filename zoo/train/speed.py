@@ -68,19 +68,22 @@ def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -
     yield from race("training", variants, rounds, round_seconds, per_call=training.batch_size * algorithm.data_draws)
 
 
-def sampling(plan: Plan, artifact: Path, *, rounds: int = 5, round_seconds: float = 1.0) -> Iterator[Result]:
+def sampling(
+    plan: Plan, artifact: Path, *, provider: str = "cpu", rounds: int = 5, round_seconds: float = 1.0
+) -> Iterator[Result]:
     """Measure batches of 64 through Keras, as a compiled graph, and through ONNX Runtime, raw arrays in and out.
 
     Args:
         plan: The plan of the generator.
         artifact: The folder of the exported generator.
+        provider: Of ONNX Runtime, "cpu" or "cuda"; Keras computes on the device that was chosen for it.
         rounds: Rounds of each variant.
         round_seconds: Seconds of a round.
 
     Yields:
         A result for each variant.
     """
-    generator = zoo.load(artifact)
+    generator = zoo.load(artifact, provider=provider)
     network = networks.build(plan)
     inputs = generator.latents(SAMPLE_BATCH)
     variants: dict[str, Callable[[], object]] = {

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from zoo.core.cards import card_memory
 from zoo.core.errors import ExportError
 from zoo.nn import networks
 from zoo.spec.cost_checks import gigabytes, training_bytes
@@ -90,7 +91,8 @@ def summary_text(spec: Spec, described: Mapping[str, Any]) -> str:
         times = f", {phase['repeat']} times" if phase["repeat"] > 1 else ""
         lines.append(f"phase {phase['name']}: {phase['optimizer']} updates {', '.join(phase['networks'])}{times}")
     batch = described["training"]["batch_size"] if "training" in described else 1
-    lines.append(f"memory of a step with batches of {batch}: about {gigabytes(described['training_bytes'])}")
+    card = f"; the card has {gigabytes(size)}" if (size := card_memory()) else ""
+    lines.append(f"memory of a step with batches of {batch}: about {gigabytes(described['training_bytes'])}{card}")
     return "\n\n".join([*blocks, "\n".join(lines)])
 
 

@@ -36,7 +36,7 @@ from keras import ops
 from zoo.core.arrays import Array
 from zoo.core.images import from_uint8
 from zoo.core.registry import Registry
-from zoo.nn import autodiff, networks, optimizers
+from zoo.nn import autodiff, loss_scale, networks, optimizers
 from zoo.nn.autodiff import Tensor
 from zoo.nn.batch_norm import averaged_statistics
 from zoo.nn.replicas import ONE, Replicas
@@ -129,6 +129,7 @@ class Algorithm(keras.Model):
     ) -> None:
         super().__init__(name=type(self).__name__.lower())
         autodiff.keep_order_of_updates()
+        self.scaled = keras.config.dtype_policy().compute_dtype == "float16"  # each phase then has a loss scale
         self.plans, self.pixel_range = dict(plans), pixel_range
         self.players = networks.build_all(plans)
         self.batch_size, self.ema_half_life_images = batch_size, ema_half_life_images
@@ -204,6 +205,8 @@ class Algorithm(keras.Model):
         with self.shares.scope():
             optimizer = optimizers.make(part)
             optimizer.build([variable for role in roles for variable in self.players[role].trainable_variables])
+            if self.scaled:
+                loss_scale.add(optimizer)
         return optimizer
 
     def run(self, role: str, batch: Batch, i: int, **given: Tensor) -> Tensor:
@@ -218,7 +221,7 @@ class Algorithm(keras.Model):
             given: Tensors [B, ...] that replace inputs of the batch, such as a fake image.
 
         Returns:
-            The output [B, ...], in Keras's default float type also where the network computes in bfloat16.
+            The output [B, ...], in Keras's default float type also where the network computes in halves.
         """
         plan = self.plans[role]
         draws = {name: i % self.data_draws if name in DATA_FIELDS else i for name in plan.inputs}
@@ -304,7 +307,8 @@ class Algorithm(keras.Model):
             for i in range(phase.repeat):
                 if phase.before:
                     phase.before()
-                result = autodiff.value_and_grad(partial(phase.loss, batch, i), phase.variables)
+                loss = partial(phase.loss, batch, i)
+                result = loss_scale.scaled_value_and_grad(loss, phase.variables, phase.optimizer)
                 for player in self.players.values():
                     result.keep(seeds(player))  # the next pass must draw other dropout masks
                 logs[f"{phase.name}_loss"] = result.value
@@ -320,9 +324,13 @@ class Algorithm(keras.Model):
     def _apply(self, phase: Phase, result: autodiff.Gradient, batch: Batch) -> None:
         """Move the phase's weights, and keep what its passes did to the batch norm statistics of its own networks.
 
-        The statistics of other players are dropped: G's turn does not move D's, nor D's turn G's.
+        The statistics of other players are dropped: G's turn does not move D's, nor D's turn G's. Nothing moves where
+        gradients in float16 overflowed, but the phase's loss scale.
         """
         active = batch[phase.active][0] > 0 if phase.active else None
+        if self.scaled:
+            good = loss_scale.are_finite(result.gradients)
+            active = good if active is None else ops.logical_and(active, good)
         revertible = [] if active is None else [*phase.statistics, *phase.variables, *phase.optimizer.variables]
         before = [ops.copy(variable) for variable in revertible]
         result.keep(phase.statistics)
@@ -331,6 +339,8 @@ class Algorithm(keras.Model):
             phase.after()
         for variable, old in zip(revertible, before, strict=True):
             variable.assign(ops.where(active, ops.convert_to_tensor(variable), old))
+        if self.scaled:
+            loss_scale.adjust(phase.optimizer, good)
 
     def after_step(self) -> None:
         """Update the averages of the weights. Batch norm statistics are copied; export measures them again."""
