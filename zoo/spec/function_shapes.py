@@ -282,10 +282,10 @@ def mean(args: Arguments) -> Shape | None:
 @_result("slice")
 def piece(args: Arguments) -> Shape | None:
     *outer, features = _tensor(args["of"]) or (0,)
-    start, end = args["start"], args["end"]
-    if not start < end <= features:
-        raise ShapeError(f"{start} to before {end} is no part of {args['of']}")
-    return (*outer, end - start)
+    start, size = args["start"], args["size"]
+    if start + size > features:
+        raise ShapeError(f"{size} components from {start} on are not in {args['of']}")
+    return (*outer, size)
 
 
 @_result("tiled")

@@ -323,6 +323,8 @@ class _Check:
         leaves = [n for n in exported_values(self.tree) if n in self.plan.values]
         roots = [state.of.name for state in self.plan.states.values()] + leaves
         roots += [n for n, c in self.plan.values.items() if c.shape is None and free(n, self.plan, done)]
+        terms = [entry.node.entries("minimise") for _, entry in self.game.entries("phases")]
+        roots += [name for found in terms for name, _ in found]  # also those with a weight of 0
         needed |= self.reader.reached(roots, ())
         for name, call in self.plan.values.items():
             if name in needed:

@@ -20,7 +20,7 @@ from zoo.spec.game_plan import GamePlan, PhasePlan, Reference
 from zoo.spec.game_words import expanded
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
-from zoo.spec.validate import join, names_of
+from zoo.spec.validate import below, document, join, names_of, validate
 from zoo.spec.yaml_tree import YamlNode
 
 
@@ -50,7 +50,9 @@ def read_game(tree: YamlNode, plans: Mapping[str, Plan], ends: Ends, problems: P
     word, entry = next(algorithm.entries())
     if word == "game":
         return _read(tree, entry.node, "algorithm.game", plans, ends, problems)
-    text = expanded(word, entry.node, plans)
+    wrong = Problems()
+    validate(algorithm, below(document(), "algorithm"), "algorithm", wrong)
+    text = None if wrong else expanded(word, entry.node, plans)
     if text is None or len(plans) < len(list(tree.entries("networks"))):
         return None
     own = Problems()
