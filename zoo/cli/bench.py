@@ -14,6 +14,7 @@ HELP = "measure the speed of training, sampling or serving, as ratios in one run
 EXAMPLES = """\
   zoo bench specs/dcgan.yaml
   zoo bench specs/vanilla.yaml --artifact exported/vanilla
+  zoo bench specs/dcgan.yaml --feeding         images a second that a card could be fed
   zoo bench --serve exported/dcgan             200 clients against `zoo serve`, beside direct calls"""
 
 
@@ -30,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=arguments.count, default=16, help="with --serve: images of each request (default: 16)"
     )
+    parser.add_argument(
+        "--feeding", action="store_true", help="measure how fast batches reach a step that does nothing"
+    )
     arguments.add_device(parser, default="a GPU if Keras finds one")
     parser.add_argument("--artifact", type=Path, help="also compare ONNX Runtime with Keras on this export of the spec")
     arguments.add_set(parser)
@@ -41,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("name a spec, to measure its training, or an artifact: --serve exported/dcgan")
     if options.serve and options.device:
         raise UsageError("--device goes with a spec; serving is measured on the CPU")
+    if options.feeding and (options.serve or options.artifact):
+        raise UsageError("--feeding goes with a spec alone")
     if options.serve:
         return _serving(options)
     require_packages("bench", (*requirements.TRAIN_MODULES, *requirements.EXPORT_MODULES))
@@ -55,6 +61,12 @@ def run(options: argparse.Namespace) -> int:
     from zoo.train import speed
 
     devices.use(options.device)
+    if options.feeding:
+        from zoo.train import feeding
+
+        for result in feeding.feeding(spec):
+            print(result, flush=True)
+        return 0
     for result in speed.training_steps(spec):
         print(result, flush=True)
     if options.artifact:

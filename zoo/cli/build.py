@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget", type=arguments.budget, help="stop after this time, such as 90s, 5m, 2h (default: the spec's)"
     )
     parser.add_argument("--seed", type=int, help="the same as --set training.seed=N")
+    parser.add_argument("--devices", metavar="N", help="GPUs that share each batch, or all: --set training.devices=N")
     arguments.add_device(parser, default="a GPU if Keras finds one, and a line if it overlooks one")
     parser.add_argument(
         "--deterministic", action="store_true", help="the same bits on the same GPU, for speed; CPUs have them anyway"
@@ -77,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
     from zoo.spec.read import read_spec, spec_file
 
     seed = [f"training.seed={options.seed}"] if options.seed is not None else []
+    seed += [f"training.devices={options.devices}"] if options.devices else []
     same = ["training.deterministic=true"] if options.deterministic else []
     spec = read_spec(spec_file(options.spec), [*options.overrides, *seed, *same])
     cards.choose(options.device)
@@ -191,6 +193,7 @@ def _same_run(options: argparse.Namespace) -> list[str]:
     places = (("--out", options.out, "exported"), ("--runs", options.runs, "runs"))
     flags = [part for flag, path, usual in places if path != Path(usual) for part in (flag, str(path))]
     flags += ["--seed", str(options.seed)] if options.seed is not None else []
+    flags += ["--devices", options.devices] if options.devices else []
     flags += ["--deterministic"] if options.deterministic else []
     flags += ["--precision", options.precision] if options.precision else []
     flags += ["--export", options.export] if options.export != "last" else []
