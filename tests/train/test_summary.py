@@ -57,7 +57,9 @@ def test_text(facts, spec):
     assert table[4].split() == ["Reshape", "[4,", "4,", "2]", "0"]
     assert len({len(line) for line in table[1:9]}) == 1  # columns stand under each other
     assert "generator: 261 trainable parameters, 640 multiply-adds per image" in text
-    assert "phase discriminator: Adam updates discriminator, 2 times\nphase generator: Adam updates generator\n" in text
+    assert "\ndiscriminator  trains discriminator, 2 updates, Adam; minimises d_loss; draws z; reads image\n" in text
+    assert "\ngenerator      trains generator, 1 update, Adam; minimises g_loss; draws z\n" in text
+    assert "\nstep           generator 3 passes, discriminator 5; " in text
     assert "memory of a step with batches of 8: about " in text
 
 

@@ -10,6 +10,8 @@ from zoo.core.cards import card_memory
 from zoo.core.errors import ExportError
 from zoo.nn import networks
 from zoo.spec.cost_checks import gigabytes, training_bytes
+from zoo.spec.game_expansion import described_game
+from zoo.spec.game_text import describe_game, game_text
 from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
 from zoo.train import loop
@@ -66,6 +68,9 @@ def summarize(spec: Spec) -> dict[str, Any]:
     }
     if training is not None:
         result["training"] = {"batch_size": training.batch_size, "steps": training.steps, "budget": training.budget}
+    if (game := described_game(spec)) is not None:
+        result["game"] = describe_game(game, spec.plans, training.batch_size if training else 1)
+        result["game"]["leaves"] = {name: _leaves(spec, name) for name in spec.exported if name in spec.plans}
     result["training_bytes"] = training_bytes(spec.plans, training.batch_size if training else 1)
     return result
 
@@ -87,13 +92,26 @@ def summary_text(spec: Spec, described: Mapping[str, Any]) -> str:
             f"{name}: {network['parameters']:,} trainable parameters, "
             f"{network['macs_per_image']:,} multiply-adds per image"
         )
-    for phase in described["phases"]:
+    for phase in described["phases"] if "game" not in described else ():
         times = f", {phase['repeat']} times" if phase["repeat"] > 1 else ""
         lines.append(f"phase {phase['name']}: {phase['optimizer']} updates {', '.join(phase['networks'])}{times}")
     batch = described["training"]["batch_size"] if "training" in described else 1
+    lines += [f"{name}: {words}" for name, words in described.get("export", {}).items()]
     card = f"; the card has {gigabytes(size)}" if (size := card_memory()) else ""
     lines.append(f"memory of a step with batches of {batch}: about {gigabytes(described['training_bytes'])}{card}")
+    if "game" in described:
+        word = spec.sections.algorithm.name if spec.sections.algorithm and spec.game is None else ""
+        head = [f"the game of 'alternating', which '{word}' varies:"] if word else []
+        leaves = [f"{name} leaves: {text}" for name, text in described["game"]["leaves"].items()]
+        blocks.append("\n".join([*head, game_text(described["game"]), *leaves]))
     return "\n\n".join([*blocks, "\n".join(lines)])
+
+
+def _leaves(spec: Spec, name: str) -> str:
+    """Return what leaves of a network, such as 'z -> image, averaged'."""
+    plan, training = spec.plans[name], spec.sections.training
+    averaged = ", averaged" if training is not None and training.ema_half_life_images else ""
+    return f"{', '.join(plan.inputs)} -> {', '.join(plan.outputs)}{averaged}"
 
 
 def _table(plan: Plan) -> str:
