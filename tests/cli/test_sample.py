@@ -185,6 +185,11 @@ def test_arithmetic_of_a_class_and_of_points(zoo_says, tmp_path):
     sum_of = ["--arithmetic", 0, "-", 1, "+", 2]
     assert zoo_says("sample", clothes, *sum_of, "--label", "bag", "--out", "a.npy")[0] == 0
     np.testing.assert_array_equal(np.load("a.npy")[3:], zoo.load(clothes).arithmetic([0], [1], [2], n=1, label="bag"))
+    assert zoo_says("sample", clothes, "-n", 3, "--fix", "label=bag", "--fix", "z=-0.5", "--out", "a.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("a.npy"), zoo.load(clothes).sample(3, label=1, z=-0.5))
+    for wrong, message in (("label", "such as body=dome"), ("n=3", "such as body=dome"), ("lable=bag", "'label'")):
+        code, _, errors = zoo_says("sample", clothes, "--fix", wrong)
+        assert code == 2 and message in errors and errors.count("\n") == 1
     points = nets.save(tmp_path / "points", nets.points(), nets.describe_points())
     assert zoo_says("sample", points, *sum_of, "--out", "points.png")[0] == 0
     assert read_png("points.png").shape == (384, 384, 1)

@@ -190,3 +190,20 @@ def test_images_that_would_be_too_large_are_not_unpacked(server):
     assert code == 400 and b"send PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or JPEG 2000" in body
     tiff = encoded(photo(8, 8), "TIFF")
     assert server.ask("POST", "/models/photos_a_to_b/translate", tiff, {"Content-Type": "image/tiff"})[0] == 200
+
+
+def test_inputs_by_name_are_fixed(server, fashion):
+    body = {"n": 3, "seed": 5, "format": "npy", "inputs": {"label": "bag", "z": 0.25}}
+    made = np.load(io.BytesIO(asked(server, "/models/fashion/sample", body, "application/x-npy")))
+    np.testing.assert_array_equal(made, fashion.sample(3, seed=5, label="bag", z=0.25))
+    each = {**body, "inputs": {"label": ["coat", "ankle boot", "bag"]}}
+    made = np.load(io.BytesIO(asked(server, "/models/fashion/sample", each, "application/x-npy")))
+    np.testing.assert_array_equal(made, fashion.sample(3, seed=5, label=[2, 0, 1]))
+    for wrong, message in (
+        ({"inputs": {"colour": 1}}, "no input 'colour'"),
+        ({"inputs": {"seed": 1}}, "there is no input 'seed'"),
+        ({"inputs": {"label": 1}, "label": 1}, "given twice"),
+        ({"inputs": {"label": {}}}, "inputs"),
+    ):
+        code, _, data = server.ask("POST", "/models/fashion/sample", wrong)
+        assert code in (400, 422) and message in json.loads(data)["error"], data

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.cli import arguments
 from zoo.core.errors import UsageError
@@ -31,10 +31,14 @@ Terms = tuple[list[int], list[int], list[int]]  # numbers of images: A, B, C
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `zoo sample`."""
     parser.add_argument("artifact", help="a folder such as exported/dcgan, or a lone .onnx file")
-    parser.add_argument("-n", type=int, help="how many (default: 64; of sums: 1)")
+    arguments.add_n(parser, type=int, help="how many (default: 64; of sums: 1)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (default: 0)")
     arguments.add_loading(parser)
     parser.add_argument("--label", help="a class name or id, for generators with classes")
+    parser.add_argument(
+        "--fix", action="append", default=[], metavar="NAME=VALUE",
+        help="an input that is not drawn, such as body=dome or slant=0.5; again for another one",
+    )  # fmt: skip
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--interpolate", action="store_true", help="walk from one latent to another instead")
     how.add_argument("--walk", action="store_true", help="walk in a loop through 4 latents instead")
@@ -64,14 +68,15 @@ def run(options: argparse.Namespace) -> int:
         network = f" --network {options.network}" if options.network else ""
         raise UsageError(f"{generator.name} translates images: zoo translate {options.artifact} IMAGE...{network}")
     label = int(options.label) if options.label and options.label.isdecimal() else options.label
+    fixed = {"label": label, **dict(map(_fixed, options.fix))}
     if encode is _animation and not next(iter(generator.outputs.values())).is_image:
         raise UsageError(f"--out: {generator.name} makes points, not images that could move; end it in .npy or .png")
     n = (1 if terms else 64) if options.n is None else options.n
     if terms:
-        images, drawn = _sums(generator, terms, n, options.seed, label), " ".join(options.arithmetic)
+        images, drawn = _sums(generator, terms, n, options.seed, fixed), " ".join(options.arithmetic)
     else:
         draw = generator.walk if options.walk else generator.interpolate if options.interpolate else generator.sample
-        images, drawn = draw(n, options.seed, label=label), str(n)
+        images, drawn = draw(n, options.seed, **fixed), str(n)
     data = encode(images, options.out.suffix, len(images) if terms else None)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(options.out, data)
@@ -89,14 +94,29 @@ def _terms(parts: list[str]) -> Terms:
     return first, second, third
 
 
-def _sums(generator: Generator, terms: Terms, n: int, seed: int, label: str | int | None) -> Array:
+def _fixed(text: str) -> tuple[str, str | int | float]:
+    """Read NAME=VALUE. Raises UsageError."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier() and value) or name in ("self", "n", "seed", "stops", "batch_size"):
+        raise UsageError(f"--fix: expected the name of an input and a value, such as body=dome, received '{text}'")
+    return name, _value(value)
+
+
+def _value(text: str) -> str | int | float:
+    """Return a whole number, a number, or the text: the name of a class."""
+    if text.isdecimal():
+        return int(text)
+    return float(text) if re.fullmatch(r"[-+]?[0-9]*\.?[0-9]+(e[-+]?[0-9]+)?", text) else text
+
+
+def _sums(generator: Generator, terms: Terms, n: int, seed: int, fixed: dict[str, Any]) -> Array:
     """Return the images of all terms, then `n` of their sum: the sum itself, and others close to it."""
     import numpy as np
 
     a, b, c = terms
-    sums = generator.arithmetic(a, b, c, seed, n=n, label=label)
+    sums = generator.arithmetic(a, b, c, seed, n=n, **fixed)
     rows = [*a, *b, *c]
-    return np.concatenate([generator.sample(1 + max(rows), seed, label=label)[rows], sums])
+    return np.concatenate([generator.sample(1 + max(rows), seed, **fixed)[rows], sums])
 
 
 def _grid(images: Array, kind: str, columns: int | None) -> bytes:

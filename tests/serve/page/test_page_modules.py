@@ -63,8 +63,23 @@ def test_class_ids_are_those_of_the_runtime(node, classes):
 
 def test_the_class_that_was_chosen_fills_the_batch(node):
     label = {"name": "label", "dtype": "int64", "shape": ["batch", 1], "prior": None, "classes": ["a", "b", "c"]}
-    fed = node("latents.js", "return draw([given.label], 4, 0, 2).label", label=label)
+    fed = node("latents.js", "return draw([given.label], 4, 0, {label: 2}).label", label=label)
     assert fed == {"data": [2, 2, 2, 2], "shape": [4, 1]}
+
+
+def test_what_a_person_fixes_fills_its_inputs_and_leaves_the_others(node):
+    """Classes and codes by name, as `sample(4, body=1, slant=0.5)`: the rest is drawn as without them."""
+    body, mouth = ({"name": name, "dtype": "int64", "shape": ["batch"], "prior": None, "classes": ["a", "b", "c"]}
+                   for name in ("body", "mouth"))  # fmt: skip
+    slant = {**_input({"uniform": {}}, 1), "name": "slant"}
+    inputs = [_input({"normal": {}}, 5), slant, body, mouth]
+    code = "return [draw(given.inputs, 4, 7), draw(given.inputs, 4, 7, {body: 1, slant: 0.5}), choosable(given.inputs)]"
+    free, fixed, offered = node("latents.js", code, inputs=inputs)
+    assert fixed["body"]["data"] == [1] * 4 and fixed["slant"] == {"data": [0.5] * 4, "shape": [4, 1]}
+    assert all(fixed[name] == free[name] for name in ("z", "mouth"))
+    assert [one["name"] for one in offered] == ["slant", "body", "mouth"]
+    frames = node("latents.js", "return loop(given.inputs, 6, 7, 3, {slant: -0.5})", inputs=inputs)
+    assert frames["slant"]["data"] == [-0.5] * 6 and frames["mouth"]["data"] == [free["mouth"]["data"][0]] * 6
 
 
 @pytest.mark.parametrize("part", [{"uniform": {"low": -2, "high": 3}}, {"normal": {}}, {"sphere": {}}], ids=str)

@@ -91,19 +91,25 @@ export function prior(input) {
   };
 }
 
-/** Feeds of `n` rows: every input drawn from its prior, class ids uniformly, or all of class `label`. */
-export function draw(inputs, n, seed, label = null) {
+/** The inputs that a person may fix: classes, and codes, which are single numbers beside other inputs. */
+export const choosable = (inputs) =>
+  inputs.filter((input) => input.classes.length || (input.prior && inputs.length > 1 && rowSize(input) === 1));
+
+/** Feeds of `n` rows: every input drawn from its prior, class ids uniformly; what `fixed` has by name is in all rows. */
+export function draw(inputs, n, seed, fixed = {}) {
   const feeds = {};
   for (const input of inputs) {
     const random = stream(seed, input.name);
-    feeds[input.name] = input.classes.length ? ids(input, n, random, label) : noise(input, n, random);
+    const make = input.classes.length ? ids : noise;
+    feeds[input.name] = make(input, n, random, fixed[input.name] ?? null);
   }
   return feeds;
 }
 
-function noise(input, n, random) {
+function noise(input, n, random, code) {
   const size = rowSize(input);
   const data = new Float32Array(n * size);
+  if (code !== null) return { data: data.fill(code), shape: [n, ...input.shape.slice(1)] };
   const from = prior(input);
   for (let i = 0; i < n; i++) data.set(from.fill(random, new Float64Array(size)), i * size);
   return { data, shape: [n, ...input.shape.slice(1)] };
@@ -139,10 +145,10 @@ export function vary(feeds, name, rows) {
 
 /**
  * Feeds of a closed walk: `n` frames through the first `stops` latents of `seed` and back to the first, each leg along
- * the path of its prior. One class all the way: `label`, or the first that the seed draws.
+ * the path of its prior. What is `fixed` stays, and so do classes: those that the seed draws first.
  */
-export function loop(inputs, n, seed, stops, label = null) {
-  const ends = draw(inputs, stops, seed, label);
+export function loop(inputs, n, seed, stops, fixed = {}) {
+  const ends = draw(inputs, stops, seed, fixed);
   const feeds = {};
   for (const input of inputs) {
     const from = ends[input.name];

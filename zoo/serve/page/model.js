@@ -2,6 +2,7 @@
 
 import { h, link } from "./dom.js";
 import { milliseconds } from "./engines.js";
+import { choosable, rowSize } from "./latents.js";
 import { NUMBERS_OF, controls, pictures } from "./pictures.js";
 import { plot } from "./plot.js";
 import { shape } from "./shape.js";
@@ -12,17 +13,24 @@ import { authors, bytes, count, output, tensor } from "./words.js";
 
 const DEFAULTS = { images: 16, points: 1024, translation: 1 };
 
-/** `place` from the address: "seed=3&n=16&label=7". What cannot be is left out. */
+/** `place` from the address: "seed=3&n=16&label=7&slant=0.5". What cannot be is left out. */
 function placeOf(card, query) {
   const whole = (name, low, high) => {
     const value = Number(query.get(name) ?? NaN);
     return Number.isInteger(value) && value >= low && value <= high ? value : null;
   };
-  const labelled = card.inputs.find((input) => input.classes.length);
+  const number = (name) => {
+    const value = Number(query.get(name) ?? NaN);
+    return Number.isFinite(value) ? value : null;
+  };
+  const chosen = choosable(card.inputs).map(({ name, classes }) => [
+    name,
+    classes.length ? whole(name, 0, classes.length - 1) : number(name),
+  ]);
   return {
     seed: whole("seed", 0, 2 ** 32 - 1) ?? 0,
     n: NUMBERS_OF[card.kind]?.find((n) => n === whole("n", 1, 4096)) ?? DEFAULTS[card.kind],
-    label: query.has("label") && labelled ? whole("label", 0, labelled.classes.length - 1) : null,
+    ...Object.fromEntries(chosen),
   };
 }
 
@@ -108,7 +116,8 @@ export function modelPage(card, { all, query, engines, signal }) {
 // What differs between kinds of generators: {element, redraw, save, controls, panels}.
 const KINDS = {
   images(studio) {
-    const latent = studio.card.inputs.find((input) => input.prior);
+    const latents = studio.card.inputs.filter((input) => input.prior);
+    const latent = latents.sort((a, b) => rowSize(b) - rowSize(a))[0];
     const [one, way] = [latent && shape(studio, latent), walk(studio)];
     const main = pictures(studio, { onpick: (picture) => one?.show(picture), ondraw: way.reset });
     return {

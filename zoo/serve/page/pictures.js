@@ -2,16 +2,15 @@
 
 import { field, h, select } from "./dom.js";
 import { paint, savePng, sheet } from "./draw.js";
-import { MAX_SEED, draw, slice } from "./latents.js";
+import { MAX_SEED, choosable, draw, slice } from "./latents.js";
 import { newest } from "./newest.js";
 import { difference, toUint8 } from "./pixels.js";
 
 const NUMBERS = [1, 4, 9, 16, 25, 36, 64];
 
-/** Seed, number and class as form controls; `onchange` is called with what changed. Points have other numbers. */
+/** Seed, number, classes and codes as form controls; `onchange` is called with what changed. Points have other numbers. */
 export function controls(studio, onchange, numbers = NUMBERS) {
   const { card, place } = studio;
-  const labelled = card.inputs.find((input) => input.classes.length);
   const seed = h("input", {
     type: "number",
     min: 0,
@@ -35,7 +34,12 @@ export function controls(studio, onchange, numbers = NUMBERS) {
     },
     "Another seed",
   );
-  const classes = labelled && [["", "mixed"], ...labelled.classes.map((name, id) => [id, name])];
+  const chosen = choosable(card.inputs);
+  const single = chosen.filter((input) => input.classes.length).length === 1;
+  const choice = (input) =>
+    input.classes.length
+      ? field(single ? "Class" : input.name, menu(input, place, onchange))
+      : field(input.name, code(input, place, onchange));
   return [
     h("div", { class: "row" }, field("Seed", seed), another),
     field(
@@ -46,12 +50,26 @@ export function controls(studio, onchange, numbers = NUMBERS) {
         (n) => onchange({ n: Number(n) }),
       ),
     ),
-    classes &&
-      field(
-        "Class",
-        select(classes, place.label ?? "", (id) => onchange({ label: id === "" ? null : Number(id) })),
-      ),
+    ...chosen.map(choice),
   ];
+}
+
+function menu({ name, classes }, place, onchange) {
+  const options = [["", "mixed"], ...classes.map((text, id) => [id, text])];
+  return select(options, place[name] ?? "", (id) => onchange({ [name]: id === "" ? null : Number(id) }));
+}
+
+/** A number for a code; an empty one is drawn from its prior. */
+function code({ name, prior }, place, onchange) {
+  const { low = null, high = null } = Object.values(prior)[0];
+  const input = h("input", {
+    type: "number",
+    step: 0.1,
+    placeholder: low === null ? "drawn" : `drawn in ${low} to ${high}`,
+    value: place[name] ?? "",
+    onchange: () => onchange({ [name]: Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : null }),
+  });
+  return input;
 }
 
 export const NUMBERS_OF = { images: NUMBERS, points: [256, 1024, 4096] };
@@ -101,8 +119,8 @@ export function pictures(studio, { onpick, ondraw }) {
   }
 
   const redraw = newest(async () => {
-    const { seed, n, label } = studio.place;
-    const asked = draw(card.inputs, n, seed, label);
+    const { seed, n, ...fixed } = studio.place;
+    const asked = draw(card.inputs, n, seed, fixed);
     const made = [];
     layOut(n);
     grid.setAttribute("aria-busy", "true");

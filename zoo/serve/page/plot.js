@@ -15,8 +15,8 @@ export function plot(studio, onplot) {
   const show = () => scatter(canvas, points, extent);
 
   const redraw = newest(async () => {
-    const { seed, n } = studio.place;
-    const result = await studio.run(draw(card.inputs, n, seed), { block: BLOCK });
+    const { seed, n, ...fixed } = studio.place;
+    const result = await studio.run(draw(card.inputs, n, seed, fixed), { block: BLOCK });
     if (!result) return;
     points = plane(result);
     extent = extentOf(points);

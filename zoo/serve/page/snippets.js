@@ -1,20 +1,22 @@
 // The lines that do elsewhere what the page does here. Each runs as it stands; only the place of files is the reader's.
 
-import { rowSize } from "./latents.js";
+import { choosable, rowSize } from "./latents.js";
 
 const quoted = (text) => JSON.stringify(text);
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** {Python, JavaScript, curl} for a generator at `origin`, with the seed, number and class of `place`. */
+/** {Python, JavaScript, curl} for a generator at `origin`, with the seed, number, classes and codes of `place`. */
 export function snippets(card, origin, place) {
   const address = `${origin}/models/${encodeURIComponent(card.name)}`;
   const make = card.kind === "translation" ? translation : drawing;
   return make(card, address, place);
 }
 
-function drawing(card, address, { seed, n, label }) {
-  const classes = card.inputs.find((input) => input.classes.length)?.classes;
-  const chosen = classes && label !== null ? classes[label] : null;
+function drawing(card, address, { seed, n, ...place }) {
+  const fixed = choosable(card.inputs).filter(({ name }) => (place[name] ?? null) !== null);
+  const chosen = fixed.map(({ name, classes }) => [name, classes.length ? classes[place[name]] : place[name]]);
+  const { label, ...inputs } = Object.fromEntries(chosen);
+  const named = Object.keys(inputs).length ? { inputs } : {};
   const result = `${card.outputs[0].range ? "uint8" : "float32"} [${[n, ...card.outputs[0].shape.slice(1)].join(", ")}]`;
   return {
     Python: [
@@ -22,13 +24,13 @@ function drawing(card, address, { seed, n, label }) {
       "import zoo",
       "",
       `generator = zoo.load("${card.name}.onnx")`,
-      `${card.kind} = generator.sample(${n}, seed=${seed}${chosen ? `, label=${quoted(chosen)}` : ""})  # ${result}`,
+      `${card.kind} = generator.sample(${n}, seed=${seed}${chosen.map(([name, value]) => `, ${name}=${quoted(value)}`).join("")})  # ${result}`,
     ].join("\n"),
-    JavaScript: [...loading(address), ...feeding(card, n, label), ...running(card)].join("\n"),
+    JavaScript: [...loading(address), ...feeding(card, n, place), ...running(card)].join("\n"),
     curl: [
       `curl ${address}/sample \\`,
       "  -H 'Content-Type: application/json' \\",
-      `  -d ${shell(JSON.stringify({ n, seed, ...(chosen ? { label: chosen } : {}) }))} -o ${card.name}.png`,
+      `  -d ${shell(JSON.stringify({ n, seed, ...(label === undefined ? {} : { label }), ...named }))} -o ${card.name}.png`,
     ].join("\n"),
   };
 }
@@ -77,9 +79,9 @@ const loading = (address) => [
 const NORMAL =
   "const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());";
 
-/** Lines that draw each input from its prior. */
-function feeding(card, n, label) {
-  const noise = card.inputs.filter((input) => input.prior);
+/** Lines that draw each input from its prior, or fill it with what `place` has for it. */
+function feeding(card, n, place) {
+  const noise = card.inputs.filter((input) => input.prior && (place[input.name] ?? null) === null);
   const kinds = new Set(noise.map((input) => Object.keys(input.prior)[0]));
   const lines = kinds.has("normal") || kinds.has("sphere") ? [NORMAL] : [];
   if (kinds.has("sphere")) {
@@ -92,12 +94,12 @@ function feeding(card, n, label) {
     );
   }
   const feeds = card.inputs.map(
-    (input) => `  ${quoted(input.name)}: ${input.prior ? latent(input, n) : ids(input, n, label)},`,
+    (input) => `  ${quoted(input.name)}: ${(input.prior ? latent : ids)(input, n, place[input.name] ?? null)},`,
   );
   return [...lines, "const feeds = {", ...feeds, "};"];
 }
 
-function latent(input, n) {
+function latent(input, n, code) {
   const [[kind, { low = -1, high = 1 }]] = Object.entries(input.prior);
   const size = rowSize(input);
   const values = {
@@ -105,7 +107,8 @@ function latent(input, n) {
     uniform: `Float32Array.from({ length: ${n} * ${size} }, () => ${low} + ${high - low} * Math.random())`,
     sphere: `Float32Array.from(Array.from({ length: ${n} }, () => sphere(${size})).flat())`,
   };
-  return `new ort.Tensor("float32", ${values[kind]}, [${[n, ...input.shape.slice(1)].join(", ")}])`;
+  const made = code === null ? values[kind] : `new Float32Array(${n} * ${size}).fill(${code})`;
+  return `new ort.Tensor("float32", ${made}, [${[n, ...input.shape.slice(1)].join(", ")}])`;
 }
 
 function ids(input, n, label) {

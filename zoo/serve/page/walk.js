@@ -36,8 +36,8 @@ export function walk(studio) {
   /** The frames, made at the first call after a change: an array of pixels, or for points one [n, 2]. */
   function ready() {
     coming ??= (async () => {
-      const { seed, label } = studio.place;
-      const result = await studio.run(loop(card.inputs, FRAMES, seed, STOPS, label));
+      const { seed, n: _, ...fixed } = studio.place;
+      const result = await studio.run(loop(card.inputs, FRAMES, seed, STOPS, fixed));
       if (!result) return (coming = null);
       const size = result.data.length / FRAMES;
       shape = result.shape.slice(1);
