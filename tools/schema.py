@@ -50,14 +50,19 @@ LEFT_OUT = {
     "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency",
     "renorm", "renorm_clipping", "renorm_momentum", "args", "input_axes", "output_axes", "use_cudnn",
     "loss_scale_factor", "gradient_accumulation_steps", "quantization_config", "input_length",
-    "crop_to_aspect_ratio", "pad_to_aspect_ratio", "fill_mode", "fill_value",
 }  # fmt: skip
 _COUNT: Json = {"type": "integer", "minimum": 1}
 _PAIR: Json = {"anyOf": [_COUNT, {"type": "array", "items": _COUNT, "minItems": 2, "maxItems": 2}]}
 _SIDE: Json = {"type": "integer", "minimum": 0}
 _TWO_SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}]}
 _SIDES: Json = {"anyOf": [_SIDE, {"type": "array", "items": _TWO_SIDES, "minItems": 2, "maxItems": 2}]}
-_RATE: Json = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": "#/$defs/schedule"}]}
+_STATE: Json = {
+    "x-takes": "state", "type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$", "description": "a state of a game",
+}  # fmt: skip
+_RATE: Json = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": "#/$defs/schedule"}, _STATE]}
+_DECAY: Json = {
+    "anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"$ref": "#/$defs/schedule"}, _STATE]
+}
 
 _AT_LEAST_0 = ("stddev", "scale_value", "alpha", "max_value", "threshold", "l1", "l2")
 
@@ -79,7 +84,8 @@ BY_NAME: dict[str, Json] = {
     "momentum": {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"$ref": "#/$defs/schedule"}]},
     "epsilon": {"type": "number", "exclusiveMinimum": 0},
     "negative_slope": {"type": "number", "minimum": 0},
-    **{name: {"type": "number", "minimum": 0, "exclusiveMaximum": 1} for name in ("beta_1", "beta_2", "rho")},
+    "rho": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    **{name: _DECAY for name in ("beta_1", "beta_2")},
     **{name: {"type": "number", "minimum": 0} for name in _AT_LEAST_0},
 }
 BY_OWNER: dict[tuple[str, str], Json] = {
@@ -98,7 +104,6 @@ BY_OWNER: dict[tuple[str, str], Json] = {
     ("Conv1DTranspose", "output_padding"): _SIDE,
     ("ZeroPadding1D", "padding"): _TWO_SIDES,
     ("Cropping1D", "cropping"): _TWO_SIDES,
-    **{("Resizing", name): _COUNT for name in ("height", "width")},
     ("Dot", "axes"): {
         "anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}]
     },

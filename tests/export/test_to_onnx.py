@@ -140,13 +140,6 @@ def test_pixel_norm_stays_in_the_layout_of_convolutions(spec_of):
     np.testing.assert_allclose(run(data, a), expected, rtol=0, atol=1e-5)
 
 
-def test_pixel_norm_by_hand(spec_of):
-    data, _, _ = converted(spec_of, ["PixelNorm: {epsilon: 0.25}"])
-    a = np.random.RandomState(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
-    expected = a / np.sqrt((a**2).mean(axis=-1, keepdims=True) + 0.25)
-    np.testing.assert_allclose(run(data, a), expected, rtol=1e-5)
-
-
 def test_minibatch_statistics_are_operators_of_the_standard():
     """They stand in discriminators; whoever exports one needs no other runtime."""
     import tensorflow as tf
@@ -177,8 +170,21 @@ def test_up_sampling_repeats_pixels(spec_of):
         ["Conv2DTranspose: {filters: 3, kernel_size: 2, strides: 3, padding: same, use_bias: false}"],
         ["Conv2D: {filters: 4, kernel_size: 1, activation: gelu}", "Conv2D: {filters: 3, kernel_size: 1}"],
         ["Conv2D: {filters: 6, kernel_size: 3, groups: 3, strides: 2}", "Conv2D: {filters: 3, kernel_size: 1}"],
+        ["SeparableConv2D: {filters: 3, kernel_size: 3, strides: 2, padding: same}"],
+        ["Conv2D: {filters: 8, kernel_size: 1}", "SelfAttention", "Conv2D: {filters: 3, kernel_size: 1}"],
+        ["UpSampling2D: {interpolation: bilinear}"],
     ],
-    ids=["output padding", "stride above kernel", "same", "same, stride above kernel", "gelu", "groups"],
+    ids=[
+        "output padding",
+        "stride above kernel",
+        "same",
+        "same, stride above kernel",
+        "gelu",
+        "groups",
+        "separable",
+        "attention",
+        "bilinear",
+    ],
 )
 def test_layers_that_tf2onnx_alone_cannot_convert_are_keras_in_every_engine(spec_of, layers):
     data, network, _ = converted(spec_of, layers)
@@ -188,6 +194,25 @@ def test_layers_that_tf2onnx_alone_cannot_convert_are_keras_in_every_engine(spec
     (reference,) = ReferenceEvaluator(onnx.load_from_string(data)).run(None, {"a": a})
     np.testing.assert_allclose(reference, expected, rtol=0, atol=2e-5)
     assert not kinds(data).keys() & {"Slice", "Shape", "Erfc"}
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        ["FilteredUpSampling2D", "FilteredDownSampling2D"],
+        ["Reshape: {target_shape: [384, 3]}", "Conv1D: {filters: 4, kernel_size: 3, strides: 2}",
+         "Conv1DTranspose: {filters: 2, kernel_size: 4, strides: 2, padding: same}",
+         "Conv1D: {filters: 3, kernel_size: 1}", "Reshape: {target_shape: [2, 191, 3]}"],
+    ],
+    ids=["filtered", "sequence"],
+)  # fmt: skip
+def test_what_leaves_of_other_layers_is_keras_in_every_engine(spec_of, layers):
+    data, network, _ = converted(spec_of, layers)
+    a = np.random.RandomState(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
+    expected = keras.ops.convert_to_numpy(network({"a": a}, training=False)["b"])
+    np.testing.assert_allclose(run(data, a), expected, rtol=0, atol=2e-5)
+    (reference,) = ReferenceEvaluator(onnx.load_from_string(data)).run(None, {"a": a})
+    np.testing.assert_allclose(reference, expected, rtol=0, atol=2e-5)
 
 
 def test_groups_of_several_channels_are_no_instance_norm(spec_of):

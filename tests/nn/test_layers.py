@@ -20,6 +20,7 @@ from zoo.nn.layers import (
     ReflectionPadding2D,
 )
 from zoo.nn.layers_conditional import ConditionalBatchNormalization, MinibatchDiscrimination, NoiseDropout
+from zoo.nn.layers_grouped import GroupedConv2D
 from zoo.nn.layers_learned import Bias, FilteredDownSampling2D, FilteredUpSampling2D, LearnedMap, Scale, Slice
 from zoo.nn.layers_spectral import SelfAttention, SpectralConv2D, SpectralDense, SpectralEmbedding
 from zoo.spec.shapes import RULES, ShapeError
@@ -553,3 +554,31 @@ def test_fixup_shrinks_with_the_number_of_blocks():
     values = ops.convert_to_numpy(INITIALIZERS.get("Fixup")(blocks=8)((3, 3, 16, 400)))
     expected = math.sqrt(2 / 1.04) * 8**-0.25 / math.sqrt(3 * 3 * 16)
     assert values.std() == pytest.approx(expected, rel=0.02) and abs(values.max()) > 3.5 * expected  # not truncated
+
+
+@pytest.mark.parametrize("args", [{"padding": "same"}, {"strides": 2, "padding": "same"}, {"dilation_rate": 2}])
+def test_groups_are_convolved_apart_with_first_and_second_derivatives(args):
+    """Keras's own is compiled by XLA here, its second derivatives take seconds: they are compared with a dense one."""
+    import tensorflow as tf
+
+    layer, x = GroupedConv2D(6, 3, groups=2, **args), tf.constant(normal(2, 7, 6, 4))
+    plain = keras.layers.Conv2D(6, 3, groups=2, **args)
+    y = layer(x)
+    plain.build(x.shape)
+    plain.set_weights(layer.get_weights())
+    np.testing.assert_allclose(y, plain(x), rtol=0, atol=1e-5)
+    kernel = np.zeros((3, 3, 4, 6), "float32")  # the same as one of blocks on a diagonal
+    kernel[:, :, :2, :3], kernel[:, :, 2:, 3:] = np.split(layer.get_weights()[0], 2, axis=-1)
+    dense = keras.layers.Conv2D(6, 3, **args)
+    dense.build(x.shape)
+    dense.set_weights([kernel, layer.get_weights()[1]])
+    gradients = []
+    for made in (layer, dense):
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                slope = tf.reduce_sum(made(x) ** 2)
+            penalty = tf.reduce_sum(inner.gradient(slope, x) ** 2)
+        gradients.append(outer.gradient(penalty, made.kernel.value).numpy())
+    blocks = np.concatenate([gradients[1][:, :, :2, :3], gradients[1][:, :, 2:, 3:]], axis=-1)
+    np.testing.assert_allclose(gradients[0], blocks, rtol=1e-4, atol=1e-2)

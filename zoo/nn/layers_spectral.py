@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from zoo.nn.layer_registry import LAYERS, standard_normal, wide
+from zoo.nn.layers_grouped import GroupedConv2D
 
 
 def power_iteration(w: Any, u: keras.Variable, *, training: bool) -> Any:
@@ -72,7 +73,7 @@ class SpectralDense(_Spectral, keras.layers.Dense):
 
 @LAYERS.register
 @keras.saving.register_keras_serializable("zoo")
-class SpectralConv2D(_Spectral, keras.layers.Conv2D):
+class SpectralConv2D(_Spectral, GroupedConv2D):
     """Miyato et al. 2018, algorithm 1: Keras's Conv2D, its kernel, as a matrix of one row for each filter, divided by
     its largest singular value."""
 
@@ -145,7 +146,7 @@ class SelfAttention(keras.layers.Layer):
         if self.spectral:
             sigma = power_iteration(wide(kernel), self.us[name], training=training)
             kernel = kernel / ops.cast(sigma, self.compute_dtype)
-        return ops.matmul(x, kernel)
+        return ops.conv(x, ops.expand_dims(kernel, (0, 1)))
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         return input_shape

@@ -70,7 +70,7 @@ def _of_layer(step: LayerCall, inputs: Sequence[Interval], shape: Shape) -> Inte
         return x if x[0] >= 0 else ANYTHING
     if layer in ("Softmax", "OneHot"):
         return (0.0, 1.0)
-    if layer in ("LSTM", "GRU"):
+    if layer == "LSTM":
         return _with_zero(_activated(args["activation"], ANYTHING))
     if layer == "Dropout":
         low, high = _with_zero(x)

@@ -126,9 +126,3 @@ def separable_conv2d(shapes: Sequence[Shape], args: Args) -> Cost:
     wide = channels * args["depth_multiplier"]
     weights = kh * kw * wide + wide * args["filters"]
     return Cost((h, w, args["filters"]), weights + bool(args["use_bias"]) * args["filters"], h * w * weights)
-
-
-@rule("Resizing")
-def resizing(shapes: Sequence[Shape], args: Args) -> Cost:
-    *_, channels = one(shapes, 3)
-    return Cost((args["height"], args["width"], channels))

@@ -28,9 +28,9 @@ def _no_strided_dilation(args: Args) -> None:
 @rule("Conv1DTranspose")
 def conv1d_transpose(shapes: Sequence[Shape], args: Args) -> Cost:
     steps, channels = one(shapes, 2)
-    _no_strided_dilation(args)
-    spread = (args["kernel_size"] - 1) * args["dilation_rate"] + 1
-    length = transposed(steps, spread, args["strides"], args["output_padding"], args["padding"])
+    if args["dilation_rate"] > 1:
+        raise ShapeError("dilation_rate must be 1: TensorFlow does not compute gaps in a transposed kernel on CPUs")
+    length = transposed(steps, args["kernel_size"], args["strides"], args["output_padding"], args["padding"])
     weights = args["kernel_size"] * channels * args["filters"]
     return Cost((length, args["filters"]), weights + bool(args["use_bias"]) * args["filters"], steps * weights)
 
@@ -87,12 +87,3 @@ def lstm(shapes: Sequence[Shape], args: Args) -> Cost:
     weights = 4 * units * (features + units)
     shape = (steps, units) if args["return_sequences"] else (units,)
     return Cost(shape, weights + bool(args["use_bias"]) * 4 * units, steps * weights)
-
-
-@rule("GRU")
-def gru(shapes: Sequence[Shape], args: Args) -> Cost:
-    (steps, features), units = one(shapes, 2), args["units"]
-    weights = 3 * units * (features + units)
-    shape = (steps, units) if args["return_sequences"] else (units,)
-    biases = 3 * units * (2 if args["reset_after"] else 1)
-    return Cost(shape, weights + bool(args["use_bias"]) * biases, steps * weights)
