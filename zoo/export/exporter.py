@@ -143,8 +143,8 @@ def _convert(run: Run, name: str, images: KeptImages, *, several: bool) -> _Netw
     """Measure batch norm, describe the network in a manifest, and convert it; `several` networks have their names."""
     section, plan = run.spec.sections.export or Export(), run.algorithm.exported_plan(name)
     keras.utils.set_random_seed(0)  # dropout while batch norm is measured: the same weights must give the same bytes
-    sizes = allowed(plan) if plan.inputs.keys() <= set(run.spec.image_fields) else None  # latents keep their shape
-    network = build(_of_any_size(plan) if sizes else plan)  # in float32, whatever precision trained it
+    sizes = allowed_sizes(run.spec, plan)
+    network = build(of_any_size(plan) if sizes else plan)  # in float32, whatever precision trained it
     network.set_weights(run.algorithm.exported(name).get_weights())
     averaged_statistics(network, samples.batches(run.spec, plan, section.batch_norm_batches, images))
     manifest = network_manifest(run, plan, sizes, network=name if several else "")
@@ -154,8 +154,13 @@ def _convert(run: Run, name: str, images: KeptImages, *, several: bool) -> _Netw
     return _Network(name, manifest, onnx, keras_outputs(network, plan))
 
 
-def _of_any_size(plan: Plan) -> Plan:
-    """The plan with an input [None, None, C]: Keras then builds a network for images of any size."""
+def allowed_sizes(spec: Spec, plan: Plan) -> dict[str, dict[str, int]] | None:
+    """Return the rule for the sizes of images that an exported network takes, or None: latents keep their shape."""
+    return allowed(plan) if plan.inputs.keys() <= set(spec.image_fields) else None
+
+
+def of_any_size(plan: Plan) -> Plan:
+    """Return the plan with an input [None, None, C]: Keras then builds a network for images of any size."""
     inputs: dict[str, Any] = {input_name: (None, None, shape[-1]) for input_name, shape in plan.inputs.items()}
     return replace(plan, inputs=inputs)
 
