@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.spec.diagnostics import Problems
+from zoo.spec.game_sections import GAMES
 from zoo.spec.plan import BATCH_NORMS, Plan
 from zoo.spec.validate import below, names_of
 from zoo.spec.yaml_tree import YamlNode
@@ -26,6 +27,20 @@ def check_critic(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) 
         _check_burn_in(name, entry.node, problems)
         if name == "unrolled":
             _check_unrolled(entry.node, problems)
+        if name not in GAMES:
+            _check_numbers(entry.node, f"algorithm.{name}", problems)
+
+
+def _check_numbers(args: YamlNode, where: str, problems: Problems) -> None:
+    """Report numbers of optimizers that are names of states, which only a game has."""
+    for key, entry in args.entries():
+        optimizer = entry.node if key == "inner_optimizer" else entry.node.get("optimizer")
+        for kind, part in optimizer.entries() if optimizer is not None else ():
+            for name, number in part.node.entries():
+                if isinstance(number.node.value, str) and not problems.at(number.node.place):
+                    text = f"expected a number or a schedule, received {number.node.describe()}: only a game has states"
+                    inner = "" if key == "inner_optimizer" else ".optimizer"
+                    problems.add(number.node.place, f"{where}.{key}{inner}.{kind}.{name}", text)
 
 
 def _check_penalties(args: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:

@@ -300,7 +300,7 @@ def resized(args: Arguments) -> Shape | None:
 
 @_result("picture", stops=True)
 def picture(args: Arguments) -> Shape | None:
-    return (*_sides(args["size"]), 3)
+    return (*_sides(args["size"]), args["channels"])
 
 
 def _sides(size: int | Sequence[int]) -> tuple[int, int]:

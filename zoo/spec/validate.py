@@ -95,6 +95,8 @@ def validate(node: YamlNode, fragment: Fragment, where: str, problems: Problems)
         pass  # the name of a phase, see `zoo.spec.game_phases`
     elif fragment.get("x-takes") == "optimizer":
         validate(node, fragment["anyOf"][0], where, problems)
+    elif fragment.get("x-takes") == "state":
+        validate(node, {key: value for key, value in fragment.items() if key != "x-takes"}, where, problems)
     elif "x-takes" in fragment:
         pass  # names of a game, see `zoo.spec.game_calls`
     elif "x-parts" in fragment:
