@@ -1,4 +1,4 @@
-"""Every client is tried on every artifact."""
+"""Every client is tried on an artifact of each kind, and in the slow tests on all."""
 
 import subprocess
 
@@ -11,7 +11,10 @@ def artifacts(tmp_path_factory):
     return goldens.gather(tmp_path_factory.mktemp("artifacts"))
 
 
-@pytest.fixture(params=goldens.NAMES)
+KINDS = ("cgan", "cyclegan", "dcgan", "photos", "points")  # labels, two networks, images, any size, points
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[] if name in KINDS else pytest.mark.slow) for name in goldens.NAMES])
 def artifact(artifacts, request):
     return artifacts / request.param
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 import zoo
 from zoo.artifact.manifest import find_artifacts
 from zoo.export import exporter
-from zoo.export.replace import LOCK, YOUNG_SECONDS, remove_leftovers
+from zoo.export.replace import LOCK, YOUNG_SECONDS, folder_aside, remove_leftovers, replace_folder
 
 
 @pytest.fixture
@@ -28,32 +28,45 @@ def earlier(exported, tmp_path):
     return make
 
 
+@pytest.fixture
+def put(exported, tmp_path):
+    """`put()`: the shared artifact takes the place of tmp_path/tiny. Returns where that is kept, or None."""
+
+    def make():
+        with folder_aside(tmp_path, "tiny") as folder:
+            shutil.copytree(exported.folder, folder, dirs_exist_ok=True)
+            return replace_folder(folder, tmp_path / "tiny")
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("images", "file", "kept"),
     [(1, None, False), (32, None, False), (33, None, True), (1, "metrics.json", True), (1, "seeds.json", True),
      (1, "claims", True)],
 )  # fmt: skip
-def test_what_was_measured_or_trained_longer_is_kept(earlier, tiny_run, tmp_path, images, file, kept):
+def test_what_was_measured_or_trained_longer_is_kept(earlier, put, tmp_path, images, file, kept):
     folder = earlier(images)
     if file:
         (folder / file).mkdir()
-    made = exporter.export(tiny_run, out=tmp_path)
-    assert made.previous == (tmp_path / "tiny.previous" if kept else None)
+    previous = put()
+    assert previous == (tmp_path / "tiny.previous" if kept else None)
     assert find_artifacts(tmp_path) == [tmp_path / "tiny"]
     if kept:
-        assert json.loads((made.previous / "manifest.json").read_text())["weights"]["images"] == images
-        assert zoo.load(made.previous, verify=False)  # it is not listed, yet can be used
+        assert json.loads((previous / "manifest.json").read_text())["weights"]["images"] == images
+        assert zoo.load(previous, verify=False)  # it is not listed, yet can be used
 
 
-def test_a_second_one_gets_a_number(earlier, tiny_run, tmp_path):
-    for name in ("tiny.previous", "tiny.previous-2"):
-        earlier(99)
-        assert exporter.export(tiny_run, out=tmp_path).previous == tmp_path / name
+def test_a_second_one_gets_a_number(earlier, put, tiny_run, tmp_path):
+    earlier(99)
+    assert put() == tmp_path / "tiny.previous"
+    earlier(99)
+    assert exporter.export(tiny_run, out=tmp_path).previous == tmp_path / "tiny.previous-2"
 
 
-def test_a_manifest_that_cannot_be_read_is_kept(earlier, tiny_run, tmp_path):
+def test_a_manifest_that_cannot_be_read_is_kept(earlier, put, tmp_path):
     (earlier(1) / "manifest.json").write_text("{")
-    assert exporter.export(tiny_run, out=tmp_path).previous == tmp_path / "tiny.previous"
+    assert put() == tmp_path / "tiny.previous"
 
 
 def dead(out, *, old):

@@ -11,7 +11,6 @@ from zoo.spec.read import read_spec
 
 PAPER = Path(__file__).parents[2] / "specs" / "paper"
 PHOTO, MAP = (256, 256, 3), (128, 128, 3)
-WITHOUT_AFFINE = ("defaults.BatchNormalization.center=false", "defaults.BatchNormalization.scale=false")
 
 # (spec, network): trainable weights, output shape
 COUNTS: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {
@@ -42,7 +41,7 @@ COUNTS: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {
     ("pggan_cifar", "generator"): (1_295_747, (32, 32, 3)),
     ("pggan_cifar", "discriminator"): (1_297_153, (1,)),
 }
-LARGE = 20_000_000
+LARGE = 3_000_000
 
 
 def test_every_network_of_every_paper_is_counted() -> None:
@@ -53,12 +52,6 @@ def test_every_network_of_every_paper_is_counted() -> None:
 def test_plan_has_the_size_of_the_paper(spec: str, network: str) -> None:
     plan = read_spec(PAPER / f"{spec}.yaml").plans[network]
     assert (plan.parameters, plan.output_shape) == COUNTS[spec, network]
-
-
-def test_pix2pix_without_affine_batch_norm() -> None:
-    plans = read_spec(PAPER / "pix2pix.yaml", WITHOUT_AFFINE).plans
-    assert plans["generator"].parameters == 54_409_603
-    assert plans["discriminator"].parameters == 2_767_809
 
 
 @pytest.mark.parametrize(
@@ -76,13 +69,3 @@ def test_keras_builds_what_was_planned(spec: str, network: str) -> None:
     assert model.output[plan.output_name].shape == (None, *plan.output_shape)
     assert {name: tensor.shape[1:] for name, tensor in model.input.items()} == dict(plan.inputs)
     keras.backend.clear_session()
-
-
-@pytest.mark.parametrize("path", sorted(PAPER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_papers_say_where_they_come_from(path: Path) -> None:
-    spec = read_spec(path)
-    assert path.read_text("utf-8").splitlines()[0] == "# yaml-language-server: $schema=../schema.json"
-    assert spec.name == path.stem
-    assert spec.sections.paper is not None and spec.sections.paper.arxiv
-    assert spec.sections.about
-    assert spec.sections.data is not None
