@@ -17,7 +17,7 @@ from zoo.artifact.manifest import PRECISIONS
 from zoo.cli import arguments, requirements
 from zoo.cli.convert import converted, parity_text
 from zoo.core import cards
-from zoo.core.errors import UsageError
+from zoo.core.errors import ExportError, SpecError, UsageError
 from zoo.core.files import free_space, megabytes
 from zoo.core.host import require_packages
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoo.spec.read import Spec
 
 HELP = "train a spec and export its generator as a checked ONNX file"
+CAN = "can be exported"  # how the words of a rehearsal begin that found nothing wrong
 EXAMPLES = """\
   zoo build specs/dcgan.yaml --budget 5m            train for five minutes at most, then export
   zoo build specs/dcgan.yaml --resume               go on where the last run ended
@@ -89,11 +90,13 @@ def run(options: argparse.Namespace) -> int:
         from zoo.train.summary import summarize, summary_text
 
         described = summarize(spec)
+        if spec.sections.algorithm is not None:
+            described["export"] = _rehearsed(spec, options, backend)
         print(json.dumps(described) if options.json else summary_text(spec, described))
         return 0
     from zoo.export import exporter
     from zoo.export.replace import remove_leftovers
-    from zoo.train import loop
+    from zoo.train import checkpoint, loop
     from zoo.train.monitor import BEST_FILE, why_unwatched
 
     exporter.exported_plans(spec)  # fails before minutes of training, as the next line does
@@ -103,6 +106,11 @@ def run(options: argparse.Namespace) -> int:
     has_best = options.resume and (options.runs / spec.name / BEST_FILE).exists()
     if options.export == "best" and not has_best and (reason := why_unwatched(spec)):
         raise UsageError(f"--export best: {options.spec} is not evaluated while it trains: {reason}")
+    reached = checkpoint.reached(options.runs / spec.name / checkpoint.FILE) if options.resume else 0
+    if reached < (options.steps or loop.recipe(spec).steps):
+        for network, words in _rehearsed(spec, options, backend).items():
+            if not words.startswith(CAN):
+                print(f"{spec.name}: {network}: {words}", file=sys.stderr)
     run = loop.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
     if options.export == "best":
         run = loop.best_of(run)
@@ -134,6 +142,31 @@ def _use(spec: Spec, device: str | None) -> None:
     if devices.accelerators() and (problem := beyond_the_card(spec.plans, training)):
         raise UsageError(f"{spec.path}: training.batch_size: {problem}. Take a smaller batch, or --device cpu")
     return None
+
+
+def _rehearsed(spec: Spec, options: argparse.Namespace, backend: str) -> dict[str, str]:
+    """Export the untrained networks to nowhere, in a process of its own unless Keras runs on TensorFlow.
+
+    Raises SpecError for what cannot be exported, ExportError where the other process fails.
+    """
+    if backend == "tensorflow":
+        from zoo.export.rehearsal import rehearse
+
+        return rehearse(spec)
+    if missing := [module for module in requirements.EXPORT_MODULES if find_spec(module) is None]:
+        return dict.fromkeys(spec.exported, f"export is not tried: {', '.join(missing)} is not installed here")
+    command = [sys.executable, "-m", "zoo.export.rehearsal", str(spec.path), *options.overrides]
+    environment = cards.without_cards({**os.environ, "KERAS_BACKEND": "tensorflow"})
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        text = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        raise ExportError(f"the export could not be tried under TensorFlow: {text}") from error
+    if "error" in answer:
+        raise SpecError(answer["error"])
+    found: dict[str, str] = answer["found"]
+    return found
 
 
 def _check_space(spec: Spec, out: Path) -> None:
