@@ -19,15 +19,13 @@ from zoo.train import checkpoint, loop
 
 
 def losses(algorithm, batches, steps):
-    """Of every step, compiled as `fit` does it; an algorithm that grows begins each of its stages."""
+    """Of every step, compiled as `fit` does it."""
     rows = []
-    while len(rows) < steps:
-        algorithm.begin(len(rows))
-        algorithm.compile()
-        end = min(algorithm.pause(len(rows)) or steps, steps)
-        for step in range(len(rows), end):
-            batch = {name: keras.ops.convert_to_tensor(value) for name, value in batches[step].items()}
-            rows.append(algorithm.train_on_batch(batch, return_dict=True))
+    algorithm.begin(0)
+    algorithm.compile()
+    for step in range(steps):
+        batch = {name: keras.ops.convert_to_tensor(value) for name, value in batches[step].items()}
+        rows.append(algorithm.train_on_batch(batch, return_dict=True))
     return [{name: float(value) for name, value in row.items()} for row in rows]
 
 

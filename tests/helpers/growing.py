@@ -53,11 +53,11 @@ algorithm:
 training: {batch_size: 4, steps: 10, ema_half_life_images: 20, picture_every_steps: 2}
 """
 
-if __name__ == "__main__":  # python growing.py SPEC RUNS: go on to step 5, under the backend of the environment
+if __name__ == "__main__":  # python growing.py SPEC RUNS: go on to step 3, under the backend of the environment
     import sys
     from pathlib import Path
 
     from zoo.spec.read import read_spec
     from zoo.train import loop
 
-    loop.train(read_spec(sys.argv[1]), runs=Path(sys.argv[2]), resume=True, steps=5)
+    loop.train(read_spec(sys.argv[1]), runs=Path(sys.argv[2]), resume=True, steps=3)

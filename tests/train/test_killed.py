@@ -1,12 +1,10 @@
 """A run that is killed at any moment and resumed leaves what an undisturbed run leaves."""
 
 import json
-import os
+import multiprocessing
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
+import killed
 import numpy as np
 import pytest
 from watched import WATCHED
@@ -16,50 +14,18 @@ from zoo.artifact.manifest import OUTSIDE_CONTRACT
 STEPS, EVERY = 44, 11
 TEXT = WATCHED.replace("steps: 3", f"steps: {STEPS}\n  picture_every_steps: {EVERY}\n  checkpoint_every_seconds: 1e-6")
 TEXT = TEXT.replace("every: 1", f"every: {EVERY}")
-# Trains and exports with the judge and the data of tests/helpers/watched.py, and kills itself at the `count`-th call of
-# `where`, which gets the arguments of the call: "before" it or "after" it.
-CHILD = """
-import os, signal, sys
-sys.path[:0] = [HELPERS]
-from pathlib import Path
-import watched
-from zoo.data.dataset import Dataset
-from zoo.metrics.networks import judge
-from zoo.spec import feeds
-from zoo.spec.read import read_spec
-
-folder, where, count, when = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
-import numpy as np
-data = Dataset("fashion_mnist", images=watched.real(), labels=np.arange(300) % 10, classes=tuple("0123456789"))
-judge.load_judge = watched.Features
-feeds.load_data = lambda spec, split=None: data
-if where:
-    replace, seen = os.replace, []
-    def killing(source, target):
-        hit = where in str(target)
-        seen.extend([target] if hit else [])
-        last = hit and len(seen) == count
-        if last and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        replace(source, target)
-        if last:
-            os.kill(os.getpid(), signal.SIGKILL)
-    os.replace = killing
-from zoo.export import exporter
-from zoo.train import loop
-run = loop.train(read_spec(folder / "watched.yaml"), runs=folder / "runs", resume=True)
-if not where:
-    exporter.export(loop.best_of(run), out=folder / "best")
-    exporter.export(run, out=folder / "last")
-""".replace("HELPERS", repr(str(Path(__file__).parents[1] / "helpers")))
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["killed"])
 
 
 def start(folder, where="", count=0, when=""):
+    """The exit code of a training that goes on in `folder`; without `where` nothing kills it, and it exports."""
     folder.mkdir(exist_ok=True)
     (folder / "watched.yaml").write_text(TEXT)
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "0"}
-    command = [sys.executable, "-c", CHILD, str(folder), where, str(count), when]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    process = CONTEXT.Process(target=killed.train, args=(folder, where, count, when))
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 def left(folder):
@@ -84,19 +50,16 @@ def left(folder):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
-    result = start(folder)
-    assert result.returncode == 0, result.stderr
+    assert start(folder) == 0
     return left(folder)
 
 
 def check(folder, undisturbed, kills):
     for where, count, when in kills:
-        killed = start(folder, where, count, when)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert start(folder, where, count, when) == -signal.SIGKILL
         if when == "before" and where.endswith("npz"):
             assert list((folder / "runs" / "watched").glob(".*.npz.*"))
-    result = start(folder)
-    assert result.returncode == 0, result.stderr
+    assert start(folder) == 0
     assert left(folder) == undisturbed
 
 

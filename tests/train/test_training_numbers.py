@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tiny
 
-from zoo.core.errors import SpecError
 from zoo.spec.feeds import load_data
 from zoo.train import loop
 
@@ -39,13 +38,6 @@ def test_labels_meet_the_images_that_were_made_with_them(tmp_path):
         np.testing.assert_array_equal(asked[made][1], asked[judged][1])
 
 
-def test_a_latent_cannot_have_the_name_of_what_the_algorithm_draws(tmp_path):
-    text = tiny.DENSE.replace("{z:", "{share:").replace("inputs: z", "inputs: share")
-    text = text.replace("loss: non_saturating", "loss: non_saturating\n    penalties: [gradient_penalty]")
-    with pytest.raises(SpecError, match="latent: 'share' is reserved"):
-        tiny.train(tmp_path, text)
-
-
 def test_weights_are_a_function_of_the_seed(tmp_path):
     np.random.seed(1)
     first = weights(loop.make(tiny.read(tmp_path)))
@@ -74,16 +66,6 @@ def test_latents_are_a_function_of_seed_name_and_step(tmp_path):
     assert several["z"].shape == (4, 8, 4) and several["image"].shape == (3, 8, 8, 8, 1)
 
 
-def test_the_average_forgets_by_half_life(tmp_path):
-    assert float(loop.make(tiny.read(tmp_path)).ema_beta(1e6)) == pytest.approx(0.5 ** (8 / 20))
-    none = loop.make(tiny.read(tmp_path, tiny.DENSE))
-    assert (
-        none.ema_half_life_images is None
-        and none.averages == {}
-        and none.exported("generator") is none.players["generator"]
-    )
-
-
 def test_bfloat16_keeps_float32_weights(tmp_path):
     before = keras.config.dtype_policy().name
     run = tiny.train(tmp_path, tiny.GAN, "training.precision=mixed_bfloat16")
@@ -91,22 +73,6 @@ def test_bfloat16_keeps_float32_weights(tmp_path):
     generator = run.algorithm.players["generator"]
     assert {v.dtype for v in generator.weights} == {"float32"}
     assert {layer.compute_dtype for layer in generator.layers[1:]} == {"bfloat16"}
-
-
-def test_biases_start_at_the_pixel_marginals(tmp_path, monkeypatch):
-    overrides = (
-        "networks.generator.layers.0.Dense.activation=sigmoid", "data.range=[0,1]", "training.ema_half_life_images=9",
-        "networks.generator.layers.0.Dense.bias_initializer=PixelMarginals",
-    )  # fmt: skip
-    seen = []
-    monkeypatch.setattr(loop, "_fit", lambda spec, algorithm, *rest: seen.append(algorithm) or ("", 0.0))
-    spec = tiny.read(tmp_path, tiny.DENSE, *overrides)
-    loop.train(spec, runs=tmp_path / "runs")
-    (algorithm,) = seen
-    mean = load_data(spec).images.mean(axis=0).reshape(-1) / 255
-    expected = np.log(np.clip(mean, 1e-4, 1 - 1e-4) / (1 - np.clip(mean, 1e-4, 1 - 1e-4)))
-    for network in (algorithm.players["generator"], algorithm.averages["generator"]):
-        np.testing.assert_allclose(network.layers[1].bias.value, expected, rtol=1e-5)
 
 
 @pytest.mark.slow
