@@ -61,6 +61,10 @@ class Replicas:
         """Return what the devices' optimizers add up to the mean gradients."""
         return gradients
 
+    def everywhere(self, flag: Tensor) -> Tensor:
+        """Return True, a scalar, where the flag is True on every device."""
+        return flag
+
 
 class Mirrored(Replicas):
     """TensorFlow's MirroredStrategy around the step, inside the function that `fit` compiles.
@@ -126,6 +130,11 @@ class Mirrored(Replicas):
 
     def summands(self, gradients: list[Tensor]) -> list[Tensor]:
         return [gradient / self.count for gradient in gradients]  # Keras's optimizers add up what the devices have
+
+    def everywhere(self, flag: Tensor) -> Tensor:
+        import tensorflow as tf
+
+        return mean([tf.cast(flag, "float32")])[0] == 1.0
 
 
 class _DataParallel(Replicas):

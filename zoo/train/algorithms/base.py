@@ -329,7 +329,7 @@ class Algorithm(keras.Model):
         """
         active = batch[phase.active][0] > 0 if phase.active else None
         if self.scaled:
-            good = loss_scale.are_finite(result.gradients)
+            good = self.shares.everywhere(loss_scale.are_finite(result.gradients))
             active = good if active is None else ops.logical_and(active, good)
         revertible = [] if active is None else [*phase.statistics, *phase.variables, *phase.optimizer.variables]
         before = [ops.copy(variable) for variable in revertible]
