@@ -173,7 +173,7 @@ def test_sample(zoo_says, exported):
     assert (code, out, err) == (0, "deep/a.npy: 5 from A tiny GAN, seed 3\n", "")
     expected = zoo.load(exported.folder).sample(5, seed=3)
     np.testing.assert_array_equal(np.load("deep/a.npy"), expected)
-    assert zoo_says("sample", exported.folder, "-n", 5, "--seed", 3)[0] == 0
+    assert zoo_says("sample", exported.folder, "--n", 5, "--seed", 3)[0] == 0  # as it is written, too
     np.testing.assert_array_equal(read_png("samples.png"), pictures.picture(expected))
 
 

@@ -61,6 +61,7 @@ def test_both_ways_of_a_translator(zoo_says, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["-n", "400"], "--check: writes nothing, and takes samples and seed from metrics.json; leave out --dry-run,"),
         (["--n", "400"], "--check: writes nothing, and takes samples and seed from metrics.json; leave out --dry-run,"),
         (["--metrics", "mode"], "--metrics: 'mode' is not in "),
         (["--metrics", "high_qualty"], "Did you mean 'high_quality'?"),

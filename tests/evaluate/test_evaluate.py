@@ -147,7 +147,7 @@ def test_what_applies_to_what():
         (["nowhere"], "nowhere: is not an exported model: it has no manifest.json"),
         ([RING, "--metrics", "fdi"], "--metrics: there is no metric 'fdi'. Did you mean 'fid'?"),
         ([RING, "--metrics", "fid"], "--metrics: fid does not apply to"),
-        ([RING, "--metrics", "modes_10k"], "--metrics: modes_10k and --n 2500 do not go together: use modes"),
+        ([RING, "--metrics", "modes_10k"], "--metrics: modes_10k and -n 2500 do not go together: use modes"),
         (
             [TRANSLATOR, "--metrics", "l1_a_to_c"],
             "--metrics: there is no metric 'l1_a_to_c'. Did you mean 'l1_a_to_b'?",

@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import zoo
 from zoo.artifact.manifest import is_artifact
@@ -15,6 +15,12 @@ from zoo.core.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.runtime.generator import Generator
+
+
+def add_n(parser: argparse.ArgumentParser, **how: Any) -> None:
+    """Add `-n`, which may be written `--n`, too."""
+    parser.add_argument("-n", **how)
+    parser.add_argument("--n", **{**how, "help": argparse.SUPPRESS})
 
 
 def add_loading(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ EXAMPLES = """\
   zoo evaluate exported/dcgan                         all that applies, on 10,000 samples
   zoo evaluate exported/dcgan --quick                 without Inception, which takes 20 minutes on two cores
   zoo evaluate exported/dcgan --metrics fid kid
-  zoo evaluate exported/dcgan --n 5000 --seed 1 --dry-run
+  zoo evaluate exported/dcgan -n 5000 --seed 1 --dry-run
   zoo evaluate exported/dcgan --check                 measure again, and compare with metrics.json
 Ctrl-C loses nothing: features are kept, and the next run goes on from there."""
 IMAGES = 10_000  # as many as published numbers of Fashion-MNIST rest on
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `zoo evaluate`."""
     parser.add_argument("artifact", type=Path, help="a folder such as exported/dcgan")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="such as fid or kid (default: all that apply)")
-    parser.add_argument("--n", type=arguments.count, help="samples (default: 10000; points: 2500)")
+    arguments.add_n(parser, type=arguments.count, help="samples (default: 10000; points: 2500)")
     parser.add_argument("--seed", type=arguments.seed, help="seed of the samples (default: 0)")
     parser.add_argument("--threads", type=arguments.count, help="cores for ONNX Runtime (default: all)")
     arguments.add_device(parser, default="cpu")
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         return _evaluate(folder, wanted, options)
     if options.n is not None or options.seed is not None or options.dry_run:
         rule = "writes nothing, and takes samples and seed from metrics.json"
-        raise UsageError(f"--check: {rule}; leave out --dry-run, --n and --seed")
+        raise UsageError(f"--check: {rule}; leave out --dry-run, -n and --seed")
     from zoo.evaluate.scoring import check_scores
 
     provider = arguments.provider(options)

@@ -73,7 +73,7 @@ def _named(subject: Subject, name: str) -> Measure:
         raise UsageError(f"--metrics: there is no metric '{name}'.{near} Known: {', '.join(known)}")
     one = known[short]
     if one.counted and name not in (short, f"{short}_{counted(subject.n)}"):
-        raise UsageError(f"--metrics: {name} and --n {subject.n} do not go together: use {short}")
+        raise UsageError(f"--metrics: {name} and -n {subject.n} do not go together: use {short}")
     if not one.applies(subject):
         why = f": {subject.no_reference}" if subject.no_reference else ""
         raise UsageError(f"--metrics: {short} does not apply to {subject.folder}{why}")
