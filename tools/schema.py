@@ -359,7 +359,7 @@ def _functions() -> Json:
     parts = _own(FUNCTIONS, leave=GIVEN)
     kind = _kind("function", parts)
     for name, schema in parts.items():
-        first = next(iter(schema["properties"].values()), {})
+        first: Json = next(iter(schema["properties"].values()), {})
         kind["anyOf"][1]["properties"][name]["anyOf"].append(first)
     return kind
 

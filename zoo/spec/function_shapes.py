@@ -41,7 +41,7 @@ def shape_text(shape: Shape | None) -> str:
 
 @dataclass(frozen=True)
 class Rule:
-    """What is known of a function without running it.
+    """Facts of a function that are known without running it.
 
     Attributes:
         shape: Returns the shape of the result.

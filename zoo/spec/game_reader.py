@@ -26,7 +26,7 @@ from zoo.spec.yaml_tree import YamlNode
 
 @dataclass(frozen=True)
 class Ends:
-    """What the values of a game begin with: latents and fields of the data with their shapes, None where unknown."""
+    """The beginnings of a game: latents and fields of the data with their shapes, None where unknown."""
 
     latents: Mapping[str, Shape | None]
     fields: Mapping[str, Shape | None]

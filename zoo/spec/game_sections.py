@@ -25,7 +25,7 @@ from zoo.spec.types import (
     Takes,
 )
 
-GAMES: Registry[type] = Registry("game")
+GAMES: Registry[Any] = Registry("game")
 CallForm = Annotated[Any, Takes("call")]  # a network, or a mapping from a network or a function to its arguments
 WeightForm = Annotated[Any, Takes("weight")]
 OptimizerForm = Annotated[Any, Takes("optimizer")]  # a part, or the name of an earlier phase

@@ -1,4 +1,4 @@
-"""What the calls of a game use: tensors by name, on which way gradients pass, and which calls draw."""
+"""Uses of tensors by the calls of a game: by name, with the ways of gradients; and which calls draw."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class PartOf:
 
 @dataclasses.dataclass(frozen=True)
 class Takes:
-    """What an argument of a function of a game takes, see the annotations `Value` to `NetworkName` below."""
+    """The kind of an argument of a function of a game, see the annotations `Value` to `NetworkName` below."""
 
     what: str
 
@@ -104,7 +104,15 @@ StatePart = Annotated[Part, PartOf("state")]
 
 
 def construct(annotation: Any, value: Any) -> Any:
-    """Turn a checked plain value (scalars, lists, dicts) into the type of `annotation`, such as a dataclass or Part."""
+    """Turn a checked plain value into the type of an annotation.
+
+    Args:
+        annotation: Such as a dataclass, `Part`, or a tuple of them.
+        value: Scalars, lists and dicts, as YAML has them.
+
+    Returns:
+        An instance of the type.
+    """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         return construct(arguments[0], value)

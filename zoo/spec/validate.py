@@ -38,7 +38,11 @@ def specs_folder() -> Path:
 
 @functools.cache
 def document() -> Fragment:
-    """Return the schema of a spec file."""
+    """Return the schema of a spec file.
+
+    Returns:
+        specs/schema.json.
+    """
     return json.loads((specs_folder() / "schema.json").read_text("utf-8"))
 
 
@@ -84,7 +88,14 @@ def completed(args: Mapping[str, Any], fragment: Fragment) -> dict[str, Any]:
 
 
 def validate(node: YamlNode, fragment: Fragment, where: str, problems: Problems) -> None:
-    """Report everything in `node` that the schema `fragment` forbids."""
+    """Report everything in a tree that the schema forbids.
+
+    Args:
+        node: The tree.
+        fragment: The schema, or a part of it.
+        where: The path of the tree in the spec.
+        problems: Where mistakes are reported.
+    """
     fragment = resolve(fragment)
     if "x-layers" in fragment:
         if not node.is_list:

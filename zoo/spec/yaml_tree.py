@@ -103,7 +103,15 @@ class _Open:
 
 
 def parse_file(path: Path, problems: Problems) -> YamlNode | None:
-    """Read and parse `path`. Returns None when there is no usable top-level mapping (reported)."""
+    """Read and parse a file.
+
+    Args:
+        path: The file.
+        problems: Where mistakes are reported.
+
+    Returns:
+        Its top-level mapping; None without a usable one (reported).
+    """
     name = str(path)
     start = Place(name, 1, 1)
     try:
