@@ -82,6 +82,53 @@ def input_gradient(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tens
     return _INPUT_GRADIENTS[keras.backend.backend()](function, tensor)
 
 
+class Derivative(NamedTuple):
+    """A derivative that `with_derivatives` is asked for: of sum(value * direction) by some of the marked tensors."""
+
+    of: str  # the name of a value
+    wrt: tuple[str, ...]  # names of marked tensors
+    direction: Callable[[Tensor], Tensor] | None = None  # of the shape of the value; None: ones
+
+
+Mark = Callable[[str, Tensor], Tensor]
+Values = dict[str, Tensor]
+
+
+def with_derivatives(
+    forward: Callable[[Mark], Values], groups: Sequence[Sequence[Derivative]]
+) -> tuple[Values, dict[Derivative, tuple[Tensor, ...]]]:
+    """Compute values once, and derivatives of them by tensors on the way, to be differentiated again by the weights.
+
+    Args:
+        forward: Returns values by name. It passes each tensor that is differentiated by to the function that it is
+            given, with a name, and goes on with what that returns.
+        groups: The derivatives. Those of one group may be taken together: no value of it depends on what another
+            derivative of the group is taken by.
+
+    Returns:
+        What `forward` returned, and for each derivative the gradients, of the shapes of the marked tensors; zeros where
+        they have no influence. Assignments to variables in `forward` are those of the scope around.
+    """
+    return _DERIVATIVES[keras.backend.backend()](forward, groups)
+
+
+def where_true(
+    condition: Tensor, action: Callable[[], Values], variables: Sequence[keras.Variable], otherwise: Values
+) -> Values:
+    """Call `action` if a condition holds, without computing it if not.
+
+    Args:
+        condition: A scalar, true or false.
+        action: Returns tensors by name; it may assign to `variables` alone.
+        variables: What it may assign to.
+        otherwise: What is returned if the condition does not hold, with the names, shapes and types of the other case.
+
+    Returns:
+        The tensors of one of the two.
+    """
+    return _CONDITIONALS[keras.backend.backend()](condition, action, list(variables), otherwise)
+
+
 def keep_order_of_updates() -> None:
     """Make TensorFlow's compiled step read and move every weight in the order of the code.
 
@@ -173,5 +220,126 @@ def _torch_input(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor
     return gradient
 
 
+def _tensorflow_derivatives(forward: Callable[[Mark], Values], groups: Sequence[Sequence[Derivative]]) -> Any:
+    import tensorflow as tf
+
+    marked: Values = {}
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+
+        def mark(name: str, tensor: Tensor) -> Tensor:
+            marked[name] = tf.convert_to_tensor(tensor)
+            tape.watch(marked[name])
+            return marked[name]
+
+        values = forward(mark)
+    found = {}
+    for derivative in (one for group in groups for one in group):
+        of, sources = values[derivative.of], [marked[name] for name in derivative.wrt]
+        found[derivative] = tuple(
+            tape.gradient(
+                of, sources, output_gradients=derivative.direction(of) if derivative.direction else None,
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+        )  # fmt: skip
+    return values, found
+
+
+def _jax_derivatives(forward: Callable[[Mark], Values], groups: Sequence[Sequence[Derivative]]) -> Any:
+    import jax
+
+    shapes: dict[str, Any] = {}
+
+    def note(name: str, tensor: Tensor) -> Tensor:
+        shapes[name] = jax.ShapeDtypeStruct(tensor.shape, tensor.dtype)
+        return tensor
+
+    def look() -> Values:
+        with overlay(()):  # what is assigned in a look is dropped
+            return forward(note)
+
+    jax.eval_shape(look)
+    zeros = {name: jax.numpy.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
+    targets = sorted({one.of for group in groups for one in group})
+
+    def moved(offsets: Values) -> Any:
+        with overlay(()) as scope:
+            before = dict(scope.state_mapping)
+            values = forward(lambda name, tensor: tensor + offsets[name])
+        updates = {key: new for key, new in scope.state_mapping.items() if new is not before.get(key)}
+        return {name: values[name] for name in targets}, (values, updates)
+
+    reached, pull, (values, updates) = jax.vjp(moved, zeros, has_aux=True)
+    if (around := get_stateless_scope()) is not None:
+        around.state_mapping = {**around.state_mapping, **updates}
+    found: dict[Derivative, tuple[Tensor, ...]] = {}
+    for group in groups:
+        directions = {name: jax.numpy.zeros_like(of) for name, of in reached.items()}
+        for one in group:
+            of = reached[one.of]
+            directions[one.of] += one.direction(values[one.of]) if one.direction else jax.numpy.ones_like(of)
+        (gradients,) = pull(directions)
+        found |= {one: tuple(gradients[name] for name in one.wrt) for one in group}
+    return values, found
+
+
+def _torch_derivatives(forward: Callable[[Mark], Values], groups: Sequence[Sequence[Derivative]]) -> Any:
+    import torch
+
+    marked: Values = {}
+    found: dict[Derivative, tuple[Tensor, ...]] = {}
+
+    def mark(name: str, tensor: Tensor) -> Tensor:
+        marked[name] = tensor if tensor.requires_grad else tensor.detach().requires_grad_()
+        return marked[name]
+
+    with torch.enable_grad():
+        values = forward(mark)
+        for one in (one for group in groups for one in group):
+            of, sources = values[one.of], [marked[name] for name in one.wrt]
+            direction = one.direction(of) if one.direction else torch.ones_like(of)
+            found[one] = torch.autograd.grad(of, sources, direction, create_graph=True, materialize_grads=True)
+    return values, found
+
+
+def _tensorflow_where(
+    condition: Tensor, action: Callable[[], Values], variables: list[keras.Variable], otherwise: Values
+) -> Values:
+    import tensorflow as tf
+
+    return dict(tf.cond(condition, action, lambda: {name: tf.identity(x) for name, x in otherwise.items()}))
+
+
+def _jax_where(
+    condition: Tensor, action: Callable[[], Values], variables: list[keras.Variable], otherwise: Values
+) -> Values:
+    import jax
+
+    def typed(tensor: Tensor, like: Any) -> Tensor:
+        return jax.lax.convert_element_type(tensor, like.dtype)  # both cases have the very same types
+
+    def play(before: list[Tensor]) -> Any:
+        with overlay(zip(variables, before, strict=True)) as scope:
+            made = action()
+        after = [typed(scope.get_current_value(variable), old) for variable, old in zip(variables, before, strict=True)]
+        return {name: typed(made[name], x) for name, x in otherwise.items()}, after
+
+    present = [keras.ops.convert_to_tensor(variable) for variable in variables]
+    otherwise = {name: jax.numpy.asarray(x) for name, x in otherwise.items()}
+    made, after = jax.lax.cond(
+        condition, play, lambda before: ({n: typed(x, x) for n, x in otherwise.items()}, before), present
+    )
+    for variable, tensor in zip(variables, after, strict=True):
+        variable.assign(tensor)
+    return made
+
+
+def _torch_where(
+    condition: Tensor, action: Callable[[], Values], variables: list[keras.Variable], otherwise: Values
+) -> Values:
+    return action() if bool(condition) else otherwise
+
+
 _BACKENDS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
 _INPUT_GRADIENTS = {"tensorflow": _tensorflow_input, "jax": _jax_input, "torch": _torch_input}
+_DERIVATIVES = {"tensorflow": _tensorflow_derivatives, "jax": _jax_derivatives, "torch": _torch_derivatives}
+_CONDITIONALS = {"tensorflow": _tensorflow_where, "jax": _jax_where, "torch": _torch_where}

@@ -91,9 +91,7 @@ def shuffled(*, of: Value, unlike: Value | None = None, chance: Any = None) -> T
 
 
 @function(chance=_uniform(augment.NUMBERS))
-def augmented(
-    *, of: Value, policy: tuple[Policy, ...], probability: Amount = 1.0, chance: Any = None
-) -> Tensor:
+def augmented(*, of: Value, policy: tuple[Policy, ...], probability: Amount = 1.0, chance: Any = None) -> Tensor:
     """Images as D sees them, changed at random, each change of the policy with `probability`; gradients pass.
 
     Zhao et al. 2020 (DiffAugment): flip; color: brightness, saturation, contrast; translation by up to 1/8 of a side;

@@ -87,7 +87,8 @@ class ScheduledAdam(keras.optimizers.Adam):
         """Kingma and Ba 2015, algorithm 1, with the betas of this update in the bias correction too."""
         m, v = (moments[self._get_variable_index(variable)] for moments in (self._momentums, self._velocities))
         lr, g, b1, b2, t = (
-            ops.cast(x, variable.dtype) for x in (learning_rate, gradient, self.beta_1, self.beta_2, self.iterations + 1)
+            ops.cast(x, variable.dtype)
+            for x in (learning_rate, gradient, self.beta_1, self.beta_2, self.iterations + 1)
         )
         self.assign_add(m, (g - m) * (1.0 - b1))
         self.assign_add(v, (ops.square(g) - v) * (1.0 - b2))

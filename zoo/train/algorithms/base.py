@@ -13,7 +13,7 @@ returns its phases; the step is always this one, in short:
 
 A *batch* is everything that a step consumes, by name:
 
-    fields of the data    [data_draws, B, ...]      image, point, label; a and b for two domains
+    fields of the data    [data_draws, B, ...]      as the source names them: image, point, label; a and b
     latents and `noise`   [latent_draws, B, ...]    drawn from their priors
     `step_inputs`         [1]                       numbers that follow from the count of steps
 
@@ -44,8 +44,9 @@ from zoo.spec.plan import Plan
 from zoo.spec.types import Optimizer, Part, PositiveInt
 
 Batch = dict[str, Tensor]
-DATA_FIELDS = ("image", "point", "label", "a", "b")  # inputs of networks that come from the data; the rest is latent
+DATA_FIELDS = ("image", "point", "label", "a", "b")  # of most sources; a training states those of its own
 ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm")
+LOSS = "loss of the turn"  # beside what a turn hands on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,9 @@ class Algorithm(keras.Model):
         averaged: Names of the networks of which a moving average of the weights is kept.
         ema_half_life_images: The average forgets half of what it holds while D is shown so many real images; None: no
             averages.
+        fields: Names of the inputs of networks that come from the data; the rest is latent.
         pixel_range: The numbers of black and white.
+        taps: Names of tensors that networks return besides their outputs, by network.
 
     Attributes:
         players: The networks by role.
@@ -125,13 +128,15 @@ class Algorithm(keras.Model):
         batch_size: int = 1,
         averaged: Sequence[str] = (),
         ema_half_life_images: float | None = None,
+        fields: Sequence[str] = DATA_FIELDS,
         pixel_range: tuple[float, float] = (-1.0, 1.0),
+        taps: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__(name=type(self).__name__.lower())
         autodiff.keep_order_of_updates()
         self.scaled = keras.config.dtype_policy().compute_dtype == "float16"  # each phase then has a loss scale
-        self.plans, self.pixel_range = dict(plans), pixel_range
-        self.players = networks.build_all(plans)
+        self.plans, self.fields, self.pixel_range = dict(plans), frozenset(fields), pixel_range
+        self.players = networks.build_all(plans, taps)
         self.batch_size, self.ema_half_life_images = batch_size, ema_half_life_images
         averaged = averaged if ema_half_life_images else ()
         self.averages = {name: networks.build(plans[name], name=f"{name}_ema") for name in averaged}
@@ -192,18 +197,30 @@ class Algorithm(keras.Model):
 
     # For subclasses to call.
 
-    def make_optimizer(self, part: Part, *roles: str) -> keras.optimizers.Optimizer:
+    def drawn(self, name: str) -> tuple[int, int]:
+        """Return how many rows of how many examples a step draws of a latent, or of `noise`."""
+        return self.latent_draws, self.batch_size
+
+    @property
+    def data_batches(self) -> tuple[int, int]:
+        """How many batches of how many examples of the data a step reads."""
+        return self.data_draws, self.batch_size
+
+    def make_optimizer(
+        self, part: Part, *roles: str, states: Mapping[str, keras.Variable] | None = None
+    ) -> keras.optimizers.Optimizer:
         """Build an optimizer with its state for the weights of some networks.
 
         Args:
             part: Its name and arguments, as a spec has them.
             roles: The networks, in the order of the phase.
+            states: The states of the game, by name, which may be a learning rate.
 
         Returns:
             The optimizer; its moments are zero.
         """
         with self.shares.scope():
-            optimizer = optimizers.make(part)
+            optimizer = optimizers.make(part, states)
             optimizer.build([variable for role in roles for variable in self.players[role].trainable_variables])
             if self.scaled:
                 loss_scale.add(optimizer)
@@ -224,7 +241,7 @@ class Algorithm(keras.Model):
             The output [B, ...], in Keras's default float type also where the network computes in halves.
         """
         plan = self.plans[role]
-        draws = {name: i % self.data_draws if name in DATA_FIELDS else i for name in plan.inputs}
+        draws = {name: i % self.data_draws if name in self.fields else i for name in plan.inputs}
         inputs = {name: given[name] if name in given else batch[name][draw] for name, draw in draws.items()}
         return ops.cast(self.players[role](inputs, training=True)[plan.output_name], keras.config.floatx())
 
@@ -304,22 +321,37 @@ class Algorithm(keras.Model):
         logs: dict[str, Tensor] = {}
         pending: list[tuple[Phase, autodiff.Gradient]] = []
         for phase in self.phases():
-            for i in range(phase.repeat):
-                if phase.before:
-                    phase.before()
-                loss = partial(phase.loss, batch, i)
-                result = loss_scale.scaled_value_and_grad(loss, phase.variables, phase.optimizer)
-                for player in self.players.values():
-                    result.keep(seeds(player))  # the next pass must draw other dropout masks
-                logs[f"{phase.name}_loss"] = result.value
-                batch = {**batch, **result.extras}
-                pending.append((phase, result))
-                if not self.simultaneous:
-                    self._apply(*pending.pop(), batch)
+            made = self.turn(phase, batch, pending)
+            logs[f"{phase.name}_loss"] = made[LOSS]
+            batch = {**batch, **{name: x for name, x in made.items() if name != LOSS}}
         for phase, result in pending:  # all gradients were taken at the same weights
             self._apply(phase, result, batch)
-        self.after_step()
-        return logs
+        return {**logs, **self.after_step(batch)}
+
+    def turn(self, phase: Phase, batch: Batch, pending: list[tuple[Phase, autodiff.Gradient]]) -> Batch:
+        """Make the updates of a phase.
+
+        Args:
+            phase: The phase.
+            batch: What the step consumes, and what earlier phases handed on.
+            pending: Gets the gradients where all are applied at the end of the step.
+
+        Returns:
+            What the phase hands on, and its last loss under the name `LOSS`.
+        """
+        made: Batch = {}
+        for i in range(phase.repeat):
+            if phase.before:
+                phase.before()
+            loss = partial(phase.loss, {**batch, **made}, i)
+            result = loss_scale.scaled_value_and_grad(loss, phase.variables, phase.optimizer)
+            for player in self.players.values():
+                result.keep(seeds(player))  # the next pass must draw other dropout masks
+            made = {**made, **result.extras, LOSS: result.value}
+            pending.append((phase, result))
+            if not self.simultaneous:
+                self._apply(*pending.pop(), {**batch, **made})
+        return made
 
     def _apply(self, phase: Phase, result: autodiff.Gradient, batch: Batch) -> None:
         """Move the phase's weights, and keep what its passes did to the batch norm statistics of its own networks.
@@ -342,14 +374,25 @@ class Algorithm(keras.Model):
         if self.scaled:
             loss_scale.adjust(phase.optimizer, good)
 
-    def after_step(self) -> None:
-        """Update the averages of the weights. Batch norm statistics are copied; export measures them again."""
-        last = self.phases()[-1]
-        steps = ops.cast(last.optimizer.iterations, keras.config.floatx()) / last.repeat
-        beta = self.ema_beta(steps) if self.averages else 1.0
+    def after_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Update the averages of the weights. Batch norm statistics are copied; export measures them again.
+
+        Args:
+            batch: What the step consumed, and what its phases handed on.
+
+        Returns:
+            Numbers that are logged besides the losses, by name.
+        """
         for name, average in self.averages.items():
+            beta = self.ema_beta(self.steps_made(name))
             for old, new in zip(average.weights, self.players[name].weights, strict=True):
                 old.assign(old + (1.0 - beta) * (new - old) if new.trainable else new)
+        return {}
+
+    def steps_made(self, name: str) -> Tensor:
+        """Return the steps made that count for the average of a network, this one included."""
+        last = self.phases()[-1]
+        return ops.cast(last.optimizer.iterations, keras.config.floatx()) / last.repeat
 
     def ema_beta(self, steps: Any) -> Tensor:
         """Return the share of the old average that remains after a step.
@@ -420,7 +463,8 @@ class Algorithm(keras.Model):
         models = {**self.players, **{f"{name}_ema": model for name, model in self.averages.items()}}
         named = {f"{owner}/{i:03d}_{v.path.split('/', 1)[-1]}": v for owner, model in models.items()
                  for i, v in enumerate([*model.weights, *seeds(model)])}  # fmt: skip
-        for phase in self.phases():
+        owners = {id(phase.optimizer): phase for phase in reversed(self.phases())}  # the first of those that share one
+        for phase in reversed(owners.values()):
             for i, variable in enumerate(phase.optimizer.variables):
                 named[f"{phase.name}_optimizer/{i:03d}_{variable.path.rsplit('/', 1)[-1]}"] = variable
         return {**named, **self.extra_state()}
@@ -437,7 +481,8 @@ class _Optimizers:
     built = True
 
     def __init__(self, optimizers: Sequence[keras.optimizers.Optimizer]) -> None:
-        self.variables = [variable for optimizer in optimizers for variable in optimizer.variables]
+        once = {id(optimizer): optimizer for optimizer in optimizers}
+        self.variables = [variable for optimizer in once.values() for variable in optimizer.variables]
 
 
 def seeds(model: keras.Model) -> list[keras.Variable]:

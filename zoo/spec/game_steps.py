@@ -1,0 +1,58 @@
+"""What of a step follows from its number and from the plan of a game alone: where draws lie, and when phases play."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from zoo.spec.game_plan import PhasePlan, When
+from zoo.spec.game_sections import BurnIn
+from zoo.spec.types import construct
+
+
+class Rows:
+    """Where the draws of one name, or the batches of data, lie in an array [count, size, ...] of rows of equal size.
+
+    Args:
+        draws: The phase and the number of examples of each draw, in the order of the step.
+
+    Attributes:
+        size: Examples of a row: the greatest common divisor of the numbers of the draws.
+        count: How many rows there are.
+        draws: How many draws there are.
+    """
+
+    def __init__(self, draws: Sequence[tuple[str, int]]) -> None:
+        self.size, self.draws, self.count = math.gcd(*(size for _, size in draws)), len(draws), 0
+        self._places: dict[str, list[tuple[int, int]]] = {}
+        for phase, size in draws:
+            self._places.setdefault(phase, []).append((self.count, self.count + size // self.size))
+            self.count += size // self.size
+
+    def place(self, phase: str, i: int) -> tuple[int, int]:
+        """Return the first row of the i-th draw of a phase, and the row after its last one."""
+        return self._places[phase][i]
+
+
+def by_number(when: When) -> bool:
+    """Return whether the number of a step alone may decide that a phase does not play, burn-in aside."""
+    return when.every > 1 or when.start > 0 or when.until is not None
+
+
+def plays(phase: PhasePlan, step: int, updates: int) -> bool:
+    """Return whether a phase plays in step `step`, by its number; `updates` are those of D in a step of a burn-in."""
+    when = phase.when
+    if step % when.every or step < when.start or (when.until is not None and step >= when.until):
+        return False
+    return when.burn_in is None or generator_plays(step, construct(BurnIn, dict(when.burn_in)), updates)
+
+
+def generator_plays(step: int, burn_in: BurnIn, updates: int) -> bool:
+    """Return whether G makes an update in step `step`, where D makes `updates` updates in each step."""
+    long_turn = burn_in.updates // updates  # in steps, the last of which is G's too
+    first_steps = long_turn * burn_in.generator_updates
+    if step < first_steps:
+        return step % long_turn == long_turn - 1
+    step -= first_steps
+    single = -burn_in.generator_updates % burn_in.every  # steps until G's next update whose number `every` divides
+    return step < single or (step - single) % (long_turn + burn_in.every - 1) >= long_turn - 1

@@ -1,0 +1,442 @@
+"""The general algorithm: it plays the checked game of a spec (`zoo.spec.game_plan`), whatever networks take part.
+
+A phase of the language is a `Phase` of the common step; its loss is the weighted sum of the values that it minimises:
+
+    draws and data of the update -> values, each once (zoo.nn.calls) -> the loss -> the weights that the phase trains
+    after the last phase: states move, averages follow
+
+Draws of a name are numbered through the step, as if every phase played, and so are batches of data. Where phases differ
+in batch size, a draw is several rows of arrays whose rows have the greatest common size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.nn import autodiff
+from zoo.nn.autodiff import Tensor
+from zoo.nn.calls import Update, by_derivative, nested, references
+from zoo.nn.functions import CHANCE
+from zoo.nn.functions_drawing import Pool
+from zoo.nn.optimizers import schedule
+from zoo.nn.states import STATES, State, followed
+from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
+from zoo.spec.game_sections import WeightClip
+from zoo.spec.game_steps import Rows, by_number, plays
+from zoo.spec.plan import Plan
+from zoo.spec.shapes import Shape
+from zoo.spec.types import Part, construct, construct_part
+from zoo.train.algorithms.base import LOSS, Algorithm, Batch, Phase, seeds
+
+STEP = "step_number"  # of the batch
+LAST, COMPUTED, REUSED = "last ", "computed ", "reused "  # what an update hands on: for states, whether, for phases
+
+
+class Game(Algorithm):
+    """A game of any networks, as a `GamePlan` states it.
+
+    Args:
+        plans: The networks by name.
+        game: The plan.
+        options: See `Algorithm`.
+    """
+
+    def __init__(self, plans: Mapping[str, Plan], *, game: GamePlan, **options: Any) -> None:
+        taps = {
+            name: sorted({tap for call in game.values.values() if call.network == name for tap in call.taps})
+            for name in plans
+        }
+        trained = {name for phase in game.phases for name in phase.trains}
+        averaged = [name for name in options.pop("averaged", ()) if name in trained]
+        super().__init__(plans, averaged=averaged, taps=taps, **options)
+        self.game, self.trained, self.simultaneous = game, trained, game.simultaneous
+        self.data_draws = max(1, game.data_draws)
+        self.batch_sizes = {phase.name: phase.batch_size or self.batch_size for phase in game.phases}
+        self._lay_out()
+        self.kinds: dict[str, State] = {
+            name: construct_part(STATES, Part(one.kind.name, {k: v for k, v in one.kind.args.items() if k != "of"}))
+            for name, one in game.states.items()
+        }
+        self.state_variables = {
+            f"{name}/{key}": self._number(f"{name}_{key}", one.shape if key == "value" else (), initial)
+            for name, one in game.states.items()
+            for key, initial in self.kinds[name].initial.items()
+        }
+        self.pools = {
+            name: Pool(call.shape or (), size=call.arguments.get("size", 50), name=name)
+            for name, call in game.values.items()
+            if call.function == "pool"
+        }
+        self.counters = {p.name: _Counter(name=f"{p.name}_updates") for p in game.phases if self._shares(p)}
+        self.last_losses = {p.name: self._number(f"{p.name}_loss", (), 0.0) for p in game.phases if self._skips(p)}
+        self._kept_for_later = {phase.name: self._handed_on(phase) for phase in game.phases}
+        optimizers = self._make_optimizers()
+        self._phases = tuple(self._phase(phase, optimizers[phase.name]) for phase in game.phases)
+
+    def phases(self) -> tuple[Phase, ...]:
+        return self._phases
+
+    # What a step is made of.
+
+    def _number(self, name: str, shape: Shape, initial: float) -> keras.Variable:
+        values = np.full(shape, initial, keras.config.floatx())
+        return keras.Variable(values, trainable=False, dtype=keras.config.floatx(), name=name)
+
+    def _lay_out(self) -> None:
+        """Number the draws of each name, and the batches of data, through the step: {(phase, name): rows}."""
+        sizes: dict[str, list[tuple[str, int]]] = {}
+        self.noise: dict[str, Part] = {}
+        self.drawing: dict[str, tuple[Call, ...]] = {}
+        for phase in self.game.phases:
+            calls = [call for name in phase.values for call in nested(self.game.values[name])]
+            drawing = tuple(call for call in calls if call.function in CHANCE)
+            self.drawing[phase.name] = drawing
+            self.noise |= {c.name: CHANCE[c.function](c, self._noise_shape(c)) for c in drawing}
+            for name in dict.fromkeys((*phase.draws, *(call.name for call in drawing))):
+                if name not in self.game.values or name in self.noise:
+                    sizes.setdefault(name, []).extend([(phase.name, self.batch_sizes[phase.name])] * phase.updates)
+        self.rows = {name: Rows(numbered) for name, numbered in sizes.items()}
+        fresh = [(p.name, self.batch_sizes[p.name]) for p in self.game.phases if p.fresh for _ in range(p.updates)]
+        self.data_rows = Rows([("", self.batch_size)] * self.data_draws + fresh)
+        self.latent_draws = max((rows.draws for rows in self.rows.values()), default=0)
+
+    def _noise_shape(self, call: Call) -> Shape:
+        of = call.arguments.get("of")
+        if isinstance(of, Reference) and of.name in self.game.values:
+            made = self.game.values[of.name]
+            return made.taps.get(of.tap, made.shape or ()) if of.tap else made.shape or ()
+        return call.shape or ()
+
+    def drawn(self, name: str) -> tuple[int, int]:
+        rows = self.rows.get(name)
+        return (rows.count, rows.size) if rows else (0, self.batch_size)
+
+    @property
+    def data_batches(self) -> tuple[int, int]:
+        return self.data_rows.count, self.data_rows.size
+
+    def _shares(self, phase: PhasePlan) -> bool:
+        return any(isinstance(p.optimizer, str) and phase.name in (p.name, p.optimizer) for p in self.game.phases)
+
+    def _skips(self, phase: PhasePlan) -> bool:
+        """Return whether the number of the step alone decides that nothing of a phase is computed."""
+        return not self.game.simultaneous and by_number(phase.when)
+
+    def _make_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Build the optimizers by phase; phases that share one have it built for the weights of all of them."""
+        owners: dict[str, str] = {}
+        for phase in self.game.phases:
+            owners[phase.name] = phase.name if isinstance(phase.optimizer, Part) else owners[phase.optimizer]
+        values = {name: self.state_variables[f"{name}/value"] for name in self.game.states}
+        made = {}
+        for phase in self.game.phases:
+            if isinstance(phase.optimizer, Part):
+                roles = [r for p in self.game.phases if owners[p.name] == phase.name for r in p.trains]
+                made[phase.name] = self.make_optimizer(phase.optimizer, *dict.fromkeys(roles), states=values)
+        return {name: made[owner] for name, owner in owners.items()}
+
+    def _phase(self, phase: PhasePlan, optimizer: keras.optimizers.Optimizer) -> Phase:
+        memories = [self.pools[name] for name in phase.values if name in self.pools]
+        memories += [self.counters[phase.name]] if phase.name in self.counters else []
+        clip = {}
+        if phase.weight_clip is not None:
+            settings: WeightClip = construct(WeightClip, dict(phase.weight_clip))
+            clip = {settings.when: partial(self._clip, phase, settings)}
+        when = phase.when
+        reverts = bool(when.burn_in is not None or when.above or when.below)
+        reverts = reverts or (self.game.simultaneous and by_number(when))
+        return Phase(
+            phase.name, (*(self.players[role] for role in phase.trains), *memories), optimizer,
+            partial(self._loss, phase), phase.updates, before=clip.get("before"), after=clip.get("after"),
+            active=_plays(phase) if reverts else None,
+        )  # fmt: skip
+
+    def _clip(self, phase: PhasePlan, clip: WeightClip) -> None:
+        for layer in (layer for role in phase.trains for layer in self.players[role].layers):
+            if clip.batch_norm or not isinstance(layer, keras.layers.BatchNormalization):
+                for variable in layer.trainable_variables:
+                    variable.assign(ops.clip(variable, -clip.c, clip.c))
+
+    def _handed_on(self, phase: PhasePlan) -> dict[str, str]:
+        """Return what an update of a phase hands on, {key of the batch: reference}: to states, logs, later phases."""
+        wanted = [one.of for one in self.game.states.values()] + [Reference(name) for name in self.game.logged]
+        computed = {name for p in self.game.phases for name in p.values}
+        read: dict[str, None] = {}
+
+        def follow(reference: Reference) -> None:
+            if reference.name in computed or reference.name not in self.game.values:
+                read[str(reference)] = None
+            else:
+                for inner in references(self.game.values[reference.name]):
+                    follow(inner)
+
+        for reference in wanted:
+            follow(reference)
+        here = {*phase.values, *phase.fields, *phase.draws}
+        keys = {LAST + one: one for one in read if one.partition(".")[0] in here}
+        for later in self.game.phases:
+            names = [name for name in later.reuse if later.sources.get(name) == phase.name and name in phase.values]
+            for name in names:
+                taps = ("", *self.game.values[name].taps)
+                keys |= {f"{REUSED}{later.name} {Reference(name, tap)}": str(Reference(name, tap)) for tap in taps}
+        return keys
+
+    # An update.
+
+    def _loss(self, phase: PhasePlan, batch: Batch, i: int) -> tuple[Tensor, Batch]:
+        """Return the loss of update `i` of a phase, and what it hands on."""
+        update = self._update(phase, batch, i)
+        update.compute()
+        count = self._count(phase)
+        total = None
+        for name, weight in phase.minimise.items():
+            if 0.0 in weight.factors:
+                continue
+            term = self._weight(weight, count) * ops.cast(update.tensors[name], keras.config.floatx())
+            total = term if total is None else total + term
+        later = self._kept_for_later[phase.name]
+        extras = {key: ops.convert_to_tensor(update.tensors[name]) for key, name in later.items()}
+        extras |= {COMPUTED + key[len(LAST) :]: ops.ones(()) for key in extras if key.startswith(LAST)}
+        if phase.when.above or phase.when.below:
+            extras[_plays(phase)] = self._allowed(phase, batch, update)
+        if phase.name in self.counters:
+            self.counters[phase.name].count.assign_add(1.0)
+        return total, extras
+
+    def _update(self, phase: PhasePlan, batch: Batch, i: int) -> Update:
+        tensors = {name: ops.convert_to_tensor(self.state_variables[f"{name}/value"]) for name in self.game.states}
+        reused = REUSED + phase.name + " "
+        chance = {c.name: self._draw(phase, batch, i, c.name) for c in self.drawing[phase.name]}
+        for name in phase.draws:
+            if name not in self.game.values:
+                tensors[name] = self._draw(phase, batch, i, name)
+        for name in phase.fields:
+            tensors[name] = self._field(phase, batch, i, name)
+        for name in phase.reuse:
+            if name in self.game.values:
+                tensors |= {k[len(reused) :]: ops.stop_gradient(x) for k, x in batch.items() if k.startswith(reused)}
+            else:
+                tensors[name] = self._of_source(phase, batch, name)
+        values = [self.game.values[name] for name in phase.values]
+        return Update(
+            values, partial(self._run, phase), self.players, chance, self.pools,
+            batch[STEP][0] if STEP in batch else None, tensors, self._constants(phase, values),
+        )  # fmt: skip
+
+    def _draw(self, phase: PhasePlan, batch: Batch, i: int, name: str) -> Tensor:
+        return _examples(self.rows[name], batch[name], phase.name, i)
+
+    def _field(self, phase: PhasePlan, batch: Batch, i: int, name: str) -> Tensor:
+        if phase.fresh:
+            return _examples(self.data_rows, batch[name], phase.name, i)
+        return _examples(self.data_rows, batch[name], "", i % self.data_draws)
+
+    def _of_source(self, phase: PhasePlan, batch: Batch, name: str) -> Tensor:
+        """Return a draw or a field of the last update of the phase that a reused value comes from."""
+        source = next(one for one in self.game.phases if one.name == phase.sources[name])
+        if name in source.reuse:
+            return self._of_source(source, batch, name)
+        get = self._field if name in source.fields else self._draw
+        return get(source, batch, source.updates - 1, name)
+
+    def _constants(self, phase: PhasePlan, values: Sequence[Call]) -> set[str]:
+        """Return the names of values that no gradient of the update needs to pass, so that none is kept for it."""
+        wrt = {str(w).partition(".")[0] for v in values for c in nested(v) if by_derivative(c) for w in _wrt(c)}
+        passing, constants = set(wrt), set()
+        for call in values:
+            if call.network in phase.trains or any(one.name in passing for one in references(call)):
+                passing.add(call.name)
+            elif call.network and call.name not in wrt:
+                constants.add(call.name)
+        weights = {c.arguments["network"] for v in values for c in nested(v) if c.function == "orthogonal"}
+        return set() if weights else constants
+
+    def _run(self, phase: PhasePlan, call: Call, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Call a network; the statistics of a pass that is not kept are dropped, its random numbers are used up."""
+        network, training = self.players[call.network], call.network in self.trained
+        if call.name in phase.kept or call.network not in phase.trains:
+            made = network(dict(inputs), training=training)
+        else:
+            with autodiff.overlay(()) as scope:
+                made = network(dict(inputs), training=training)
+            for seed in seeds(network):
+                if (moved := scope.get_current_value(seed)) is not None:
+                    seed.assign(moved)
+        return {name: _wide(x) for name, x in made.items()}
+
+    def _count(self, phase: PhasePlan) -> Tensor:
+        """Return how many updates a phase has made."""
+        if phase.name in self.counters:
+            return ops.convert_to_tensor(self.counters[phase.name].count)
+        optimizer = next(one.optimizer for one in self._phases if one.name == phase.name)
+        return ops.convert_to_tensor(optimizer.iterations)
+
+    def _weight(self, weight: Weight, count: Tensor) -> Any:
+        total: Any = 1.0
+        for factor in weight.factors:
+            if isinstance(factor, Part):
+                total = total * ops.cast(schedule(factor)(count), keras.config.floatx())
+            elif isinstance(factor, str):
+                total = total * ops.convert_to_tensor(self.state_variables[f"{factor}/value"])
+            else:
+                total = total * factor
+        if weight.every > 1:
+            due = ops.equal(ops.mod(ops.cast(count, "int32"), weight.every), 0)
+            total = total * weight.every * ops.cast(due, keras.config.floatx())
+        return total
+
+    def _allowed(self, phase: PhasePlan, batch: Batch, update: Update) -> Tensor:
+        """Return 1 where all conditions on values hold, else 0, [1]."""
+        allowed = batch[_plays(phase)][0] > 0 if _plays(phase) in batch else ops.ones((), "bool")
+        for conditions, holds in ((phase.when.above, ops.greater), (phase.when.below, ops.less)):
+            for name, bound in conditions.items():
+                allowed = ops.logical_and(allowed, holds(ops.mean(update.tensors[name]), bound))
+        return ops.reshape(ops.cast(allowed, keras.config.floatx()), (1,))
+
+    # The step.
+
+    def step_inputs(self, step: int) -> dict[str, np.ndarray]:
+        numbers: dict[str, float] = {STEP: step} if self._follows_steps else {}
+        for phase in self.game.phases:
+            if by_number(phase.when) or phase.when.burn_in is not None:
+                numbers[_plays(phase)] = plays(phase, step, self.data_draws)
+        return {name: np.array([number], "float32") for name, number in numbers.items()}
+
+    @property
+    def _follows_steps(self) -> bool:
+        return any(
+            isinstance(argument, Part)
+            for value in self.game.values.values()
+            for call in nested(value)
+            for argument in call.arguments.values()
+        )
+
+    def turn(self, phase: Phase, batch: Batch, pending: list[Any]) -> Batch:
+        plan = next(one for one in self.game.phases if one.name == phase.name)
+        if not self._skips(plan):
+            return super().turn(phase, batch, pending)
+        movable = [*phase.variables, *phase.statistics, *phase.optimizer.variables]
+        movable += [seed for player in self.players.values() for seed in seeds(player)]
+        last = self.last_losses[phase.name]
+        otherwise = {LOSS: ops.convert_to_tensor(last)}
+        for key, name in self._kept_for_later[phase.name].items():
+            otherwise[key] = batch[key] if key in batch else self._blank(plan, batch, name)
+            if key.startswith(LAST):
+                flag = COMPUTED + key[len(LAST) :]
+                otherwise[flag] = batch[flag] if flag in batch else ops.zeros(())
+        if plan.when.above or plan.when.below:
+            otherwise[_plays(plan)] = ops.zeros((1,))
+        action = partial(super().turn, phase, batch, pending)
+        made = autodiff.where_true(batch[_plays(plan)][0] > 0, action, _unique(movable), otherwise)
+        last.assign(made[LOSS])
+        return made
+
+    def _blank(self, phase: PhasePlan, batch: Batch, name: str) -> Tensor:
+        """Return zeros in the place of what an update of a phase would have computed."""
+        owner, _, tap = name.partition(".")
+        if owner in self.game.values:
+            call = self.game.values[owner]
+            shape = call.taps.get(tap, call.shape)
+            return ops.zeros(() if shape is None else (self.batch_sizes[phase.name], *shape))
+        get = self._field if owner in phase.fields else self._draw
+        return ops.zeros_like(get(phase, batch, 0, owner))
+
+    def after_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Move the states, then the averages; return the scalar states and what else is logged."""
+        tensors = {name: ops.convert_to_tensor(self.state_variables[f"{name}/value"]) for name in self.game.states}
+        computed = {name: ops.ones(()) for name in tensors}
+        for key, x in batch.items():
+            if key.startswith(LAST):
+                tensors[key[len(LAST) :]], computed[key[len(LAST) :]] = x, batch[COMPUTED + key[len(LAST) :]]
+        known = Update((), partial(self._run, self.game.phases[0]), self.players, {}, {}, _first(batch, STEP), tensors)
+
+        def find(reference: Reference) -> None:
+            name = str(reference)
+            if name not in known.tensors and reference.name in self.game.values:
+                call = self.game.values[reference.name]
+                inner = list(references(call))
+                for one in inner:
+                    find(one)
+                known.tensors[name] = known.result(call)
+                computed[name] = _all([computed[str(one)] for one in inner])
+
+        images, moved = self.batch_size * self.data_draws, {}
+        for name, one in self.game.states.items():
+            find(one.of)
+            kind, own = self.kinds[name], {k: self.state_variables[f"{name}/{k}"] for k in self.kinds[name].initial}
+            x = ops.cast(followed(kind, known.tensors[str(one.of)], len(one.shape)), keras.config.floatx())
+            new = kind.move({key: ops.convert_to_tensor(v) for key, v in own.items()}, x, images)
+            for key, variable in own.items():
+                moved[f"{name}/{key}"] = ops.where(computed[str(one.of)] > 0, new[key], variable)
+        for name in self.game.logged:
+            find(Reference(name))
+        for key, value in moved.items():  # all are moved from what the step has seen
+            self.state_variables[key].assign(value)
+        super().after_step(batch)
+        scalars = {name: moved[f"{name}/value"] for name, one in self.game.states.items() if not one.shape}
+        return scalars | {name: known.tensors[name] for name in self.game.logged if name in known.tensors}
+
+    def steps_made(self, name: str) -> Tensor:
+        phases = [phase for phase in self.game.phases if name in phase.trains]
+        phase = min(phases, key=self._skips)
+        return ops.cast(self._count(phase), keras.config.floatx()) / phase.updates
+
+    def extra_state(self) -> dict[str, keras.Variable]:
+        return {
+            **{f"{name}/{v.name}": v for name, pool in self.pools.items() for v in pool.non_trainable_weights},
+            **{f"states/{name}": variable for name, variable in self.state_variables.items()},
+            **{f"updates/{name}": counter.count for name, counter in self.counters.items()},
+            **{f"last_losses/{name}": variable for name, variable in self.last_losses.items()},
+        }
+
+
+class _Counter(keras.layers.Layer):
+    """Counts the updates of a phase whose optimizer counts those of another one, too."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, trainable=False, dtype=keras.config.floatx())
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, autocast=False, name="count")
+        self.built = True
+
+
+def _examples(rows: Rows, array: Tensor, phase: str, i: int) -> Tensor:
+    """Return the examples [B, ...] of the i-th draw of a phase from an array of rows."""
+    first, last = rows.place(phase, i)
+    if last - first == 1:
+        return array[first]
+    return ops.reshape(array[first:last], ((last - first) * rows.size, *array.shape[2:]))
+
+
+def _plays(phase: PhasePlan) -> str:
+    return f"{phase.name}_plays"
+
+
+def _wrt(call: Call) -> tuple[Reference, ...]:
+    wrt = call.arguments["wrt"]
+    return (wrt,) if isinstance(wrt, Reference) else tuple(wrt)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """Return numbers in Keras's default float type, also where a network computes in halves."""
+    return ops.cast(x, keras.config.floatx()) if "float" in keras.backend.standardize_dtype(x.dtype) else x
+
+
+def _first(batch: Batch, name: str) -> Tensor | None:
+    return batch[name][0] if name in batch else None
+
+
+def _all(flags: Sequence[Tensor]) -> Tensor:
+    total = ops.ones(())
+    for flag in flags:
+        total = ops.minimum(total, flag)
+    return total
+
+
+def _unique(variables: Sequence[keras.Variable]) -> list[keras.Variable]:
+    return list({id(variable): variable for variable in variables}.values())
