@@ -302,8 +302,9 @@ def make(spec: Spec) -> Algorithm:
     try:
         with shares.scope():
             algorithm = make_algorithm(
-                part, spec.plans, batch_size=training.batch_size, averaged=exported_names(spec),
-                ema_half_life_images=training.ema_half_life_images, pixel_range=section.range,
+                part, spec.plans, game=spec.game, batch_size=training.batch_size, averaged=exported_names(spec),
+                ema_half_life_images=training.ema_half_life_images, fields=tuple(spec.fields),
+                pixel_range=section.range,
             )  # fmt: skip
         algorithm.share_among(shares)
         return algorithm
@@ -350,18 +351,23 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -
     reserved = {*algorithm.noise, *algorithm.step_inputs(0)}
     if taken := sorted(reserved & spec.sections.latent.keys()):
         raise UsageError(f"{spec.path}: latent.{taken[0]}: the algorithm draws something of that name; choose another")
-    sources = {name: prior_of(part) for name, part in {**spec.sections.latent, **algorithm.noise}.items()}
+    latents = spec.sections.latent
+    further = {  # another draw of a latent has its prior
+        name: latents[part.args["of"]] if part.name == "another" else part for name, part in algorithm.noise.items()
+    }
+    sources = {name: prior_of(part) for name, part in {**latents, **further}.items()}
+    draws, size = algorithm.data_batches
 
     def drawn_inputs(step: int) -> Mapping[str, np.ndarray]:
         drawn = {}
         for name, source in sources.items():
             random = np.random.Generator(np.random.SFC64([training.seed, step, *name.encode()]))  # the fastest one
-            count = algorithm.latent_draws * training.batch_size
-            drawn[name] = source.draw(random, count).reshape(algorithm.latent_draws, training.batch_size, *source.shape)
+            rows, size = algorithm.drawn(name)
+            drawn[name] = source.draw(random, rows * size).reshape(rows, size, *source.shape)
         return {**drawn, **algorithm.step_inputs(step)}
 
     return Batches(
-        dataset, batch_size=training.batch_size, draws=algorithm.data_draws, seed=training.seed,
+        dataset, batch_size=size, draws=draws, seed=training.seed,
         range=section.range, flip=section.flip, window=window if section.jitter_from else None, extra=drawn_inputs,
     )  # fmt: skip
 
