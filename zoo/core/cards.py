@@ -67,19 +67,34 @@ def _cards(places: Places) -> tuple[Card, ...]:
 
 
 def has_nodes(places: Places | None = None) -> bool:
-    """Return True where the device files of a driver are there: a container may see a card and lack them."""
+    """Look for the device files of a driver: a container may see a card and lack them.
+
+    Args:
+        places: Where to look; by default where drivers are installed.
+
+    Returns:
+        True where there is one.
+    """
     nodes = (places or PLACES).nodes
     return any(nodes.glob("nvidia[0-9]*")) or (nodes / "dxg").exists()  # dxg: Linux inside Windows
 
 
 def card_memory() -> int | None:
-    """Return the memory of the largest card that this process may use, in bytes; None where it is not known."""
+    """Return the memory of the largest card, unless all are hidden.
+
+    Returns:
+        Bytes; None where it is not known.
+    """
     known = [card.memory for card in cards() if card.memory is not None]
     return max(known) if known and not hidden() else None
 
 
 def hidden() -> bool:
-    """Return True where all cards are hidden from this process on purpose, as `--device cpu` does."""
+    """Tell whether all cards are hidden from this process on purpose, as `--device cpu` does.
+
+    Returns:
+        True where they are.
+    """
     return VISIBLE in os.environ and os.environ[VISIBLE].split(",")[0].strip() in ("", "-1")
 
 

@@ -1,6 +1,7 @@
 """A plan -> Keras networks, and the functions that train their weights.
 
-    spec.plan -> networks (layers) -> losses (penalties) -> autodiff -> optimizers; batch_norm before the export
+    devices -> spec.plan -> networks (layers) -> losses (penalties) -> loss_scale, autodiff -> optimizers;
+    batch_norm before the export
 
-May import: zoo.core, zoo.spec, Keras; autodiff its three backends.
+May import: zoo.core, zoo.spec, Keras; autodiff, devices and replicas its three backends.
 """

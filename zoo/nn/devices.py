@@ -22,7 +22,7 @@ import keras
 from zoo.core import cards
 from zoo.core.errors import UsageError
 
-# What brings CUDA to a backend; https://github.com/NVIDIA names its drivers' limits, the extras those of the libraries.
+# The extras that bring CUDA to a backend.
 EXTRAS = {"tensorflow": "train-gpu", "jax": "train,jax-gpu", "torch": "train,torch-gpu"}
 POLICIES = {"tf32": "float32"}  # precisions that are no policy of Keras's
 # The user's words on JAX's memory: one of them, and the zoo says nothing.
@@ -85,7 +85,11 @@ def accelerators() -> list[Device]:
 
 
 def describe() -> str:
-    """Return what computes besides the CPU in words, such as "NVIDIA T4", "2 x NVIDIA T4", "no GPU"."""
+    """Describe what computes besides the CPU.
+
+    Returns:
+        Words such as "Tesla T4", "2 x Tesla T4", "no GPU", or "GPU not used" where there is a card.
+    """
     names = [device.hardware for device in accelerators()]
     if not names:
         return "GPU not used" if cards.cards() else "no GPU"

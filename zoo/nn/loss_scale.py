@@ -24,7 +24,11 @@ VALUE = "unscaled_loss"
 
 
 def add(optimizer: keras.optimizers.Optimizer) -> None:
-    """Give an optimizer the state of a scale: `loss_scale`, and `good_updates` since it last changed."""
+    """Give an optimizer the state of a scale: `loss_scale`, and `good_updates` since it last changed.
+
+    Args:
+        optimizer: One that is built; the two become its last variables.
+    """
     initial = keras.initializers.Constant(INITIAL)
     optimizer.loss_scale = optimizer.add_variable((), initial, dtype="float32", name="loss_scale")
     optimizer.good_updates = optimizer.add_variable((), "zeros", dtype="int32", name="good_updates")
@@ -60,7 +64,14 @@ def scaled_value_and_grad(
 
 
 def are_finite(gradients: Sequence[Tensor]) -> Tensor:
-    """Return True, a scalar tensor, where every number of all gradients is finite."""
+    """Look for infinity and NaN.
+
+    Args:
+        gradients: Tensors of any shapes, at least one.
+
+    Returns:
+        A scalar tensor, True where every number is finite.
+    """
     return ops.all(ops.stack([ops.all(ops.isfinite(gradient)) for gradient in gradients]))
 
 
