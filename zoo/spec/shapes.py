@@ -166,11 +166,11 @@ def window(size: int, kernel: int, stride: int, padding: str) -> int:
 @rule("Conv2DTranspose")
 def conv2d_transpose(shapes: Sequence[Shape], args: Args) -> Cost:
     height, width, channels = one(shapes, 3)
-    _no_strided_dilation(args)
+    if max(pair(args["dilation_rate"])) > 1:
+        raise ShapeError("dilation_rate must be 1: TensorFlow does not compute gaps in a transposed kernel on CPUs")
     kernel, strides, filters = pair(args["kernel_size"]), pair(args["strides"]), args["filters"]
-    spread = [(k - 1) * d + 1 for k, d in zip(kernel, pair(args["dilation_rate"]), strict=True)]
     extra = (None, None) if args["output_padding"] is None else pair(args["output_padding"])
-    h, w = (transposed(*side, args["padding"]) for side in zip((height, width), spread, strides, extra, strict=True))
+    h, w = (transposed(*side, args["padding"]) for side in zip((height, width), kernel, strides, extra, strict=True))
     weights = math.prod(kernel) * channels * filters
     return Cost((h, w, filters), weights + bool(args["use_bias"]) * filters, height * width * weights)
 
@@ -182,7 +182,11 @@ def transposed(size: int, kernel: int, stride: int, extra: int | None, padding: 
         return size * stride if padding == "same" else size * stride + max(kernel - stride, 0)
     if extra >= stride:
         raise ShapeError(f"output_padding {extra} must be smaller than the stride {stride}")
-    return (size - 1) * stride + kernel - 2 * (kernel // 2 if padding == "same" else 0) + extra
+    out = (size - 1) * stride + kernel - 2 * (kernel // 2 if padding == "same" else 0) + extra
+    if padding == "same" and not (size - 1) * stride < out <= size * stride:
+        text = f"output_padding {extra} makes {out} of {size} pixels, which no strides of {stride} lead back to: "
+        raise ShapeError(f"{text}leave it out")
+    return out
 
 
 @rule("DepthwiseConv2D")
