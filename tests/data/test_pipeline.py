@@ -172,3 +172,42 @@ def test_a_window_of_the_whole_image_changes_nothing():
 def test_a_window_that_does_not_fit_is_refused(data):
     with pytest.raises(DataError, match="window of 5 x 5 does not fit"):
         Batches(data, batch_size=1, window=(5, 5))
+
+
+def test_pairs_share_order_window_and_mirroring_and_domains_do_not():
+    coded = np.arange(20 * 6 * 6, dtype=np.int64).reshape(20, 6, 6, 1)
+    images = [(coded % 256).astype(np.uint8), (coded // 256).astype(np.uint8)]
+    parts = [Dataset(name, images=one) for name, one in zip("ab", images, strict=True)]
+    shown = {}
+    for together in (True, False):
+        data = Domains("two", *parts, together=together)
+        batches = Batches(data, batch_size=8, seed=1, range=(0.0, 255.0), flip=True, window=(4, 4))
+        batch = batches[3]
+        shown[together] = (batch["b"] * 256 + batch["a"]).astype(np.int64)[0]  # [8, 4, 4, 1]
+    whole = {tuple(np.roll(one, 0)) for one in shown[True].reshape(8, -1)}
+    for image in shown[True][..., 0]:
+        number, place = divmod(int(image.min()), 36)
+        top, left = divmod(place, 6)
+        window = coded[number, top : top + 4, left : left + 4, 0]
+        assert np.array_equal(image, window) or np.array_equal(image[:, ::-1], window)
+    assert len(whole) == 8
+    apart = [image for image in shown[False][..., 0] if np.ptp(image) == 21]  # (4 - 1) * 6 + 3: of one image
+    assert len(apart) < 8
+    np.testing.assert_array_equal(  # the order of a is the same either way
+        Batches(Domains("two", *parts), batch_size=8, seed=1)[3]["a"],
+        Batches(Domains("two", *parts, together=True), batch_size=8, seed=1)[3]["a"],
+    )
+
+
+def test_pairs_of_different_numbers_are_refused():
+    with pytest.raises(ValueError, match="10 images of a and 9 of b are no pairs"):
+        Domains("two", TOY, Dataset("nine", images=IMAGES[:9]), together=True)
+
+
+def test_all_labels_of_a_batch_are_those_of_its_images():
+    attributes = {"body": np.arange(10) % 3, "mouth": np.arange(10) % 4}
+    batch = Batches(Dataset("toy", images=IMAGES, attributes=attributes), batch_size=5, range=(0.0, 255.0))[1]
+    number = batch["image"][..., 0, 1, 0].astype(int)
+    assert {*batch} == {"image", "body", "mouth"}
+    np.testing.assert_array_equal(batch["body"], number % 3)
+    np.testing.assert_array_equal(batch["mouth"], number % 4)
