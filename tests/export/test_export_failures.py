@@ -1,5 +1,7 @@
 """An export that fails: what is told, and that the artifact that stood there still stands."""
 
+import errno
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from zoo.core.errors import ExportError, UsageError
+from zoo.core.errors import DiskFullError, ExportError, UsageError
 from zoo.export import exporter
 from zoo.nn import batch_norm
 from zoo.runtime import parity
@@ -49,6 +51,27 @@ def test_the_old_artifact_returns_when_the_new_one_cannot_move(exported, tiny_ru
     with pytest.raises(type(error)):
         exporter.export(tiny_run, out=tmp_path)
     assert failed and contents(target) == before and [p.name for p in tmp_path.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("name", ["generator.onnx", "golden.npz"])
+def test_a_full_disk_leaves_what_was_there_and_says_how_to_go_on(exported, tiny_run, tmp_path, monkeypatch, name):
+    shutil.copytree(exported.folder, tmp_path / "tiny")
+    before, sync = contents(tmp_path / "tiny"), os.fsync
+
+    def fail(handle):
+        if name in os.readlink(f"/proc/self/fd/{handle}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    told = (
+        rf"^\S+{name}: the disk is full: .+; the run in {tiny_run.folder} stands at step 4; "
+        rf"{tmp_path / 'tiny'} is as it was\. Free some space, then export it with --resume$"
+    )
+    with pytest.raises(DiskFullError, match=told) as caught:
+        exporter.export(tiny_run, out=tmp_path)
+    assert caught.value.exit_code == 1
+    assert contents(tmp_path / "tiny") == before and [p.name for p in tmp_path.iterdir()] == ["tiny"]
 
 
 def test_ctrl_c_while_exporting(exported, tiny_run, tmp_path, monkeypatch):

@@ -113,6 +113,17 @@ def test_a_latent_of_an_images_shape_is_exported(tmp_path):
     assert images.shape == (8, 8, 8, 1) and (generator.sample(3, seed=0) == images[:3]).all()
 
 
+@pytest.mark.parametrize("dense", ["Dense", "EqualizedDense", "SpectralDense"])
+def test_what_stands_behind_a_dense_layer_on_images_is_exported(tmp_path, dense):
+    """The crop of a transposed convolution follows from sizes, which a converter loses there."""
+    layers = f"""- Dense: {{units: 64}}
+      - Reshape: {{target_shape: [4, 4, 4]}}
+      - {dense}: {{units: 3}}
+      - Conv2DTranspose: {{filters: 1, kernel_size: 4, strides: 2, padding: same, activation: tanh}}"""
+    text = tiny.DENSE.replace("- Dense: {units: 64, activation: tanh}", layers)
+    assert EXPORTED.fullmatch(rehearsal.rehearse(tiny.read(tmp_path, text))["generator"])
+
+
 @pytest.mark.slow
 def test_under_another_backend_a_process_of_its_own_tries_it(tmp_path):
     path = tiny.read(tmp_path, tiny.DENSE).path

@@ -76,10 +76,16 @@ def _name_axes(model: ModelProto, shapes: Mapping[str, Sequence[int | str]]) -> 
         axes = value.type.tensor_type.shape.dim
         if not axes:
             raise ExportError(f"'{value.name}' has no batch axis")
-        named = {i: size for i, size in enumerate(shapes.get(value.name, ())) if isinstance(size, str)}
+        stated = dict(enumerate(shapes.get(value.name, ())))
+        named = {i: size for i, size in stated.items() if isinstance(size, str)}
         for i, word in {**named, 0: BATCH}.items():
             axes[i].Clear()
             axes[i].dim_param = word
+        for i, axis in enumerate(axes):
+            size = stated.get(i)
+            if i not in named and not axis.HasField("dim_value") and isinstance(size, int):
+                axis.Clear()  # a converter does not know the sizes behind a dense layer on images
+                axis.dim_value = size
         if any(not axis.HasField("dim_value") for i, axis in enumerate(axes) if i and i not in named):
             raise ExportError(f"only the batch axis of '{value.name}' may be dynamic")
 

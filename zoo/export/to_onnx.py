@@ -22,10 +22,11 @@ from zoo.artifact.manifest import Manifest
 from zoo.artifact.onnx_header import doc_strings, onnx_metadata
 from zoo.export import onnx_graph, rewrites
 from zoo.nn import networks
-from zoo.nn.layers import OneHot, PixelNorm
+from zoo.nn.layers import EqualizedDense, OneHot, PixelNorm
+from zoo.nn.layers_spectral import SpectralDense
 from zoo.spec.plan import LayerCall, Plan
 from zoo.spec.sections import LOWEST
-from zoo.spec.shapes import pair
+from zoo.spec.shapes import Shape, pair
 from zoo.spec.sizes import is_instance_norm
 
 NHWC_TO_NCHW, NCHW_TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
@@ -83,6 +84,40 @@ class TracedGroupedConv(keras.layers.Conv2D):
         return tf.nn.conv2d(inputs, kernel, list(self.strides), padding, dilations=list(self.dilation_rate))
 
 
+class _OneRowEach:
+    """A dense layer of vectors alone, with the same weights: tf2onnx does not know the sizes behind one of images."""
+
+    def __init__(self, shape: Shape, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.made = shape
+
+    def call(self, x: Any, **kwargs: Any) -> Any:
+        import tensorflow as tf
+
+        rows = super().call(tf.reshape(x, [-1, self.kernel.shape[0]]), **kwargs)  # type: ignore[misc, attr-defined]
+        return tf.reshape(rows, [-1, *self.made])
+
+
+class TracedDense(_OneRowEach, keras.layers.Dense):
+    """A Dense of images or sequences."""
+
+
+class TracedEqualizedDense(_OneRowEach, EqualizedDense):
+    """The same of an EqualizedDense."""
+
+
+class TracedSpectralDense(_OneRowEach, SpectralDense):  # type: ignore[misc]
+    """The same of a SpectralDense."""
+
+
+def _dense_layer(step: LayerCall) -> keras.layers.Layer | None:
+    if len(step.cost.shape) == 1:
+        return None
+    args = {key: value for key, value in step.args.items() if not key.endswith("_initializer")}
+    kinds = {"Dense": TracedDense, "EqualizedDense": TracedEqualizedDense, "SpectralDense": TracedSpectralDense}
+    return kinds[step.layer](step.cost.shape, **args, name=networks.layer_name(step))
+
+
 def _instance_norm_layer(step: LayerCall) -> keras.layers.Layer | None:
     args = {key: value for key, value in step.args.items() if not key.endswith("_initializer")}
     return TracedInstanceNorm(**args, name=networks.layer_name(step)) if is_instance_norm(step) else None
@@ -109,6 +144,7 @@ def _grouped_conv_layer(step: LayerCall) -> keras.layers.Layer | None:
 STAND_INS = {
     "GroupNormalization": _instance_norm_layer, "UpSampling2D": _up_sampling_layer, "PixelNorm": _pixel_norm_layer,
     "OneHot": _one_hot_layer, "Conv2D": _grouped_conv_layer,
+    **dict.fromkeys(("Dense", "EqualizedDense", "SpectralDense"), _dense_layer),
 }  # fmt: skip
 
 
