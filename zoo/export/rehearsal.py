@@ -53,7 +53,7 @@ def rehearse(spec: Spec) -> dict[str, str]:
         SpecError: A network cannot be exported, or does not compute what Keras computes; located at the layer, if one
             is to blame by itself.
     """
-    plans, found, alike = exporter.exported_plans(spec), {}, dict[str, str]()
+    plans, found, alike = exporter.exported_plans(spec), dict[str, str](), dict[str, str]()
     for plan in plans:
         if (twin := alike.setdefault(_content(plan), plan.name)) != plan.name:
             found[plan.name] = found[twin]
