@@ -91,4 +91,5 @@ def gaussian_kl(*, mean: Value, log_variance: Amount, per: Per = "batch") -> Ten
 
 
 def _float(x: Tensor) -> Tensor:
-    return ops.cast(x, keras.config.floatx())
+    """Return whole numbers, such as class ids, as floats."""
+    return x if "float" in keras.backend.standardize_dtype(x.dtype) else ops.cast(x, keras.config.floatx())

@@ -99,9 +99,19 @@ def tiled(*, of: Value, times: PositiveInt) -> Tensor:
 @function()
 def resized(*, of: Value, size: Size, method: Literal["bilinear", "nearest"] = "bilinear") -> Tensor:
     """Images in another size, by means of several pixels where they shrink (antialiased)."""
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    smooth = method == "bilinear"
-    return ops.image.resize(of, sides, interpolation=method, antialias=smooth, data_format="channels_last")
+    height, width = (size, size) if isinstance(size, int) else size
+    down, across = (_weights(old, new, method) for old, new in zip(of.shape[1:3], (height, width), strict=True))
+    down, across = (ops.cast(weights, of.dtype) for weights in (down, across))
+    return ops.einsum("ih,bhwc,jw->bijc", down, of, across)
+
+
+def _weights(old: int, new: int, method: str) -> np.ndarray:
+    """Return the weights of `old` pixels in each of `new` ones, [new, old]: a triangle as wide as a larger pixel."""
+    centres = (np.arange(new)[:, None] + 0.5) * old / new
+    if method == "nearest":
+        return (np.arange(old) == np.floor(centres)).astype("float32")
+    triangle = np.maximum(0.0, 1.0 - np.abs(np.arange(old) + 0.5 - centres) / max(1.0, old / new))
+    return triangle / triangle.sum(1, keepdims=True)
 
 
 @function()
