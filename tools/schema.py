@@ -51,6 +51,7 @@ LEFT_OUT = {
     "renorm", "renorm_clipping", "renorm_momentum", "args", "input_axes", "output_axes", "use_cudnn",
     "loss_scale_factor", "gradient_accumulation_steps", "quantization_config", "input_length",
 }  # fmt: skip
+_WORD = "^[a-z][a-z0-9_]{0,63}$"
 _COUNT: Json = {"type": "integer", "minimum": 1}
 _PAIR: Json = {"anyOf": [_COUNT, {"type": "array", "items": _COUNT, "minItems": 2, "maxItems": 2}]}
 _SIDE: Json = {"type": "integer", "minimum": 0}
@@ -286,6 +287,8 @@ def schema_of_dataclass(cls: type) -> Json:
             properties[key]["default"] = _plain(field.default)
     if cls is Network:
         properties["layers"] = {"type": "array", "items": {"$ref": "#/$defs/layer_item"}, "x-layers": True}
+    if "blocks" in properties:
+        properties["blocks"]["additionalProperties"] = _block()
     if "defaults" in properties:
         layers = {name: {"$ref": f"#/$defs/layer/x-parts/{name}"} for name in RULES}
         known = {"type": "object", "properties": layers, "additionalProperties": False}
@@ -409,6 +412,15 @@ def _keras(owner: str, cls: type) -> Json:
     return _mapping(_help(cls), properties, required)
 
 
+def _block() -> Json:
+    """Return the schema of a block: its parameters and its layers."""
+    default = {"type": "object", "propertyNames": {"pattern": _WORD}, "minProperties": 1}
+    items = {"anyOf": [{"type": "string", "pattern": _WORD, "description": "a lower-case word"}, default]}
+    layers = {"type": "array", "items": {"$ref": "#/$defs/layer_item"}, "x-layers": True}
+    words = "Layers that are used by name: `with` lists parameters, and {name: value} those with a default."
+    return _mapping(words, {"with": {"type": "array", "items": items}, "layers": layers}, ["layers"])
+
+
 def _layer_item() -> Json:
     """Return the schema of an item of `layers` for editors; it leaves open where `$variables` may be."""
     layers = {name: {"$ref": f"#/$defs/open/layer/{name}"} for name in RULES}
@@ -419,10 +431,17 @@ def _layer_item() -> Json:
         "repeat": {"description": "a number of times, or names with a list of values each"},
         "layers": {"type": "array", "items": {"$ref": "#/$defs/layer_item"}},
     }
+    block = f"^(?!({'|'.join(control)})$){_WORD[1:]}"
     return {
         "anyOf": [
             {"enum": list(RULES)},
-            {"type": "object", "properties": {**layers, **control}, "additionalProperties": False},
+            {"type": "string", "pattern": _WORD, "description": "a block"},
+            {
+                "type": "object",
+                "properties": {**layers, **control},
+                "patternProperties": {block: {"type": ["object", "null"], "description": "a block"}},
+                "additionalProperties": False,
+            },
         ]
     }
 

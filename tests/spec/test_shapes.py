@@ -10,6 +10,7 @@ import keras
 import pytest
 
 from zoo.nn.layers import LAYERS
+from zoo.spec.keras_layers import elsewhere
 from zoo.spec.shapes import RULES, Cost, ShapeError
 from zoo.spec.validate import completed, names_of
 
@@ -300,3 +301,9 @@ IMPOSSIBLE: list[tuple[str, list[tuple[int, ...]], dict[str, Any], str]] = [
 def test_what_cannot_be(layer: str, shapes: list[tuple[int, ...]], args: dict[str, Any], piece: str) -> None:
     with pytest.raises(ShapeError, match=re.escape(piece)):
         cost(layer, shapes, args)
+
+
+def test_every_layer_of_keras_is_in_the_language_or_has_its_own_message() -> None:
+    layers = [name for name, part in vars(keras.layers).items() if isinstance(part, type)]
+    assert not [name for name in layers if name not in RULES and not elsewhere(name)]
+    assert not [name for name in RULES if elsewhere(name)] and not elsewhere("Convolution")

@@ -8,6 +8,7 @@
   from: [x, skip1]
 - repeat: {filters: [128, 256]}         the layers once per value; `$filters` is the value, `$index` counts from 0
   layers: [...]
+- up: {filters: 64}                     a block of the spec, see `blocks`
 
 Every layer gets its shape and cost by the rule of `shapes` at once. After a mistake, the running tensor has the number
 `UNKNOWN`, and later layers are checked for their arguments alone.
@@ -22,76 +23,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.core.registry import suggest
+from zoo.spec.blocks import CONTROL, Block
 from zoo.spec.diagnostics import Place, Problems
+from zoo.spec.keras_layers import elsewhere
 from zoo.spec.plan import LayerCall, Plan
 from zoo.spec.shapes import RULES, Cost, Shape, ShapeError
+from zoo.spec.substitution import Substitution
 from zoo.spec.validate import completed, join, names_of, validate_arguments
-from zoo.spec.yaml_tree import MAX_NODES, Entry, YamlNode
+from zoo.spec.yaml_tree import YamlNode
 
-MAX_TEXT = 1_000
 MAX_STEPS = 2_000
 MAX_SIZE = 10**15
 UNKNOWN = -1  # the number of a tensor whose shape a mistake leaves unknown
-_CONTROL = ("as", "from", "repeat", "layers")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_VARIABLE = re.compile(r"\$\{?([a-z][a-z0-9_]*)\}?")
-
-
-@dataclass(frozen=True)
-class Substitution:
-    """Replaces `$name` and `${name}` by the values of `variables`; each value gets the place of its name.
-
-    `copied` counts the values of the whole network: a repeat within a repeat could make any number of them.
-    """
-
-    variables: Mapping[str, YamlNode]
-    where: str
-    problems: Problems
-    copied: list[int]
-
-    def __call__(self, node: YamlNode) -> YamlNode:
-        if node.is_map:
-            return YamlNode({key: Entry(self(entry.node), entry.place) for key, entry in node.entries()}, node.place)
-        if node.is_list:
-            return YamlNode([self(item) for item in node.value], node.place)
-        if not isinstance(node.value, str) or "$" not in node.value:
-            return node
-        whole = _VARIABLE.fullmatch(node.value)
-        if whole and whole[1] in self.variables:
-            return self._at(self.variables[whole[1]], node.place)
-        text = _VARIABLE.sub(lambda match: str(self._value(match, node.place)), node.value)
-        if len(text) > MAX_TEXT:
-            self.problems.spoil(node.place, f"becomes a text of more than {MAX_TEXT:,} letters")
-            return YamlNode(None, node.place)
-        return YamlNode(None if self.problems.at(node.place) else text, node.place)
-
-    def _value(self, match: re.Match[str], place: Place) -> Any:
-        """Return the value of a name inside a word, or an empty string where there is none (reported)."""
-        value = self.variables.get(match[1])
-        if value is not None and self.problems.inside(value):
-            pass  # reported already
-        elif value is None:
-            known = f" Known here: {', '.join(self.variables)}." if self.variables else " It is not in a repeat."
-            hint = suggest(match[1], self.variables) or known
-            self.problems.add(place, self.where, f"unknown variable '{match[0]}'.{hint}")
-        elif value.is_map or value.is_list:
-            text = f"'{match[0]}' is {value.describe()}, which cannot be part of a word"
-            self.problems.add(place, self.where, text)
-        else:
-            return value.value
-        self.problems.silence(place)
-        return ""
-
-    def _at(self, node: YamlNode, place: Place) -> YamlNode:
-        """Copy a value to another place."""
-        self.copied[0] += 1
-        if self.copied[0] == MAX_NODES + 1:
-            self.problems.spoil(place, f"a network takes at most {MAX_NODES:,} values by name")
-        if self.copied[0] > MAX_NODES or self.problems.inside(node):
-            return YamlNode(self.problems.silence(place), place)
-        if node.is_map:
-            return YamlNode({key: Entry(self._at(entry.node, place), place) for key, entry in node.entries()}, place)
-        return YamlNode([self._at(item, place) for item in node.value] if node.is_list else node.value, place)
 
 
 @dataclass
@@ -99,7 +43,8 @@ class _Scope:
     """The state while the layers of one network are read.
 
     `shapes` are those of tensors by number, `named` the inputs and named tensors with the place of their `as`, and `x`
-    is the number of the running tensor.
+    is the number of the running tensor. `outer` are the names that a block may give to tensors of its own, `open` the
+    blocks around the layer.
     """
 
     name: str
@@ -112,6 +57,9 @@ class _Scope:
     broken: bool = False
     items: int = 0
     copied: list[int] = field(default_factory=lambda: [0])
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    outer: frozenset[str] = frozenset()
+    open: tuple[str, ...] = ()
 
     def substitution(self, variables: Mapping[str, YamlNode], where: str) -> Substitution:
         return Substitution(variables, where, self.problems, self.copied)
@@ -126,15 +74,21 @@ class _Scope:
 
 
 def plan(
-    name: str, network: YamlNode, inputs: Mapping[str, Shape | None], shared: YamlNode | None, problems: Problems
+    name: str,
+    network: YamlNode,
+    inputs: Mapping[str, Shape | None],
+    shared: YamlNode | None,
+    blocks: Mapping[str, Block],
+    problems: Problems,
 ) -> Plan | None:
     """Expand and check the network called `name`. None when anything in it is wrong (reported).
 
-    An input of shape None is wrong itself: layers that take it are checked for their arguments alone.
+    An input of shape None is wrong itself: layers that take it are checked for their arguments alone. `shared` are the
+    defaults of all networks.
     """
     where = f"networks.{name}"
     defaults = _defaults([(shared, "defaults"), (network.get("defaults"), join(where, "defaults"))], problems)
-    scope = _Scope(name, defaults, problems)
+    scope = _Scope(name, defaults, problems, blocks=blocks)
     for number, (input_name, shape) in enumerate(inputs.items()):
         if shape is not None:
             scope.shapes[number] = shape
@@ -220,7 +174,9 @@ def _walk(layers: YamlNode, variables: Mapping[str, YamlNode], where: str, scope
 
 
 def _item(item: YamlNode, variables: Mapping[str, YamlNode], where: str, scope: _Scope) -> None:
-    if isinstance(item.value, str):
+    if isinstance(item.value, str) and item.value in scope.blocks:
+        _block(item.value, None, item.place, (scope.x,), where, scope)
+    elif isinstance(item.value, str):
         _layer(item.value, None, item, item.place, (scope.x,), where, scope)
     elif not item.is_map or not item.value:
         text = f"expected a layer such as 'Flatten' or 'Dense: {{units: 10}}', received {item.describe()}"
@@ -233,7 +189,7 @@ def _item(item: YamlNode, variables: Mapping[str, YamlNode], where: str, scope: 
 
 def _single(item: YamlNode, where: str, scope: _Scope) -> None:
     """Read one layer, or a bare `as` or `from`."""
-    layers = [(key, entry) for key, entry in item.entries() if key not in _CONTROL]
+    layers = [(key, entry) for key, entry in item.entries() if key not in CONTROL]
     inputs = _sources(item.get("from"), where, scope)
     if len(layers) > 1:
         names, place = ", ".join(key for key, _ in layers), layers[1][1].place
@@ -241,7 +197,10 @@ def _single(item: YamlNode, where: str, scope: _Scope) -> None:
         scope.x = UNKNOWN
     elif layers:
         name, entry = layers[0]
-        _layer(name, entry.node, item, entry.place, inputs, where, scope)
+        if name in scope.blocks:
+            _block(name, entry.node, entry.place, inputs, where, scope)
+        else:
+            _layer(name, entry.node, item, entry.place, inputs, where, scope)
     elif len(inputs) > 1:
         scope.report(item.place, where, "several inputs need a layer that joins them, such as Concatenate or Add")
         scope.x = UNKNOWN
@@ -278,12 +237,35 @@ def _bind_name(node: YamlNode | None, where: str, scope: _Scope) -> None:
         return scope.report(node.place, where, f"expected a lower-case word such as skip1, received {node.describe()}")
     if name == "x":
         return scope.report(node.place, where, "'x' is the running tensor itself; choose another name")
-    first = scope.named.get(name)
+    first = scope.named.get(name) if name not in scope.outer else None
+    scope.outer -= {name}
     if first and first[1] != node.place:  # the same line may bind its name again, in a repeat
         at = f"line {first[1].line}" if first[1] else "an input of the network"
         return scope.report(node.place, where, f"'{name}' is a name already: {at}")
     scope.named[name] = (scope.x, node.place)
     return None
+
+
+def _block(name: str, given: YamlNode | None, place: Place, inputs: tuple[int, ...], where: str, scope: _Scope) -> None:
+    """Expand a block; the names that it gives end with it."""
+    block, where = scope.blocks[name], f"{where}.{name}"
+    wrong = Problems()
+    variables = block.variables(name, given, place, where, wrong)
+    scope.problems.take(wrong)
+    if name in scope.open:
+        chain = " -> ".join([*scope.open[scope.open.index(name) :], name])
+        scope.report(place, where, f"the blocks use each other in a circle: {chain}")
+    elif len(inputs) > 1:
+        scope.report(place, where, "a block goes on from one tensor: give the names of others as parameters")
+    elif variables is not None:
+        scope.x = inputs[0]
+        around = scope.named, scope.outer, scope.open
+        scope.named, scope.outer, scope.open = dict(scope.named), frozenset(scope.named), (*scope.open, name)
+        _walk(block.layers, variables, join(where, "layers"), scope)
+        scope.named, scope.outer, scope.open = around
+        return
+    scope.broken = True
+    scope.x = UNKNOWN
 
 
 def _layer(
@@ -292,8 +274,10 @@ def _layer(
     """Check a layer's arguments, apply its shape rule and append its call."""
     layers, where = names_of("layer"), f"{where}.{name}"
     if name not in layers:
-        hint = suggest(name, layers) or " See specs/schema.json for all layers."
-        return scope.report(place, where.rpartition(".")[0], f"unknown layer '{name}'.{hint}")
+        what = "layer or block" if scope.blocks else "layer"
+        hint = suggest(name, [*scope.blocks, *layers]) or " See specs/schema.json for all layers."
+        text = elsewhere(name) or f"unknown {what} '{name}'.{hint}"
+        return scope.report(place, where.rpartition(".")[0], text)
     if args is not None and args.value is not None and not args.is_map:
         return scope.report(args.place, where, f"expected a mapping of arguments, received {args.describe()}")
     own = args.value if args is not None and args.is_map else {}

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zoo.core.registry import suggest
+from zoo.spec.blocks import Block, read_blocks
 from zoo.spec.diagnostics import Problems
 from zoo.spec.expand import plan
 from zoo.spec.plan import Plan
@@ -37,7 +38,7 @@ def plan_networks(tree: YamlNode, known: Known, problems: Problems) -> dict[str,
     networks = tree.get("networks")
     if networks is not None and networks.is_map and not networks.value:
         problems.add(networks.place, "networks", "a spec needs at least one network")
-    planner = _Planner(tree, known, problems)
+    planner = _Planner(tree, known, problems, read_blocks(tree, problems))
     nodes = [name for name, entry in tree.entries("networks") if entry.node.is_map]
     plans = {name: planner.plan(name) for name in nodes}
     return {name: found for name, found in plans.items() if found is not None}
@@ -50,6 +51,7 @@ class _Planner:
     tree: YamlNode
     known: Known
     problems: Problems
+    blocks: Mapping[str, Block]
     open: list[str] = field(default_factory=list)
     done: dict[str, Plan | None] = field(default_factory=dict)
 
@@ -59,7 +61,7 @@ class _Planner:
             self.open.append(name)
             inputs = self._inputs(name, node)
             self.open.pop()
-            self.done[name] = plan(name, node, inputs, self.tree.get("defaults"), self.problems)
+            self.done[name] = plan(name, node, inputs, self.tree.get("defaults"), self.blocks, self.problems)
         return self.done[name]
 
     def _inputs(self, name: str, network: YamlNode) -> dict[str, Shape | None]:

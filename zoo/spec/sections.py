@@ -20,6 +20,7 @@ from zoo.spec.types import (
     PositiveFloat,
     PositiveInt,
     Prior,
+    Reference,
     Seed,
     Source,
 )
@@ -55,13 +56,27 @@ class Data:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
-    """One network: its inputs, its layers, and the name of its output."""
+class Weights:
+    """The weights that a network begins with: those of a network of another run, by the name of its spec; its averaged
+    ones, where it has them. Layers are told apart by their names and shapes; what does not match is listed."""
 
-    inputs: Identifier | tuple[Identifier, ...] | Mapping[Identifier, tuple[PositiveInt, ...]]
-    output: Identifier
+    run: Identifier
+    network: Identifier | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One network: its inputs, its layers, and its output. An input is a latent, a field of the data, or states a
+    shape, or the latent, the field or the network whose shape it has. `output: image` is the last tensor; several are
+    named by `as` in the layers, [logits, classes], or by a mapping {logits: h7, classes: x}. `weights` begins with
+    those of another run; a network that is `frozen` is trained by no phase, and runs in inference mode."""
+
+    inputs: Identifier | tuple[Identifier, ...] | Mapping[Identifier, tuple[PositiveInt, ...] | Reference]
+    output: Identifier | tuple[Identifier, ...] | Mapping[Identifier, Identifier]
     layers: tuple[Any, ...]
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    weights: Weights | None = None
+    frozen: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +140,7 @@ class Sections:
     data: Data | None = None
     latent: Mapping[Identifier, Prior] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    blocks: Mapping[Identifier, Any] = field(default_factory=dict)
     networks: Mapping[Identifier, Network]
     algorithm: AlgorithmPart | None = None
     training: Training | None = None
