@@ -350,10 +350,10 @@ def test_the_template_shows_the_whole_language() -> None:
 def test_the_template_names_parts_of_every_kind_and_every_knob_of_an_algorithm() -> None:
     """As it stands, or in a comment: those on algorithms are YAML with the arguments of the schema."""
     text = (SPECS / "_template.yaml").read_text("utf-8")
-    for kind in ("source", "prior", "loss", "penalty", "schedule", "optimizer"):
+    for kind in ("source", "prior", "loss", "penalty", "schedule", "optimizer", "function", "state"):
         assert any(re.search(rf"\b{name}\b", text) for name in names_of(kind)), kind
     others = "\n".join(
-        re.findall(r"^  # ((?:unrolled|progressive|cyclegan|  ).*)$", text.split("\nalgorithm:")[1], re.M)
+        re.findall(r"^  # ((?:unrolled|progressive|cyclegan|game|  ).*)$", text.split("\nalgorithm:")[1], re.M)
     )
     shown = {**read_spec(SPECS / "_template.yaml").document["algorithm"], **yaml.safe_load(others)}
     assert shown.keys() == names_of("algorithm").keys()

@@ -9,6 +9,7 @@ from zoo.core.registry import suggest
 from zoo.spec.algorithm_checks import check_critic, check_evaluation
 from zoo.spec.cost_checks import check_costs, is_count
 from zoo.spec.diagnostics import Problems
+from zoo.spec.game_sections import GAMES
 from zoo.spec.graph_checks import (
     check_classes,
     check_graph,
@@ -69,6 +70,9 @@ def _check_output(
     stated = node.get("output") or node
     if judges:
         check_logits(plan, problems)
+    frozen = node.get("frozen")
+    if trained and frozen is not None and frozen.value is True and part_of(tree.get("algorithm"))[0] not in GAMES:
+        problems.add(frozen.place, f"networks.{plan.name}.frozen", "the algorithm trains it: leave `frozen` out")
     if trained and not plan.parameters:
         problems.add(node.place, f"networks.{plan.name}", "there is nothing to train: no layer has weights")
     for name, (tensor, shape) in plan.outputs.items():

@@ -87,10 +87,10 @@ AlgorithmPart = Annotated[Part, PartOf("algorithm")]
 Measurement = Annotated[Part, PartOf("measurement")]
 Figure = Annotated[Part, PartOf("figure")]
 
-# Arguments of the functions of a game. A function is registered with keyword-only arguments in the order of the language,
-# the first of which may be written without its name: {mean: x} is {mean: {of: x}}. Words of Python get an underscore,
-# `from_`. What stands behind each in a `zoo.spec.game_plan.Call` is in brackets; a `Reference` names a latent, a field,
-# a value or a state, a `Part` is a schedule.
+# Arguments of the functions of a game. A function is registered with keyword-only arguments in the order of the
+# language, the first of which may be written without its name: {mean: x} is {mean: {of: x}}. Words of Python get an
+# underscore, `from_`. What stands behind each in a `zoo.spec.game_plan.Call` is in brackets; a `Reference` names a
+# latent, a field, a value or a state, a `Part` is a schedule.
 Value = Annotated[Any, Takes("value")]  # one tensor [Reference, Call]; `Value | None = None` may be left out [None]
 Values = Annotated[Any, Takes("values")]  # a list of them [tuple]
 Wrt = Annotated[Any, Takes("wrt")]  # what a derivative is taken by: one or several [tuple of Reference]
