@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         network = f" --network {options.network}" if options.network else ""
         raise UsageError(f"{generator.name} translates images: zoo translate {options.artifact} IMAGE...{network}")
     label = int(options.label) if options.label and options.label.isdecimal() else options.label
-    fixed = {"label": label, **dict(map(_fixed, options.fix))}
+    fixed: dict[str, Any] = {"label": label, **dict(map(_fixed, options.fix))}
     if encode is _animation and not next(iter(generator.outputs.values())).is_image:
         raise UsageError(f"--out: {generator.name} makes points, not images that could move; end it in .npy or .png")
     n = (1 if terms else 64) if options.n is None else options.n

@@ -17,7 +17,7 @@ from zoo.data.catalogue import DATASETS, Split
 from zoo.data.fetch import read_files
 
 if TYPE_CHECKING:
-    from PIL import ImageFont
+    from PIL import Image, ImageFont
 
 CAPITALS = DATASETS["letters"].classes
 INK = 54 / 64  # the share of the side that a letter fills
@@ -68,7 +68,7 @@ def _masks(font: bytes, extent: int) -> list[np.ndarray] | None:
     return masks if len({mask.tobytes() for mask in masks}) >= DISTINCT else None
 
 
-def _ink(face: ImageFont.FreeTypeFont, letter: str) -> object:
+def _ink(face: ImageFont.FreeTypeFont, letter: str) -> Image.Image | None:
     """Return a letter cropped to its ink, an image of one grey channel; None where nothing is drawn."""
     from PIL import Image, ImageDraw
 

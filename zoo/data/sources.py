@@ -132,7 +132,7 @@ def folder(
         path, height, width, fit, skip_broken=skip_broken, classes=classes is not False
     )
     found = tuple(sorted(set(owners) - {""}))
-    names = found if classes in (None, True, False) else tuple(classes)
+    names = found if classes is None or isinstance(classes, bool) else tuple(classes)
     if missing := [name for name in names if name not in found] or ([] if found else ["any class"] * bool(classes)):
         there = ", ".join(found) or "no sub-folder with images"
         raise DataError(f"data source 'folder': {reading.folder} has no images of {missing[0]}. It has {there}")
@@ -247,7 +247,8 @@ def critters(*, size: int | tuple[int, int] | None = None, split: Split = "train
 
 
 def _pair(name: str, images: tuple[np.ndarray, np.ndarray]) -> Domains:
-    return Domains(name, *(Dataset(name, images=one) for one in images), paired=True, together=True)
+    of_a, of_b = (Dataset(name, images=one) for one in images)
+    return Domains(name, of_a, of_b, paired=True, together=True)
 
 
 def _side(size: int | tuple[int, int] | None, native: int) -> int:

@@ -31,7 +31,7 @@ Class = StrictInt | Annotated[StrictStr, Field(max_length=200)]  # finding a nam
 Label = Class | Annotated[list[Class], Field(max_length=2**16)] | None
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Fixed = Annotated[dict[str, Class | Number | list[Class | Number]], Field(max_length=64)]
-FixedField = Field(default={}, description="inputs by name that are not drawn: classes, or numbers of a code")
+FixedField: Any = Field(default={}, description="inputs by name that are not drawn: classes, or numbers of a code")
 Seed = Field(default=0, ge=0, le=priors.MAX_SEED, strict=True, description="the same seed gives the same pictures")
 PNG, ZIP, NPY, GIF, WEBP = "image/png", "application/zip", "application/x-npy", "image/gif", "image/webp"
 AnyOptions = TypeVar("AnyOptions", bound="Options")
