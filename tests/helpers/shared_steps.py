@@ -1,9 +1,10 @@
 """Run by tests/train/test_devices.py in a process of its own, which has two logical CPU devices.
 
-    KERAS_BACKEND=... python shared_steps.py FOLDER
+    KERAS_BACKEND=... python shared_steps.py FOLDER [--crossing]
 
 trains 20 steps of every FOLDER/<game>.yaml on one device and on two, and prints as JSON, game by game: the largest
-difference of their weights, how far the weights went, and whether a checkpoint of each goes on with the other's number.
+difference of their weights, and how far the weights went; with --crossing also the differences of runs that change the
+number half way, from a checkpoint.
 Under TensorFlow also: the devices of all variables, and of all operations that ran, of a step built for the second one.
 """
 
@@ -39,8 +40,8 @@ def trained(path, devices, runs, *, steps=STEPS, resume=False):
     return state(loop.train(spec, runs=runs, steps=steps, resume=resume).algorithm)
 
 
-def play(path, folder):
-    """Weights of 20 steps on one and on two devices, and of runs that change the number half way."""
+def play(path, folder, crossing):
+    """Weights of 20 steps on one and on two devices, and where `crossing` of runs that change the number half way."""
     spec = read_spec(path)
     first = loop.make(spec)
     first.begin(0)
@@ -49,7 +50,7 @@ def play(path, folder):
     two = trained(path, "all", folder / "two")
     networks = [name for name in start if "optimizer" not in name]
     found = {"moved": distance({name: start[name] for name in networks}, one), "apart": distance(one, two)}
-    for name, before, after in (("joined", 2, 1), ("divided", 1, 2)):
+    for name, before, after in (("joined", 2, 1), ("divided", 1, 2)) if crossing else ():
         trained(path, before, folder / name, steps=STEPS // 2)
         found[name] = distance(one, trained(path, after, folder / name, resume=True))
     return found
@@ -85,7 +86,7 @@ def places(path):
     }
 
 
-def main(folder):
+def main(folder, crossing):
     tensorflow = keras.backend.backend() == "tensorflow"
     if tensorflow:
         import tensorflow as tf
@@ -95,7 +96,7 @@ def main(folder):
     report = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
-            report[path.stem] = play(path, folder / "runs" / keras.backend.backend() / path.stem)
+            report[path.stem] = play(path, folder / "runs" / keras.backend.backend() / path.stem, crossing)
         except UsageError as error:
             report[path.stem] = {"refused": str(error)}
         if tensorflow:
@@ -104,4 +105,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "--crossing" in sys.argv)

@@ -9,13 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 import tiny
+from lowered_steps import SMALL, data_of
 
 from zoo.spec.read import read_spec
 from zoo.spec.validate import specs_folder
 from zoo.train import loop
 from zoo.train.algorithms.base import Algorithm
 
+HOST = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "Print", "PrintV2"}
 HELPER = Path(__file__).parents[1] / "helpers" / "lowered_steps.py"
 GATE = ("vanilla.yaml", "wgan_gp.yaml")  # gradients of gradients among them
 ENTRIES = sorted(
@@ -46,6 +49,32 @@ def test_steps_lower_for_gpus_and_tpus():
 def test_a_step_compiles_under_xla():
     (found,) = lower("tensorflow", GATE[0])
     assert found["size"] > 500
+
+
+@pytest.fixture(
+    params=["alternating", "cyclegan", "unrolled", *(pytest.param(e, marks=pytest.mark.slow) for e in ENTRIES)]
+)
+def spec(request, tmp_path):
+    """Small games in the gate, and every entry."""
+    games = {"alternating": tiny.GAN, "unrolled": tiny.POINTS.replace("alternating:", "unrolled:")}
+    if request.param == "cyclegan":
+        return tiny.read(tmp_path, tiny.cycle(tmp_path / "pictures"))
+    if request.param in games:
+        return tiny.read(tmp_path, games[request.param])
+    return read_spec(specs_folder() / request.param, SMALL)
+
+
+def test_a_step_is_one_graph_that_leaves_its_device_to_the_user(spec):
+    """Nothing calls Python, nothing is pinned to a device; a value that is read on the host could not be traced."""
+    algorithm = loop.make(spec)
+    algorithm.begin(0)
+    batch = loop.make_batches(spec, algorithm, data_of(spec)).pixels(0)
+    step = tf.function(algorithm.train_step, autograph=False)
+    graph = step.get_concrete_function(({name: tf.constant(x) for name, x in batch.items()},)).graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    assert len(nodes) > 100
+    assert {node.op for node in nodes} & HOST == set()
+    assert {node.device for node in nodes} == {""}
 
 
 @pytest.mark.slow

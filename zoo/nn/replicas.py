@@ -39,12 +39,12 @@ class Replicas:
         """Return the context in which networks and optimizers are built."""
         return contextlib.nullcontext()
 
-    def check(self, plans: Sequence[Plan], *, keeps_images: bool) -> None:
+    def check(self, plans: Sequence[Plan], undivided: Sequence[str]) -> None:
         """Refuse a step that these devices cannot divide.
 
         Args:
             plans: The plans of its networks.
-            keeps_images: True where it keeps images for later steps.
+            undivided: What it does with whole batches, in words.
 
         Raises:
             UsageError: It has such a part.
@@ -93,20 +93,18 @@ class Mirrored(Replicas):
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         return self._scope()
 
-    def check(self, plans: Sequence[Plan], *, keeps_images: bool) -> None:
+    def check(self, plans: Sequence[Plan], undivided: Sequence[str]) -> None:
         lone = [
             step.place
             for plan in plans
             for step in plan.steps
             if step.layer in WHOLE_BATCH and step.args.get("group_size") is None
         ]
-        reason = ""
-        if lone:
-            reason = f"{lone[0]}: this layer looks at the whole batch, of which a device has a share"
-        if keeps_images:
-            reason = "the pool of images is one, and every device would fill its own: pool_size 0, or one device"
-        if reason:
-            raise UsageError(f"training.devices: Keras on tensorflow: {reason}. KERAS_BACKEND=jax divides such steps")
+        reasons = [*undivided, *(f"{place}: this layer looks at the whole batch" for place in lone)]
+        if reasons:
+            shares = "Keras on tensorflow gives each device a share of the batch"
+            reason = "; ".join(reasons)
+            raise UsageError(f"training.devices: {shares}, and {reason}. KERAS_BACKEND=jax divides such steps")
 
     def prepare(self, networks: Sequence[keras.Model]) -> None:
         for network in networks:

@@ -2,7 +2,7 @@
 
     data in memory, uint8  ->  threads that make batches  ->  queue  ->  `fit`  ->  the device, uint8  ->  (the step)
 
-The step itself maps the pixels to numbers (`Algorithm.numbers`). Rounds of the variants are interleaved, see `speed`.
+The step itself maps the pixels to numbers (`phases.as_numbers`). Rounds of the variants are interleaved, see `speed`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import keras
 from keras import ops
 
 from zoo.data.pipeline import Batches
+from zoo.nn.phases import Batch
 from zoo.spec import feeds
 from zoo.spec.read import Spec
 from zoo.train import callbacks, loop, speed
-from zoo.train.algorithms.base import Algorithm, Batch
+from zoo.train.algorithms.base import Algorithm
 
 STEPS = 300  # of a call of `fit`
 
@@ -64,7 +65,7 @@ def empty(algorithm: Algorithm) -> None:
     def step(batch: Batch) -> dict[str, object]:
         return {name: ops.zeros(()) for name in names}
 
-    algorithm.step, algorithm.numbers = step, lambda batch: batch  # type: ignore[method-assign, assignment]
+    algorithm.step, algorithm.numbers = step, lambda batch: batch  # type: ignore[method-assign]
     algorithm.compile()
 
 

@@ -195,6 +195,12 @@ class Algorithm(keras.Model):
         """
         return {}
 
+    def undivided(self) -> list[str]:
+        """Return what the step does with a whole batch, so that devices with shares of it cannot, in words."""
+        movers = [mover for phase in self.phases() for mover in phase.networks]
+        pools = [mover.name for mover in movers if not isinstance(mover, keras.Model)]
+        return [f"each device would fill the pool '{name}' with images of its own" for name in pools]
+
     # For subclasses to call.
 
     def drawn(self, name: str) -> tuple[int, int]:
@@ -256,8 +262,7 @@ class Algorithm(keras.Model):
         Raises:
             UsageError: The step does what the backend cannot divide.
         """
-        movers = [network for phase in self.phases() for network in phase.networks]
-        devices.check([*self.plans.values()], keeps_images=any(not isinstance(mover, keras.Model) for mover in movers))
+        devices.check([*self.plans.values()], self.undivided())
         self.shares = devices
         devices.prepare([*self.players.values(), *self.averages.values()])
         self._distribute_strategy = None  # `fit` feeds whole batches

@@ -82,6 +82,11 @@ class Game(Algorithm):
     def phases(self) -> tuple[Phase, ...]:
         return self._phases
 
+    def undivided(self) -> list[str]:
+        states = [f"the state '{name}' follows the whole batch" for name in self.kinds]
+        resting = [f"phase '{name}' rests in some steps, which devices cannot agree on" for name in self.last_losses]
+        return [*super().undivided(), *states, *resting]
+
     # What a step is made of.
 
     def _number(self, name: str, shape: Shape, initial: float) -> keras.Variable:
