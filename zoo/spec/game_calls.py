@@ -216,7 +216,7 @@ class Calls:
 
     def _argument(self, node: YamlNode, fragment: Mapping[str, Any], where: str) -> Any:
         takes = fragment.get("x-takes") or _taken(fragment)
-        if not takes or (node.value is None and "anyOf" in fragment):
+        if not takes or (node.value is None and "x-takes" not in fragment):
             before = len(self.problems)
             validate(node, fragment, where, self.problems)
             return _frozen(node.plain()) if len(self.problems) == before else BROKEN

@@ -9,17 +9,18 @@ Without keras: `zoo.train.algorithms.game` plays the plan.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from zoo.spec.diagnostics import Problems
+from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.game_calls import Calls
 from zoo.spec.game_checks import check_game, unused_scalars
 from zoo.spec.game_phases import Phases, read_states, state_shape
 from zoo.spec.game_plan import GamePlan, PhasePlan, Reference
-from zoo.spec.game_words import expanded
+from zoo.spec.game_words import expanded, tree_of
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
+from zoo.spec.types import Part
 from zoo.spec.validate import below, document, join, names_of, validate
 from zoo.spec.yaml_tree import YamlNode
 
@@ -52,7 +53,7 @@ def read_game(tree: YamlNode, plans: Mapping[str, Plan], ends: Ends, problems: P
         return _read(tree, entry.node, "algorithm.game", plans, ends, problems)
     wrong = Problems()
     validate(algorithm, below(document(), "algorithm"), "algorithm", wrong)
-    text = None if wrong else expanded(word, entry.node, plans)
+    text = None if wrong else expanded(word, entry.node, plans, problems)
     if text is None or len(plans) < len(list(tree.entries("networks"))):
         return None
     own = Problems()
@@ -62,6 +63,31 @@ def read_game(tree: YamlNode, plans: Mapping[str, Plan], ends: Ends, problems: P
         if sound or problem.place != entry.node.place:
             problems.add(problem.place, problem.where, problem.message)
     return plan
+
+
+def game_of(part: Part, plans: Mapping[str, Plan], fields: Iterable[str]) -> GamePlan:
+    """Read the game of an algorithm outside a spec: of its name and arguments alone.
+
+    Args:
+        part: `game`, or a word that expands into one, with plain arguments.
+        plans: The networks.
+        fields: Names of inputs that come from the data; all others are latents.
+
+    Returns:
+        The plan.
+
+    Raises:
+        SpecError: The game has mistakes.
+    """
+    nowhere, problems = Place("", 0, 0), Problems()
+    tree = tree_of({"networks": {name: {} for name in plans}, "algorithm": {part.name: dict(part.args)}}, nowhere)
+    shapes = {name: shape for plan in plans.values() for name, shape in plan.inputs.items()}
+    data: dict[str, Shape | None] = {name: shape for name, shape in shapes.items() if name in set(fields)}
+    drawn: dict[str, Shape | None] = {name: shape for name, shape in shapes.items() if name not in data}
+    game = read_game(tree, plans, Ends(drawn, data), problems)
+    problems.raise_if_any()
+    assert game is not None
+    return game
 
 
 def _read(

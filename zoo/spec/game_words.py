@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from zoo.spec.diagnostics import Place
+from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.game_phases import phase_form
 from zoo.spec.merge import merge
 from zoo.spec.plan import Plan
@@ -26,18 +26,19 @@ _MERGED = ("values", "states", "phases")
 _OF_PHASES = ("discriminator_weight",)  # arguments of a loss that are the weight of its term
 
 
-def expanded(word: str, args: YamlNode, plans: Mapping[str, Plan]) -> YamlNode | None:
+def expanded(word: str, args: YamlNode, plans: Mapping[str, Plan], problems: Problems | None = None) -> YamlNode | None:
     """Write out a word as a game.
 
     Args:
         word: The name of the algorithm.
         args: Its arguments in the spec.
         plans: The networks.
+        problems: Where it is reported that something does not merge.
 
     Returns:
         The arguments of `game`; None for another algorithm, or where a player or the loss is missing.
     """
-    write = _WORDS.get(word)
+    write, problems = _WORDS.get(word), Problems() if problems is None else problems
     if write is None or not args.is_map or any(args.get(key) is None for key in _NEEDED[word]):
         return None
     stated = completed(args.plain(), names_of("algorithm")[word])
@@ -50,13 +51,13 @@ def expanded(word: str, args: YamlNode, plans: Mapping[str, Plan]) -> YamlNode |
         if old is None or own is None or not own.is_map:
             return None
         phases: YamlNode = game.get("phases")  # type: ignore[assignment]
-        phases.value[name] = Entry(merge(old, own, phase_form()), phases.value[name].place)
+        phases.value[name] = Entry(merge(old, own, phase_form(), problems), phases.value[name].place)
     form = names_of("algorithm")["game"]
     for key in _MERGED:
         own = args.get(key)
         if own is not None and own.is_map:
             base = game.get(key) or YamlNode({}, args.place)
-            game.value[key] = Entry(merge(base, own, below(form, key)), args.value[key].place)
+            game.value[key] = Entry(merge(base, own, below(form, key), problems), args.value[key].place)
     for key in ("order", "simultaneous"):
         own = args.get(key)
         if own is not None and own.value not in (None, False):
