@@ -1,8 +1,7 @@
-"""For the tests of algorithms: batches of plain numpy, what moved in a step, and what a setting of a spec came to."""
+"""For the tests of algorithms: batches of plain numpy, what moved in a step, and who was asked for what."""
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -97,33 +96,6 @@ def reader(name):
 def numpy(x):
     """A tensor or variable, also of JAX, as an array."""
     return np.array(ops.convert_to_tensor(x))
-
-
-def setting(spec, algorithm, path):
-    """What a dotted path names: `training.steps` of a section, `game.loss` of the algorithm's arguments,
-    `algorithm.simultaneous` of the algorithm, `discriminator.optimizer.beta_1` of a phase, `generator.parameters` of
-    a plan, `generator.Dense.units` of all layers of a class: one value where they agree, else one for each.
-    """
-    owner, name, *rest = path.split(".")
-    if name[0].isupper():
-        found = tuple(plain(getattr(layer, *rest)) for layer in layers(algorithm, name, role=owner))
-        return found[0] if found and len(set(found)) == 1 else found
-    if owner == "game":
-        value = spec.sections.algorithm.args
-        for key in (name, *rest):
-            value = value[int(key)] if key.isdigit() else value.get(key)
-        return value
-    named = {"algorithm": algorithm, **{phase.name: phase for phase in algorithm.phases()}}
-    roots = (named.get(owner), algorithm.plans.get(owner), getattr(spec.sections, owner, None))
-    value = next(getattr(root, name) for root in roots if hasattr(root, name))
-    return plain(getattr(value, *rest) if rest else value)
-
-
-def plain(value):
-    """A variable as the number that was meant, an optimizer or a function by its name."""
-    if isinstance(value, keras.Variable):
-        return float(f"{float(value):.6g}")
-    return getattr(value, "__name__", type(value).__name__ if isinstance(value, keras.Optimizer) else value)
 
 
 def kinds(algorithm, role):

@@ -59,7 +59,11 @@ def test_an_address_without_a_generator_says_so(page, place):
     page.wait(lambda: page.all(".card"))
 
 
-@pytest.mark.parametrize("name", [n for n, (_, manifest) in SHIPPED.items() if manifest.kind == "images"])
+IMAGES = [name for name, (_, manifest) in SHIPPED.items() if manifest.kind == "images"]
+FEW = ("cgan", "dcgan", "progressive")  # with labels, plain, grown
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in FEW else pytest.mark.slow) for name in IMAGES])
 def test_a_seed_gives_the_pictures_of_the_runtime_on_the_server_and_here(page, everything, here, name):
     said = page.open(f"{name}?seed=7&n=9")
     expected, server = drawn(everything, name, 9, 7), page.pixels(".grid canvas")
