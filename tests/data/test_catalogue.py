@@ -24,7 +24,8 @@ def test_an_entry_is_whole(info):
     assert info.range == "points" or users or len(info.shape) == 3
     assert bool(info.homepage) == bool(info.citation)
     if info.name in DOWNLOADS:
-        assert len(info.sha256 or info.files_sha256) == 64 and DOWNLOADS[info.name].layouts and DOWNLOADS[info.name].places
+        assert len(info.sha256 or info.files_sha256) == 64
+        assert DOWNLOADS[info.name].layouts and DOWNLOADS[info.name].places
     assert info.domains in ((), ("a", "b"))
     if info.choices:
         hints = typing.get_type_hints(SOURCES.get(info.name))["a"]
