@@ -73,6 +73,10 @@ def _updates(tree: YamlNode) -> Iterator[tuple[str, YamlNode]]:
             node = entry.node.get(*keys)
             if node is not None and is_count(node.value):
                 found.append((".".join(("algorithm", name, *keys)), node))
+        for phase, inner in entry.node.entries("phases"):
+            node = inner.node.get("updates")
+            if node is not None and is_count(node.value):
+                found.append((f"algorithm.{name}.phases.{phase}.updates", node))
     yield from sorted(found, key=lambda pair: -pair[1].value)
 
 

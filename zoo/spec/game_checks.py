@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from zoo.core.host import memory
+from zoo.spec.cost_checks import gigabytes
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.function_shapes import function_rule
 from zoo.spec.game_phases import Phases
@@ -31,6 +34,7 @@ def check_game(plan: GamePlan, tree: YamlNode, game: YamlNode, reader: Phases, w
     check.trained()
     check.reached()
     check.batches()
+    check.memories()
     check.simultaneous()
     check.states()
     for call in plan.values.values():
@@ -188,6 +192,15 @@ class _Check:
                 self.report(place, where, text)
             elif phase.reuse:
                 self.report(place, where, f"{own}, but {shared[0]} is reused, in batches of {size}")
+
+    def memories(self) -> None:
+        """Report pools that this machine cannot hold."""
+        for name, call in self.plan.values.items():
+            if call.function == "pool" and call.shape is not None:
+                needed = 4 * call.arguments["size"] * math.prod(call.shape)
+                if needed > memory():
+                    text = f"a pool of {call.arguments['size']:,} needs {gigabytes(needed)}; this machine has less: "
+                    self.report(call.place, f"{self.where}.values.{name}", f"{text}{gigabytes(memory())}")
 
     def simultaneous(self) -> None:
         """Report several updates in a step whose gradients are all taken at once."""
