@@ -286,7 +286,7 @@ def schema_of_dataclass(cls: type) -> Json:
         elif field.default is not dataclasses.MISSING:
             properties[key]["default"] = _plain(field.default)
     if cls is Network:
-        properties["layers"] = {"type": "array", "items": {"$ref": "#/$defs/layer_item"}, "x-layers": True}
+        properties["layers"] = _layers()
     if "blocks" in properties:
         properties["blocks"]["additionalProperties"] = _block()
     if "defaults" in properties:
@@ -412,13 +412,19 @@ def _keras(owner: str, cls: type) -> Json:
     return _mapping(_help(cls), properties, required)
 
 
+def _layers() -> Json:
+    """Return the schema of a list of layers, or in a child of `extends` of some of them by position."""
+    item = {"$ref": "#/$defs/layer_item"}
+    changed = {"patternProperties": {"^[0-9]+$": item}, "additionalProperties": False}
+    return {"type": ["array", "object"], "items": item, **changed, "x-layers": True}
+
+
 def _block() -> Json:
     """Return the schema of a block: its parameters and its layers."""
     default = {"type": "object", "propertyNames": {"pattern": _WORD}, "minProperties": 1}
     items = {"anyOf": [{"type": "string", "pattern": _WORD, "description": "a lower-case word"}, default]}
-    layers = {"type": "array", "items": {"$ref": "#/$defs/layer_item"}, "x-layers": True}
     words = "Layers that are used by name: `with` lists parameters, and {name: value} those with a default."
-    return _mapping(words, {"with": {"type": "array", "items": items}, "layers": layers}, ["layers"])
+    return _mapping(words, {"with": {"type": "array", "items": items}, "layers": _layers()}, ["layers"])
 
 
 def _layer_item() -> Json:

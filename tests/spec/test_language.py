@@ -68,6 +68,62 @@ def test_extends_merges_mappings_and_replaces_lists(write: Write) -> None:
     assert "extends" not in spec.document
 
 
+def test_extends_finds_a_shipped_spec_by_its_name(write: Write) -> None:
+    shipped = read_spec(SPECS / "dcgan.yaml")
+    child = read_spec(write("extends: dcgan\nname: mine\ntraining: {steps: 7}\n"))
+    assert child.plans["generator"].parameters == shipped.plans["generator"].parameters
+    assert child.document["training"]["steps"] == 7 and "extends" not in child.document
+    assert read_spec(write("extends: paper/dcgan_64\nname: mine\n")).plans["generator"].parameters == 18_885_760
+    write(BASE.replace("title: ", "title: Nearer "), "dcgan.yaml")
+    assert "Nearer" in read_spec(write("extends: dcgan.yaml\nname: mine\n")).sections.title  # a file beside it
+
+
+LAYERED = """name: base
+title: T
+networks:
+  net:
+    inputs: {a: [8, 8, 3]}
+    output: y
+    defaults: {LeakyReLU: {negative_slope: 0.1}}
+    layers: [Flatten, Dense: {units: 5, use_bias: false}, LeakyReLU, Dense: {units: 1}]
+"""
+
+
+@pytest.mark.parametrize(("child", "expected"), [
+    ("networks: {net: {layers: {1: {Dense: {units: 7}}}}}", ["Flatten", "Dense", "LeakyReLU", "Dense"]),
+    ("networks: {net: {layers: {2: ReLU, 0: {Reshape: {target_shape: [-1]}}}}}", ["Reshape", "Dense", "ReLU", "Dense"]),
+    ("remove: [networks.net.layers.2, networks.net.layers.1]", ["Flatten", "Dense"]),
+    ("remove: [networks.net.layers.0]\nnetworks: {net: {layers: {2: ELU}}}", ["Dense", "ELU", "Dense"]),
+])  # fmt: skip
+def test_a_child_changes_and_takes_away_single_layers(write: Write, child: str, expected: list[str]) -> None:
+    write(LAYERED, "layered.yaml")
+    plan = read_spec(write(f"extends: layered.yaml\n{child}\n")).plans["net"]
+    assert [step.layer for step in plan.steps] == expected
+    if "units: 7" in child:
+        assert plan.steps[1].args == {"units": 7, "use_bias": False}
+
+
+def test_a_child_takes_away_keys(write: Write) -> None:
+    write(LAYERED, "layered.yaml")
+    document = read_spec(write("extends: layered.yaml\nremove: [networks.net.defaults.LeakyReLU]\n")).document
+    assert document["networks"]["net"]["defaults"] == {} and "remove" not in document
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("extends: layered.yaml\nremove: [networks.net.layer]", "2:10: remove: the parent has no 'networks.net.layer'."),
+    ("extends: layered.yaml\nremove: [networks.net.layers.4]", "2:10: remove: the parent has no"),
+    ("extends: layered.yaml\nremove: data", "2:9: remove: expected a list of paths"),
+    ("extends: layered.yaml\nnetworks: {net: {layers: {4: ReLU}}}", "'4' is not a position in a list of 4"),
+    ("remove: [data]\n" + LAYERED, "1:9: remove: takes away what another spec has: it goes with 'extends'"),
+    ("extends: dcgna", "there is no file 'dcgna' beside this spec, nor a shipped spec. Did you mean 'dcgan'?"),
+])  # fmt: skip
+def test_what_a_child_cannot_take_away(write: Write, text: str, message: str) -> None:
+    write(LAYERED, "layered.yaml")
+    with pytest.raises(SpecError) as caught:
+        read_spec(write(text + "\n"))
+    assert message in str(caught.value)
+
+
 def test_a_part_of_the_same_name_merges_and_another_replaces_it(write: Write) -> None:
     def prior(text: str) -> Any:
         return read_spec(write(f"extends: base.yaml\nlatent: {{z: {text}}}\n")).sections.latent["z"]
@@ -340,7 +396,7 @@ def test_all_specs_are_read_quickly_and_without_a_framework() -> None:
 def test_the_template_shows_the_whole_language() -> None:
     spec = read_spec(SPECS / "_template.yaml")
     assert spec.fields == {"image": (16, 16, 1), "label": ()} and spec.latents == {"z": (32,)}
-    missing = {"extends"}
+    missing = {"extends", "remove"}
     sections = {name for name in type(spec.sections).__dataclass_fields__} - missing
     assert sections == set(spec.document)
     for section in ("data", "training", "export"):

@@ -159,8 +159,8 @@ def _halved(x: Any, axis: int) -> Any:
 @INITIALIZERS.register
 @keras.saving.register_keras_serializable("zoo")
 class Fixup(keras.initializers.VarianceScaling):
-    """Huang et al. 2024 (authors' code): N(0, g^2 / fan_in), g^2 = 2 / (1 + negative_slope^2) / sqrt(blocks), for the first
-    two of the three convolutions in each of a network's residual `blocks`; the third begins at zero."""
+    """Huang et al. 2024 (authors' code): N(0, g^2 / fan_in), g^2 = 2 / (1 + negative_slope^2) / sqrt(blocks), for the
+    first two of the three convolutions in each of a network's residual `blocks`; the third begins at zero."""
 
     def __init__(self, blocks: PositiveInt, negative_slope: NonNegativeFloat = 0.2) -> None:
         self.blocks, self.negative_slope = blocks, negative_slope

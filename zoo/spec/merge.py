@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from zoo.core.registry import suggest
+from zoo.spec.blocks import CONTROL
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.folder_paths import with_absolute_paths, with_folder_source
-from zoo.spec.validate import Fragment, below, document, is_part, names_of, resolve
+from zoo.spec.validate import Fragment, below, document, is_part, resolve, specs_folder
 from zoo.spec.words import true_words
 from zoo.spec.yaml_tree import Entry, YamlNode, parse_file, parse_text
 
@@ -33,8 +35,10 @@ def _load_extended(path: Path, children: tuple[Path, ...], problems: Problems) -
     node = node and with_folder_source(node)
     parent = node.get("extends") if node is not None else None
     if node is None or parent is None:
+        if (stated := node and node.get("remove")) is not None:
+            problems.add(stated.place, "remove", "takes away what another spec has: it goes with 'extends'")
         return node
-    own = YamlNode({key: entry for key, entry in node.entries() if key != "extends"}, node.place)
+    own = YamlNode({key: entry for key, entry in node.entries() if key not in ("extends", "remove")}, node.place)
     target = _parent_path(path, parent, problems)
     family = (*children, path.resolve())
     base = None
@@ -46,35 +50,96 @@ def _load_extended(path: Path, children: tuple[Path, ...], problems: Problems) -
     elif target is not None:
         base = _load_extended(target, family, problems)
     problems.incomplete |= base is None
-    return own if base is None else true_words(base, merge(base, own, document()))
+    if base is None:
+        return own
+    keys, items = _removals(base, node.get("remove"), problems)
+    left = base
+    for path in keys:
+        left = _without(left, path)
+    merged = merge(left, own, document(), problems)
+    for path in sorted(items, key=lambda path: int(path[-1]), reverse=True):  # the positions are those of the parent
+        merged = _without(merged, path)
+    return true_words(base, merged)
 
 
 def _parent_path(path: Path, parent: YamlNode, problems: Problems) -> Path | None:
     """Return the file that `extends` names, beside the spec or in a folder below it; None if wrong (reported)."""
-    rule = "expected the name of a spec file beside or below this one, such as dcgan.yaml"
+    rule = "expected a shipped spec such as dcgan, or a file beside or below this one such as mine.yaml"
     text = parent.value
     if not isinstance(text, str) or not text or "\0" in text:
         return problems.add(parent.place, "extends", f"{rule}, received {parent.describe()}")
     if Path(text).is_absolute() or ".." in Path(text).parts or "\\" in text:
         return problems.add(parent.place, "extends", f"{rule}, received '{text}'")
     target = path.parent / text
+    shipped = specs_folder() / f"{text}.yaml"
     try:
+        if not Path(text).suffix and not target.is_file() and shipped.is_file():
+            return shipped
         found, inside = target.is_file(), target.resolve().is_relative_to(path.parent.resolve())
     except (OSError, RuntimeError):  # too long a name, or links in a circle
         found, inside = False, True
     if not found:
-        near = problems.near_file(target)
+        names = [file.stem for file in specs_folder().glob("*.yaml")]
+        near = problems.near_file(target) if Path(text).suffix else f", nor a shipped spec.{suggest(text, names)}"
         return problems.add(parent.place, "extends", f"there is no file '{text}' beside this spec{near}")
     if not inside:
         return problems.add(parent.place, "extends", f"{rule}; '{text}' is a link that leads elsewhere")
     return target
 
 
-def merge(base: YamlNode, top: YamlNode, fragment: Fragment) -> YamlNode:
+def _removals(base: YamlNode, stated: YamlNode | None, problems: Problems) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the paths of `remove`: those of keys, and those of items of lists. Wrong ones are reported."""
+    keys, items = [], []
+    for item in stated.value if stated is not None and stated.is_list else ():
+        path = item.value.split(".") if isinstance(item.value, str) else [""]
+        around: YamlNode | None = base
+        for key in path[:-1]:
+            around = _child(around, key)
+        if around is None or _child(around, path[-1]) is None:
+            hint = suggest(path[-1], around.value) if around is not None and around.is_map else ""
+            problems.add(item.place, "remove", f"the parent has no {item.describe()}.{hint}")
+        elif around.is_list:
+            items.append(path)
+        else:
+            keys.append(path)
+    if stated is not None and not stated.is_list:
+        rule = "expected a list of paths such as [data.flip, networks.generator.layers.3]"
+        problems.add(stated.place, "remove", f"{rule}, received {stated.describe()}")
+    return keys, items
+
+
+def _child(node: YamlNode | None, key: str) -> YamlNode | None:
+    """Return what a key, or a position, leads to."""
+    if node is not None and node.is_list:
+        return node.value[int(key)] if key.isdecimal() and int(key) < len(node.value) else None
+    return node.get(key) if node is not None and node.is_map else None
+
+
+def _without(node: YamlNode, path: list[str]) -> YamlNode:
+    """Return the tree without the value at a path; unchanged where it leads nowhere."""
+    key, rest = path[0], path[1:]
+    child = _child(node, key)
+    if child is None:
+        return node
+    if node.is_list:
+        kept = [_without(child, rest)] if rest else []
+        return YamlNode([*node.value[: int(key)], *kept, *node.value[int(key) + 1 :]], node.place)
+    entries = {
+        name: Entry(_without(child, rest), entry.place) if name == key else entry
+        for name, entry in node.entries()
+        if rest or name != key
+    }
+    return YamlNode(entries, node.place)
+
+
+def merge(base: YamlNode, top: YamlNode, fragment: Fragment, problems: Problems) -> YamlNode:
     """Merge mappings key by key, and replace everything else by the value of `top`.
 
     Where the schema expects a part, another name replaces all of it: `Adam: {...}` over `SGD: {...}` is Adam alone.
+    A mapping from positions over a list changes its items: `layers: {3: {Dense: {units: 5}}}`.
     """
+    if base.is_list and top.is_map and top.value and all(key.isdecimal() for key in top.value):
+        return _changed(base, top, resolve(fragment).get("items", {}), problems)
     if is_part(fragment) and all(node.is_map or isinstance(node.value, str) for node in (base, top)):
         base, top = _as_part(base), _as_part(top)
         if set(base.value) != set(top.value):
@@ -84,15 +149,27 @@ def merge(base: YamlNode, top: YamlNode, fragment: Fragment) -> YamlNode:
     merged = dict(base.value)
     for key, entry in top.entries():
         old = merged.get(key)
-        merged[key] = Entry(merge(old.node, entry.node, below(fragment, key)), entry.place) if old else entry
+        merged[key] = Entry(merge(old.node, entry.node, below(fragment, key), problems), entry.place) if old else entry
     return YamlNode(merged, top.place if top.place.line else base.place)
+
+
+def _changed(base: YamlNode, top: YamlNode, fragment: Fragment, problems: Problems) -> YamlNode:
+    """Return a list with the items at some positions changed."""
+    items = list(base.value)
+    for key, entry in top.entries():
+        if int(key) < len(items):
+            items[int(key)] = merge(items[int(key)], entry.node, fragment, problems)
+        else:
+            text = f"'{key}' is not a position in a list of {len(items)} (0 is the first)"
+            problems.add(entry.place, "", text)
+    return YamlNode(items, base.place)
 
 
 def _is_another_layer(base: YamlNode, top: YamlNode, fragment: Fragment) -> bool:
     """Return True for two items of a list of layers that call different layers."""
     if resolve(fragment) is not document()["$defs"]["layer_item"]:
         return False
-    called = [node.value.keys() & names_of("layer").keys() for node in (base, top)]
+    called = [node.value.keys() - set(CONTROL) for node in (base, top)]
     return bool(called[1]) and called[0] != called[1]
 
 
@@ -134,7 +211,7 @@ def _set(
 ) -> YamlNode:
     """Return `root` with the value at a path of keys replaced; missing mappings are made."""
     if not keys:
-        return merge(root, value, fragment)
+        return merge(root, value, fragment, problems)
     key, rest = keys[0], keys[1:]
     if root.is_list:
         if not key.isdecimal() or int(key) >= len(root.value):

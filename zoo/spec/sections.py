@@ -134,6 +134,7 @@ class Sections:
     title: str
     spec_version: Literal[1] = 1
     extends: str | None = None
+    remove: tuple[str, ...] = ()  # of what the other spec has: data.flip, networks.generator.layers.3
     paper: Paper | None = None
     about: str = ""
     deviations: tuple[str, ...] = ()

@@ -153,6 +153,8 @@ def join(where: str, key: str) -> str:
 def expected(fragment: Fragment) -> str:
     """Describe in words what the schema allows."""
     fragment = resolve(fragment)
+    if "x-layers" in fragment:
+        return "a list of layers"
     if "x-parts" in fragment:
         article = "an" if fragment["x-kind"][0] in "aeiou" else "a"
         return f"{article} {fragment['x-kind']} ({', '.join(fragment['x-parts'])})"
