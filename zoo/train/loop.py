@@ -37,6 +37,7 @@ from zoo.train.algorithms.base import Algorithm
 from zoo.train.kept import KEPT_FILE, keep_inputs
 from zoo.train.monitor import (
     BEST_FILE,
+    WAITING_FILE,
     Best,
     Metric,
     SampleSheets,
@@ -195,6 +196,8 @@ def _fit(
         running = stop.reason == callbacks.FINISHED and clock.step < clock.steps
         ended = "interrupted" if running else stop.reason
         progress = checkpoint.Progress(clock.step, start.seconds + clock.seconds_of_steps, machine(), ended, start.data)
+        if evaluate is not None:
+            evaluate.before_saving()
         checkpoint.save(path, algorithm, progress, spec.document)
         if evaluate is not None:
             evaluate.saved()
@@ -406,7 +409,7 @@ def _set_aside(folder: Path) -> None:
         print(f"{folder.name}: the earlier run is kept in {previous}", file=sys.stderr)
     else:
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-        for name in (BEST_FILE, KEPT_FILE):
+        for name in (BEST_FILE, WAITING_FILE, KEPT_FILE):
             (folder / name).unlink(missing_ok=True)
         for suffix in ("png", "npz"):
             for sheet in folder.glob(f"*-{'[0-9]' * 7}.{suffix}"):

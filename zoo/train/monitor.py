@@ -38,7 +38,7 @@ from zoo.spec.read import Spec
 from zoo.train.algorithms.base import Algorithm
 from zoo.train.checkpoint import refuse_damaged
 
-BEST_FILE = "best.npz"
+BEST_FILE, WAITING_FILE = "best.npz", "best_waiting.npz"  # the latter until there is a checkpoint of its step, or later
 REAL, BATCH = 10_000, 500  # the most real images that are compared; images that are generated at a time
 SEED = priors.MAX_SEED  # of the latents; those of pictures and of later evaluations come from small seeds
 TAG = "metric/"  # before the metric's name in TensorBoard
@@ -120,6 +120,7 @@ class Watch:
         self.save, self.report, self.plot = save, report, plot
         self.best: Best | None = None
         self._ahead = False  # True while the best weights are of a later step than the checkpoint
+        self._take_waiting(first)
         best = load_best(folder)
         if best is not None and best.protocol == metric.protocol and best.step <= first:
             self.best = replace(best, evaluated=tuple(step for step in best.evaluated if step <= first))
@@ -146,29 +147,51 @@ class Watch:
             self._ahead = not saved and not self.save()
             self.report(f"step {step:,}: {self.metric.name} {value:.4g}, the lowest so far")
         if not self._ahead:
-            self._write()
+            self._try_to_write()
 
     def catch_up(self, step: int) -> None:
         """Evaluate step `step`, from which the run goes on, unless it was: a kill may come after its checkpoint."""
         if self.best is None or step not in self.best.evaluated:
             self(step, saved=True)
 
-    def saved(self) -> None:
-        """Write the best weights that had to wait for a checkpoint; there is one now."""
-        if self._ahead:
-            self._ahead = False
-            self._write()
+    def before_saving(self) -> None:
+        """Write best weights that have waited for a checkpoint beside the earlier ones: a kill must not cost them.
 
-    def _write(self) -> None:
+        Raises:
+            DiskFullError: There is no space: no checkpoint may be written that is ahead of the best weights.
+        """
+        if self._ahead:
+            self._write(self.path.with_name(WAITING_FILE))
+
+    def saved(self) -> None:
+        """Put best weights that had to wait for a checkpoint in their place; there is one now."""
+        waiting = self.path.with_name(WAITING_FILE)
+        if self._ahead and waiting.exists():
+            waiting.replace(self.path)
+            self._ahead = False
+
+    def _take_waiting(self, first: int) -> None:
+        """Put weights in their place that a killed run left waiting; those of a step still to come are deleted."""
+        waiting = self.path.with_name(WAITING_FILE)
+        best = load_best(self.path.parent, WAITING_FILE)
+        if best is not None and best.step <= first:
+            waiting.replace(self.path)
+        waiting.unlink(missing_ok=True)
+
+    def _try_to_write(self) -> None:
+        try:
+            self._write(self.path)
+        except DiskFullError as error:
+            self._ahead = True  # tried again with the next checkpoint
+            self.report(f"{error}; training goes on")
+
+    def _write(self, path: Path) -> None:
+        """Write the best weights. Raises DiskFullError."""
         assert self.best is not None
         meta = {key: value for key, value in asdict(replace(self.best, weights={})).items() if key != "weights"}
         weights = self.best.weights.items()
         arrays = {f"{name}/{i:03d}": a for name, arrays in weights for i, a in enumerate(arrays)}
-        try:
-            save_arrays(self.path, arrays, meta)
-        except DiskFullError as error:
-            self._ahead = True  # tried again after the next checkpoint
-            self.report(f"{error}; training goes on")
+        save_arrays(path, arrays, meta)
 
 
 def make_metric(spec: Spec, dataset: Dataset | Domains) -> Metric | None:
@@ -199,13 +222,13 @@ def exported_names(spec: Spec) -> tuple[str, ...]:
     return spec.exported
 
 
-def load_best(folder: Path) -> Best | None:
+def load_best(folder: Path, file: str = BEST_FILE) -> Best | None:
     """Read the best weights of the run in `folder`; None where there are none.
 
     Raises:
         TrainingError: For a damaged file.
     """
-    path = folder / BEST_FILE
+    path = folder / file
     if not path.exists():
         return None
     with refuse_damaged(path, "file of the best weights of a run", "Delete it"):

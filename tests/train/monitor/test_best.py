@@ -8,7 +8,7 @@ from watched import NAME, OFF, PROTOCOL, WATCHED, same, trained, weights
 
 import zoo
 from zoo.artifact.manifest import read_manifest
-from zoo.core.errors import TrainingError, UsageError
+from zoo.core.errors import DiskFullError, TrainingError, UsageError
 from zoo.export import exporter
 from zoo.spec import feeds
 from zoo.train import checkpoint, loop, monitor
@@ -44,6 +44,37 @@ def test_the_best_survives_a_resumption(tmp_path, scripted, later, step):
     best = load_best(run.folder)
     assert (best.step, best.evaluated) == (step, (1, 2, 3, 4))
     assert same(best.weights["generator"], {**first, **second}[step])
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+def test_the_best_survives_a_full_disk_and_then_a_kill(tmp_path, scripted, monkeypatch):
+    """The disk is full at the best step, 2; the run is killed when the next checkpoint, of step 3, is written."""
+    save, saved = checkpoint.save, Watch.saved
+
+    def full(path, algorithm, progress, document):
+        if progress.step == 2:
+            raise DiskFullError("full")
+        save(path, algorithm, progress, document)
+
+    def killed(self):
+        if checkpoint.reached(tmp_path / "runs" / "watched" / checkpoint.FILE) == 3:
+            raise Killed
+        saved(self)
+
+    scripted(5.0, 3.0, 4.0)
+    often = "training.checkpoint_every_seconds=1e-6"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", full)
+        patch.setattr(Watch, "saved", killed)
+        with pytest.raises(Killed):
+            trained(tmp_path, often, steps=3)
+    scripted(9.0)
+    best = load_best(trained(tmp_path, often, steps=4, resume=True)[0].folder)
+    assert (best.step, best.value, best.evaluated) == (2, 3.0, (1, 2, 3, 4))
+    assert not list(tmp_path.rglob("*waiting*"))
 
 
 def test_a_resumption_forgets_what_came_after_it(tmp_path, scripted):
