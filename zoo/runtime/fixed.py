@@ -1,4 +1,4 @@
-"""What a caller fixes of a draw: classes by id or name, codes by number, each for all rows or for every row.
+"""Inputs that a caller fixes: classes by id or name, codes by number, each for all rows or for every row.
 
 `sample(8, label="Coat")`, `sample(8, body="dome", slant=0.5)`: a value becomes the rows [n, ...] of its input.
 """

@@ -26,7 +26,7 @@ ANY = ("image", "point", "label", "a", "b")  # fields of most sources, for a spe
 
 @dataclass(frozen=True)
 class Known:
-    """What networks may take by name: fields of the data, or latents.
+    """The inputs that networks may take by name: fields of the data, or latents.
 
     Attributes:
         shapes: The shape of one example; None where the section is wrong (reported).
