@@ -104,6 +104,15 @@ class Batches:
         """Return the batch of a step with images as they are stored, uint8; a training maps them on its device.
 
         It may be called from several threads.
+
+        Args:
+            step: The number of the step, from 0.
+
+        Returns:
+            Arrays by name, as `batches[step]` has them but for the images.
+
+        Raises:
+            ValueError: `extra` returns an array of a name that is taken.
         """
         batch: dict[str, np.ndarray] = {}
         for number, (field, part) in enumerate(self.dataset.parts.items()):
