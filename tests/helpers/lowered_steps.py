@@ -70,7 +70,7 @@ def main(paths):
         spec = read_spec(path, SMALL)
         algorithm = loop.make(spec)
         algorithm.begin(0)
-        found[str(path)] = way(algorithm, loop.make_batches(spec, algorithm, data_of(spec))[0])
+        found[str(path)] = way(algorithm, loop.make_batches(spec, algorithm, data_of(spec)).pixels(0))
         print(f"{path}: {found[str(path)]}", file=sys.stderr, flush=True)
         keras.backend.clear_session()
     print(json.dumps(found))

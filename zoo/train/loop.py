@@ -291,6 +291,9 @@ def make(spec: Spec) -> Algorithm:
 
     Returns:
         Networks and optimizers; `begin(0)` is still to be called.
+
+    Raises:
+        UsageError: The devices of `training.devices` are not there, or cannot share a batch or a step.
     """
     training, part, section = spec.sections.training, spec.sections.algorithm, spec.sections.data
     assert training is not None and part is not None and section is not None

@@ -196,7 +196,11 @@ class Algorithm(keras.Model):
         return {}
 
     def undivided(self) -> list[str]:
-        """Return what the step does with a whole batch, so that devices with shares of it cannot, in words."""
+        """List what the step does with a whole batch, so that devices with shares of it cannot.
+
+        Returns:
+            Clauses, such as "the state 'k' follows the whole batch"; an empty list where devices can share the step.
+        """
         movers = [mover for phase in self.phases() for mover in phase.networks]
         pools = [mover.name for mover in movers if not isinstance(mover, keras.Model)]
         return [f"each device would fill the pool '{name}' with images of its own" for name in pools]
