@@ -1,0 +1,58 @@
+"""What `zoo check` accepts trains and can be exported; all else is refused at its place, before anything is built."""
+
+import json
+import random
+import re
+from collections import Counter
+
+import compositions
+import games
+import numpy as np
+import pytest
+from keras import ops
+
+from zoo.core.errors import SpecError
+from zoo.export import rehearsal
+from zoo.spec.read import read_spec
+from zoo.train import loop
+
+
+def outcome(folder, number, seed):
+    """Read, rehearse and play one random spec: "sound", or "refused" as it was read."""
+    document = compositions.composed(random.Random(f"{seed} {number}"))
+    path = folder / "composed.yaml"
+    path.write_text(json.dumps(document, indent=1))
+    try:
+        spec = read_spec(path)
+    except SpecError as error:
+        assert all(re.match(r"\S+\.yaml:\d+:\d+: ", line) for line in str(error).splitlines()), error
+        return "refused"
+    algorithm = loop.make(spec)
+    batches = loop.make_batches(spec, algorithm, games.images(spec, 8))
+    algorithm.begin(0)
+    batch = {name: ops.convert_to_tensor(value) for name, value in batches[0].items()}
+    losses = algorithm.train_step((batch,))
+    assert all(np.isfinite(float(loss)) for loss in losses.values())
+    assert rehearsal.rehearse(spec)["generator"].startswith("can be exported: ONNX of opset ")
+    return "sound"
+
+
+def outcomes(folder, numbers, seed):
+    """Count the outcomes; an error is raised with the spec that caused it."""
+    found = Counter()
+    for number in numbers:
+        try:
+            found[outcome(folder, number, seed)] += 1
+        except Exception as error:
+            text = (folder / "composed.yaml").read_text()
+            raise AssertionError(f"composition {number} of seed {seed}:\n{text}") from error
+    return found
+
+
+def test_compositions_are_refused_at_their_place_or_train_and_leave(tmp_path):
+    assert outcomes(tmp_path, range(20), seed=0)["sound"] >= 10
+
+
+@pytest.mark.slow
+def test_many_compositions(tmp_path):
+    assert outcomes(tmp_path, range(500), seed=1)["sound"] >= 250
