@@ -16,6 +16,7 @@ BLOCKS = {
     f"{page.name}, {re.search(r'^name: (.*)$', block, re.M)[1]}": block
     for page in sorted(DOCS.glob("*.md"))
     for block in re.findall(r"^```yaml\n(name: .*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    if "path:" not in block and not re.search(r"source: \S*/", block)  # folders of the reader's own
 }
 
 

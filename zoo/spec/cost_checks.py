@@ -184,3 +184,19 @@ def gigabytes(size: int) -> str:
         A text such as '1.2 GB', or '34.5 MB' below 0.1 GB.
     """
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
+
+
+def count(number: float) -> str:
+    """Write a large number for people.
+
+    Args:
+        number: A count.
+
+    Returns:
+        Such as 21 M or 8.1 G.
+    """
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            short = number / size
+            return f"{short:.0f} {unit}" if short >= 10 else f"{short:.1f} {unit}"
+    return f"{number:.0f}"

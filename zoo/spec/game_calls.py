@@ -22,6 +22,7 @@ from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.function_shapes import Operand, function_rule, shape_text
 from zoo.spec.game_plan import Call, Reference
 from zoo.spec.game_uses import uses
+from zoo.spec.game_weights import read_schedule
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape, ShapeError
 from zoo.spec.types import Part
@@ -384,19 +385,3 @@ def _taken(fragment: Mapping[str, Any]) -> str:
 
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
-
-
-def read_schedule(node: YamlNode, where: str, problems: Problems) -> Part | None:
-    """Return a schedule.
-
-    Args:
-        node: Its node, a mapping from its name to its arguments.
-        where: The path of the node.
-        problems: Where mistakes are reported.
-
-    Returns:
-        Name and arguments; None after a mistake.
-    """
-    before = len(problems)
-    validate(node, {"$ref": "#/$defs/schedule"}, where, problems)
-    return Part.of(node.plain()) if len(problems) == before else None

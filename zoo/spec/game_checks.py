@@ -7,14 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zoo.core.host import memory
-from zoo.spec.cost_checks import gigabytes
+from zoo.spec.cost_checks import count, gigabytes
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.function_shapes import function_rule
 from zoo.spec.game_phases import Phases
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference
-from zoo.spec.game_uses import draws, nested, uses
-from zoo.spec.graph_checks import CLASSES
-from zoo.spec.plan import BATCH_NORMS, Plan, upstream
+from zoo.spec.game_uses import draws, ids, mixes, nested, uses
 from zoo.spec.validate import join
 from zoo.spec.yaml_tree import YamlNode
 
@@ -366,53 +364,6 @@ def exported_values(tree: YamlNode) -> Iterator[str]:
     for _, entry in tree.entries("export", "values"):
         items = entry.node.value if entry.node.is_list else [entry.node]
         yield from (str(item.value).partition(".")[0] for item in items)
-
-
-def count(number: float) -> str:
-    """Write a large number for people.
-
-    Args:
-        number: A count.
-
-    Returns:
-        Such as 21 M or 8.1 G.
-    """
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            short = number / size
-            return f"{short:.0f} {unit}" if short >= 10 else f"{short:.1f} {unit}"
-    return f"{number:.0f}"
-
-
-def ids(plan: Plan) -> set[str]:
-    """Return the inputs of a network that are class ids alone, through which no gradient passes.
-
-    Args:
-        plan: The network.
-
-    Returns:
-        Names of inputs.
-    """
-    found = set()
-    for number, name in enumerate(plan.inputs):
-        readers = [step for step in plan.steps if number in step.inputs]
-        if readers and all(step.layer in CLASSES and step.inputs[-1] == number for step in readers):
-            found.add(name)
-    return found
-
-
-def mixes(plan: Plan) -> Any:
-    """Return the first batch norm of a network, by which an example depends on its batch in training; None without one.
-
-    The deviation over a minibatch does so too, and is used beside penalties (Karras et al. 2017).
-
-    Args:
-        plan: The network.
-
-    Returns:
-        Its call.
-    """
-    return next((step for step in upstream(plan, plan.output) if step.layer in BATCH_NORMS), None)
 
 
 def _negative(factors: Iterable[Any]) -> bool:

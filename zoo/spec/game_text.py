@@ -14,9 +14,9 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoo.spec.game_checks import count, ids
+from zoo.spec.cost_checks import count
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
-from zoo.spec.game_uses import nested, uses
+from zoo.spec.game_uses import ids, nested, uses
 from zoo.spec.plan import Plan
 from zoo.spec.types import Part
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from zoo.spec.function_shapes import function_rule
 from zoo.spec.game_plan import Call, Reference
-from zoo.spec.plan import Plan
+from zoo.spec.graph_checks import CLASSES
+from zoo.spec.plan import BATCH_NORMS, Plan, upstream
 
 DRAWS = ("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout")  # layers that draw in every pass
 
@@ -97,3 +98,34 @@ def names_in(calls: Iterable[Call]) -> set[str]:
         Names of latents, fields, values and states.
     """
     return {use.reference.name for call in calls for use in uses(call)}
+
+
+def ids(plan: Plan) -> set[str]:
+    """Return the inputs of a network that are class ids alone, through which no gradient passes.
+
+    Args:
+        plan: The network.
+
+    Returns:
+        Names of inputs.
+    """
+    found = set()
+    for number, name in enumerate(plan.inputs):
+        readers = [step for step in plan.steps if number in step.inputs]
+        if readers and all(step.layer in CLASSES and step.inputs[-1] == number for step in readers):
+            found.add(name)
+    return found
+
+
+def mixes(plan: Plan) -> Any:
+    """Return the first batch norm of a network, by which an example depends on its batch in training; None without one.
+
+    The deviation over a minibatch does so too, and is used beside penalties (Karras et al. 2017).
+
+    Args:
+        plan: The network.
+
+    Returns:
+        Its call.
+    """
+    return next((step for step in upstream(plan, plan.output) if step.layer in BATCH_NORMS), None)
