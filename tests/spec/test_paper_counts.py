@@ -40,6 +40,16 @@ COUNTS: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {
     ("pggan_1024", "discriminator"): (23_077_137, (1,)),
     ("pggan_cifar", "generator"): (1_295_747, (32, 32, 3)),
     ("pggan_cifar", "discriminator"): (1_297_153, (1,)),
+    ("projection_cifar", "generator"): (4_304_387, (32, 32, 3)),
+    ("projection_cifar", "discriminator"): (1_055_104, (1,)),
+    ("biggan_cifar", "generator"): (4_304_387, (32, 32, 3)),
+    ("biggan_cifar", "discriminator"): (4_207_361, (1,)),
+    ("r3gan_stacked", "generator"): (20_732_160, (32, 32, 3)),
+    ("r3gan_stacked", "discriminator"): (20_683_776, (1,)),
+    ("r3gan_cifar", "generator"): (20_781_952, (32, 32, 3)),
+    ("r3gan_cifar", "discriminator"): (21_280_512, (1,)),
+    ("sagan_128", "generator"): (42_078_852, (128, 128, 3)),  # by the layers: the paper states no number
+    ("sagan_128", "discriminator"): (39_463_618, (1,)),
 }
 LARGE = 3_000_000
 
