@@ -148,7 +148,18 @@ def compare_in_fresh_process(artifact: PathLike, reference: PathLike, *, timeout
 
 
 def compare(generator: Generator, cases: Cases) -> dict[str, float]:
-    """Return the largest absolute difference of raw outputs for each case; raise ServeError if there is not one."""
+    """Compare the raw outputs of a network with the expected ones.
+
+    Args:
+        generator: The network.
+        cases: Inputs and expected outputs, float32.
+
+    Returns:
+        The largest absolute difference of each case.
+
+    Raises:
+        ServeError: An output has another name or shape, or holds NaN or infinity.
+    """
     differences = {}
     for case, sides in cases.items():
         if set(sides["output"]) != set(generator.outputs):
