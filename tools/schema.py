@@ -20,8 +20,8 @@ from typing import Annotated, Any, Literal, Union
 import keras
 
 from zoo.claims.experiment import Experiment
-from zoo.claims.figures import FIGURES
 from zoo.claims.measurements import MEASUREMENTS
+from zoo.claims.plots import FIGURES
 from zoo.core.registry import signature_of
 from zoo.data.sources import SOURCES
 from zoo.nn.calls import FUNCTIONS

@@ -56,7 +56,7 @@ def test_the_list_has_every_file_of_the_folder(zoo_says):
     listed = re.findall(r"^(\w+) ", out, re.MULTILINE)
     python = {path.stem for path in Path(base.__file__).parent.glob("*.py")}
     yaml = {path.stem for path in (specs_folder() / "claims").glob("*.yaml")}
-    machinery = {"__init__", "base", "experiment", "figures", "measurements", "trainings"}
+    machinery = {"__init__", "base", "experiment", "measurements", "plots", "trainings"}
     assert code == 0 and sorted(listed) == sorted((python - machinery) | yaml)
 
 

@@ -4,7 +4,7 @@
     trainings       trainings with snapshots, and small games in memory
     experiment      claims in YAML: specs/claims/NAME.yaml, and those of users
     measurements    what they measure
-    figures         what they draw
+    plots           what they draw
     NAME.py         one claim each, where a formula is computed; found by itself
 
 May import: everything but zoo.cli.

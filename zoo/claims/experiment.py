@@ -36,8 +36,8 @@ import numpy as np
 
 from zoo.artifact.claim_results import Row
 from zoo.claims.base import CLAIMS, Claim, Options, Outcome
-from zoo.claims.figures import FIGURES
 from zoo.claims.measurements import logged, make_take, numbers_of, rank_correlation
+from zoo.claims.plots import FIGURES
 from zoo.claims.trainings import Snapshots, machine_of, run_folder, seconds_of, train_with_snapshots
 from zoo.core.errors import SpecError
 from zoo.core.registry import suggest

@@ -1,4 +1,4 @@
-"""What a claim in YAML measures: on the networks after some steps of a training, or on its logs.
+"""The measurements of claims in YAML: on the networks after some steps of a training, or on its logs.
 
 A measurement is registered with the names of the numbers that it returns:
 
