@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from zoo.nn import autodiff
-from zoo.nn.losses import PENALTIES, CriticBatch, distance, drift, gradient_penalty, r1, slopes
+from zoo.nn.losses import PENALTIES, CriticBatch, drift, gradient_penalty, r1, slopes
 
 W = np.array([[0.5, -1.0], [2.0, 0.25]])
 NORM = np.sqrt((W**2).sum())
@@ -164,8 +164,3 @@ def test_a_penalty_is_a_scalar_that_is_never_negative(name):
     for critic in (linear, quadratic, lambda x: -linear(x)):
         found = PENALTIES.get(name)()(critic_batch(critic))
         assert found.shape == () and float(found) >= 0
-
-
-def test_distance_is_the_mean_absolute_difference():
-    x, y = [[1.0, -2.0], [0.0, 4.0]], [[0.5, 2.0], [0.0, 1.0]]
-    assert float(distance(tensor(x), tensor(y))) == pytest.approx((0.5 + 4 + 0 + 3) / 4, abs=1e-12)

@@ -15,6 +15,7 @@ import numpy as np
 
 from zoo.core.arrays import Array
 from zoo.nn import networks
+from zoo.nn.phases import seeds
 from zoo.spec.plan import LayerCall, Plan
 
 Affine = tuple[Array, Array]
@@ -52,6 +53,27 @@ def averaged_statistics(network: keras.Model, batches: list[dict[str, Array]]) -
     for norm, (mean, variance) in zip(norms, totals, strict=True):
         norm.moving_mean.assign(mean / len(batches))
         norm.moving_variance.assign(variance / len(batches))
+
+
+def measured(network: keras.Model, plan: Plan, batches: list[dict[str, Array]]) -> keras.Model:
+    """Return a network with statistics of its present weights.
+
+    Args:
+        network: The network, which stays as it is.
+        plan: Its plan.
+        batches: Inputs by name [B, ...].
+
+    Returns:
+        The network itself; where it has batch norm, a copy with averaged statistics.
+    """
+    if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers):
+        return network
+    copy = networks.build(plan)
+    copy.set_weights(network.get_weights())
+    for seed in seeds(copy):  # dropout: the same masks for the same weights
+        seed.assign(keras.ops.zeros_like(seed))
+    averaged_statistics(copy, batches)
+    return copy
 
 
 def folded(plan: Plan, network: keras.Model, layers: dict[str, keras.layers.Layer] | None = None) -> keras.Model:

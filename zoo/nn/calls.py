@@ -69,6 +69,13 @@ def nested(argument: Argument) -> Iterator[Call]:
             yield from nested(inner)
 
 
+def scheduled(argument: Argument) -> bool:
+    """Find out whether a number of a call, or of those within it, follows the count of steps."""
+    if isinstance(argument, Call):
+        return any(map(scheduled, argument.arguments.values()))
+    return isinstance(argument, Part) or (isinstance(argument, tuple | list) and any(map(scheduled, argument)))
+
+
 def references(argument: Argument) -> Iterator[Reference]:
     """Return what a call, or an argument, reads.
 

@@ -146,18 +146,3 @@ def slopes(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     gradient = input_gradient(lambda images: ops.sum(critic(images)), x)
     squares = ops.sum(ops.square(gradient), axis=tuple(range(1, len(x.shape))))
     return ops.sqrt(squares + 1e-12)  # the square root has no slope at zero
-
-
-def distance(x: Tensor, y: Tensor) -> Tensor:
-    """Return the mean absolute difference: the L1 of cycle consistency and identity in CycleGAN.
-
-    Zhu et al. 2017, eq. 2 and section 5.2.
-
-    Args:
-        x: A tensor of any shape.
-        y: A tensor of the same shape.
-
-    Returns:
-        A scalar.
-    """
-    return ops.mean(ops.abs(x - y))

@@ -7,13 +7,16 @@ the game reads `value`. Registered once, the signature is the schema; `of` is wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import keras
 from keras import ops
 
 from zoo.core.registry import Registry
 from zoo.nn.autodiff import Tensor
-from zoo.spec.types import NonNegativeFloat, PositiveFloat, PositiveInt, Probability, Value
+from zoo.spec.game_plan import Reference, StatePlan
+from zoo.spec.shapes import Shape
+from zoo.spec.types import NonNegativeFloat, Part, PositiveFloat, PositiveInt, Probability, Value, construct_part
 
 Variables = Mapping[str, Tensor]
 
@@ -102,16 +105,64 @@ def plateau(
     return State({"value": initial, "best": 0.0, "windows": 0.0, "total": 0.0, "count": 0.0}, move)
 
 
-def followed(state: State, x: Any, rank: int) -> Tensor:
-    """Return what a state follows: the mean over the batch of a value, where it has a batch.
+class States(keras.layers.Layer):
+    """All states of a game, whose variables are part of a checkpoint.
 
     Args:
-        state: The state.
-        x: The value.
-        rank: The number of axes of the state.
-
-    Returns:
-        A tensor of the shape of the state.
+        plans: The states by name.
     """
-    x = state.before_mean(x)
-    return ops.mean(x, axis=tuple(range(len(x.shape) - rank))) if len(x.shape) > rank else x
+
+    def __init__(self, plans: Mapping[str, StatePlan]) -> None:
+        super().__init__(name="states", trainable=False, dtype=keras.config.floatx())
+        self.plans = dict(plans)
+        self.kinds = {name: construct_part(STATES, _without_of(plan.kind)) for name, plan in plans.items()}
+        self.numbers = {
+            f"{name}/{key}": self._number(f"{name}_{key}", plan.shape if key == "value" else (), initial)
+            for name, plan in plans.items()
+            for key, initial in self.kinds[name].initial.items()
+        }
+        self.built = True
+
+    def _number(self, name: str, shape: Shape, initial: float) -> keras.Variable:
+        first = keras.initializers.Constant(initial)
+        return self.add_weight(shape=shape, initializer=first, trainable=False, autocast=False, name=name)
+
+    @property
+    def variables_by_name(self) -> dict[str, keras.Variable]:
+        """What the game reads of each state, by its name."""
+        return {name: self.numbers[f"{name}/value"] for name in self.plans}
+
+    def values(self) -> dict[str, Tensor]:
+        """Return the present values, by name."""
+        return {name: ops.convert_to_tensor(variable) for name, variable in self.variables_by_name.items()}
+
+    def move(self, read: Callable[[Reference], tuple[Tensor, Tensor] | None], images: float) -> dict[str, Tensor]:
+        """Move all states, each from what the step has seen.
+
+        Args:
+            read: Returns the value that a state follows, and a number above 0 where the step has computed it; None for
+                one that no phase computes.
+            images: Real images of a step.
+
+        Returns:
+            The states that are numbers, by name.
+        """
+        moved: dict[str, Tensor] = {}
+        for name, plan in self.plans.items():
+            kind, found = self.kinds[name], read(plan.of)
+            if found is None:
+                continue
+            value, computed = found
+            own = {key: ops.convert_to_tensor(self.numbers[f"{name}/{key}"]) for key in kind.initial}
+            seen = ops.cast(kind.before_mean(value), keras.config.floatx())
+            if examples := tuple(range(len(seen.shape) - len(plan.shape))):
+                seen = ops.mean(seen, axis=examples)
+            new = kind.move(own, seen, images)
+            moved |= {f"{name}/{key}": ops.where(computed > 0, new[key], old) for key, old in own.items()}
+        for key, value in moved.items():
+            self.numbers[key].assign(value)
+        return {name: value for name, value in self.values().items() if not self.plans[name].shape}
+
+
+def _without_of(part: Part) -> Part:
+    return Part(part.name, {key: value for key, value in part.args.items() if key != "of"})

@@ -7,8 +7,9 @@ from games import batch, images, moved, names, numpy, step, values, watch, watch
 from keras import ops
 from tiny import DENSE, GAME
 
+from zoo.spec.game_sections import BurnIn
+from zoo.spec.game_steps import generator_plays
 from zoo.train import loop
-from zoo.train.algorithms.alternating import BurnIn, generator_plays
 
 # D is linear: its slope is the norm of its kernel, and its loss is known by hand.
 WASSERSTEIN = "algorithm.alternating.loss=wasserstein"
@@ -75,8 +76,8 @@ def test_a_penalty_is_no_matter_of_g(spec_of):
 def test_the_share_is_drawn_for_each_example_and_update(spec_of):
     spec, algorithm = game(spec_of, PENALTY, UPDATES.format(2), "training.batch_size=50")
     first, again, next_ = (loop.make_batches(spec, algorithm, images(spec))[i]["share"] for i in (0, 0, 1))
-    assert first.shape == (3, 50, 1) and first.dtype == np.float32
-    assert len(np.unique(np.concatenate([first, next_]))) == 300  # no number twice
+    assert first.shape == (2, 50, 1) and first.dtype == np.float32  # for D's updates alone
+    assert len(np.unique(np.concatenate([first, next_]))) == 200  # no number twice
     np.testing.assert_array_equal(first, again)
     assert 0 <= first.min() < 0.05 and 0.95 < first.max() < 1 and abs(first.mean() - 0.5) < 0.1
 

@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 import tiny
+from games import watch
 from keras import ops
 
 from zoo.core.errors import SpecError
 from zoo.nn import autodiff
-from zoo.nn.losses import Adversarial
+from zoo.nn.functions_drawing import Pool
 from zoo.spec.feeds import load_data
 from zoo.train import loop
-from zoo.train.algorithms.cyclegan import ImagePool
 
 MAKERS, JUDGES = {"a_to_b", "b_to_a"}, {"discriminator_a", "discriminator_b"}
 
@@ -32,6 +32,17 @@ def game(tmp_path):
 
 def phase(algorithm, name):
     return next(one for one in algorithm.phases() if one.name == name)
+
+
+def loss_of(algorithm, name, batch):
+    """The loss of a phase, and what it hands on to the discriminators: {fake_a: tensor, fake_b: tensor}."""
+    loss, extras = phase(algorithm, name).loss(batch, 0)
+    reused = "reused discriminators "
+    return loss, {key.removeprefix(reused): x for key, x in extras.items() if key.startswith(reused)}
+
+
+def handed_on(**fakes):
+    return {f"reused discriminators {name}": fake for name, fake in fakes.items()}
 
 
 def run(algorithm, role, image):
@@ -60,7 +71,7 @@ def test_the_generators_objective(game):
     back_a = mean(abs(run(algorithm, "b_to_a", fake_b) - a))
     back_b = mean(abs(run(algorithm, "a_to_b", fake_a) - b))
     alone = mean(abs(run(algorithm, "a_to_b", b) - b)) + mean(abs(run(algorithm, "b_to_a", a) - a))
-    loss, extras = algorithm.generators_loss(batch, 0)
+    loss, extras = loss_of(algorithm, "generators", batch)
     assert float(loss) == pytest.approx(sum(fooled) + 3 * back_a + 7 * back_b + 2 * alone, rel=1e-5)
     assert abs(back_a - back_b) > 1e-3  # the two weights cannot have changed places unseen
     assert set(extras) == {"fake_a", "fake_b"}
@@ -72,7 +83,8 @@ def test_the_discriminators_objective_is_halved(game):
     algorithm, batch = game()
     random = np.random.RandomState(1)
     fakes = {x: random.uniform(-1, 1, (2, 8, 8, 3)).astype("float32") for x in "ab"}
-    loss, _ = algorithm.discriminators_loss({**batch, "fake_a": fakes["a"], "fake_b": fakes["b"]}, 0)
+    shown = {**batch, **handed_on(fake_a=fakes["a"], fake_b=fakes["b"])}
+    loss, _ = loss_of(algorithm, "discriminators", shown)
     each = 0.0
     for x in "ab":
         judge = f"discriminator_{x}"
@@ -82,25 +94,23 @@ def test_the_discriminators_objective_is_halved(game):
     whole.set_weights(algorithm.get_weights())
     for pool in whole.pools.values():
         pool.count.assign(0.0)
-    twice, _ = whole.discriminators_loss({**batch, "fake_a": fakes["a"], "fake_b": fakes["b"]}, 0)
+    twice, _ = loss_of(whole, "discriminators", {**batch, **handed_on(fake_a=fakes["a"], fake_b=fakes["b"])})
     assert float(twice) == pytest.approx(each, rel=1e-5)
 
 
 @pytest.mark.parametrize(("identity", "passes"), [(5, 6), (0, 4)])
 def test_without_identity_its_passes_are_spared(game, identity, passes, monkeypatch):
     algorithm, batch = game(f"identity={identity}")
-    asked, honest = [], algorithm.run
-    monkeypatch.setattr(
-        algorithm, "run", lambda role, *args, **given: asked.append(role) or honest(role, *args, **given)
-    )
-    algorithm.generators_loss(batch, 0)
+    calls = watch(algorithm, monkeypatch)
+    loss_of(algorithm, "generators", batch)
+    asked = [role for role, *_ in calls]
     assert sum(role in MAKERS for role in asked) == passes and sum(role in JUDGES for role in asked) == 2
 
 
 def test_each_phase_moves_its_two_networks_and_no_other(game, monkeypatch):
     algorithm, batch = game()
     both = algorithm.phases()
-    fakes = {f"fake_{x}": batch[x][0] for x in "ab"}
+    fakes = handed_on(**{f"fake_{x}": batch[x][0] for x in "ab"})
     for one, theirs in zip(both, (MAKERS, JUDGES), strict=True):
         monkeypatch.setattr(algorithm, "phases", lambda one=one: (one,))
         before, stored = values(algorithm), [float(pool.count) for pool in algorithm.pools.values()]
@@ -122,28 +132,23 @@ def test_one_optimizer_moves_both_networks_of_a_side(game):
 @pytest.mark.parametrize("way", ["cycle_a", "cycle_b"])
 def test_a_cycle_teaches_both_translators(game, way):
     other = {"cycle_a": "cycle_b", "cycle_b": "cycle_a"}[way]
-    algorithm, batch = game(f"{other}=0", "identity=0")
-    algorithm.game = Adversarial(real=ops.zeros_like, fake=ops.zeros_like, deceived=ops.zeros_like)
+    values = "{g_loss_a: 1.0e-12, g_loss_b: 1.0e-12}"  # the cycle alone
+    algorithm, batch = game(f"{other}=0", "identity=0", f"generators.minimise={values}")
     for role in sorted(MAKERS):
         variables = algorithm.players[role].trainable_variables
-        gradients = autodiff.value_and_grad(lambda: algorithm.generators_loss(batch, 0), variables).gradients
+        gradients = autodiff.value_and_grad(lambda: phase(algorithm, "generators").loss(batch, 0), variables).gradients
         assert all(float(ops.max(ops.abs(g))) > 1e-6 for g in gradients[0::2]), role  # kernels
 
 
 def test_the_discriminators_see_the_fakes_of_this_step(game, monkeypatch):
     algorithm, batch = game("pool_size=0")
     expected = {"a": run(algorithm, "b_to_a", batch["b"][0]), "b": run(algorithm, "a_to_b", batch["a"][0])}
-    seen, honest = {}, algorithm.run
-
-    def watched(role, batch, i, **given):
-        if role in JUDGES and given:
-            seen[role] = ops.convert_to_numpy(next(iter(given.values())))  # the last: that of D's own turn
-        return honest(role, batch, i, **given)
-
-    monkeypatch.setattr(algorithm, "run", watched)
+    calls = watch(algorithm, monkeypatch)
     algorithm.step(batch)
     for x in "ab":
-        np.testing.assert_allclose(seen[f"discriminator_{x}"], expected[x], atol=1e-6)
+        seen = [inputs[x] for role, inputs, _ in calls if role == f"discriminator_{x}"]
+        shown, _ = seen[-2:]  # D's own turn: fakes, then real ones
+        np.testing.assert_allclose(shown, expected[x], atol=1e-6)
 
 
 def numbered(*numbers):
@@ -151,7 +156,7 @@ def numbered(*numbers):
 
 
 def test_the_pool_shows_new_ones_until_it_is_full_and_then_swaps_image_by_image():
-    pool = ImagePool((1, 1, 1), size=3, probability=0.5, name="pool")
+    pool = Pool((1, 1, 1), size=3, name="pool")
 
     def show(images, *chance):
         return ops.convert_to_numpy(pool.query(numbered(*images), np.array(chance, "float32"))).ravel().tolist()
@@ -168,7 +173,7 @@ def test_the_pool_shows_new_ones_until_it_is_full_and_then_swaps_image_by_image(
 
 
 def test_a_full_pool_returns_old_images_about_half_of_the_time_and_all_of_them_equally():
-    pool, random = ImagePool((1, 1, 1), size=5, probability=0.5, name="pool"), np.random.RandomState(0)
+    pool, random = Pool((1, 1, 1), size=5, name="pool"), np.random.RandomState(0)
     for number in range(5):
         pool.query(numbered(number), random.uniform(size=(1, 2)).astype("float32"))
     old, places = 0, []
@@ -229,7 +234,7 @@ def test_pools_are_tracked_and_never_trained(game):
     tracked = {id(v) for v in algorithm.non_trainable_variables}
     assert all(id(v) in tracked for v in algorithm.extra_state().values())
     assert not {id(v) for v in algorithm.trainable_variables} & {id(v) for v in algorithm.extra_state().values()}
-    assert isinstance(algorithm.pools["a"], keras.layers.Layer)
+    assert isinstance(algorithm.pools["pool_a"], keras.layers.Layer)
 
 
 def test_training_sees_windows_of_what_it_holds_and_judges_see_whole_images(tmp_path):

@@ -505,7 +505,7 @@ def test_states_move_at_the_end_of_the_step_from_values_as_last_computed(play):
     assert logs["k"] == pytest.approx(np.clip(0.25 + 0.5 * (0.5 * d_loss - g_loss), 0, 1), abs=1e-5)
     assert logs["smooth"] == pytest.approx(0.25 * d_loss, abs=1e-5)
     fake = play([D, G]).net("generator", z=batch["z"][1])  # G's draw, the last one
-    found = np.array(game.algorithm.state_variables["mean_fake/value"])
+    found = np.array(game.algorithm.states.numbers["mean_fake/value"])
     np.testing.assert_allclose(found, 0.5 * np.mean(fake, 0), atol=1e-6)
     k = logs["k"]
     second = game.step()

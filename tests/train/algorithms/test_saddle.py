@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from zoo.nn.losses import Adversarial
 from zoo.spec.types import Part
 from zoo.train.algorithms import make_algorithm
 
@@ -24,18 +23,17 @@ def saddle(spec_of):
     sgd = {"optimizer": {"SGD": {"learning_rate": 0.1}}}
 
     def play(x, y, *, simultaneous):
-        args = {"loss": "minimax", "generator": sgd, "discriminator": sgd, "simultaneous": simultaneous}
+        args = {"loss": "wasserstein", "generator": sgd, "discriminator": sgd, "simultaneous": simultaneous}
         algorithm = make_algorithm(Part("alternating", args), spec_of(SADDLE).plans)
-        algorithm.game = Adversarial(real=ops.zeros_like, fake=lambda y: -y, deceived=lambda y: y)
         weights = [algorithm.players[role].trainable_variables[0] for role in ("generator", "discriminator")]
-        for weight, value in zip(weights, (x, y), strict=True):
+        for weight, value in zip(weights, (x, -y), strict=True):  # D's weight is -y: it raises real ones
             weight.assign([[value]])
-        ones = {"image": ops.ones((1, 1, 1)), "z": ops.ones((2, 1, 1))}
+        batch = {"image": ops.zeros((1, 1, 1)), "z": ops.ones((2, 1, 1))}
         path = [(x, y)]
-        run = tf.function(lambda: algorithm.train_step((ones,)))
+        run = tf.function(lambda: algorithm.train_step((batch,)))
         for _ in range(100):
             run()
-            path.append(tuple(float(w.value[0, 0]) for w in weights))
+            path.append(tuple(sign * float(w.value[0, 0]) for sign, w in zip((1, -1), weights, strict=True)))
         return np.array(path)
 
     return play

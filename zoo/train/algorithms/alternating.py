@@ -1,4 +1,6 @@
-"""The two-player game of Goodfellow et al. 2014, algorithm 1: updates of D, then of G, each on noise of its own.
+"""The two-player game that `unrolled` and `progressive` vary: updates of D, then of G, each on noise of its own.
+
+The word `alternating` itself is a game that `zoo.spec.game_words` writes out. Goodfellow et al. 2014, algorithm 1.
 
 With `wasserstein` and `weight_clip` it is algorithm 1 of Arjovsky et al. 2017, with `gradient_penalty` algorithm 1 of
 Gulrajani et al. 2017: D is then a critic, which makes several updates in a step.
@@ -9,46 +11,25 @@ Latent draws 0 to `data_draws` - 1 are D's, one for each of its updates; those t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from zoo.nn.autodiff import Tensor
 from zoo.nn.losses import LOSSES, PENALTIES, CriticBatch
+from zoo.nn.phases import Batch, Phase, PlayerConfig, clip_weights
+from zoo.spec.game_sections import BurnIn, WeightClip
+from zoo.spec.game_steps import generator_plays
 from zoo.spec.plan import Plan
-from zoo.spec.types import Loss, NonNegativeInt, Part, PenaltyPart, PositiveFloat, PositiveInt, construct_part
-from zoo.train.algorithms.base import ALGORITHMS, Algorithm, Batch, Phase, PlayerConfig
+from zoo.spec.types import Loss, Part, PenaltyPart, construct_part
+from zoo.train.algorithms.base import Algorithm
 
 GENERATOR_PLAYS = "generator_plays"
 EPSILON = "share"  # seeds a random stream: another word would give other numbers
 
 
-@dataclass(frozen=True, kw_only=True)
-class WeightClip:
-    """Arjovsky et al. 2017, algorithm 1, line 7: D's trained weights are clipped to [-c, c]. Moving statistics are not
-    touched. The paper clips after each update of D, the authors' code before it; both clip batch norm's gamma and beta
-    too, which `batch_norm: false` leaves out."""
-
-    c: PositiveFloat = 0.01
-    when: Literal["after", "before"] = "after"
-    batch_norm: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class BurnIn:
-    """Arjovsky et al. 2017, authors' code: D makes `updates` updates for each of G's first `generator_updates`, and
-    again for each of G's updates whose number `every` divides. G makes no update in the other steps of such a turn."""
-
-    updates: PositiveInt = 100
-    generator_updates: NonNegativeInt = 25
-    every: PositiveInt = 500
-
-
-@ALGORITHMS.register
 class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec language
     """Phases `discriminator` and `generator`. With `simultaneous` both gradients are taken at the same weights before
     either moves, as the authors' code does; otherwise G's is taken at the D that has just been updated.
@@ -71,8 +52,8 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
         self.data_draws = discriminator.updates
         self.latent_draws = discriminator.updates + generator.updates
         self.example = plans["generator"].output_name  # the input of D that G's output replaces, such as image
-        clip = {weight_clip.when: self.clip} if weight_clip else {}
         g, d = self.players["generator"], self.players["discriminator"]
+        clip = {weight_clip.when: partial(clip_weights, [d], weight_clip)} if weight_clip else {}
         self._phases: tuple[Phase, ...] = (
             Phase("discriminator", (d,), self.make_optimizer(discriminator.optimizer, "discriminator"),
                   self.discriminator_loss, discriminator.updates, before=clip.get("before"), after=clip.get("after")),
@@ -110,22 +91,3 @@ class alternating(Algorithm):  # noqa: N801 - the name is a word of the spec lan
         if self.burn_in is None:
             return {}
         return {GENERATOR_PLAYS: np.array([generator_plays(step, self.burn_in, self.data_draws)], "float32")}
-
-    def clip(self) -> None:
-        """Clip D's trained weights to [-c, c]."""
-        assert self.weight_clip is not None
-        for layer in self.players["discriminator"].layers:
-            if self.weight_clip.batch_norm or not isinstance(layer, keras.layers.BatchNormalization):
-                for variable in layer.trainable_variables:
-                    variable.assign(ops.clip(variable, -self.weight_clip.c, self.weight_clip.c))
-
-
-def generator_plays(step: int, burn_in: BurnIn, updates: int) -> bool:
-    """Return whether G makes an update in step `step`, where D makes `updates` updates in each step."""
-    long_turn = burn_in.updates // updates  # in steps, the last of which is G's too
-    first_steps = long_turn * burn_in.generator_updates
-    if step < first_steps:
-        return step % long_turn == long_turn - 1
-    step -= first_steps
-    single = -burn_in.generator_updates % burn_in.every  # steps until G's next update whose number `every` divides
-    return step < single or (step - single) % (long_turn + burn_in.every - 1) >= long_turn - 1

@@ -9,7 +9,7 @@ returns its phases; the step is always this one, in short:
             loss, extras = phase.loss(batch, i)              # differentiated by phase.variables alone
             phase.optimizer.apply(gradients, phase.variables)
             batch = {**batch, **extras}                      # tensors for later updates and phases
-    self.after_step()                                        # moving averages of the weights
+    self.after_step(batch)                                   # moving averages of the weights
 
 A *batch* is everything that a step consumes, by name:
 
@@ -17,85 +17,38 @@ A *batch* is everything that a step consumes, by name:
     latents and `noise`   [latent_draws, B, ...]    drawn from their priors
     `step_inputs`         [1]                       numbers that follow from the count of steps
 
-Draw i is an independent batch of B examples for one pass of one phase. All chance comes with the batch, dropout aside:
-a step is a pure function of weights, optimizer state and batch, on every backend.
+Draw i is an independent batch of B examples for one pass. All chance comes with the batch, dropout aside: a step is a
+pure function of weights, optimizer state and batch.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from zoo.core.arrays import Array
-from zoo.core.images import from_uint8
 from zoo.core.registry import Registry
 from zoo.nn import autodiff, loss_scale, networks, optimizers
 from zoo.nn.autodiff import Tensor
-from zoo.nn.batch_norm import averaged_statistics
+from zoo.nn.batch_norm import measured
+from zoo.nn.phases import Batch, Optimizers, Phase, as_numbers, named_variables, seeds
 from zoo.nn.replicas import ONE, Replicas
 from zoo.spec.plan import Plan
-from zoo.spec.types import Optimizer, Part, PositiveInt
+from zoo.spec.types import Part
 
-Batch = dict[str, Tensor]
 DATA_FIELDS = ("image", "point", "label", "a", "b")  # of most sources; a training states those of its own
 ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm")
 LOSS = "loss of the turn"  # beside what a turn hands on
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlayerConfig:
-    """One side of the game: its optimizer, and how many updates it makes in a step."""
-
-    optimizer: Optimizer
-    updates: PositiveInt = 1
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One turn of a step: `repeat` updates of the weights of `networks` that lower `loss(batch, i)`.
-
-    Args:
-        name: Names the loss in the logs (`<name>_loss`) and the optimizer in checkpoints.
-        networks: The networks whose weights move. Those of all others are constants in this phase.
-        optimizer: Built for `variables`, in their order.
-        loss: Takes the batch and the number of the update, from 0; returns a scalar to minimise, and tensors by name
-            that join the batch for the rest of the step.
-        repeat: Updates in a step.
-        before: Called before each update, such as to clip the weights.
-        after: Called after each update.
-        active: The name of a number of the batch, [1], 0 or 1: where it is 0 the phase is computed and changes nothing.
-    """
-
-    name: str
-    networks: tuple[keras.Model, ...]
-    optimizer: keras.optimizers.Optimizer
-    loss: Callable[[Batch, int], tuple[Tensor, Batch]]
-    repeat: int = 1
-    before: Callable[[], None] | None = None
-    after: Callable[[], None] | None = None
-    active: str | None = None
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """The trained weights, which the optimizer moves."""
-        return [variable for network in self.networks for variable in network.trainable_variables]
-
-    @property
-    def statistics(self) -> list[keras.Variable]:
-        """The weights that a forward pass moves: moving statistics of batch norm, vectors of power iterations."""
-        return [variable for network in self.networks for variable in network.non_trainable_weights]
-
-
 class Algorithm(keras.Model):
     """A training algorithm. A subclass states its `roles`, `data_draws` and `latent_draws` and returns its `phases()`.
-
     Registered in `ALGORITHMS`, its name is a word of the spec language, and the keyword arguments of its constructor
     are those of the section `algorithm`. The ones here come from the section `training`.
 
@@ -114,7 +67,7 @@ class Algorithm(keras.Model):
         averages: The averaged copies, by the role of their network; they are never trained.
     """
 
-    roles: ClassVar[tuple[str, ...]] = ()
+    roles: tuple[str, ...] = ()
     data_draws: int  # independent batches of data that a step uses
     latent_draws: int  # independent batches of each latent that a step uses
     simultaneous: bool = False  # all gradients of a step are taken at the same weights, before any weight moves
@@ -213,7 +166,7 @@ class Algorithm(keras.Model):
 
     @property
     def data_batches(self) -> tuple[int, int]:
-        """How many batches of how many examples of the data a step reads."""
+        """How many batches of how many examples a step reads."""
         return self.data_draws, self.batch_size
 
     def make_optimizer(
@@ -255,8 +208,6 @@ class Algorithm(keras.Model):
         inputs = {name: given[name] if name in given else batch[name][draw] for name, draw in draws.items()}
         return ops.cast(self.players[role](inputs, training=True)[plan.output_name], keras.config.floatx())
 
-    # The step.
-
     def share_among(self, devices: Replicas) -> None:
         """Make steps on these devices, for which the algorithm was built in their `scope`.
 
@@ -279,7 +230,7 @@ class Algorithm(keras.Model):
         """
         backend = keras.backend.backend()
         super().compile(jit_compile=backend == "jax" or (xla and backend == "tensorflow"))
-        self.optimizer = _Optimizers([phase.optimizer for phase in self.phases()])
+        self.optimizer = Optimizers([phase.optimizer for phase in self.phases()])
 
     def train_step(self, *arguments: Any) -> Any:
         """Make one step as Keras's `fit` asks for it.
@@ -295,28 +246,13 @@ class Algorithm(keras.Model):
         """
         if keras.backend.backend() != "jax":
             (data,) = arguments
-            return self.shares.run(self.step, self.numbers(data[0]))
+            return self.shares.run(self.step, as_numbers(data[0], self.pixel_range))
         state, data = arguments
         weights, others = self.trainable_variables, self.non_trainable_variables
         groups = (weights, others, self.optimizer.variables, self.metrics_variables)
         with autodiff.overlay(zip(itertools.chain(*groups), itertools.chain(*state), strict=True)) as scope:
-            logs = self.step(self.numbers(data[0]))
+            logs = self.step(as_numbers(data[0], self.pixel_range))
         return logs, tuple([scope.get_current_value(v) for v in variables] for variables in groups)
-
-    def numbers(self, batch: Batch) -> Batch:
-        """Map the pixels of a batch to numbers, on the device, to which they come as they are: a quarter of the bytes.
-
-        Args:
-            batch: The batch; images of it may be uint8.
-
-        Returns:
-            The batch with these images in the range of the data, to the last bit as `from_uint8` has them.
-        """
-        table = from_uint8(np.arange(256, dtype="uint8"), self.pixel_range).astype(keras.config.floatx())
-        pixels = {name for name, x in batch.items() if keras.backend.standardize_dtype(x.dtype) == "uint8"}
-        return {
-            name: ops.take(table, ops.cast(x, "int32"), axis=0) if name in pixels else x for name, x in batch.items()
-        }
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Make one step of the game.
@@ -346,7 +282,7 @@ class Algorithm(keras.Model):
             pending: Gets the gradients where all are applied at the end of the step.
 
         Returns:
-            What the phase hands on, and its last loss under the name `LOSS`.
+            What the phase hands on, and under the name `LOSS` its last loss.
         """
         made: Batch = {}
         for i in range(phase.repeat):
@@ -399,9 +335,8 @@ class Algorithm(keras.Model):
         return {}
 
     def steps_made(self, name: str) -> Tensor:
-        """Return the steps made that count for the average of a network, this one included."""
-        last = self.phases()[-1]
-        return ops.cast(last.optimizer.iterations, keras.config.floatx()) / last.repeat
+        """Return how many steps count for the average of a network, this one included."""
+        return ops.cast(self.phases()[-1].optimizer.iterations, keras.config.floatx()) / self.phases()[-1].repeat
 
     def ema_beta(self, steps: Any) -> Tensor:
         """Return the share of the old average that remains after a step.
@@ -451,15 +386,7 @@ class Algorithm(keras.Model):
         Returns:
             `exported(name)`; where it has batch norm, a copy with measured statistics.
         """
-        network = self.exported(name)
-        if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers):
-            return network
-        copy = networks.build(self.exported_plan(name))
-        copy.set_weights(network.get_weights())
-        for seed in seeds(copy):  # dropout: the same masks for the same weights
-            seed.assign(keras.ops.zeros_like(seed))
-        averaged_statistics(copy, batches)
-        return copy
+        return measured(self.exported(name), self.exported_plan(name), batches)
 
     def state(self) -> dict[str, keras.Variable]:
         """Return everything that a checkpoint holds.
@@ -470,31 +397,8 @@ class Algorithm(keras.Model):
         """
         self._sync_variables()
         models = {**self.players, **{f"{name}_ema": model for name, model in self.averages.items()}}
-        named = {f"{owner}/{i:03d}_{v.path.split('/', 1)[-1]}": v for owner, model in models.items()
-                 for i, v in enumerate([*model.weights, *seeds(model)])}  # fmt: skip
-        owners = {id(phase.optimizer): phase for phase in reversed(self.phases())}  # the first of those that share one
-        for phase in reversed(owners.values()):
-            for i, variable in enumerate(phase.optimizer.variables):
-                named[f"{phase.name}_optimizer/{i:03d}_{variable.path.rsplit('/', 1)[-1]}"] = variable
-        return {**named, **self.extra_state()}
+        return {**named_variables(models, self.phases()), **self.extra_state()}
 
     def _sync_variables(self) -> None:
-        """Fill the variables: between steps, `fit` of JAX keeps their values to itself."""
-        if keras.backend.backend() == "jax":
+        if keras.backend.backend() == "jax":  # between steps, its `fit` keeps the values of variables to itself
             self.jax_state_sync()
-
-
-class _Optimizers:
-    """The attributes that `fit` reads of an optimizer, for several at once."""
-
-    built = True
-
-    def __init__(self, optimizers: Sequence[keras.optimizers.Optimizer]) -> None:
-        once = {id(optimizer): optimizer for optimizer in optimizers}
-        self.variables = [variable for optimizer in once.values() for variable in optimizer.variables]
-
-
-def seeds(model: keras.Model) -> list[keras.Variable]:
-    """Return the states of a network's random number generators (dropout, noise)."""
-    weights = {id(v) for v in model.weights}
-    return [v for v in model.variables if id(v) not in weights]

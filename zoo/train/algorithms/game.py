@@ -21,18 +21,19 @@ from keras import ops
 
 from zoo.nn import autodiff
 from zoo.nn.autodiff import Tensor
-from zoo.nn.calls import Update, by_derivative, nested, references
+from zoo.nn.calls import Update, by_derivative, nested, references, scheduled
 from zoo.nn.functions import CHANCE
 from zoo.nn.functions_drawing import Pool
 from zoo.nn.optimizers import schedule
-from zoo.nn.states import STATES, State, followed
+from zoo.nn.phases import Batch, Counter, Phase, clip_weights, seeds
+from zoo.nn.states import States
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
 from zoo.spec.game_sections import WeightClip
 from zoo.spec.game_steps import Rows, by_number, plays
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
-from zoo.spec.types import Part, construct, construct_part
-from zoo.train.algorithms.base import LOSS, Algorithm, Batch, Phase, seeds
+from zoo.spec.types import Part, construct
+from zoo.train.algorithms.base import LOSS, Algorithm
 
 STEP = "step_number"  # of the batch
 LAST, COMPUTED, REUSED = "last ", "computed ", "reused "  # what an update hands on: for states, whether, for phases
@@ -55,26 +56,22 @@ class Game(Algorithm):
         trained = {name for phase in game.phases for name in phase.trains}
         averaged = [name for name in options.pop("averaged", ()) if name in trained]
         super().__init__(plans, averaged=averaged, taps=taps, **options)
-        self.game, self.trained, self.simultaneous = game, trained, game.simultaneous
+        self.roles, self.game, self.trained, self.simultaneous = tuple(plans), game, trained, game.simultaneous
         self.data_draws = max(1, game.data_draws)
         self.batch_sizes = {phase.name: phase.batch_size or self.batch_size for phase in game.phases}
         self._lay_out()
-        self.kinds: dict[str, State] = {
-            name: construct_part(STATES, Part(one.kind.name, {k: v for k, v in one.kind.args.items() if k != "of"}))
-            for name, one in game.states.items()
-        }
-        self.state_variables = {
-            f"{name}/{key}": self._number(f"{name}_{key}", one.shape if key == "value" else (), initial)
-            for name, one in game.states.items()
-            for key, initial in self.kinds[name].initial.items()
-        }
+        self.states = States(game.states)
         self.pools = {
             name: Pool(call.shape or (), size=call.arguments.get("size", 50), name=name)
             for name, call in game.values.items()
             if call.function == "pool"
         }
-        self.counters = {p.name: _Counter(name=f"{p.name}_updates") for p in game.phases if self._shares(p)}
-        self.last_losses = {p.name: self._number(f"{p.name}_loss", (), 0.0) for p in game.phases if self._skips(p)}
+        self.counters = {p.name: Counter(name=f"{p.name}_updates") for p in game.phases if self._shares(p)}
+        self.last_losses = {
+            p.name: keras.Variable(np.zeros((), keras.config.floatx()), trainable=False, name=f"{p.name}_loss")
+            for p in game.phases
+            if self._skips(p)
+        }
         self._kept_for_later = {phase.name: self._handed_on(phase) for phase in game.phases}
         optimizers = self._make_optimizers()
         self._phases = tuple(self._phase(phase, optimizers[phase.name]) for phase in game.phases)
@@ -83,15 +80,11 @@ class Game(Algorithm):
         return self._phases
 
     def undivided(self) -> list[str]:
-        states = [f"the state '{name}' follows the whole batch" for name in self.kinds]
+        states = [f"the state '{name}' follows the whole batch" for name in self.game.states]
         resting = [f"phase '{name}' rests in some steps, which devices cannot agree on" for name in self.last_losses]
         return [*super().undivided(), *states, *resting]
 
     # What a step is made of.
-
-    def _number(self, name: str, shape: Shape, initial: float) -> keras.Variable:
-        values = np.full(shape, initial, keras.config.floatx())
-        return keras.Variable(values, trainable=False, dtype=keras.config.floatx(), name=name)
 
     def _lay_out(self) -> None:
         """Number the draws of each name, and the batches of data, through the step: {(phase, name): rows}."""
@@ -135,15 +128,12 @@ class Game(Algorithm):
 
     def _make_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Build the optimizers by phase; phases that share one have it built for the weights of all of them."""
-        owners: dict[str, str] = {}
-        for phase in self.game.phases:
-            owners[phase.name] = phase.name if isinstance(phase.optimizer, Part) else owners[phase.optimizer]
-        values = {name: self.state_variables[f"{name}/value"] for name in self.game.states}
-        made = {}
-        for phase in self.game.phases:
-            if isinstance(phase.optimizer, Part):
-                roles = [r for p in self.game.phases if owners[p.name] == phase.name for r in p.trains]
-                made[phase.name] = self.make_optimizer(phase.optimizer, *dict.fromkeys(roles), states=values)
+        parts = {p.name: p.optimizer for p in self.game.phases if isinstance(p.optimizer, Part)}
+        owners = {p.name: p.name if p.name in parts else str(p.optimizer) for p in self.game.phases}
+        made, states = {}, self.states.variables_by_name
+        for owner, part in parts.items():
+            roles = [role for p in self.game.phases if owners[p.name] == owner for role in p.trains]
+            made[owner] = self.make_optimizer(part, *dict.fromkeys(roles), states=states)
         return {name: made[owner] for name, owner in owners.items()}
 
     def _phase(self, phase: PhasePlan, optimizer: keras.optimizers.Optimizer) -> Phase:
@@ -152,7 +142,7 @@ class Game(Algorithm):
         clip = {}
         if phase.weight_clip is not None:
             settings: WeightClip = construct(WeightClip, dict(phase.weight_clip))
-            clip = {settings.when: partial(self._clip, phase, settings)}
+            clip = {settings.when: partial(clip_weights, [self.players[role] for role in phase.trains], settings)}
         when = phase.when
         reverts = bool(when.burn_in is not None or when.above or when.below)
         reverts = reverts or (self.game.simultaneous and by_number(when))
@@ -161,12 +151,6 @@ class Game(Algorithm):
             partial(self._loss, phase), phase.updates, before=clip.get("before"), after=clip.get("after"),
             active=_plays(phase) if reverts else None,
         )  # fmt: skip
-
-    def _clip(self, phase: PhasePlan, clip: WeightClip) -> None:
-        for layer in (layer for role in phase.trains for layer in self.players[role].layers):
-            if clip.batch_norm or not isinstance(layer, keras.layers.BatchNormalization):
-                for variable in layer.trainable_variables:
-                    variable.assign(ops.clip(variable, -clip.c, clip.c))
 
     def _handed_on(self, phase: PhasePlan) -> dict[str, str]:
         """Return what an update of a phase hands on, {key of the batch: reference}: to states, logs, later phases."""
@@ -215,7 +199,7 @@ class Game(Algorithm):
         return total, extras
 
     def _update(self, phase: PhasePlan, batch: Batch, i: int) -> Update:
-        tensors = {name: ops.convert_to_tensor(self.state_variables[f"{name}/value"]) for name in self.game.states}
+        tensors = self.states.values()
         reused = REUSED + phase.name + " "
         chance = {c.name: self._draw(phase, batch, i, c.name) for c in self.drawing[phase.name]}
         for name in phase.draws:
@@ -288,7 +272,7 @@ class Game(Algorithm):
             if isinstance(factor, Part):
                 total = total * ops.cast(schedule(factor)(count), keras.config.floatx())
             elif isinstance(factor, str):
-                total = total * ops.convert_to_tensor(self.state_variables[f"{factor}/value"])
+                total = total * self.states.values()[factor]
             else:
                 total = total * factor
         if weight.every > 1:
@@ -307,20 +291,11 @@ class Game(Algorithm):
     # The step.
 
     def step_inputs(self, step: int) -> dict[str, np.ndarray]:
-        numbers: dict[str, float] = {STEP: step} if self._follows_steps else {}
+        numbers: dict[str, float] = {STEP: step} if any(map(scheduled, self.game.values.values())) else {}
         for phase in self.game.phases:
             if by_number(phase.when) or phase.when.burn_in is not None:
                 numbers[_plays(phase)] = plays(phase, step, self.data_draws)
         return {name: np.array([number], "float32") for name, number in numbers.items()}
-
-    @property
-    def _follows_steps(self) -> bool:
-        return any(
-            isinstance(argument, Part)
-            for value in self.game.values.values()
-            for call in nested(value)
-            for argument in call.arguments.values()
-        )
 
     def turn(self, phase: Phase, batch: Batch, pending: list[Any]) -> Batch:
         plan = next(one for one in self.game.phases if one.name == phase.name)
@@ -354,38 +329,29 @@ class Game(Algorithm):
 
     def after_step(self, batch: Batch) -> dict[str, Tensor]:
         """Move the states, then the averages; return the scalar states and what else is logged."""
-        tensors = {name: ops.convert_to_tensor(self.state_variables[f"{name}/value"]) for name in self.game.states}
+        tensors = self.states.values()
         computed = {name: ops.ones(()) for name in tensors}
         for key, x in batch.items():
             if key.startswith(LAST):
                 tensors[key[len(LAST) :]], computed[key[len(LAST) :]] = x, batch[COMPUTED + key[len(LAST) :]]
-        known = Update((), partial(self._run, self.game.phases[0]), self.players, {}, {}, _first(batch, STEP), tensors)
+        steps = batch[STEP][0] if STEP in batch else None
+        known = Update((), partial(self._run, self.game.phases[0]), self.players, {}, {}, steps, tensors)
 
-        def find(reference: Reference) -> None:
-            name = str(reference)
-            if name not in known.tensors and reference.name in self.game.values:
-                call = self.game.values[reference.name]
-                inner = list(references(call))
-                for one in inner:
-                    find(one)
+        def read(reference: Reference) -> tuple[Tensor, Tensor] | None:
+            """Return a value as last computed, functions that only a state needs included, and whether it was."""
+            name, call = str(reference), self.game.values.get(reference.name)
+            if name not in known.tensors:
+                made = [read(one) for one in references(call)] if call and call.function else [None]
+                if call is None or None in made:
+                    return None  # no phase of this step has it
                 known.tensors[name] = known.result(call)
-                computed[name] = _all([computed[str(one)] for one in inner])
+                computed[name] = ops.min(ops.stack([ops.ones(()), *(one[1] for one in made if one)]))
+            return known.tensors[name], computed[name]
 
-        images, moved = self.batch_size * self.data_draws, {}
-        for name, one in self.game.states.items():
-            find(one.of)
-            kind, own = self.kinds[name], {k: self.state_variables[f"{name}/{k}"] for k in self.kinds[name].initial}
-            x = ops.cast(followed(kind, known.tensors[str(one.of)], len(one.shape)), keras.config.floatx())
-            new = kind.move({key: ops.convert_to_tensor(v) for key, v in own.items()}, x, images)
-            for key, variable in own.items():
-                moved[f"{name}/{key}"] = ops.where(computed[str(one.of)] > 0, new[key], variable)
-        for name in self.game.logged:
-            find(Reference(name))
-        for key, value in moved.items():  # all are moved from what the step has seen
-            self.state_variables[key].assign(value)
+        logs = {name: found[0] for name in self.game.logged if (found := read(Reference(name)))}
+        scalars = self.states.move(read, self.batch_size * self.data_draws)
         super().after_step(batch)
-        scalars = {name: moved[f"{name}/value"] for name, one in self.game.states.items() if not one.shape}
-        return scalars | {name: known.tensors[name] for name in self.game.logged if name in known.tensors}
+        return scalars | logs
 
     def steps_made(self, name: str) -> Tensor:
         phases = [phase for phase in self.game.phases if name in phase.trains]
@@ -395,19 +361,10 @@ class Game(Algorithm):
     def extra_state(self) -> dict[str, keras.Variable]:
         return {
             **{f"{name}/{v.name}": v for name, pool in self.pools.items() for v in pool.non_trainable_weights},
-            **{f"states/{name}": variable for name, variable in self.state_variables.items()},
+            **{f"states/{name}": variable for name, variable in self.states.numbers.items()},
             **{f"updates/{name}": counter.count for name, counter in self.counters.items()},
             **{f"last_losses/{name}": variable for name, variable in self.last_losses.items()},
         }
-
-
-class _Counter(keras.layers.Layer):
-    """Counts the updates of a phase whose optimizer counts those of another one, too."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name, trainable=False, dtype=keras.config.floatx())
-        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, autocast=False, name="count")
-        self.built = True
 
 
 def _examples(rows: Rows, array: Tensor, phase: str, i: int) -> Tensor:
@@ -430,17 +387,6 @@ def _wrt(call: Call) -> tuple[Reference, ...]:
 def _wide(x: Tensor) -> Tensor:
     """Return numbers in Keras's default float type, also where a network computes in halves."""
     return ops.cast(x, keras.config.floatx()) if "float" in keras.backend.standardize_dtype(x.dtype) else x
-
-
-def _first(batch: Batch, name: str) -> Tensor | None:
-    return batch[name][0] if name in batch else None
-
-
-def _all(flags: Sequence[Tensor]) -> Tensor:
-    total = ops.ones(())
-    for flag in flags:
-        total = ops.minimum(total, flag)
-    return total
 
 
 def _unique(variables: Sequence[keras.Variable]) -> list[keras.Variable]:

@@ -22,11 +22,12 @@ from keras import ops
 from zoo.nn import networks
 from zoo.nn.autodiff import Tensor
 from zoo.nn.layers import Fade
+from zoo.nn.phases import Batch, PlayerConfig
 from zoo.spec import growth
 from zoo.spec.plan import Plan
 from zoo.spec.types import PositiveFloat, PositiveInt
 from zoo.train.algorithms.alternating import alternating
-from zoo.train.algorithms.base import ALGORITHMS, Batch, PlayerConfig
+from zoo.train.algorithms.base import ALGORITHMS
 
 ALPHA = "alpha"
 

@@ -15,9 +15,10 @@ from keras import ops
 
 from zoo.nn import autodiff, loss_scale, optimizers
 from zoo.nn.autodiff import Tensor
+from zoo.nn.phases import Batch, seeds
 from zoo.spec.types import NonNegativeInt, Optimizer
 from zoo.train.algorithms.alternating import alternating
-from zoo.train.algorithms.base import ALGORITHMS, Batch, seeds
+from zoo.train.algorithms.base import ALGORITHMS
 
 
 @ALGORITHMS.register
