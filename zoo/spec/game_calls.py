@@ -175,9 +175,9 @@ class Calls:
             if key not in properties:
                 hint = suggest(key, properties) or f" Known: {', '.join(properties) or 'none'}."
                 self.report(entry.place, where, f"unknown argument '{key}'.{hint}")
-        for key in fragment.get("x-required", ()):
-            if key not in given:
-                self.report(place, where, f"'{key}' is missing")
+        required = {*fragment.get("x-required", ()), *(k for k, one in properties.items() if _needed(one))}
+        for key in (key for key in properties if key in required and key not in given):
+            self.report(place, where, f"'{key}' is missing")
         if len(self.problems) > before:
             return None
         stated = {key: self._argument(entry.node, properties[key], join(where, key)) for key, entry in given.items()}
@@ -381,6 +381,11 @@ def _entry(node: YamlNode) -> Entry:
 def _taken(fragment: Mapping[str, Any]) -> str:
     """Return what an argument takes that may be left out: `Value | None`."""
     return next((f["x-takes"] for f in fragment.get("anyOf", ()) if "x-takes" in f), "")
+
+
+def _needed(fragment: Mapping[str, Any]) -> bool:
+    """Return True for a tensor that has no default but nothing, as a drawing function's in Python may have."""
+    return "x-takes" in fragment and fragment.get("default", 0) is None
 
 
 def _frozen(value: Any) -> Any:
