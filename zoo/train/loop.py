@@ -34,6 +34,7 @@ from zoo.spec.types import seconds
 from zoo.train import callbacks, checkpoint, monitor, own_images
 from zoo.train.algorithms import make_algorithm
 from zoo.train.algorithms.base import Algorithm
+from zoo.train.given_weights import begin_with
 from zoo.train.kept import KEPT_FILE, keep_inputs
 from zoo.train.monitor import (
     BEST_FILE,
@@ -170,6 +171,7 @@ def _start(
     checkpoint.check_space(folder, algorithm, resumed=False)
     assert dataset is not None  # only a finished run does without
     _initialise_from_data(algorithm, spec, dataset)
+    begin_with(spec, algorithm, folder.parent)
     if folder.exists():
         _set_aside(folder)  # last: a spec that cannot be trained leaves the earlier run where it is
     return checkpoint.Progress(0, 0.0, machine())
