@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from xml.etree import ElementTree
 
 import tiny
 
@@ -76,7 +77,16 @@ def test_dry_run_is_one_json_object(zoo_says, dense):
 def test_dry_run_for_people(zoo_says, dense):
     code, out, err = zoo_says("build", dense, "--dry-run")
     assert code == 0 and err == ""
-    assert "generator: z [3] -> image [8, 8, 1]" in out and "layer" in out and "phase generator: SGD" in out
+    assert "generator: z [3] -> image [8, 8, 1]" in out and "layer" in out
+    assert "\ngenerator      trains generator, 1 update, SGD; minimises g_loss; " in out
+
+
+def test_the_game_is_printed_and_drawn(zoo_says, dense, tmp_path):
+    code, out, err = zoo_says("build", dense, "--dry-run", "--expand", "--svg", tmp_path / "game.svg")
+    assert code == 0 and err == f"{tmp_path / 'game.svg'}: the game of dense\n"
+    assert out.startswith("algorithm:\n  game:\n    values:\n      fake: generator\n      on_real: discriminator\n")
+    assert ElementTree.parse(tmp_path / "game.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert zoo_says("build", dense, "--expand")[2] == "zoo build: --expand goes with --dry-run\n"
 
 
 def test_networks_alone_can_be_looked_at_but_not_trained(zoo_says, tmp_path):

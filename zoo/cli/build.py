@@ -63,6 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, help="also write this variant of the exported file")
     parser.add_argument("--dry-run", action="store_true", help="build the networks and describe them")
     parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON object on stdout")
+    parser.add_argument(
+        "--expand", action="store_true", help="with --dry-run: print the game of the algorithm, as YAML to paste"
+    )
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="with --dry-run: draw the game into this file")
     parser.add_argument("--verbose", action="store_true", help="show the frameworks' own messages too")
 
 
@@ -70,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
     """Train, export and print the next commands; or describe the networks with --dry-run."""
     if options.json and not options.dry_run:
         raise UsageError("--json goes with --dry-run")
+    if (options.expand or options.svg) and not options.dry_run:
+        raise UsageError(f"{'--expand' if options.expand else '--svg'} goes with --dry-run")
     backend = requirements.backend()
     require_packages(
         "build", (*requirements.TRAIN_MODULES, *(requirements.EXPORT_MODULES if backend == "tensorflow" else ()))
@@ -82,6 +88,13 @@ def run(options: argparse.Namespace) -> int:
     seed += [f"training.devices={options.devices}"] if options.devices else []
     same = ["training.deterministic=true"] if options.deterministic else []
     spec = read_spec(spec_file(options.spec), [*options.overrides, *seed, *same])
+    if options.svg:
+        _draw(spec, options.svg)
+    if options.expand:
+        from zoo.spec.game_expansion import expansion
+
+        print(expansion(spec))
+        return 0
     cards.choose(options.device)
     if not options.verbose:
         requirements.silence()
@@ -130,18 +143,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _use(spec: Spec, device: str | None) -> None:
-    """Set Keras's backend up for the device. Raises UsageError where it is not there, or too small for a step."""
-    from zoo.nn import devices
-    from zoo.spec.cost_checks import beyond_the_card
+def _draw(spec: Spec, path: Path) -> None:
+    """Write the drawing of the game of a spec. Raises UsageError where there is none, or no file can be written."""
+    from zoo.spec.game_drawing import game_svg
+    from zoo.spec.game_expansion import described_game
 
-    training = spec.sections.training
-    if training is None:
-        return devices.use(device)
-    devices.use(device, precision=training.precision, deterministic=training.deterministic)
-    if devices.accelerators() and (problem := beyond_the_card(spec.plans, training)):
-        raise UsageError(f"{spec.path}: training.batch_size: {problem}. Take a smaller batch, or --device cpu")
-    return None
+    game = described_game(spec)
+    if game is None:
+        raise UsageError(f"--svg: {spec.path} has no algorithm to draw")
+    try:
+        path.write_text(game_svg(game, spec.plans, spec.sections.title), "utf-8")
+    except OSError as error:
+        raise UsageError(f"--svg: {path} cannot be written: {error.strerror}") from error
+    print(f"{path}: the game of {spec.name}", file=sys.stderr)
 
 
 def _rehearsed(spec: Spec, options: argparse.Namespace, backend: str) -> dict[str, str]:
@@ -167,6 +181,20 @@ def _rehearsed(spec: Spec, options: argparse.Namespace, backend: str) -> dict[st
         raise SpecError(answer["error"])
     found: dict[str, str] = answer["found"]
     return found
+
+
+def _use(spec: Spec, device: str | None) -> None:
+    """Set Keras's backend up for the device. Raises UsageError where it is not there, or too small for a step."""
+    from zoo.nn import devices
+    from zoo.spec.cost_checks import beyond_the_card
+
+    training = spec.sections.training
+    if training is None:
+        return devices.use(device)
+    devices.use(device, precision=training.precision, deterministic=training.deterministic)
+    if devices.accelerators() and (problem := beyond_the_card(spec.plans, training)):
+        raise UsageError(f"{spec.path}: training.batch_size: {problem}. Take a smaller batch, or --device cpu")
+    return None
 
 
 def _check_space(spec: Spec, out: Path) -> None:
