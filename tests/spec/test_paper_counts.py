@@ -79,3 +79,19 @@ def test_keras_builds_what_was_planned(spec: str, network: str) -> None:
     assert model.output[plan.output_name].shape == (None, *plan.output_shape)
     assert {name: tensor.shape[1:] for name, tensor in model.input.items()} == dict(plan.inputs)
     keras.backend.clear_session()
+
+
+def test_a_net_that_is_too_large_for_the_machine_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a warning of the dry run, and an error only where it is to be trained."""
+    from zoo.core.errors import SpecError
+    from zoo.spec import read
+    from zoo.train import summary
+
+    for module in (read, summary):
+        monkeypatch.setattr(module, "memory", lambda: 10**8)
+    spec = read_spec(PAPER / "pggan_1024.yaml")
+    described = summary.summarize(spec)
+    assert described["networks"]["generator"]["parameters"] == 23_071_507
+    assert "GB, this machine has 0.1 GB: it is counted alone" in summary.summary_text(spec, described)
+    with pytest.raises(SpecError, match="this machine has 0.1 GB"):
+        read_spec(PAPER.parent / "dcgan.yaml", ["networks.generator.layers.0.Dense.units=100000"])

@@ -25,6 +25,8 @@ def check_costs(
 ) -> None:
     """Report the first thing for which `memory` bytes or a sensible time do not suffice.
 
+    Networks that are not trained here, such as those of a paper that are counted alone, may be of any size.
+
     Args:
         tree: The spec.
         plans: The networks that are correct by themselves.
@@ -32,9 +34,10 @@ def check_costs(
         memory: The bytes of this machine.
         problems: Where it is reported.
     """
+    trained = tree.get("algorithm") is not None
     for plan in plans.values():
-        needed = plan.parameters * BYTES_PER_WEIGHT + 4 * plan.activations
-        if needed > memory:
+        needed = network_bytes(plan)
+        if trained and needed > memory:
             what = f"{plan.parameters:,} parameters and one example"
             text = f"needs {gigabytes(needed)} for {what}; this machine has {gigabytes(memory)}"
             largest = max(plan.steps, key=lambda s: s.cost.parameters * BYTES_PER_WEIGHT + 4 * math.prod(s.cost.shape))
@@ -58,6 +61,11 @@ def check_costs(
     _check_pools(tree, shapes, memory, problems)
     _check_batch_norm(tree, plans, stated.value, numbers, memory, problems)
     return None
+
+
+def network_bytes(plan: Plan) -> int:
+    """Estimate the memory of training a network on one example: weights, gradients and moments, activations."""
+    return plan.parameters * BYTES_PER_WEIGHT + 4 * plan.activations
 
 
 def is_count(value: object) -> bool:

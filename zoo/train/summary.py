@@ -8,8 +8,9 @@ from typing import Any
 
 from zoo.core.cards import card_memory
 from zoo.core.errors import ExportError
+from zoo.core.host import memory
 from zoo.nn import networks
-from zoo.spec.cost_checks import gigabytes, training_bytes
+from zoo.spec.cost_checks import gigabytes, network_bytes, training_bytes
 from zoo.spec.game_expansion import described_game
 from zoo.spec.game_text import describe_game, game_text
 from zoo.spec.plan import Plan
@@ -43,10 +44,14 @@ def summarize(spec: Spec) -> dict[str, Any]:
             for p in algorithm.phases()
         ]
     else:
-        models = networks.build_all(spec.plans)
+        models = networks.build_all(
+            {name: plan for name, plan in spec.plans.items() if network_bytes(plan) <= memory()}
+        )
     described = {}
     for name, plan in spec.plans.items():
-        counted = sum(math.prod(variable.shape) for variable in models[name].trainable_variables)
+        counted = plan.parameters
+        if name in models:
+            counted = sum(math.prod(variable.shape) for variable in models[name].trainable_variables)
         if counted != plan.parameters:
             raise ExportError(
                 f"{spec.path}: networks.{name}: Keras counts {counted:,} parameters, the spec {plan.parameters:,}"
@@ -92,6 +97,9 @@ def summary_text(spec: Spec, described: Mapping[str, Any]) -> str:
             f"{name}: {network['parameters']:,} trainable parameters, "
             f"{network['macs_per_image']:,} multiply-adds per image"
         )
+        if network_bytes(spec.plans[name]) > memory():
+            needed = gigabytes(network_bytes(spec.plans[name]))
+            lines.append(f"warning: {name} needs {needed}, this machine has {gigabytes(memory())}: it is counted alone")
     for phase in described["phases"] if "game" not in described else ():
         times = f", {phase['repeat']} times" if phase["repeat"] > 1 else ""
         lines.append(f"phase {phase['name']}: {phase['optimizer']} updates {', '.join(phase['networks'])}{times}")
