@@ -19,8 +19,7 @@ from typing import Annotated, Any, Literal, Union
 
 import keras
 
-from zoo.claims.experiment import Experiment
-from zoo.claims.measurements import MEASUREMENTS
+from zoo.claims.measurements import MEASUREMENTS, NUMBERS
 from zoo.claims.plots import FIGURES
 from zoo.core.registry import signature_of
 from zoo.data.sources import SOURCES
@@ -31,6 +30,7 @@ from zoo.nn.losses import LOSSES, PENALTIES
 from zoo.nn.optimizers import KERAS_OPTIMIZERS, SCHEDULES
 from zoo.nn.states import STATES
 from zoo.runtime.priors import PRIORS
+from zoo.spec.claim import Experiment
 from zoo.spec.game_sections import GAMES
 from zoo.spec.sections import Network, Sections
 from zoo.spec.shapes import RULES
@@ -181,7 +181,7 @@ def generate() -> Json:
         "algorithm": _kind("algorithm", _algorithms()),
         "function": _functions(),
         "state": _kind("state", _own(STATES)),
-        "measurement": _kind("measurement", _own(MEASUREMENTS, leave=("spec",))),
+        "measurement": _kind("measurement", _measurements()),
         "figure": _kind("figure", _own(FIGURES, leave=("trainings",))),
         "layer_item": _layer_item(),
     }
@@ -365,6 +365,11 @@ def _functions() -> Json:
         first: Json = next(iter(schema["properties"].values()), {})
         kind["anyOf"][1]["properties"][name]["anyOf"].append(first)
     return kind
+
+
+def _measurements() -> dict[str, Json]:
+    own = _own(MEASUREMENTS, leave=("spec",))
+    return {name: {**schema, "x-numbers": list(NUMBERS[name])} for name, schema in own.items()}
 
 
 def _with_inherited(cls: type[Algorithm]) -> Json:

@@ -58,11 +58,6 @@ def measurement(*numbers: str) -> Callable[[Callable[..., Measure]], Callable[..
     return register
 
 
-def numbers_of(parts: Sequence[Part]) -> list[str]:
-    """Return the names of all numbers that these measurements return."""
-    return [name for part in parts for name in NUMBERS[part.name]]
-
-
 def make_take(spec: Spec, parts: Sequence[Part]) -> Take:
     """Return a function that takes a snapshot of an algorithm: all numbers, and what figures show.
 

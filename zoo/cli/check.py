@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print all mistakes of all files; a fault of the checks themselves at one file hides no other."""
+    from zoo.spec.claim import is_claim, read_claim, variant_specs
     from zoo.spec.cost_checks import beyond_the_card
     from zoo.spec.read import read_spec, spec_file
     from zoo.spec.validate import specs_folder
@@ -34,6 +35,9 @@ def run(options: argparse.Namespace) -> int:
     bad = failed = 0
     for file in files:
         try:
+            if is_claim(file):
+                variant_specs(read_claim(file), file)
+                continue
             spec = read_spec(file, options.overrides)
             if spec.sections.training and (problem := beyond_the_card(spec.plans, spec.sections.training)):
                 print(f"{file}: {problem}: it trains on the CPU alone, or in smaller batches", file=sys.stderr)
