@@ -86,7 +86,7 @@ def test_the_game_is_printed_and_drawn(zoo_says, dense, tmp_path):
     assert code == 0 and err == f"{tmp_path / 'game.svg'}: the game of dense\n"
     assert out.startswith("algorithm:\n  game:\n    values:\n      fake: generator\n      on_real: discriminator\n")
     assert ElementTree.parse(tmp_path / "game.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    assert zoo_says("build", dense, "--expand")[2] == "zoo build: --expand goes with --dry-run\n"
+    assert zoo_says("build", dense, "--expand")[2] == "--expand goes with --dry-run\n"
 
 
 def test_networks_alone_can_be_looked_at_but_not_trained(zoo_says, tmp_path):
