@@ -94,4 +94,4 @@ def test_a_net_that_is_too_large_for_the_machine_is_counted(monkeypatch: pytest.
     assert described["networks"]["generator"]["parameters"] == 23_071_507
     assert "GB, this machine has 0.1 GB: it is counted alone" in summary.summary_text(spec, described)
     with pytest.raises(SpecError, match="this machine has 0.1 GB"):
-        read_spec(PAPER.parent / "dcgan.yaml", ["networks.generator.layers.0.Dense.units=100000"])
+        read_spec(PAPER.parent / "dcgan.yaml", ["networks.discriminator.layers.0.Conv2D.filters=100000"])

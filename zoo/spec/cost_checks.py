@@ -64,7 +64,14 @@ def check_costs(
 
 
 def network_bytes(plan: Plan) -> int:
-    """Estimate the memory of training a network on one example: weights, gradients and moments, activations."""
+    """Estimate the memory of training a network on one example: weights, gradients and moments, activations.
+
+    Args:
+        plan: The network.
+
+    Returns:
+        The number of bytes.
+    """
     return plan.parameters * BYTES_PER_WEIGHT + 4 * plan.activations
 
 

@@ -54,11 +54,11 @@ def _load_extended(path: Path, children: tuple[Path, ...], problems: Problems) -
         return own
     keys, items = _removals(base, node.get("remove"), problems)
     left = base
-    for path in keys:
-        left = _without(left, path)
+    for away in keys:
+        left = _without(left, away)
     merged = merge(left, own, document(), problems)
-    for path in sorted(items, key=lambda path: int(path[-1]), reverse=True):  # the positions are those of the parent
-        merged = _without(merged, path)
+    for away in sorted(items, key=lambda keys: int(keys[-1]), reverse=True):  # the positions are those of the parent
+        merged = _without(merged, away)
     return true_words(base, merged)
 
 
