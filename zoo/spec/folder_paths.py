@@ -14,7 +14,8 @@ from zoo.core.errors import DataError
 from zoo.spec.validate import names_of
 from zoo.spec.yaml_tree import Entry, YamlNode
 
-PATHS = {"folder": ("path",), "folders": ("a", "b"), "pairs": ("path", "a", "b")}  # sources of the user's own images, and their paths
+# sources of the user's own images, and their paths
+PATHS = {"folder": ("path",), "folders": ("a", "b"), "pairs": ("path", "a", "b")}
 
 
 def with_folder_source(root: YamlNode) -> YamlNode:
