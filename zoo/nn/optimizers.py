@@ -71,8 +71,9 @@ class ScheduledAdam(keras.optimizers.Adam):
     """Adam whose betas follow schedules. Huang et al. 2024: beta_2 from 0.9 to 0.99."""
 
     def __init__(self, **kwargs: Any) -> None:
-        self._betas = {key: kwargs.pop(key) for key in ("beta_1", "beta_2") if isinstance(kwargs.get(key), Schedule)}
+        betas = {key: kwargs.pop(key) for key in ("beta_1", "beta_2") if isinstance(kwargs.get(key), Schedule)}
         super().__init__(**kwargs)
+        self._betas = betas
 
     def _beta(self, key: str) -> Any:
         return self._betas[key](self.iterations) if key in self._betas else self._constants[key]
