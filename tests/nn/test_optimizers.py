@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from zoo.core.errors import UsageError
-from zoo.nn.optimizers import KERAS_OPTIMIZERS, SCHEDULES, MomentumSGD, Unrolled, exponential, linear, make
+from zoo.nn.optimizers import (
+    KERAS_OPTIMIZERS,
+    SCHEDULES,
+    MomentumSGD,
+    Unrolled,
+    cosine,
+    exponential,
+    linear,
+    make,
+    schedule,
+    warm_up,
+)
 from zoo.spec.types import Part
 
 
@@ -48,9 +59,22 @@ def test_linear_decay_may_start_late(step, expected):
     assert value(linear(initial=2.0, final=0.0, updates=10, start=100), step) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("step, expected", [(0, 2.0), (10, 2.0), (15, 1.5), (20, 1.0), (99, 1.0)])
+def test_cosine_is_half_a_wave(step, expected):
+    wave = cosine(initial=2.0, final=1.0, updates=10, start=10)
+    assert value(wave, step) == pytest.approx(expected, abs=1e-6)
+    assert value(wave, 12) == pytest.approx(2.0 - 0.5 * (1 - math.cos(0.2 * math.pi)), abs=1e-6)  # not a line
+
+
+def test_warm_up_rises_to_a_number_or_to_another_schedule():
+    assert [value(warm_up(updates=4, to=2.0), step) for step in (0, 1, 3, 9)] == pytest.approx([0.5, 1.0, 2.0, 2.0])
+    falling = schedule(Part("warm_up", {"updates": 2, "to": {"linear": {"initial": 4.0, "final": 0.0, "updates": 4}}}))
+    assert [value(falling, step) for step in (0, 1, 2, 4)] == pytest.approx([2.0, 3.0, 2.0, 0.0])
+
+
 @pytest.mark.parametrize("name", list(SCHEDULES))
 def test_every_schedule_takes_the_variable_that_counts_updates(name):
-    arguments = {"initial": 0.1, "divide_by": 1.1, "final": 0.2, "updates": 3}
+    arguments = {"initial": 0.1, "divide_by": 1.1, "final": 0.2, "updates": 3, "to": 0.3}
     function = SCHEDULES.get(name)
     schedule = function(**{k: arguments[k] for k in inspect.signature(function).parameters if k in arguments})
     counter = keras.Variable(0, dtype="int64", trainable=False)
@@ -98,6 +122,29 @@ def test_the_schedule_of_a_compiled_step_goes_on():
         path.append(float(weight.value[0]))
     # v1 = -1;  v2 = 0.7 * -1 - 0.5 = -1.2;  v3 = 0.9 * -1.2 - 0 = -1.08
     assert path == pytest.approx([-1.0, -2.2, -3.28], abs=1e-6)
+
+
+def test_a_scheduled_beta_is_that_of_its_update():
+    """Huang et al. 2024: beta_2 rises; the bias correction has the beta of the update too."""
+    constant = {"linear": {"initial": 0.9, "final": 0.9, "updates": 1}}
+    adam = {"learning_rate": 0.1, "beta_1": 0.5, "epsilon": 1e-8}
+    own = updates(make(Part("Adam", {**adam, "beta_2": 0.9})), [2.0, -1.0, 0.5])
+    assert updates(make(Part("Adam", {**adam, "beta_2": constant})), [2.0, -1.0, 0.5]) == pytest.approx(own, abs=1e-6)
+    rising = {"linear": {"initial": 0.5, "final": 0.75, "updates": 1}}
+    found = updates(make(Part("Adam", {**adam, "beta_1": 0.0, "beta_2": rising})), [2.0, -1.0], start=0.0)
+    v = 0.75 * (0.5 * 4) + 0.25 * 1  # after 0.5 * 0 + 0.5 * 4
+    assert found == pytest.approx([-0.1, -0.1 + 0.1 / math.sqrt(v / (1 - 0.75**2))], abs=1e-5)
+
+
+def test_a_rate_may_be_a_state():
+    rate = keras.Variable(0.5, trainable=False)
+    optimizer = make(Part("SGD", {"learning_rate": "rate"}), {"rate": rate})
+    weight = keras.Variable(np.array([1.0], "float32"))
+    optimizer.build([weight])
+    for expected in (0.5, 0.4):
+        optimizer.apply([keras.ops.ones(1)], [weight])
+        assert float(weight.value[0]) == pytest.approx(expected)
+        rate.assign(0.1)
 
 
 def test_a_constant_momentum_is_keras_own():

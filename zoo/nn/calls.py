@@ -70,7 +70,14 @@ def nested(argument: Argument) -> Iterator[Call]:
 
 
 def scheduled(argument: Argument) -> bool:
-    """Find out whether a number of a call, or of those within it, follows the count of steps."""
+    """Find out whether a number of a call, or of those within it, follows the count of steps.
+
+    Args:
+        argument: A call, or an argument of one.
+
+    Returns:
+        True for a schedule anywhere.
+    """
     if isinstance(argument, Call):
         return any(map(scheduled, argument.arguments.values()))
     return isinstance(argument, Part) or (isinstance(argument, tuple | list) and any(map(scheduled, argument)))
@@ -108,7 +115,14 @@ def _kinds(call: Call) -> Mapping[str, str]:
 
 
 def by_derivative(call: Call) -> bool:
-    """Find out whether a function takes derivatives by a value, see `wrt`."""
+    """Find out whether a function takes derivatives by a value.
+
+    Args:
+        call: The call.
+
+    Returns:
+        True for one with the argument `wrt`.
+    """
     return "wrt" in _kinds(call).values()
 
 

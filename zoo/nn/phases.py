@@ -72,7 +72,14 @@ class Optimizers:
 
 
 def seeds(model: keras.Model) -> list[keras.Variable]:
-    """Return the states of a network's random number generators (dropout, noise)."""
+    """Return the states of a network's random number generators (dropout, noise).
+
+    Args:
+        model: The network.
+
+    Returns:
+        Variables that are no weights.
+    """
     weights = {id(v) for v in model.weights}
     return [v for v in model.variables if id(v) not in weights]
 

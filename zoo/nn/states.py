@@ -129,7 +129,7 @@ class States(keras.layers.Layer):
 
     @property
     def variables_by_name(self) -> dict[str, keras.Variable]:
-        """What the game reads of each state, by its name."""
+        """The variable of each state that the game reads, by its name."""
         return {name: self.numbers[f"{name}/value"] for name in self.plans}
 
     def values(self) -> dict[str, Tensor]:

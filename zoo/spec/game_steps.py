@@ -1,4 +1,4 @@
-"""What of a step follows from its number and from the plan of a game alone: where draws lie, and when phases play."""
+"""Where the draws of a step lie, and when phases play: all that follows from its number and the plan of a game."""
 
 from __future__ import annotations
 
@@ -35,12 +35,28 @@ class Rows:
 
 
 def by_number(when: When) -> bool:
-    """Return whether the number of a step alone may decide that a phase does not play, burn-in aside."""
+    """Find out whether the number of a step alone may decide that a phase does not play, burn-in aside.
+
+    Args:
+        when: When the phase plays.
+
+    Returns:
+        True where steps are left out.
+    """
     return when.every > 1 or when.start > 0 or when.until is not None
 
 
 def plays(phase: PhasePlan, step: int, updates: int) -> bool:
-    """Return whether a phase plays in step `step`, by its number; `updates` are those of D in a step of a burn-in."""
+    """Find out whether a phase plays in a step, by its number.
+
+    Args:
+        phase: The phase.
+        step: The number of the step, from 0.
+        updates: Updates of D in each step, for a burn-in.
+
+    Returns:
+        True where it does.
+    """
     when = phase.when
     if step % when.every or step < when.start or (when.until is not None and step >= when.until):
         return False
@@ -48,7 +64,16 @@ def plays(phase: PhasePlan, step: int, updates: int) -> bool:
 
 
 def generator_plays(step: int, burn_in: BurnIn, updates: int) -> bool:
-    """Return whether G makes an update in step `step`, where D makes `updates` updates in each step."""
+    """Find out whether G makes an update in a step of a training with long turns of D.
+
+    Args:
+        step: The number of the step, from 0.
+        burn_in: The turns.
+        updates: Updates of D in each step.
+
+    Returns:
+        True where it does.
+    """
     long_turn = burn_in.updates // updates  # in steps, the last of which is G's too
     first_steps = long_turn * burn_in.generator_updates
     if step < first_steps:

@@ -370,7 +370,7 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -
         drawn = {}
         for name, source in sources.items():
             random = np.random.Generator(np.random.SFC64([training.seed, step, *name.encode()]))  # the fastest one
-            rows, size = algorithm.drawn(name)
+            rows, size = algorithm.latent_batches.get(name, (algorithm.latent_draws, training.batch_size))
             drawn[name] = source.draw(random, rows * size).reshape(rows, size, *source.shape)
         return {**drawn, **algorithm.step_inputs(step)}
 

@@ -71,6 +71,7 @@ class Algorithm(keras.Model):
     data_draws: int  # independent batches of data that a step uses
     latent_draws: int  # independent batches of each latent that a step uses
     simultaneous: bool = False  # all gradients of a step are taken at the same weights, before any weight moves
+    latent_batches: Mapping[str, tuple[int, int]] = {}  # draws of a latent and their size, where they differ from these
     noise: Mapping[str, Part] = {}  # priors of what a step draws besides the latents, by name
     shares: Replicas = ONE  # the devices of the training, which share its batches
 
@@ -157,12 +158,6 @@ class Algorithm(keras.Model):
         movers = [mover for phase in self.phases() for mover in phase.networks]
         pools = [mover.name for mover in movers if not isinstance(mover, keras.Model)]
         return [f"each device would fill the pool '{name}' with images of its own" for name in pools]
-
-    # For subclasses to call.
-
-    def drawn(self, name: str) -> tuple[int, int]:
-        """Return how many rows of how many examples a step draws of a latent, or of `noise`."""
-        return self.latent_draws, self.batch_size
 
     @property
     def data_batches(self) -> tuple[int, int]:
@@ -329,12 +324,12 @@ class Algorithm(keras.Model):
             Numbers that are logged besides the losses, by name.
         """
         for name, average in self.averages.items():
-            beta = self.ema_beta(self.steps_made(name))
+            beta = self.ema_beta(self._steps_made(name))
             for old, new in zip(average.weights, self.players[name].weights, strict=True):
                 old.assign(old + (1.0 - beta) * (new - old) if new.trainable else new)
         return {}
 
-    def steps_made(self, name: str) -> Tensor:
+    def _steps_made(self, name: str) -> Tensor:
         """Return how many steps count for the average of a network, this one included."""
         return ops.cast(self.phases()[-1].optimizer.iterations, keras.config.floatx()) / self.phases()[-1].repeat
 

@@ -102,6 +102,7 @@ class Game(Algorithm):
         self.rows = {name: Rows(numbered) for name, numbered in sizes.items()}
         fresh = [(p.name, self.batch_sizes[p.name]) for p in self.game.phases if p.fresh for _ in range(p.updates)]
         self.data_rows = Rows([("", self.batch_size)] * self.data_draws + fresh)
+        self.latent_batches = {name: (rows.count, rows.size) for name, rows in self.rows.items()}
         self.latent_draws = max((rows.draws for rows in self.rows.values()), default=0)
 
     def _noise_shape(self, call: Call) -> Shape:
@@ -110,10 +111,6 @@ class Game(Algorithm):
             made = self.game.values[of.name]
             return made.taps.get(of.tap, made.shape or ()) if of.tap else made.shape or ()
         return call.shape or ()
-
-    def drawn(self, name: str) -> tuple[int, int]:
-        rows = self.rows.get(name)
-        return (rows.count, rows.size) if rows else (0, self.batch_size)
 
     @property
     def data_batches(self) -> tuple[int, int]:
@@ -353,7 +350,7 @@ class Game(Algorithm):
         super().after_step(batch)
         return scalars | logs
 
-    def steps_made(self, name: str) -> Tensor:
+    def _steps_made(self, name: str) -> Tensor:
         phases = [phase for phase in self.game.phases if name in phase.trains]
         phase = min(phases, key=self._skips)
         return ops.cast(self._count(phase), keras.config.floatx()) / phase.updates
