@@ -11,8 +11,9 @@ Scalars = dict[str, dict[int, float]]  # tag -> step -> value
 
 
 def read_scalars(folder: Path, until: int) -> Scalars:
-    """Read all scalars of a run. A later file begins where the run was resumed: what earlier files hold of later steps is
-    of weights that were lost.
+    """Read all scalars of a run.
+
+    A later file begins where the run was resumed: what earlier files hold of later steps is of weights that were lost.
 
     Args:
         folder: The folder of the event files.
