@@ -54,10 +54,10 @@ def test_a_look_ahead_without_the_way_back_is_seen(monkeypatch, k):
 def test_a_penalty_without_its_second_derivative_is_seen(monkeypatch):
     from keras import ops
 
-    from zoo.nn import losses
+    from zoo.nn import functions_penalties as penalties
 
-    original = losses.slopes
-    monkeypatch.setattr(losses, "slopes", lambda *args: ops.stop_gradient(original(*args)))
+    original = penalties.squared_norms
+    monkeypatch.setattr(penalties, "squared_norms", lambda *args: ops.stop_gradient(original(*args)))
     found = gradients.penalty()
     assert found.error(found.ours) > 0.1
     np.testing.assert_allclose(found.ours, found.without, atol=1e-5)

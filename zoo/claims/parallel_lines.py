@@ -101,7 +101,7 @@ def _divergence_rows(found: Array) -> list[Row]:
 
 def compare(kind: Kind, seed: int) -> Array:
     """Return the estimate on fresh points and its slope by theta after D has learned, [thetas, 2]."""
-    algorithm = make_game("parallel_lines", "alternating", seed, generator=player(0.0), **kind.args)
+    algorithm = make_game("parallel_lines", "alternating", seed, generator=player(1e-30), **kind.args)  # G rests
     start, found = copy_state(algorithm), []
     for theta in THETAS:
         restore_state(algorithm, start)

@@ -84,9 +84,11 @@ def game_of(part: Part, plans: Mapping[str, Plan], fields: Iterable[str]) -> Gam
     shapes = {name: shape for plan in plans.values() for name, shape in plan.inputs.items()}
     data: dict[str, Shape | None] = {name: shape for name, shape in shapes.items() if name in set(fields)}
     drawn: dict[str, Shape | None] = {name: shape for name, shape in shapes.items() if name not in data}
-    game = read_game(tree, plans, Ends(drawn, data), problems)
+    _, entry = next(tree.entries("algorithm"))
+    text = entry.node if part.name == "game" else expanded(part.name, entry.node, plans, problems)
+    game = _read(tree, text, f"algorithm.{part.name}", plans, Ends(drawn, data), problems) if text is not None else None
     problems.raise_if_any()
-    assert game is not None
+    assert game is not None, f"'{part.name}' is no game of {', '.join(plans)}"
     return game
 
 

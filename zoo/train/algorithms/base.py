@@ -262,8 +262,8 @@ class Algorithm(keras.Model):
         pending: list[tuple[Phase, autodiff.Gradient]] = []
         for phase in self.phases():
             made = self.turn(phase, batch, pending)
-            logs[f"{phase.name}_loss"] = made[LOSS]
-            batch = {**batch, **{name: x for name, x in made.items() if name != LOSS}}
+            logs |= {f"{phase.name}_loss": made.pop(LOSS)} if made else {}
+            batch = {**batch, **made}
         for phase, result in pending:  # all gradients were taken at the same weights
             self._apply(phase, result, batch)
         return {**logs, **self.after_step(batch)}
