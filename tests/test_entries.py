@@ -17,6 +17,7 @@ from zoo.data.dataset import Domains
 from zoo.export import exporter
 from zoo.spec import feeds
 from zoo.spec.read import read_spec
+from zoo.spec.sections import RESERVED
 from zoo.spec.validate import specs_folder
 from zoo.train import loop
 
@@ -112,6 +113,13 @@ def own(play, phase, kind):
 def test_networks_have_the_planned_parameters(play):
     planned = {role: plan.parameters for role, plan in play.spec.plans.items()}
     assert {role: sum(math.prod(v.shape) for v in found) for role, found in play.weights.items()} == planned
+
+
+def test_what_a_step_draws_has_names_that_no_latent_can_have(play):
+    """Or the name of a value of the game, which the check keeps apart from latents."""
+    game = getattr(play.algorithm, "game", None)
+    own = {*play.algorithm.noise, *play.algorithm.step_inputs(0)} - set(getattr(game, "values", ()))
+    assert {name for name in own if not name.endswith("_plays")} <= set(RESERVED)
 
 
 def test_losses_are_finite(play):

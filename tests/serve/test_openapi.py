@@ -57,4 +57,5 @@ def test_the_schema_states_every_route(server):
     } == set(paths)  # fmt: skip
     body = paths["/models/{name}/sample"]["post"]["requestBody"]
     sample = body["content"]["application/json"]["schema"]
-    assert set(sample["properties"]) == {"n", "seed", "label", "inputs", "format"} and sample["additionalProperties"] is False
+    assert set(sample["properties"]) == {"n", "seed", "label", "inputs", "format"}
+    assert sample["additionalProperties"] is False

@@ -170,6 +170,8 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
     for name, entry in tree.entries("latent"):
         if name in fields:
             problems.add(entry.place, "latent", f"'{name}' is a field of the data already; choose another name")
+        elif name.endswith("_plays"):
+            problems.add(entry.place, "latent", f"'{name}' is reserved: whether a phase plays. Choose another name")
         elif name in RESERVED:
             problems.add(entry.place, "latent", f"'{name}' is reserved: {RESERVED[name]}. Choose another name")
     plans = plan_networks(tree, {**fields, **latents}, problems)

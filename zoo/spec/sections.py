@@ -152,7 +152,7 @@ class Sections:
 RESERVED = {
     **dict.fromkeys(("image", "point", "label", "a", "b"), "a field of data"),
     "x": "the running tensor of a network",
-    **dict.fromkeys(("share", "generator_plays", "alpha", "pool_a", "pool_b", "fake_a", "fake_b"), "part of a step"),
+    **dict.fromkeys(("share", "step_number", "alpha", "pool_a", "pool_b", "fake_a", "fake_b"), "part of a step"),
     **dict.fromkeys(("self", "n", "seed", "batch_size"), "an argument of a loaded generator"),
 }
 

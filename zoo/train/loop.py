@@ -349,16 +349,10 @@ def make_batches(spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains) -
     Returns:
         `batches[step]` has float32 and integer arrays by name: data [data_draws, B, ...], latents and further chance
         [latent_draws, B, ...], and the algorithm's `step_inputs`.
-
-    Raises:
-        UsageError: For a latent with a name that the algorithm uses itself.
     """
     training, section = spec.sections.training, spec.sections.data
     assert training is not None and section is not None
     window = next((shape[:2] for shape in spec.fields.values() if len(shape) == 3), None)  # None for points
-    reserved = {*algorithm.noise, *algorithm.step_inputs(0)}
-    if taken := sorted(reserved & spec.sections.latent.keys()):
-        raise UsageError(f"{spec.path}: latent.{taken[0]}: the algorithm draws something of that name; choose another")
     latents = spec.sections.latent
     further = {  # another draw of a latent has its prior
         name: latents[part.args["of"]] if part.name == "another" else part for name, part in algorithm.noise.items()
