@@ -3,14 +3,22 @@
 from games import reader
 from keras import ops
 
+from zoo.nn.functions import evaluate
+from zoo.spec.game_plan import Reference
 from zoo.spec.read import read_spec, spec_file
 
 read = reader("lsgan")
 
 
 def losses(algorithm, real, fake):
-    real, fake = (ops.convert_to_tensor(x) for x in (real, fake))
-    return float(algorithm.game.discriminator(real, fake)), float(algorithm.game.generator(fake))
+    """Of D and of G, by the arguments that the game gives its functions."""
+    tensors = {"real": ops.convert_to_tensor(real), "fake": ops.convert_to_tensor(fake)}
+    calls = (algorithm.game.values[name] for name in ("d_loss", "g_loss"))
+    return tuple(float(evaluate(call.function, {**call.arguments, **_given(call, tensors)})) for call in calls)
+
+
+def _given(call, tensors):
+    return {name: x for name, x in tensors.items() if isinstance(call.arguments.get(name), Reference)}
 
 
 def test_targets_are_those_of_the_code(algorithm):

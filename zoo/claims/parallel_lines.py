@@ -124,7 +124,9 @@ def _estimate(kind: Kind, algorithm: Algorithm, batch: dict[str, Array]) -> tupl
     from keras import ops
 
     from zoo.nn import autodiff
+    from zoo.nn.losses import LOSSES
 
+    loss = LOSSES.get(kind.args["loss"])()
     tensors: dict[str, Any] = {name: ops.convert_to_tensor(values) for name, values in batch.items()}
     bias = algorithm.players["generator"].trainable_variables[1]
 
@@ -133,7 +135,7 @@ def _estimate(kind: Kind, algorithm: Algorithm, batch: dict[str, Array]) -> tupl
         real, fake = (
             algorithm.run("discriminator", {"point": points[None]}, 0) for points in (tensors["point"][0], fakes)
         )
-        return kind.estimate(algorithm.game.discriminator(real, fake)), {}
+        return kind.estimate(loss.discriminator(real, fake)), {}
 
     result = autodiff.value_and_grad(distance, [bias])
     return float(result.value), float(result.gradients[0][0])
