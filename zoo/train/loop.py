@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -34,11 +32,11 @@ from zoo.spec.types import seconds
 from zoo.train import callbacks, checkpoint, monitor, own_images
 from zoo.train.algorithms import make_algorithm
 from zoo.train.algorithms.base import Algorithm
+from zoo.train.earlier_run import set_aside
 from zoo.train.given_weights import begin_with
-from zoo.train.kept import KEPT_FILE, keep_inputs
+from zoo.train.kept import keep_inputs
 from zoo.train.monitor import (
     BEST_FILE,
-    WAITING_FILE,
     Best,
     Metric,
     SampleSheets,
@@ -173,7 +171,7 @@ def _start(
     _initialise_from_data(algorithm, spec, dataset)
     begin_with(spec, algorithm, folder.parent)
     if folder.exists():
-        _set_aside(folder)  # last: a spec that cannot be trained leaves the earlier run where it is
+        set_aside(folder)  # last: a spec that cannot be trained leaves the earlier run where it is
     return checkpoint.Progress(0, 0.0, machine())
 
 
@@ -394,22 +392,3 @@ def _initialise_from_data(algorithm: Algorithm, spec: Spec, dataset: Dataset | D
                 initialize_from_data(algorithm.players[name], mean)
                 if name in algorithm.averages:
                     initialize_from_data(algorithm.averages[name], mean)
-
-
-def _set_aside(folder: Path) -> None:
-    """Rename an earlier run to <name>.previous: forgetting --resume must not cost an hour of training.
-
-    A folder without a checkpoint loses what an early end left in it, and nothing else: it may be the user's own.
-    """
-    if (folder / checkpoint.FILE).exists():
-        names = (f"{folder.name}.previous{f'-{number}' if number > 1 else ''}" for number in itertools.count(1))
-        previous = next(path for path in map(folder.with_name, names) if not path.exists())
-        folder.rename(previous)
-        print(f"{folder.name}: the earlier run is kept in {previous}", file=sys.stderr)
-    else:
-        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-        for name in (BEST_FILE, WAITING_FILE, KEPT_FILE):
-            (folder / name).unlink(missing_ok=True)
-        for suffix in ("png", "npz"):
-            for sheet in folder.glob(f"*-{'[0-9]' * 7}.{suffix}"):
-                sheet.unlink()
