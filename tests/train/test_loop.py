@@ -179,7 +179,7 @@ def test_the_last_good_checkpoint_stays(tmp_path):
 def test_weights_that_are_not_finite(tmp_path, monkeypatch, when):
     """The losses of the last step are finite, what it made of the weights is not: found by picture or checkpoint."""
 
-    def poison(self):
+    def poison(self, batch):
         kernel = self.players["generator"].trainable_variables[0]
         kernel.assign(kernel * np.nan)
 

@@ -66,10 +66,10 @@ def use(device: str | None = None, *, precision: str = "float32", deterministic:
     if device == "cpu" or accelerators():
         return
     if device is not None:
-        raise UsageError(f"--device {device}: Keras on {backend} sees no GPU; {_cure(backend)}")
+        raise UsageError(f"--device {device}: Keras on {backend} sees no GPU; {_hint(backend)}")
     if cards.cards() and not cards.hidden():
         names = ", ".join(card.name for card in cards.cards())
-        say(f"warning: training on the CPU, though there is {names}: {_cure(backend)}. --device cpu takes it quietly")
+        say(f"warning: training on the CPU, though there is {names}: {_hint(backend)}. --device cpu takes it quietly")
 
 
 def accelerators() -> list[Device]:
@@ -103,8 +103,8 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _cure(backend: str) -> str:
-    """What makes a card usable: the driver's files, or the extra with CUDA."""
+def _hint(backend: str) -> str:
+    """Return the hint that makes a card usable: the driver's files, or the extra with CUDA."""
     if not cards.cards():
         return "this machine shows no NVIDIA card: no nvidia-smi, no driver"
     if not cards.has_nodes() and sys.platform == "linux":
