@@ -23,6 +23,44 @@ PENALTY = (
 )
 POINTS = (tiny.POINTS, "networks.discriminator.layers.0.Dense.activation=tanh", PENALTY)
 
+# A penalty by second derivatives, a pool, states of both phases, a phase that rests by number, batch norm.
+GAME = """
+name: game
+title: A ring, as a game
+data: {source: {ring: {samples: 100}}}
+latent: {z: {normal: {shape: [2]}}}
+networks:
+  generator:
+    inputs: z
+    output: point
+    layers: [Dense: {units: 8}, BatchNormalization: {momentum: 0.9, epsilon: 1e-3}, ReLU, Dense: {units: 2}]
+  discriminator:
+    inputs: point
+    output: logits
+    layers: [Dense: {units: 8, activation: tanh}, Dense: {units: 1}]
+algorithm:
+  game:
+    values:
+      fake: generator
+      old: {pool: {of: fake, size: 8, probability: 0.5}}
+      on_real: discriminator
+      on_old: {discriminator: {point: old}}
+      on_fake: {discriminator: {point: fake}}
+      d_loss: {non_saturating.discriminator: {real: on_real, fake: on_old}}
+      g_loss: {non_saturating.generator: {fake: on_fake}}
+      r1: {r1: {of: on_real, wrt: point}}
+    states:
+      seen_by_d: {moving_average: {of: d_loss, decay: 0.5}}
+      seen_by_g: {moving_average: {of: g_loss, decay: 0.5}}
+    phases:
+      discriminator:
+        trains: discriminator
+        minimise: {d_loss: 1, r1: 0.5}
+        optimizer: &adam {Adam: {learning_rate: 1e-3}}
+      generator: {trains: generator, when: {until: 100}, minimise: {g_loss: 1}, optimizer: *adam}
+training: {batch_size: 4, steps: 6}
+"""
+
 
 def made(folder, precision, text, *changes):
     spec = tiny.read(folder, text, *changes, f"training.precision={precision}")
@@ -75,18 +113,15 @@ def overflow(folder):
 
 def types(folder):
     """What is kept, and what networks compute in."""
-    _, algorithm, batches = made(folder, "mixed_float16", tiny.GAN)
-    step(algorithm, batches)
+    _, algorithm, _ = made(folder, "mixed_float16", GAME, "training.ema_half_life_images=20")
     kept = {str(variable.dtype) for variable in algorithm.state().values() if "float" in str(variable.dtype)}
     computed = {layer.compute_dtype for model in algorithm.players.values() for layer in model.layers[1:]}
-    (loss, _), *_ = [phase.loss({k: ops.convert_to_tensor(v) for k, v in batches[0].items()}, 0)
-                     for phase in algorithm.phases()]  # fmt: skip
-    return {"kept": sorted(kept), "computed": sorted(computed), "loss": keras.backend.standardize_dtype(loss.dtype)}
+    return {"kept": sorted(kept), "computed": sorted(computed)}
 
 
 def gradients(folder):
-    """D's gradient with penalties, in float32 and in float16 with and without a scale: angles between them."""
-    flat = {}
+    """D's gradient with penalties in float16, with and without a scale: its distance to that in float32; its loss."""
+    flat, types = {}, set()
     for precision, scale in (("float32", None), ("mixed_float16", 2.0**10), ("mixed_float16", 2.0**-26)):
         _, algorithm, batches = made(folder, precision, *POINTS)
         phase = algorithm.phases()[0]
@@ -95,8 +130,26 @@ def gradients(folder):
         batch = {name: ops.convert_to_tensor(value) for name, value in batches[0].items()}
         result = loss_scale.scaled_value_and_grad(lambda: phase.loss(batch, 0), phase.variables, phase.optimizer)  # noqa: B023
         flat[scale] = np.concatenate([ops.convert_to_numpy(g).ravel() for g in result.gradients]).astype("float64")
+        types.add(keras.backend.standardize_dtype(result.value.dtype))
     exact = flat.pop(None)
-    return [float(np.linalg.norm(g - exact) / np.linalg.norm(exact)) for g in flat.values()]
+    distances = [float(np.linalg.norm(g - exact) / np.linalg.norm(exact)) for g in flat.values()]
+    return {"distances": distances, "loss": sorted(types)}
+
+
+def game(folder):
+    """By the phase whose gradients overflow: what moved, states among it, scales and logs."""
+    _, algorithm, batches = made(folder, "mixed_float16", GAME)
+    step(algorithm, batches)
+    found = {}
+    for number, phase in enumerate(("discriminator", "generator"), 1):
+        put(algorithm, phase, 2.0**60)
+        before = arrays(algorithm)
+        logs = step(algorithm, batches, number)
+        after = arrays(algorithm)
+        states = sorted(name for name in before if name.startswith("states/") and (before[name] != after[name]).any())
+        found[phase] = {"moved": moved(before, after), "states": states, "scales": scales(after), "logs": logs}
+        put(algorithm, phase, loss_scale.INITIAL)
+    return found
 
 
 def resumed(folder):
@@ -111,7 +164,7 @@ def resumed(folder):
 
 def all_of(folder):
     loss_scale.DOUBLE_AFTER = 3
-    return {one.__name__: one(folder) for one in (overflow, types, gradients, resumed)}
+    return {one.__name__: one(folder) for one in (overflow, types, gradients, game, resumed)}
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ from zoo.nn.layers import MinibatchStdDev, PixelNorm
 HELPER = Path(__file__).parents[1] / "helpers" / "half_steps.py"
 
 
-@pytest.fixture(scope="module", params=["tensorflow", "jax", "torch"])
+@pytest.fixture(
+    scope="module", params=["tensorflow", *(pytest.param(name, marks=pytest.mark.slow) for name in ("jax", "torch"))]
+)
 def found(request, tmp_path_factory):
     """What tests/helpers/half_steps.py finds, in a process for each backend."""
     if find_spec(request.param) is None:
@@ -46,12 +48,25 @@ def test_good_updates_in_a_row_double_the_scale(found):
 
 
 def test_networks_compute_in_halves_and_all_that_is_kept_is_float32(found):
-    assert found["types"] == {"kept": ["float32"], "computed": ["float16"], "loss": "float32"}
+    assert found["types"] == {"kept": ["float32"], "computed": ["float16"]}
+    assert found["gradients"]["loss"] == ["float32"]
 
 
 def test_gradients_of_penalties_agree_with_float32_because_of_the_scale(found):
-    scaled, unscaled = found["gradients"]
+    scaled, unscaled = found["gradients"]["distances"]
     assert scaled < 0.01 and unscaled > 3 * scaled
+
+
+@pytest.mark.parametrize(
+    "phase, other, pool", [("discriminator", "generator", []), ("generator", "discriminator", ["old"])]
+)
+def test_in_a_game_a_skipped_update_moves_no_pool_and_no_state(found, phase, other, pool):
+    """D's loss has a penalty, by second derivatives, and its fakes come from the pool; each state follows one loss."""
+    one = found["game"][phase]
+    assert one["moved"] == sorted([other, f"{other}_optimizer", *pool, "last_losses", "states"])
+    assert one["states"] == [f"states/seen_by_{other[0]}/value"]
+    assert one["scales"] == {phase: 2.0**59, other: loss_scale.INITIAL}
+    assert all(map(math.isfinite, one["logs"].values()))
 
 
 def test_a_checkpoint_holds_the_scales(found):

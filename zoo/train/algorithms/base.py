@@ -45,6 +45,7 @@ from zoo.spec.types import Part
 DATA_FIELDS = ("image", "point", "label", "a", "b")  # of most sources; a training states those of its own
 ALGORITHMS: Registry[type[Algorithm]] = Registry("algorithm")
 LOSS = "loss of the turn"  # beside what a turn hands on
+Pending = tuple[Phase, autodiff.Gradient, Tensor | None]  # an update that is still to be applied; whether it is good
 
 
 class Algorithm(keras.Model):
@@ -259,16 +260,16 @@ class Algorithm(keras.Model):
             The last loss of each phase, `<name>_loss`.
         """
         logs: dict[str, Tensor] = {}
-        pending: list[tuple[Phase, autodiff.Gradient]] = []
+        pending: list[Pending] = []
         for phase in self.phases():
             made = self.turn(phase, batch, pending)
             logs |= {f"{phase.name}_loss": made.pop(LOSS)} if made else {}
             batch = {**batch, **made}
-        for phase, result in pending:  # all gradients were taken at the same weights
-            self._apply(phase, result, batch)
+        for update in pending:  # all gradients were taken at the same weights
+            self._apply(*update, batch)
         return {**logs, **self.after_step(batch)}
 
-    def turn(self, phase: Phase, batch: Batch, pending: list[tuple[Phase, autodiff.Gradient]]) -> Batch:
+    def turn(self, phase: Phase, batch: Batch, pending: list[Pending]) -> Batch:
         """Make the updates of a phase.
 
         Args:
@@ -287,21 +288,33 @@ class Algorithm(keras.Model):
             result = loss_scale.scaled_value_and_grad(loss, phase.variables, phase.optimizer)
             for player in self.players.values():
                 result.keep(seeds(player))  # the next pass must draw other dropout masks
-            made = {**made, **result.extras, LOSS: result.value}
-            pending.append((phase, result))
+            good = self.shares.everywhere(loss_scale.are_finite(result.gradients)) if self.scaled else None
+            made = {**made, **self.handed_on(result.extras, good), LOSS: result.value}
+            pending.append((phase, result, good))
             if not self.simultaneous:
                 self._apply(*pending.pop(), {**batch, **made})
         return made
 
-    def _apply(self, phase: Phase, result: autodiff.Gradient, batch: Batch) -> None:
+    def handed_on(self, extras: Batch, good: Tensor | None) -> Batch:
+        """Return what an update hands on to the rest of the step.
+
+        Args:
+            extras: What its loss returned besides the number.
+            good: A scalar, False where the update is skipped since gradients in float16 overflowed; None in float32.
+
+        Returns:
+            The tensors by the same names.
+        """
+        return extras
+
+    def _apply(self, phase: Phase, result: autodiff.Gradient, good: Tensor | None, batch: Batch) -> None:
         """Move the phase's weights, and keep what its passes did to the batch norm statistics of its own networks.
 
         The statistics of other players are dropped: G's turn does not move D's, nor D's turn G's. Nothing moves where
         gradients in float16 overflowed, but the phase's loss scale.
         """
         active = batch[phase.active][0] > 0 if phase.active else None
-        if self.scaled:
-            good = self.shares.everywhere(loss_scale.are_finite(result.gradients))
+        if good is not None:
             active = good if active is None else ops.logical_and(active, good)
         revertible = [] if active is None else [*phase.statistics, *phase.variables, *phase.optimizer.variables]
         before = [ops.copy(variable) for variable in revertible]
@@ -311,7 +324,7 @@ class Algorithm(keras.Model):
             phase.after()
         for variable, old in zip(revertible, before, strict=True):
             variable.assign(ops.where(active, ops.convert_to_tensor(variable), old))
-        if self.scaled:
+        if good is not None:
             loss_scale.adjust(phase.optimizer, good)
 
     def after_step(self, batch: Batch) -> dict[str, Tensor]:

@@ -314,6 +314,12 @@ class Game(Algorithm):
         last.assign(made[LOSS])
         return made
 
+    def handed_on(self, extras: Batch, good: Tensor | None) -> Batch:
+        """Mark what an update that is skipped has computed, so that no state follows it."""
+        if good is None:
+            return extras
+        return {key: x * ops.cast(good, x.dtype) if key.startswith(COMPUTED) else x for key, x in extras.items()}
+
     def _blank(self, phase: PhasePlan, batch: Batch, name: str) -> Tensor:
         """Return zeros in the place of what an update of a phase would have computed."""
         owner, _, tap = name.partition(".")
