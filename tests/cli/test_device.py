@@ -75,7 +75,7 @@ def test_a_step_beyond_the_card_is_told_by_check_and_refused_by_build(zoo_says, 
     assert zoo_says("check", dense) == (0, "1 spec is good\n", "")
     code, out, err = zoo_says("check", dense, *large)
     assert (code, out) == (0, "1 spec is good\n")
-    assert err == f"{dense}: {text}: it trains on the CPU alone, or in smaller batches\n"
+    assert err == f"{dense}: warning: {text}. Take a smaller batch, or --device cpu\n"
     monkeypatch.setitem(devices._LISTS, "tensorflow", lambda: [devices.Device("gpu:0", "Tiny")])
     code, out, err = zoo_says("build", dense, *large)
     assert (code, out) == (2, "")

@@ -140,7 +140,10 @@ print(json.dumps({"precision": precision, **{name: os.environ.get(name) for name
 @pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed: pip install -e '.[jax]'")
 @pytest.mark.parametrize(
     ("user", "precision", "preallocate", "products"),
-    [({}, "float32", "false", "HIGHEST"), ({"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"}, "tf32", None, "HIGH")],
+    [
+        ({}, "float32", "false", "HIGHEST"),
+        pytest.param({"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"}, "tf32", None, "HIGH", marks=pytest.mark.slow),
+    ],
 )
 def test_jax_is_told_before_it_begins(tmp_path, user, precision, preallocate, products):
     """It takes no memory ahead, unless the user has set one of its variables; and takes the flags that it is given."""

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
                 continue
             spec = read_spec(file, options.overrides)
             if spec.sections.training and (problem := beyond_the_card(spec.plans, spec.sections.training)):
-                print(f"{file}: {problem}: it trains on the CPU alone, or in smaller batches", file=sys.stderr)
+                print(f"{file}: warning: {problem}. Take a smaller batch, or --device cpu", file=sys.stderr)
         except SpecError as error:
             bad += 1
             print(error, file=sys.stderr)
