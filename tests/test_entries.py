@@ -135,7 +135,7 @@ def test_players_make_their_updates_in_turn(play):
 
 
 def behind_zeros(play, role):
-    """Weights of residual blocks whose last convolution begins at zero, so that nothing before it has a gradient yet."""
+    """Weights of residual blocks whose last convolution begins at zero: nothing before it has a gradient yet."""
     steps = [s for s in play.spec.plans[role].steps if s.layer == "Bias" or "Fixup" in str(s.args)]
     layers = tuple(f"{step.layer.lower()}_{step.output}/" for step in steps)
     return [v.path for v in play.algorithm.players[role].trainable_variables if v.path.startswith(layers)]
