@@ -92,6 +92,13 @@ def test_the_order_of_passes_is_that_of_the_authors_step() -> None:
     ]  # fmt: skip
 
 
+def test_without_pools_d_sees_real_images_before_fakes_too() -> None:
+    game = read_spec(SPECS / "cyclegan.yaml", ["algorithm.cyclegan.pool_size=0"]).game
+    assert game is not None
+    passes = [name for name in game.phases[1].values if game.values[name].network]
+    assert passes == ["on_real_b", "on_fake_b", "on_real_a", "on_fake_a"]
+
+
 def test_a_term_merges_over_the_expansion() -> None:
     values = "algorithm.alternating.values={bright: {mean: fake}}"
     spec = read_spec(SPECS / "dcgan.yaml", [values, "algorithm.alternating.generator.minimise.bright=-0.5"])

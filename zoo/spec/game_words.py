@@ -188,6 +188,7 @@ def _cyclegan(stated: Text, plans: Mapping[str, Plan]) -> Text | None:
         there, back = f"{x}_to_{y}", f"{y}_to_{x}"
         passes[f"fake_{y}"] = there
         passes[f"back_{x}"] = {back: {y: f"fake_{y}"}}
+        passes |= {} if pooled else {f"on_real_{y}": f"discriminator_{y}"}  # D sees real images first, then fakes
         passes[f"on_fake_{y}"] = {f"discriminator_{y}": {y: f"fake_{y}"}}
         on_fake = _of(f"on_fake_{y}", plans[f"discriminator_{y}"])
         losses[f"g_loss_{y}"] = _loss(loss, "generator", {"fake": on_fake})
