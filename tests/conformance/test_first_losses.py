@@ -29,8 +29,8 @@ def check(*names):
     assert found.keys() == set(names)
     for name in names:
         assert found[name].keys() >= EXPECTED[name].keys()  # terms and states may be logged besides
-        for loss, values in found[name].items():
-            np.testing.assert_allclose(values, EXPECTED[name][loss], rtol=1e-9, atol=0, err_msg=f"{name}: {loss}")
+        for loss, values in EXPECTED[name].items():
+            np.testing.assert_allclose(found[name][loss], values, rtol=1e-9, atol=0, err_msg=f"{name}: {loss}")
 
 
 def test_every_shipped_spec_has_its_losses():
