@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from zoo.core.errors import SpecError, UsageError
-from zoo.spec.diagnostics import Place
+from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.game_expansion import described_game, expansion
 from zoo.spec.game_plan import Call, GamePlan
+from zoo.spec.game_reader import Ends, game_of, read_game
 from zoo.spec.game_text import describe_game
+from zoo.spec.game_words import tree_of
 from zoo.spec.read import read_spec
+from zoo.spec.types import Part
 
 SPECS = Path(__file__).parents[2] / "specs"
 WORDS = ("cgan", "cyclegan", "dcgan", "lsgan", "sngan", "vanilla", "wgan", "wgan_gp")
@@ -141,3 +145,32 @@ def test_algorithms_in_python_have_no_text_but_a_game_that_they_vary() -> None:
     assert game is not None and [phase.name for phase in game.phases] == ["discriminator", "generator"]
     with pytest.raises(UsageError, match="'unrolled' is written in Python: there is no game to expand"):
         expansion(spec)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": {"SGD": {"learning_rate": 0}}}, "optimizer.SGD.learning_rate: expected a number above 0"),
+        ({"updates": 0}, "updates: expected an integer at least 1, received 0"),
+    ],
+)
+def test_a_mistake_outside_a_spec_is_reported_too(change: dict[str, Any], message: str) -> None:
+    spec = read_spec(SPECS / "dcgan.yaml")
+    args = dict(spec.document["algorithm"]["alternating"])
+    args["generator"] = {**args["generator"], **change}
+    with pytest.raises(SpecError, match=f"algorithm.alternating.generator.{message}"):
+        game_of(Part("alternating", args), spec.plans, ["image"])
+    found, place = Problems(), Place("mine.yaml", 3, 5)
+    tree = tree_of({**spec.document, "algorithm": {"alternating": args}}, place)
+    assert read_game(tree, spec.plans, Ends(spec.latents, spec.fields), found) is None
+    assert [message in str(problem) for problem in found] == [True]
+
+
+def test_a_mistake_in_a_state_outside_a_spec_is_reported_too() -> None:
+    spec = read_spec(SPECS / "dcgan.yaml", ["algorithm.alternating.states={k: {integral: {of: d_loss}}}"])
+    text = yaml.safe_load(expansion(spec))["algorithm"]["game"]
+    text["states"]["k"]["integral"]["rat"] = text["phases"]["generator"]["updates"] = 0
+    with pytest.raises(SpecError) as caught:
+        game_of(Part("game", text), spec.plans, ["image"])
+    assert "unknown argument 'rat'. Did you mean 'rate'?" in str(caught.value)
+    assert "phases.generator.updates: expected an integer at least 1" in str(caught.value)

@@ -61,6 +61,7 @@ class Phases:
             node: YamlNode = phases.get(name)  # type: ignore[assignment]
             wrong = Problems()
             validate(node, phase_form(), join(where, name), wrong)
+            self.problems.take(wrong)
             plan = None if wrong else self._phase(name, node, join(where, name))
             sound = sound and plan is not None
             if plan is not None:
@@ -314,7 +315,7 @@ def read_states(node: YamlNode | None, calls: Calls, problems: Problems) -> dict
         wrong = Problems()
         validate(entry.node, {"$ref": "#/$defs/state"}, where, wrong)
         if wrong:
-            sound = False  # reported by the schema
+            sound = problems.take(wrong) or False
             continue
         if not entry.node.is_map:
             text = f"'of' is missing: write {entry.node.value}: {{of: a value}}"

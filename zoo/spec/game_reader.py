@@ -53,6 +53,7 @@ def read_game(tree: YamlNode, plans: Mapping[str, Plan], ends: Ends, problems: P
         return _read(tree, entry.node, "algorithm.game", plans, ends, problems)
     wrong = Problems()
     validate(algorithm, below(document(), "algorithm"), "algorithm", wrong)
+    problems.take(wrong)
     text = None if wrong else expanded(word, entry.node, plans, problems)
     if text is None or len(plans) < len(list(tree.entries("networks"))):
         return None
@@ -84,7 +85,10 @@ def game_of(part: Part, plans: Mapping[str, Plan], fields: Iterable[str]) -> Gam
     shapes = {name: shape for plan in plans.values() for name, shape in plan.inputs.items()}
     data: dict[str, Shape | None] = {name: shape for name, shape in shapes.items() if name in set(fields)}
     drawn: dict[str, Shape | None] = {name: shape for name, shape in shapes.items() if name not in data}
-    _, entry = next(tree.entries("algorithm"))
+    algorithm: YamlNode = tree.get("algorithm")  # type: ignore[assignment]
+    validate(algorithm, below(document(), "algorithm"), "algorithm", problems)
+    problems.raise_if_any()
+    _, entry = next(algorithm.entries())
     text = entry.node if part.name == "game" else expanded(part.name, entry.node, plans, problems)
     game = _read(tree, text, f"algorithm.{part.name}", plans, Ends(drawn, data), problems) if text is not None else None
     problems.raise_if_any()
