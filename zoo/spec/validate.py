@@ -23,6 +23,13 @@ _TYPES = {
     "integer": "an integer", "number": "a number", "string": "a text", "boolean": "true or false",
     "array": "a list", "object": "a mapping", "null": "nothing",
 }  # fmt: skip
+# keys that somebody may well expect beside another one that is known: that one, and what to do
+_INSTEAD = {
+    "artifact": (
+        "run", "the ONNX of an artifact cannot be trained on: batch norm is folded into its weights. "
+        "Write {{run: {}}}, the training that made it",
+    ),
+}  # fmt: skip
 _PLURALS = {"integer": "integers", "number": "numbers", "string": "words", "array": "lists", "object": "mappings"}
 
 
@@ -129,9 +136,15 @@ def validate_mapping(node: YamlNode, fragment: Fragment, where: str, problems: P
     """Report wrong keys, missing keys and wrong values of a mapping."""
     known, others = fragment.get("properties", {}), fragment.get("additionalProperties", True)
     pattern = fragment.get("propertyNames", {}).get("pattern")
+    instead: set[str] = set()
     for key, entry in node.entries():
+        right, text = _INSTEAD.get(key, ("", ""))
         if key in known:
             validate(entry.node, known[key], join(where, key), problems)
+        elif others is False and right in known:
+            instead.add(right)
+            name = entry.node.value if isinstance(entry.node.value, str) else "NAME"
+            problems.add(entry.place, join(where, key), text.format(name))
         elif others is False:
             hint = suggest(key, known) or f" Known: {', '.join(known) or 'none'}."
             problems.add(entry.place, where, f"unknown {word} '{key}'.{hint}")
@@ -142,7 +155,7 @@ def validate_mapping(node: YamlNode, fragment: Fragment, where: str, problems: P
             if isinstance(others, Mapping):
                 validate(entry.node, others, join(where, key), problems)
     required = () if problems.incomplete else fragment.get("x-required", ())
-    for key in (key for key in required if key not in node.value):
+    for key in (key for key in required if key not in node.value and key not in instead):
         problems.add(node.place, where, f"'{key}' is missing. It is {expected(known[key])}")
 
 
