@@ -28,7 +28,7 @@ NAMES = ("a_to_b", "b_to_a")
 FILES = {
     *("a_to_b.onnx", "b_to_a.onnx", "golden_a_to_b.npz", "golden_b_to_a.npz"),
     *("film_a_to_b.png", "film_b_to_a.png"),
-    *("manifest.json", "spec.yaml", "samples.png", "README.md"),
+    *("manifest.json", "spec.yaml", "samples.png", "README.md", "game.svg"),
 }
 
 

@@ -17,6 +17,13 @@ def text(exported):
     return (exported.folder / "README.md").read_text("utf-8")
 
 
+def test_the_drawing_of_the_game(exported, text):
+    drawing = (exported.folder / "game.svg").read_text("utf-8")
+    assert "![the game: what each phase computes and trains](game.svg)" in text
+    assert drawing.startswith("<svg ") and all(name in drawing for name in ("on_fake", "g_loss", "generator"))
+    assert len(drawing) < 20_000
+
+
 def front(text):
     begin, matter, _ = text.split("---\n", 2)
     assert begin == ""

@@ -3,7 +3,7 @@
 Every number of ours in it stands in a file beside it: the manifest, metrics.json, seeds.json, the results of claims;
 those of others and our aims are in published.json.
 
-    write_card(folder)   from all files of the folder
+    write_card(folder)   from all files of the folder, with game.svg, the drawing of the game that was played
     markdown(...)        the text alone: front matter, then chapter by chapter
     tensor_table(...)    inputs, outputs and parity of one network, from its manifest alone
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zoo.spec.read import Spec
 
 
-CARD_FILE = "README.md"
+CARD_FILE, GAME_FILE = "README.md", "game.svg"
 OPENVINO = """OpenVINO computes in bfloat16 on processors that have it, unless it is asked for these numbers:
 `core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})`."""
 OWN_IMAGES = ("folder", "folders")  # data sources that no hub knows
@@ -40,7 +40,7 @@ UNKNOWN = "unknown"  # the licence of a spec that states none
 
 
 def write_card(folder: Path, *, place: Path | None = None) -> Path:
-    """Write the card of an artifact anew.
+    """Write the card of an artifact anew, and the drawing of its game beside it.
 
     Args:
         folder: of the artifact.
@@ -56,8 +56,25 @@ def write_card(folder: Path, *, place: Path | None = None) -> Path:
     from zoo.spec.read import read_spec
 
     with located(folder):
-        text = markdown(networks_of(folder), read_spec(folder / "spec.yaml"), folder, place=place)
+        spec = read_spec(folder / "spec.yaml")
+        write_game(spec, folder)
+        text = markdown(networks_of(folder), spec, folder, place=place)
     return write_whole(folder / CARD_FILE, text.encode())
+
+
+def write_game(spec: Spec, folder: Path) -> None:
+    """Draw the game of a spec into a folder, as game.svg; a spec without an algorithm has none.
+
+    Args:
+        spec: The spec.
+        folder: of its artifact.
+    """
+    from zoo.spec.game_drawing import game_svg
+    from zoo.spec.game_expansion import described_game
+
+    game = described_game(spec)
+    if game is not None:
+        write_whole(folder / GAME_FILE, game_svg(game, spec.plans, spec.sections.title).encode())
 
 
 def markdown(manifest: Manifest | Sequence[Manifest], spec: Spec, folder: Path, *, place: Path | None = None) -> str:
@@ -299,8 +316,9 @@ SHA-256 of the recipe's content: `{manifest.spec_sha256[:16]}...`."""
         for one in networks
         for sha256, what in one.rewritten.items()
     )
-    curves = ["![losses during the training](curves.png)"] if (folder / "curves.png").is_file() else []
-    return "\n\n".join([text, *_films(networks), *curves])
+    shown = {"curves.png": "losses during the training", GAME_FILE: "the game: what each phase computes and trains"}
+    pictures = [f"![{caption}]({name})" for name, caption in shown.items() if (folder / name).is_file()]
+    return "\n\n".join([text, *_films(networks), *pictures])
 
 
 def reached(manifest: Manifest, spec: Spec) -> str:

@@ -280,7 +280,7 @@ def _label_svg(line: _Line) -> str:
     if line.label == BY:
         x, y, anchor = last.x - 12, last.y - 6 + (line.nodes[-2].y - last.y) * 0.18, "end"
     halo = f'paint-order="stroke" stroke="{PALE}" stroke-width="4" stroke-linejoin="round"'
-    return _text(x, y, line.label, size=11, colour=line.colour, anchor=anchor, more=halo)
+    return _text(x, y, line.label, size=11, colour=line.colour, anchor=anchor, more=f" {halo}")
 
 
 def _node_svg(node: _Node) -> str:
@@ -325,7 +325,6 @@ def _text(
     x: float, y: float, text: str, *, size: int, weight: int = 400, colour: str = INK, anchor: str = "start",
     more: str = "",
 ) -> str:  # fmt: skip
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" font-weight="{weight}" fill="{colour}" '
-        f'text-anchor="{anchor}" {more}>{escape(text)}</text>'
-    )
+    more += f' font-weight="{weight}"' if weight != 400 else ""  # what SVG takes by itself is left out
+    more += f' text-anchor="{anchor}"' if anchor != "start" else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}"{more}>{escape(text)}</text>'
