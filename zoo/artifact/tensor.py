@@ -96,6 +96,11 @@ class Tensor:
         return cls(**entry)
 
     @property
+    def given(self) -> Mapping[str, float] | None:
+        """Of a number that a user may give: its `default`, and where it has bounds `low` and `high`. None: drawn."""
+        return (self.prior or {}).get("given")
+
+    @property
     def is_image(self) -> bool:
         """True for images whose pixels are numbers in `range`."""
         return self.layout == "NHWC" and self.range is not None

@@ -199,7 +199,7 @@ def _use(spec: Spec, device: str | None) -> None:
 
 def _check_space(spec: Spec, out: Path) -> None:
     """Check that the disk has space for the artifact, whose weights take 4 bytes each. Raises UsageError."""
-    needed, free = 4 * sum(spec.plans[name].parameters for name in spec.exported), free_space(out)
+    needed, free = 4 * sum(plan.parameters for plan in spec.leaving.values()), free_space(out)
     if free < needed:
         raise UsageError(
             f"--out: the disk of {out} has {megabytes(free)} free, the artifact needs {megabytes(needed)}. Free some "

@@ -1,7 +1,6 @@
 """A trained run -> exported/<name>/: ONNX files that explain themselves, checked against Keras in a fresh process.
 
     generator.onnx   manifest.json   spec.yaml   samples.png   golden.npz   README.md   film.png   curves.json
-    game.svg
 
 An artifact of several networks has `<network>.onnx`, `golden_<network>.npz` and `film_<network>.png` for each; a run
 without sample sheets gives no film, one without logged losses no curves.
@@ -34,7 +33,7 @@ from zoo.export.network_manifest import network_manifest
 from zoo.export.replace import folder_aside, replace_folder
 from zoo.nn.batch_norm import averaged_statistics, folded
 from zoo.nn.networks import build
-from zoo.report.card import markdown, write_game
+from zoo.report.card import markdown
 from zoo.runtime import parity
 from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
@@ -60,7 +59,7 @@ def exported_plans(spec: Spec) -> tuple[Plan, ...]:
         UsageError: The spec describes networks without training them.
     """
     recipe(spec)
-    return tuple(spec.plans[name] for name in spec.exported)
+    return tuple(spec.leaving.values())
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,6 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
         _write_history(folder, networks, run)
         manifests = tuple(replace(one.manifest, files=_hashes(folder, one.manifest)) for one in networks)
         write_manifests(manifests, folder)
-        write_game(spec, folder)
         write_whole(folder / "README.md", markdown(manifests, spec, folder, place=out / spec.name).encode())
         previous = replace_folder(folder, out / spec.name)
     return Exported(out / spec.name, manifests, previous)
@@ -143,11 +141,11 @@ def _explained(run: Run, target: Path) -> Iterator[None]:
 
 def _convert(run: Run, name: str, images: KeptImages, *, several: bool) -> _Network:
     """Measure batch norm, describe the network in a manifest, and convert it; `several` networks have their names."""
-    section, plan = run.spec.sections.export or Export(), run.algorithm.exported_plan(name)
+    section, (trained, plan) = run.spec.sections.export or Export(), run.algorithm.leaving(name)
     keras.utils.set_random_seed(0)  # dropout while batch norm is measured: the same weights must give the same bytes
     sizes = allowed_sizes(run.spec, plan)
     network = build(of_any_size(plan) if sizes else plan)  # in float32, whatever precision trained it
-    network.set_weights(run.algorithm.exported(name).get_weights())
+    network.set_weights(trained.get_weights())
     averaged_statistics(network, samples.batches(run.spec, plan, section.batch_norm_batches, images))
     manifest = network_manifest(run, plan, sizes, network=name if several else "")
     if manifest.kind == "translation":

@@ -15,6 +15,7 @@ from zoo.artifact.manifest import Manifest
 from zoo.artifact.tensor import AXES, CHANNELS, Tensor
 from zoo.data.catalogue import describe, domain_titles
 from zoo.runtime import priors
+from zoo.spec.game_leaving import given_inputs
 from zoo.spec.plan import BATCH_NORMS, Plan
 from zoo.spec.read import Spec
 from zoo.spec.sections import Export
@@ -107,7 +108,7 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
     """The kind of the weights, the training behind them, and the statistics of their batch norm."""
     config = run.spec.sections.training
     assert config is not None
-    averaged = plan.name in run.algorithm.averages
+    averaged = _parts(run.spec, plan.name) <= run.algorithm.averages.keys()
     statistics = None  # a network without batch norm has none
     if any(step.layer in BATCH_NORMS for step in plan.steps):
         inputs = "latents" if plan.inputs.keys() & run.spec.latents.keys() else "images"
@@ -124,9 +125,19 @@ def _weights(run: Run, plan: Plan, section: Export) -> dict[str, Any]:
     }
 
 
+def _parts(spec: Spec, name: str) -> set[str]:
+    """Return the trained networks of what leaves under a name."""
+    value = spec.game.exports.get(name) if spec.game is not None else None
+    return {name} if value is None else {*value.networks} & {*spec.trained}
+
+
 def _input(spec: Spec, name: str, plan: Plan, sizes: Sizes) -> Tensor:
     if name in spec.labels:  # of the data, or a categorical latent
         return Tensor(name, "int64", ("batch",), classes=spec.labels[name])
+    if name in (given := given_inputs(spec.game)):
+        low, high = given[name]["within"] or (None, None)
+        limits = {} if low is None else {"low": low, "high": high}
+        return Tensor(name, "float32", ("batch", 1), prior={"given": {"default": given[name]["default"], **limits}})
     if name in spec.sections.latent:
         part = spec.sections.latent[name]
         args = priors.PRIORS.bind(part.name, part.args)  # defaults too: no reader has to look them up

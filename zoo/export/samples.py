@@ -12,7 +12,8 @@ from zoo.core.arrays import Array
 from zoo.core.images import from_uint8
 from zoo.runtime import priors
 from zoo.runtime.generator import Generator
-from zoo.spec.feeds import prior_of
+from zoo.spec.feeds import given_rows, prior_of
+from zoo.spec.game_leaving import given_inputs
 from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
 from zoo.train.kept import GOLDEN, KeptImages, batch_size
@@ -35,11 +36,14 @@ def batches(spec: Spec, plan: Plan, count: int, images: KeptImages) -> list[dict
     """
     assert spec.sections.data is not None
     size, random, pixels = batch_size(spec), np.random.RandomState(0), spec.sections.data.range
+    given = given_inputs(spec.game)
     kept = {name: images.measured(name, count, size) for name in plan.inputs if name in spec.image_fields}
 
     def draw(input_name: str, batch: int) -> Array:
         if input_name in spec.sections.latent:
             return prior_of(spec.sections.latent[input_name]).draw(random, size)
+        if input_name in given:
+            return given_rows(given[input_name], size)
         if input_name in kept:
             return from_uint8(kept[input_name][batch], pixels)
         return priors.labels(random, size, classes=len(spec.labels[input_name]))

@@ -9,8 +9,9 @@ import keras
 
 from zoo.core.errors import SpecError
 from zoo.nn.layers import INITIALIZERS, LAYERS
+from zoo.nn.layers_game import Function
 from zoo.nn.layers_grouped import GroupedConv2D
-from zoo.spec.plan import LayerCall, Plan
+from zoo.spec.plan import FUNCTION, LayerCall, Plan
 from zoo.spec.types import Part
 
 
@@ -81,6 +82,8 @@ def layer_name(step: LayerCall) -> str:
 
 
 def _layer(step: LayerCall) -> keras.layers.Layer:
+    if step.layer == FUNCTION:
+        return Function(**step.args, name=layer_name(step))
     layer = LAYERS.get(step.layer) if step.layer in LAYERS else getattr(keras.layers, step.layer)
     if step.layer == "Conv2D" and step.args.get("groups", 1) > 1:
         layer = GroupedConv2D

@@ -67,6 +67,8 @@ def _drawn(tensor: Tensor) -> str:
     shape = f"({', '.join(map(str, [16, *sides]))}{'' if sides else ','})"
     if tensor.classes:
         return f"np.random.randint(0, {len(tensor.classes)}, {shape})"
+    if tensor.given is not None:
+        return f"np.full({shape}, {tensor.given['default']:g}, np.float32)"
     prior, args = _prior(tensor)
     if prior == "uniform":
         return f"np.random.uniform({args['low']:g}, {args['high']:g}, {shape}).astype(np.float32)"
@@ -119,6 +121,8 @@ def _javascript(manifest: Manifest, place: str) -> str:
 
 def _random(tensor: Tensor) -> str:
     """Return a function that draws one number."""
+    if tensor.given is not None:
+        return f"() => {tensor.given['default']:g}"
     prior, args = _prior(tensor)
     if prior == "uniform":
         return f"() => {args['low']:g} + {args['high'] - args['low']:g} * Math.random()"

@@ -81,6 +81,10 @@ def _code(tensor: Tensor, value: Any, n: int) -> Array:
         raise ServeError(f"{tensor.name} must be {rule}, received {numbers.dtype} {list(numbers.shape)}")
     if not np.isfinite(numbers).all():
         raise ServeError(f"{tensor.name}: every number must be finite, received NaN or infinity")
+    low, high = ((tensor.given or {}).get(key) for key in ("low", "high"))
+    if low is not None and high is not None and (numbers.min() < low or numbers.max() > high):
+        wrong = numbers.min() if numbers.min() < low else numbers.max()
+        raise ServeError(f"{tensor.name} must lie in [{low:g}, {high:g}], received {wrong:g}")
     if shape == (1,) and numbers.shape == (n,):
         numbers = numbers[:, None]  # [n, 1]
     return np.broadcast_to(numbers, (n, *shape)).astype(np.float32)

@@ -86,7 +86,7 @@ def _inputs(
         random = priors.stream(1, tensor.name)
         if tensor.prior is not None:
             drawn = priors.make(tensor.prior, shape=row_shape(tensor)).draw(random, count)
-            inputs[tensor.name] = drawn if fill is None else np.full_like(drawn, fill)
+            inputs[tensor.name] = drawn if fill is None or tensor.given is not None else np.full_like(drawn, fill)
         elif tensor.classes:
             inputs[tensor.name] = priors.labels(random, count, classes=len(tensor.classes))
         else:

@@ -88,6 +88,24 @@ def categorical(*, classes: int | tuple[str, ...]) -> Prior:
     return Prior((), ids, lambda a, b, t: a if t < 1 else b, dtype="int64")
 
 
+# What a manifest states beside the priors of the language
+OFFERED: Registry[Callable[..., Prior]] = Registry("prior of an input")
+
+
+@OFFERED.register
+def given(*, shape: tuple[int, ...], default: float, low: float | None = None, high: float | None = None) -> Prior:
+    """A number that a user may give, from `low` to `high`, such as the psi of a truncation; else it is `default`."""
+    for name, number in (("default", default), ("low", low), ("high", high)):
+        optional = number is None and name != "default"
+        if not optional and not (isinstance(number, int | float) and math.isfinite(number)):
+            raise ValueError(f"given takes finite numbers, received {name}={number!r}")
+
+    def same(z: Array) -> Array:
+        return np.full_like(z, default)
+
+    return Prior(_shape(shape), lambda random, size: np.full(size, default), lambda a, b, t: a, same)
+
+
 def make(part: Mapping[str, Mapping[str, Any]], *, shape: tuple[int, ...]) -> Prior:
     """Make the prior that a manifest states.
 
@@ -103,8 +121,9 @@ def make(part: Mapping[str, Mapping[str, Any]], *, shape: tuple[int, ...]) -> Pr
     """
     try:
         ((name, args),) = part.items()
-        bound = PRIORS.bind(name, {"shape": shape, **args})
-        prior = PRIORS.get(name)(**bound)
+        known = OFFERED if name in OFFERED else PRIORS
+        bound = known.bind(name, {"shape": shape, **args})
+        prior = known.get(name)(**bound)
     except (KeyError, TypeError) as error:
         raise ValueError(error.args[0]) from error
     if prior.shape != shape:

@@ -271,10 +271,17 @@ def _check_export(
     """Report exported networks that the spec lacks, that nobody can feed, or whose rows depend on each other."""
     stated, present = tree.get("export", "networks"), [key for key, _ in tree.entries("networks")]
     algorithm = _stated(tree, "algorithm")
+    if (values := tree.get("export", "values")) is not None:
+        if stated is not None:
+            problems.add(values.place, "export.values", "networks or values leave, not both: take a value for each")
+        if (name := part_of(algorithm)[0]) not in GAMES:
+            text = f"'{name}' is written in Python and has no values: name the `networks` that leave"
+            problems.add(values.place, "export.values", text if name else "a spec without an algorithm has no values")
+        return
     if stated is None and algorithm is not None:
         names = default_exports(trained_networks(tree), plans, latents, fields)
         items = {name: algorithm for name in names if name in plans}
-        if not set(names) & set(present) and not problems.inside(algorithm) and tree.get("export", "values") is None:
+        if not set(names) & set(present) and not problems.inside(algorithm):
             text = "no trained network makes data from latents, labels or one image: name the `networks` that leave"
             problems.add(algorithm.place, "export", text)
     else:

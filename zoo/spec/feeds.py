@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from zoo.data import sources
 from zoo.data.dataset import Dataset, Domains
 from zoo.runtime import priors
+from zoo.spec.game_leaving import given_inputs
 from zoo.spec.read import Spec
 from zoo.spec.types import Part, construct_part
 
@@ -61,9 +63,23 @@ def draw_inputs(spec: Spec, count: int, *, seed: int) -> dict[str, np.ndarray]:
 
     Returns:
         Each latent by name, float32 [count, ...], or int64 [count] where it is categorical; and each label of the data,
-        int64 [count]: 0, 1, ... in turn.
+        int64 [count]: 0, 1, ... in turn. An `input` of the game has its default, float32 [count, 1].
     """
     latents = spec.sections.latent.items()
     drawn = {name: prior_of(part).draw(priors.stream(seed, name), count) for name, part in latents}
     fields = {name: np.arange(count) % len(spec.labels[name]) for name, shape in spec.fields.items() if shape == ()}
-    return {**drawn, **fields}
+    given = {name: given_rows(args, count) for name, args in given_inputs(spec.game).items()}
+    return {**drawn, **fields, **given}
+
+
+def given_rows(arguments: Mapping[str, Any], count: int) -> np.ndarray:
+    """Return the default of a number that a user of what leaves may give.
+
+    Args:
+        arguments: Those of its `input`.
+        count: The number of rows.
+
+    Returns:
+        float32 [count, 1].
+    """
+    return np.full((count, 1), arguments["default"], "float32")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.spec.diagnostics import Place
+from zoo.spec.plan import LayerCall, Plan
 from zoo.spec.shapes import Shape
 from zoo.spec.types import Part
 
@@ -156,6 +157,24 @@ class StatePlan:
 
 
 @dataclass(frozen=True)
+class Leaving:
+    """A value that leaves, see `zoo.spec.game_leaving`.
+
+    Attributes:
+        value: The value.
+        plan: All that it passes through as one network, from what a user can feed to its tensor.
+        networks: The networks that it passes through.
+        origins: The network, and the step of its plan, from which a step of `plan` has its weights, by the number of
+            its tensor; calls of functions have none.
+    """
+
+    value: Reference
+    plan: Plan
+    networks: tuple[str, ...]
+    origins: Mapping[int, tuple[str, LayerCall]]
+
+
+@dataclass(frozen=True)
 class GamePlan:
     """The whole game.
 
@@ -168,7 +187,7 @@ class GamePlan:
             `fresh` reads as many of its own as it makes updates, which follow these in the order of the phases.
         draws: How often a step draws each latent and each drawing value.
         logged: Scalar values that are logged beside the losses of the phases.
-        exports: What is exported: a value (or several) by the name of the artifact's file.
+        exports: The values that are exported, by the name of the artifact's file; empty where networks are.
     """
 
     values: Mapping[str, Call]
@@ -178,7 +197,7 @@ class GamePlan:
     data_draws: int
     draws: Mapping[str, int]
     logged: tuple[str, ...]
-    exports: Mapping[str, Reference | tuple[Reference, ...]]
+    exports: Mapping[str, Leaving]
 
     @property
     def trained(self) -> tuple[str, ...]:

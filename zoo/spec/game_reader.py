@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.game_calls import Calls
 from zoo.spec.game_checks import check_game, unused_scalars
+from zoo.spec.game_leaving import read_exports
 from zoo.spec.game_phases import Phases, read_states, state_shape
 from zoo.spec.game_plan import GamePlan, PhasePlan, Reference
 from zoo.spec.game_words import expanded, tree_of
@@ -135,7 +136,8 @@ def _read(
     check_game(plan, tree, game, reader, where, problems)
     if len(problems) > before:
         return None
-    return GamePlan(**{**vars(plan), "logged": unused_scalars(plan, reader)})
+    exports = read_exports(tree, plan, plans, {"latents": ends.latents, "fields": ends.fields}, problems)
+    return GamePlan(**{**vars(plan), "logged": unused_scalars(plan, reader), "exports": exports})
 
 
 def _draws(phases: tuple[PhasePlan, ...]) -> dict[str, int]:

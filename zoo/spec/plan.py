@@ -21,6 +21,7 @@ _LINEAR = (
     "conv1d_transpose",
     "separable_conv1d",
 )  # rules of layers that are linear without an activation
+FUNCTION = "Function"  # the layer that stands for a function of a game; no word of the language
 BATCH_NORMS = ("BatchNormalization", "ConditionalBatchNormalization")  # layers with statistics of the batch
 
 
@@ -120,7 +121,7 @@ class Plan:
             return "unknown"
         if step.layer in ("ReLU", "LeakyReLU", "ELU", "Softmax", "PReLU"):
             return step.layer.lower()
-        if "activation" in step.args or RULES[step.layer].__name__ in _LINEAR:
+        if "activation" in step.args or (step.layer != FUNCTION and RULES[step.layer].__name__ in _LINEAR):
             return step.args.get("activation") or "linear"
         return "unknown"
 

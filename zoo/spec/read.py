@@ -77,11 +77,27 @@ class Spec:
 
     @property
     def exported(self) -> tuple[str, ...]:
-        """The names of the exported networks: those that the spec states, or else all that make data for a user."""
+        """The names of what leaves: values or networks that the spec states, or else all that make data for a user."""
+        if self.game is not None and self.game.exports:
+            return tuple(self.game.exports)
         export = self.sections.export
         if export is not None and export.networks is not None:
             return export.networks
         return default_exports(self.trained, self.plans, self.latents, self.fields)
+
+    @property
+    def leaving(self) -> dict[str, Plan]:
+        """What leaves, by the names of `exported`: networks, and values with all that they pass through."""
+        values = self.game.exports if self.game is not None else {}
+        plans = {**self.plans, **{name: value.plan for name, value in values.items()}}
+        return {name: plans[name] for name in self.exported if name in plans}
+
+    @property
+    def exported_networks(self) -> tuple[str, ...]:
+        """The names of the networks that leave, as such or as parts of values."""
+        values = self.game.exports if self.game is not None else {}
+        parts = [values[name].networks if name in values else (name,) for name in self.exported]
+        return tuple(dict.fromkeys(name for names in parts for name in names))
 
     @property
     def trained(self) -> tuple[str, ...]:

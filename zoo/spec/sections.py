@@ -116,11 +116,13 @@ class Training:
 @dataclass(frozen=True, kw_only=True)
 class Export:
     """The networks that are exported as ONNX (if left out, all trained ones that make data from what a user can feed),
+    or, by the name of the file, `values` of the game, each with all that it passes through;
     and their batch norm statistics: averaged over `batch_norm_batches` batches of latents with the exported weights,
     or, for 0, the moving averages of training. `opset` is the version of the operators: the lowest from 13 that the
     graph needs, or a number."""
 
     networks: tuple[Identifier, ...] | None = None
+    values: Mapping[Identifier, str] = field(default_factory=dict)
     opset: Annotated[int, Limits(minimum=13, maximum=18)] | Literal["lowest"] = "lowest"
     batch_norm_batches: NonNegativeInt = 100
     licence: str = "unknown"

@@ -47,10 +47,12 @@ def allowed(plan: Plan) -> dict[str, dict[str, int]] | None:
 
 def _slides(step: LayerCall, rank: int) -> bool:
     """Return True for a layer of `SLIDING` that works along the channels if it has an axis."""
+    if step.layer not in SLIDING:
+        return False
     args = completed(step.args, names_of("layer")[step.layer])
     whole = args.get("axis", -1) in LAST and args.get("interpolation", "nearest") == "nearest"
     whole = whole and (step.layer != "GroupNormalization" or is_instance_norm(step))  # others are reshaped
-    return step.layer in SLIDING and rank == 3 and whole
+    return rank == 3 and whole
 
 
 def is_instance_norm(step: LayerCall) -> bool:

@@ -151,7 +151,7 @@ def batch_size(spec: Spec) -> int:
 def _wanted(spec: Spec) -> dict[str, int]:
     """Return the images that exported networks take, and for how many of them batch norm is measured."""
     section, wanted = spec.sections.export or Export(), {}
-    for plan in (spec.plans[name] for name in spec.exported):
+    for plan in spec.leaving.values():
         norms = any(step.layer in BATCH_NORMS for step in plan.steps)
         for name in plan.inputs.keys() & set(spec.image_fields):
             wanted[name] = section.batch_norm_batches * batch_size(spec) if norms else 0

@@ -54,7 +54,7 @@ class Metric:
     def __init__(self, spec: Spec, real: Array, given: Mapping[str, Array]) -> None:
         data = spec.sections.data
         assert data is not None
-        self.plan = next(spec.plans[name] for name in exported_names(spec) if spec.plans[name].output_name == "image")
+        self.plan = next(plan for plan in spec.leaving.values() if plan.output_name == "image")
         self.range, self.given, self.judge = data.range, given, judge.load_judge()
         self.real = real[np.sort(np.random.RandomState(0).permutation(len(real))[:REAL])]
         self.count = len(next(iter(given.values())))
@@ -218,8 +218,8 @@ def why_unwatched(spec: Spec) -> str:
 
 
 def exported_names(spec: Spec) -> tuple[str, ...]:
-    """Return the names of the networks that are exported."""
-    return spec.exported
+    """Return the names of the networks that are exported, as such or as parts of values."""
+    return spec.exported_networks
 
 
 def load_best(folder: Path, file: str = BEST_FILE) -> Best | None:
@@ -307,7 +307,7 @@ class SampleSheets:
         Raises:
             TrainingError: A network makes NaN or infinity.
         """
-        for name, plan in self.spec.plans.items():
+        for name, plan in {**self.spec.plans, **self.spec.leaving}.items():
             if plan.output_name in self.spec.fields and plan.inputs.keys() <= self.shown.keys():
                 raw = self._output(name, plan)
                 if not np.isfinite(raw).all():

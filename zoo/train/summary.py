@@ -75,7 +75,7 @@ def summarize(spec: Spec) -> dict[str, Any]:
         result["training"] = {"batch_size": training.batch_size, "steps": training.steps, "budget": training.budget}
     if (game := described_game(spec)) is not None:
         result["game"] = describe_game(game, spec.plans, training.batch_size if training else 1)
-        result["game"]["leaves"] = {name: _leaves(spec, name) for name in spec.exported if name in spec.plans}
+        result["game"]["leaves"] = {name: _leaves(spec, plan) for name, plan in spec.leaving.items()}
     result["training_bytes"] = training_bytes(spec.plans, training.batch_size if training else 1)
     return result
 
@@ -115,11 +115,14 @@ def summary_text(spec: Spec, described: Mapping[str, Any]) -> str:
     return "\n\n".join([*blocks, "\n".join(lines)])
 
 
-def _leaves(spec: Spec, name: str) -> str:
-    """Return what leaves of a network, such as 'z -> image, averaged'."""
-    plan, training = spec.plans[name], spec.sections.training
+def _leaves(spec: Spec, plan: Plan) -> str:
+    """Return what leaves, such as 'z -> image, averaged', of a value with the networks that it passes through."""
+    training, values = spec.sections.training, spec.game.exports if spec.game is not None else {}
     averaged = ", averaged" if training is not None and training.ema_half_life_images else ""
-    return f"{', '.join(plan.inputs)} -> {', '.join(plan.outputs)}{averaged}"
+    through = (
+        f", {values[plan.name].value} through {', '.join(values[plan.name].networks)}" if plan.name in values else ""
+    )
+    return f"{', '.join(plan.inputs)} -> {', '.join(plan.outputs)}{through}{averaged}"
 
 
 def _table(plan: Plan) -> str:

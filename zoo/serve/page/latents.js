@@ -75,6 +75,13 @@ const PRIORS = {
     move: turn,
     radius: norm,
   },
+  // a number that a person may give; it stays where it is
+  given: {
+    fill: (random, z, { default: number }) => z.fill(number),
+    between: (a) => a,
+    move: (z) => z,
+    radius: () => 1,
+  },
 };
 
 /** The prior of an input, its arguments bound. Throws where there is none, or one that this page does not know. */

@@ -100,12 +100,13 @@ function feeding(card, n, place) {
 }
 
 function latent(input, n, code) {
-  const [[kind, { low = -1, high = 1 }]] = Object.entries(input.prior);
+  const [[kind, { low = -1, high = 1, default: number }]] = Object.entries(input.prior);
   const size = rowSize(input);
   const values = {
     normal: `Float32Array.from({ length: ${n} * ${size} }, normal)`,
     uniform: `Float32Array.from({ length: ${n} * ${size} }, () => ${low} + ${high - low} * Math.random())`,
     sphere: `Float32Array.from(Array.from({ length: ${n} }, () => sphere(${size})).flat())`,
+    given: `new Float32Array(${n} * ${size}).fill(${number})`,
   };
   const made = code === null ? values[kind] : `new Float32Array(${n} * ${size}).fill(${code})`;
   return `new ort.Tensor("float32", ${made}, [${[n, ...input.shape.slice(1)].join(", ")}])`;

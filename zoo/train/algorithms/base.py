@@ -385,16 +385,27 @@ class Algorithm(keras.Model):
         return self.plans[name]
 
     def as_exported(self, name: str, batches: list[dict[str, Array]]) -> keras.Model:
-        """Return a network as it would be exported now.
+        """Return a network, or what leaves under a name, as it would be exported now.
 
         Args:
-            name: The role of the network.
+            name: The role of the network, or the name of the file.
             batches: Inputs by name [B, ...], to measure the statistics of batch norm.
 
         Returns:
-            `exported(name)`; where it has batch norm, a copy with measured statistics.
+            `leaving(name)`; where it has batch norm, a copy with measured statistics.
         """
-        return measured(self.exported(name), self.exported_plan(name), batches)
+        return measured(*self.leaving(name), batches)
+
+    def leaving(self, name: str) -> tuple[keras.Model, Plan]:
+        """Return what leaves under a name: a network, or a value of a game with all that it passes through.
+
+        Args:
+            name: The name of its file.
+
+        Returns:
+            The network with the weights that are exported, and its plan.
+        """
+        return self.exported(name), self.exported_plan(name)
 
     def state(self) -> dict[str, keras.Variable]:
         """Return everything that a checkpoint holds.

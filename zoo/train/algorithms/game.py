@@ -24,6 +24,7 @@ from zoo.nn.autodiff import Tensor
 from zoo.nn.calls import Update, by_derivative, nested, references, scheduled
 from zoo.nn.functions import CHANCE
 from zoo.nn.functions_drawing import Pool
+from zoo.nn.joined import joined
 from zoo.nn.optimizers import schedule
 from zoo.nn.phases import Batch, Counter, Phase, clip_weights, seeds
 from zoo.nn.states import States
@@ -360,6 +361,13 @@ class Game(Algorithm):
         phases = [phase for phase in self.game.phases if name in phase.trains]
         phase = min(phases, key=self._skips)
         return ops.cast(self._count(phase), keras.config.floatx()) / phase.updates
+
+    def leaving(self, name: str) -> tuple[keras.Model, Plan]:
+        if name not in self.game.exports:
+            return super().leaving(name)
+        value = self.game.exports[name]
+        parts = {network: self.exported(network) for network in value.networks}
+        return joined(value, parts, self.states.variables_by_name), value.plan
 
     def extra_state(self) -> dict[str, keras.Variable]:
         return {
