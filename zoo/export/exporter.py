@@ -1,6 +1,7 @@
 """A trained run -> exported/<name>/: ONNX files that explain themselves, checked against Keras in a fresh process.
 
     generator.onnx   manifest.json   spec.yaml   samples.png   golden.npz   README.md   film.png   curves.json
+    game.svg
 
 An artifact of several networks has `<network>.onnx`, `golden_<network>.npz` and `film_<network>.png` for each; a run
 without sample sheets gives no film, one without logged losses no curves.
@@ -33,7 +34,7 @@ from zoo.export.network_manifest import network_manifest
 from zoo.export.replace import folder_aside, replace_folder
 from zoo.nn.batch_norm import averaged_statistics, folded
 from zoo.nn.networks import build
-from zoo.report.card import markdown
+from zoo.report.card import markdown, write_game
 from zoo.runtime import parity
 from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
@@ -121,6 +122,7 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
         _write_history(folder, networks, run)
         manifests = tuple(replace(one.manifest, files=_hashes(folder, one.manifest)) for one in networks)
         write_manifests(manifests, folder)
+        write_game(spec, folder)
         write_whole(folder / "README.md", markdown(manifests, spec, folder, place=out / spec.name).encode())
         previous = replace_folder(folder, out / spec.name)
     return Exported(out / spec.name, manifests, previous)
