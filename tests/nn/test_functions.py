@@ -59,6 +59,8 @@ CALLS = {
     "relu": {"of": X},
     "sign": {"of": X},
     "log": {"of": np.exp(X)},
+    "softmax": {"of": X},
+    "one_hot": {"of": LABELS, "classes": 4},
     "slice": {"of": X, "start": 1, "size": 2},
     "tiled": {"of": X, "times": 3},
     "resized": {"of": IMAGES, "size": 3},
@@ -409,6 +411,9 @@ def test_pure_functions_by_hand(tmp_path):
     np.testing.assert_array_equal(value("tiled"), np.stack([X] * 3, 1))
     np.testing.assert_allclose(value("log"), X, atol=1e-12)
     np.testing.assert_array_equal(value("sign"), np.sign(X))
+    rows = np.exp(X) / np.exp(X).sum(1, keepdims=True)
+    np.testing.assert_allclose(value("softmax"), rows, rtol=1e-12)
+    np.testing.assert_array_equal(value("one_hot"), [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0]])
     assert evaluate("input", {"default": 0.7}) == 0.7
 
 

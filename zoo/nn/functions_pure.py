@@ -84,6 +84,18 @@ def log(*, of: Value) -> Tensor:
     return ops.log(of)
 
 
+@function()
+def softmax(*, of: Value) -> Tensor:
+    """The probabilities of the classes, of logits along the last axis. A loss of logits contains it."""
+    return ops.softmax(of)
+
+
+@function()
+def one_hot(*, of: Value, classes: PositiveInt) -> Tensor:
+    """Class ids as vectors [classes] of a 1 and zeros."""
+    return ops.one_hot(ops.cast(of, "int32"), classes)
+
+
 @function("slice")
 def piece(*, of: Value, size: PositiveInt, start: NonNegativeInt = 0) -> Tensor:
     """`size` components of the last axis from `start` on, such as a part of z."""

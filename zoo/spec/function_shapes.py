@@ -255,6 +255,20 @@ def elementwise(args: Arguments) -> Shape | None:
     return args["of"].shape
 
 
+@_result("softmax")
+def probabilities(args: Arguments) -> Shape | None:
+    if not args["of"].shape:
+        raise ShapeError(f"takes logits [classes], one number for each class; received {args['of']}")
+    return args["of"].shape
+
+
+@_result("one_hot", stops=True)
+def one_hot(args: Arguments) -> Shape | None:
+    if args["of"].shape != ():
+        raise ShapeError(f"takes class ids, such as a label; received {args['of']}")
+    return (args["classes"],)
+
+
 @_result("lerp")
 def lerp(args: Arguments) -> Shape | None:
     ends, share = [args["from"], args["to"]], args["share"]
