@@ -97,7 +97,7 @@ class Tensor:
 
     @property
     def given(self) -> Mapping[str, float] | None:
-        """Of a number that a user may give: its `default`, and where it has bounds `low` and `high`. None: drawn."""
+        """The `default`, and the bounds `low` and `high`, of a number that a user may give; None where it is drawn."""
         return (self.prior or {}).get("given")
 
     @property

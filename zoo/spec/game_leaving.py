@@ -1,4 +1,4 @@
-"""What leaves a game: a value, with the networks and functions that it passes through, as the plan of one network.
+"""A value that leaves a game, with the networks and functions that it passes through, as the plan of one network.
 
     export: {values: {generator: sample}}
     z -> mapping's layers -> lerp, tiled (a layer each) -> synthesis's layers -> image

@@ -87,7 +87,7 @@ class Spec:
 
     @property
     def leaving(self) -> dict[str, Plan]:
-        """What leaves, by the names of `exported`: networks, and values with all that they pass through."""
+        """The plans of all that leaves, by the names of `exported`: of a value with all that it passes through."""
         values = self.game.exports if self.game is not None else {}
         plans = {**self.plans, **{name: value.plan for name, value in values.items()}}
         return {name: plans[name] for name in self.exported if name in plans}
