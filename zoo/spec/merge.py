@@ -140,12 +140,13 @@ def merge(base: YamlNode, top: YamlNode, fragment: Fragment, problems: Problems)
     """
     if base.is_list and top.is_map and top.value and all(key.isdecimal() for key in top.value):
         return _changed(base, top, resolve(fragment).get("items", {}), problems)
-    if isinstance(base.value, str) and isinstance(top.value, str):  # also where the schema has parts beside names
+    names_too = "x-parts" not in resolve(fragment)  # where a word may also be the name of a state
+    if names_too and isinstance(base.value, str) and isinstance(top.value, str):
         return top
     if is_part(fragment) and all(node.is_map or isinstance(node.value, str) for node in (base, top)):
         stated, base, top = top, _as_part(base), _as_part(top)
         if set(base.value) != set(top.value):
-            return stated if stated.value and isinstance(stated.value, str) else top  # it may be the name of a state
+            return stated if names_too and stated.value and isinstance(stated.value, str) else top
     if not (base.is_map and top.is_map) or _is_another_layer(base, top, fragment):
         return top
     merged = dict(base.value)
