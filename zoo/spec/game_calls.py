@@ -20,6 +20,7 @@ from typing import Any
 from zoo.core.registry import suggest
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.function_shapes import Operand, function_rule, shape_text
+from zoo.spec.game_foreign import hint_for
 from zoo.spec.game_plan import Call, Reference
 from zoo.spec.game_uses import uses
 from zoo.spec.game_weights import read_schedule
@@ -124,8 +125,7 @@ class Calls:
             return self._function(what, args, name, place, join(where, what))
         if what in self.known:
             return self.report(place, where, f"'{what}' is a name already: use it itself, or call something")
-        hint = suggest(what, [*self.networks, *functions])
-        hint = hint or f" Networks: {', '.join(self.networks)}."
+        hint = hint_for(what, self.networks, self.plans)
         return self.report(place, where, f"there is no network and no function '{what}'.{hint}")
 
     def _network(self, network: str, args: YamlNode | None, name: str, place: Place, where: str) -> Call | None:

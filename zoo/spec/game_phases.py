@@ -11,6 +11,7 @@ from zoo.core.registry import suggest
 from zoo.spec.diagnostics import Problems
 from zoo.spec.function_shapes import function_rule, shape_text
 from zoo.spec.game_calls import Calls
+from zoo.spec.game_foreign import optimizer_hint
 from zoo.spec.game_plan import Call, PhasePlan, Reference, StatePlan, Weight, When
 from zoo.spec.game_uses import uses
 from zoo.spec.game_weights import read_weight
@@ -57,6 +58,11 @@ class Phases:
             {name: entry.node for name, entry in phases.entries()},
         )
         names = self._order(phases, order)
+        for name, entry in phases.entries():
+            if name in self.calls.values or name in self.calls.states:
+                kind = "value" if name in self.calls.values else "state"
+                text = f"'{name}' is a {kind} too, and both would be logged under that name: rename one of them"
+                sound = self.problems.add(entry.place, join(where, name), text) or False
         for name in names or ():
             node: YamlNode = phases.get(name)  # type: ignore[assignment]
             wrong = Problems()
@@ -201,7 +207,7 @@ class Phases:
         if isinstance(node.value, str) and node.value.islower():
             owner = next((phase for phase in self.read if phase.name == node.value), None)
             if owner is None:
-                hint = suggest(node.value, [p.name for p in self.read])
+                hint = optimizer_hint(node.value) or suggest(node.value, [p.name for p in self.read])
                 text = f"there is no earlier phase '{node.value}' whose optimizer could be shared.{hint}"
                 return self.report(node, where, text)
             if owner.trains != trains:

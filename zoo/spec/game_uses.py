@@ -88,6 +88,18 @@ def draws(plan: Plan) -> bool:
     return any(step.layer in DRAWS or step.layer.startswith("Random") for step in plan.steps)
 
 
+def still(plan: Plan) -> bool:
+    """Return True for a network that is the same in training and in inference, and has nothing to train.
+
+    Args:
+        plan: The network.
+
+    Returns:
+        False for weights, batch norm, dropout and noise.
+    """
+    return not plan.parameters and not draws(plan) and not any(step.layer in BATCH_NORMS for step in plan.steps)
+
+
 def names_in(calls: Iterable[Call]) -> set[str]:
     """Return the names of everything that some calls use.
 

@@ -272,6 +272,11 @@ def _hint(node: YamlNode, fragment: Fragment) -> str:
         return f". Did you mean {int(value)}?"
     if wanted == "boolean" and isinstance(value, str):
         return {"yes": ". Did you mean true?", "no": ". Did you mean false?"}.get(value.lower(), "")
+    others = fragment.get("additionalProperties")
+    if isinstance(others, Mapping) and others.get("x-takes") == "weight" and value and not node.is_map:
+        items = [item.value for item in value] if node.is_list else [value]
+        if all(isinstance(item, str) and item.isidentifier() for item in items):
+            return f". Write {{{', '.join(f'{item}: 1' for item in items)}}}"
     if wanted == "string" and isinstance(value, (int, float)) and not isinstance(value, bool):
         return f". Did you mean '{value}', with quotes?"
     return ""
