@@ -39,6 +39,7 @@ class Phase:
         before: Called before each update, such as to clip the weights.
         after: Called after each update.
         active: The name of a number of the batch, [1], 0 or 1: where it is 0 the phase is computed and changes nothing.
+        memories: What the phase moves besides weights: pools, counters.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Phase:
     before: Callable[[], None] | None = None
     after: Callable[[], None] | None = None
     active: str | None = None
+    memories: tuple[keras.layers.Layer, ...] = ()
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -57,8 +59,8 @@ class Phase:
 
     @property
     def statistics(self) -> list[keras.Variable]:
-        """The weights that a forward pass moves: moving statistics of batch norm, vectors of power iterations."""
-        return [variable for network in self.networks for variable in network.non_trainable_weights]
+        """What a forward pass moves: moving statistics of batch norm, vectors of power iterations, memories."""
+        return [variable for one in (*self.networks, *self.memories) for variable in one.non_trainable_weights]
 
 
 class Optimizers:

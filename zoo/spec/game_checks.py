@@ -12,6 +12,7 @@ from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.function_shapes import function_rule
 from zoo.spec.game_phases import Phases
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference
+from zoo.spec.game_turns import check_turns
 from zoo.spec.game_uses import draws, ids, mixes, nested, uses
 from zoo.spec.validate import join
 from zoo.spec.yaml_tree import YamlNode
@@ -33,6 +34,7 @@ def check_game(plan: GamePlan, tree: YamlNode, game: YamlNode, reader: Phases, w
     check.reached()
     check.batches()
     check.memories()
+    check_turns(plan, game, where, problems)
     check.simultaneous()
     check.states()
     for call in plan.values.values():

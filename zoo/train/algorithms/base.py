@@ -37,6 +37,7 @@ from zoo.core.registry import Registry
 from zoo.nn import autodiff, loss_scale, networks, optimizers
 from zoo.nn.autodiff import Tensor
 from zoo.nn.batch_norm import measured
+from zoo.nn.functions_drawing import Pool
 from zoo.nn.phases import Batch, Optimizers, Phase, as_numbers, named_variables, seeds
 from zoo.nn.replicas import ONE, Replicas
 from zoo.spec.plan import Plan
@@ -156,8 +157,7 @@ class Algorithm(keras.Model):
         Returns:
             Clauses, such as "the state 'k' follows the whole batch"; an empty list where devices can share the step.
         """
-        movers = [mover for phase in self.phases() for mover in phase.networks]
-        pools = [mover.name for mover in movers if not isinstance(mover, keras.Model)]
+        pools = [one.name for phase in self.phases() for one in phase.memories if isinstance(one, Pool)]
         return [f"each device would fill the pool '{name}' with images of its own" for name in pools]
 
     @property
@@ -282,10 +282,13 @@ class Algorithm(keras.Model):
         """
         made: Batch = {}
         for i in range(phase.repeat):
+            unclipped = [ops.copy(variable) for variable in phase.variables] if self._clips_again(phase) else []
             if phase.before:
                 phase.before()
             loss = partial(phase.loss, {**batch, **made}, i)
             result = loss_scale.scaled_value_and_grad(loss, phase.variables, phase.optimizer)
+            for variable, old in zip(phase.variables if unclipped else (), unclipped, strict=True):
+                variable.assign(old)
             for player in self.players.values():
                 result.keep(seeds(player))  # the next pass must draw other dropout masks
             good = self.shares.everywhere(loss_scale.are_finite(result.gradients)) if self.scaled else None
@@ -294,6 +297,10 @@ class Algorithm(keras.Model):
             if not self.simultaneous:
                 self._apply(*pending.pop(), {**batch, **made})
         return made
+
+    def _clips_again(self, phase: Phase) -> bool:
+        """Return whether weights that were clipped for a gradient are clipped to stay when it is applied, if it is."""
+        return phase.before is not None and (self.simultaneous or phase.active is not None)
 
     def handed_on(self, extras: Batch, good: Tensor | None) -> Batch:
         """Return what an update hands on to the rest of the step.
@@ -318,6 +325,8 @@ class Algorithm(keras.Model):
             active = good if active is None else ops.logical_and(active, good)
         revertible = [] if active is None else [*phase.statistics, *phase.variables, *phase.optimizer.variables]
         before = [ops.copy(variable) for variable in revertible]
+        if phase.before and self._clips_again(phase):
+            phase.before()
         result.keep(phase.statistics)
         phase.optimizer.apply(self.shares.summands(result.gradients), phase.variables)
         if phase.after:

@@ -37,6 +37,7 @@ from zoo.spec.types import Part, construct
 from zoo.train.algorithms.base import LOSS, Algorithm
 
 STEP = "step_number"  # of the batch
+KEEP_TYPE = ("shuffled", "stop_gradient")  # functions whose result has the type of what they take
 LAST, COMPUTED, REUSED = "last ", "computed ", "reused "  # what an update hands on: for states, whether, for phases
 
 
@@ -73,6 +74,10 @@ class Game(Algorithm):
             for p in game.phases
             if self._skips(p)
         }
+        self.last_logged = {
+            name: keras.Variable(np.zeros((), keras.config.floatx()), trainable=False, name=f"logged_{name}")
+            for name in (game.logged if self.last_losses else ())
+        }
         self._kept_for_later = {phase.name: self._handed_on(phase) for phase in game.phases}
         optimizers = self._make_optimizers()
         self._phases = tuple(self._phase(phase, optimizers[phase.name]) for phase in game.phases)
@@ -83,7 +88,12 @@ class Game(Algorithm):
     def undivided(self) -> list[str]:
         states = [f"the state '{name}' follows the whole batch" for name in self.game.states]
         resting = [f"phase '{name}' rests in some steps, which devices cannot agree on" for name in self.last_losses]
-        return [*super().undivided(), *states, *resting]
+        deciding = [
+            f"phase '{phase.name}' plays by the value '{name}', of which each device has its own"
+            for phase in self.game.phases for name in (*phase.when.above, *phase.when.below)
+            if name not in self.game.states
+        ]  # fmt: skip
+        return [*super().undivided(), *states, *resting, *deciding]
 
     # What a step is made of.
 
@@ -135,7 +145,7 @@ class Game(Algorithm):
         return {name: made[owner] for name, owner in owners.items()}
 
     def _phase(self, phase: PhasePlan, optimizer: keras.optimizers.Optimizer) -> Phase:
-        memories = [self.pools[name] for name in phase.values if name in self.pools]
+        memories: list[keras.layers.Layer] = [self.pools[name] for name in phase.values if name in self.pools]
         memories += [self.counters[phase.name]] if phase.name in self.counters else []
         clip = {}
         if phase.weight_clip is not None:
@@ -145,9 +155,10 @@ class Game(Algorithm):
         reverts = bool(when.burn_in is not None or when.above or when.below)
         reverts = reverts or (self.game.simultaneous and by_number(when))
         return Phase(
-            phase.name, (*(self.players[role] for role in phase.trains), *memories), optimizer,
+            phase.name, tuple(self.players[role] for role in phase.trains), optimizer,
             partial(self._loss, phase), phase.updates, before=clip.get("before"), after=clip.get("after"),
-            active=_plays(phase) if reverts else None,
+            active=(_allowed(phase) if _decides(phase) else _plays(phase)) if reverts else None,
+            memories=tuple(memories),
         )  # fmt: skip
 
     def _handed_on(self, phase: PhasePlan) -> dict[str, str]:
@@ -188,10 +199,10 @@ class Game(Algorithm):
             term = self._weight(weight, count) * ops.cast(update.tensors[name], keras.config.floatx())
             total = term if total is None else total + term
         later = self._kept_for_later[phase.name]
-        extras = {key: ops.convert_to_tensor(update.tensors[name]) for key, name in later.items()}
+        extras = {key: ops.cast(update.tensors[name], self._type(name, batch)) for key, name in later.items()}
         extras |= {COMPUTED + key[len(LAST) :]: ops.ones(()) for key in extras if key.startswith(LAST)}
-        if phase.when.above or phase.when.below:
-            extras[_plays(phase)] = self._allowed(phase, batch, update)
+        if _decides(phase):
+            extras[_allowed(phase)] = self._holds(phase, batch, update)
         if phase.name in self.counters:
             self.counters[phase.name].count.assign_add(1.0)
         return total, extras
@@ -278,8 +289,8 @@ class Game(Algorithm):
             total = total * weight.every * ops.cast(due, keras.config.floatx())
         return total
 
-    def _allowed(self, phase: PhasePlan, batch: Batch, update: Update) -> Tensor:
-        """Return 1 where all conditions on values hold, else 0, [1]."""
+    def _holds(self, phase: PhasePlan, batch: Batch, update: Update) -> Tensor:
+        """Return 1 where the phase plays and all its conditions on values of this update hold, else 0, [1]."""
         allowed = batch[_plays(phase)][0] > 0 if _plays(phase) in batch else ops.ones((), "bool")
         for conditions, holds in ((phase.when.above, ops.greater), (phase.when.below, ops.less)):
             for name, bound in conditions.items():
@@ -308,8 +319,8 @@ class Game(Algorithm):
             if key.startswith(LAST):
                 flag = COMPUTED + key[len(LAST) :]
                 otherwise[flag] = batch[flag] if flag in batch else ops.zeros(())
-        if plan.when.above or plan.when.below:
-            otherwise[_plays(plan)] = ops.zeros((1,))
+        if _decides(plan):
+            otherwise[_allowed(plan)] = ops.zeros((1,))
         action = partial(super().turn, phase, batch, pending)
         made = autodiff.where_true(batch[_plays(plan)][0] > 0, action, _unique(movable), otherwise)
         last.assign(made[LOSS])
@@ -327,9 +338,19 @@ class Game(Algorithm):
         if owner in self.game.values:
             call = self.game.values[owner]
             shape = call.taps.get(tap, call.shape)
-            return ops.zeros(() if shape is None else (self.batch_sizes[phase.name], *shape))
+            return ops.zeros(() if shape is None else (self.batch_sizes[phase.name], *shape), self._type(name, batch))
         get = self._field if owner in phase.fields else self._draw
         return ops.zeros_like(get(phase, batch, 0, owner))
+
+    def _type(self, name: str, batch: Batch) -> str:
+        """Return the type of what an update computes: whole numbers are drawn class ids, and what keeps such types."""
+        call = self.game.values.get(name.partition(".")[0])
+        if call is not None and call.function == "categorical":
+            return "int32"
+        if call is not None and call.function in KEEP_TYPE and isinstance(of := call.arguments["of"], Reference):
+            return self._type(str(of), batch)
+        known = batch.get(name) if call is None or call.function == "another" else None
+        return keras.config.floatx() if known is None else keras.backend.standardize_dtype(known.dtype)
 
     def after_step(self, batch: Batch) -> dict[str, Tensor]:
         """Move the states, then the averages; return the scalar states and what else is logged."""
@@ -352,10 +373,14 @@ class Game(Algorithm):
                 computed[name] = ops.min(ops.stack([ops.ones(()), *(one[1] for one in made if one)]))
             return known.tensors[name], computed[name]
 
-        logs = {name: found[0] for name in self.game.logged if (found := read(Reference(name)))}
+        logs = {name: found for name in self.game.logged if (found := read(Reference(name)))}
+        for name, last in self.last_logged.items():
+            if name in logs:  # what a resting phase would compute is logged as it last was
+                last.assign(ops.where(logs[name][1] > 0, ops.cast(logs[name][0], last.dtype), last))
+                logs[name] = ops.convert_to_tensor(last), logs[name][1]
         scalars = self.states.move(read, self.batch_size * self.data_draws)
         super().after_step(batch)
-        return scalars | logs
+        return scalars | {name: found[0] for name, found in logs.items()}
 
     def _steps_made(self, name: str) -> Tensor:
         phases = [phase for phase in self.game.phases if name in phase.trains]
@@ -375,6 +400,7 @@ class Game(Algorithm):
             **{f"states/{name}": variable for name, variable in self.states.numbers.items()},
             **{f"updates/{name}": counter.count for name, counter in self.counters.items()},
             **{f"last_losses/{name}": variable for name, variable in self.last_losses.items()},
+            **{f"last_logged/{name}": variable for name, variable in self.last_logged.items()},
         }
 
 
@@ -388,6 +414,15 @@ def _examples(rows: Rows, array: Tensor, phase: str, i: int) -> Tensor:
 
 def _plays(phase: PhasePlan) -> str:
     return f"{phase.name}_plays"
+
+
+def _allowed(phase: PhasePlan) -> str:
+    return f"{phase.name}_allowed"
+
+
+def _decides(phase: PhasePlan) -> bool:
+    """Return whether values or states decide, in each update, whether a phase plays."""
+    return bool(phase.when.above or phase.when.below)
 
 
 def _wrt(call: Call) -> tuple[Reference, ...]:
