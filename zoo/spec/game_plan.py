@@ -199,6 +199,21 @@ class GamePlan:
     logged: tuple[str, ...]
     exports: Mapping[str, Leaving]
 
+    def examples(self, batch_size: int) -> int:
+        """Return the real examples of a step, by which a training is counted: those of the phase that reads most.
+
+        Batches that phases share count once, as many as the most updates of such a phase, and so do not add up with
+        those that another phase has for itself: a G with fresh images beside D's does not double the count.
+
+        Args:
+            batch_size: Examples of a batch of the training.
+
+        Returns:
+            Their number; 0 for a game that reads no data.
+        """
+        fresh = [p.updates * (p.batch_size or batch_size) for p in self.phases if p.fresh and p.fields]
+        return max(self.data_draws * batch_size, *fresh, 0)
+
     @property
     def trained(self) -> tuple[str, ...]:
         """The networks that a phase trains, in the order of the phases."""

@@ -49,7 +49,7 @@ def describe_game(game: GamePlan, plans: Mapping[str, Plan], batch_size: int) ->
         "simultaneous": game.simultaneous,
         "passes": passes,
         "macs": sum(phase["macs"] for phase in phases),
-        "examples": game.data_draws * batch_size,
+        "examples": game.examples(batch_size),
         "logged": list(game.logged),
     }
 

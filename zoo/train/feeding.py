@@ -40,7 +40,6 @@ def feeding(spec: Spec, *, rounds: int = 5, round_seconds: float = 2.0) -> Itera
     Yields:
         A result for each variant; images are the real ones that D would be shown.
     """
-    training = loop.recipe(spec)
     algorithm = loop.make(spec)
     algorithm.begin(0)
     batches = loop.make_batches(spec, algorithm, feeds.load_data(spec))
@@ -50,7 +49,7 @@ def feeding(spec: Spec, *, rounds: int = 5, round_seconds: float = 2.0) -> Itera
         "empty step, host numbers": lambda: fit(algorithm, _AsNumbers(batches)),
         "batches alone": lambda: [batches.pixels(step) for step in range(STEPS)],
     }
-    per_call = STEPS * training.batch_size * algorithm.data_draws
+    per_call = STEPS * algorithm.step_images
     yield from speed.race("feeding", variants, rounds, round_seconds, per_call=per_call)
 
 

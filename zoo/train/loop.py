@@ -73,7 +73,7 @@ class Run:
     @property
     def images_per_step(self) -> int:
         """Real images that D is shown in a step."""
-        return recipe(self.spec).batch_size * self.algorithm.data_draws
+        return self.algorithm.step_images
 
 
 class Steps(keras.utils.PyDataset):
@@ -134,7 +134,7 @@ def train(
         counts = start.data.get("counts", {})
         clock = callbacks.Clock(
             step=start.step, steps=max(steps or training.steps, start.step), budget_seconds=budget,
-            batch_size=training.batch_size * algorithm.data_draws,
+            batch_size=algorithm.step_images,
         )  # fmt: skip
         if batches is None:
             return Run(spec, algorithm, start.step, start.seconds, start.ended, start.machine, folder, data=counts)

@@ -65,7 +65,7 @@ def training_steps(spec: Spec, *, rounds: int = 5, round_seconds: float = 3.0) -
         algorithm.compile(xla=bool(changes["xla"]))
         batches = loop.make_batches(variant, algorithm, dataset)
         variants[name] = stepper(algorithm, [batches[i] for i in range(8)])
-    yield from race("training", variants, rounds, round_seconds, per_call=training.batch_size * algorithm.data_draws)
+    yield from race("training", variants, rounds, round_seconds, per_call=algorithm.step_images)
 
 
 def sampling(

@@ -234,7 +234,9 @@ def test_fresh_data_is_a_batch_of_its_own(play):
     assert batch["image"].shape == (2, 4, 8, 8, 1)
     fake = game.net("generator", z=batch["z"][1])
     assert game.step()["generator_loss"] == pytest.approx(float(ops.mean(ops.abs(fake - batch["image"][1]))), abs=1e-5)
-    assert game.algorithm.data_draws == 1  # images of a step are those that phases share
+    assert game.algorithm.step_images == 4  # those of the phase that reads most
+    more = play([D, sees.replace("data: fresh", "data: fresh, batch_size: 8, updates: 2")], values=pixel)
+    assert more.algorithm.step_images == 16
 
 
 def test_a_phase_may_have_another_batch_size(play):
@@ -464,14 +466,14 @@ made: {generator: {z: w}}
 lengths: {path_lengths: {of: made, wrt: w}}
 path: {mean: lengths}
 """
-    game = play([f"path: {{trains: [encoder, generator], minimise: {{path: 1}}, {SGD}}}"], values=values)
+    game = play([f"both: {{trains: [encoder, generator], minimise: {{path: 1}}, {SGD}}}"], values=values)
     batch = game.batch()
     noise = np.reshape(batch["lengths"][0], (4, 64)) / 8
     w = np.array(game.net("encoder", image=batch["image"][0]))
     kernel, bias = (np.array(v) for v in game.algorithm.players["generator"].get_weights())
     slope = (noise * (1 - np.tanh(w @ kernel + bias) ** 2)) @ kernel.T
-    assert game.step()["path_loss"] == pytest.approx(np.sqrt((slope**2).sum(1)).mean(), rel=1e-4)
-    assert play([f"path: {{trains: [encoder, generator], minimise: {{path: 1}}, {SGD}}}"], values=values).moved() == {
+    assert game.step()["both_loss"] == pytest.approx(np.sqrt((slope**2).sum(1)).mean(), rel=1e-4)
+    assert play([f"both: {{trains: [encoder, generator], minimise: {{path: 1}}, {SGD}}}"], values=values).moved() == {
         "encoder", "generator"
     }  # fmt: skip
 
@@ -554,16 +556,17 @@ def test_states_are_in_the_checkpoint(play, tmp_path):
 
 def test_phases_may_share_an_optimizer_with_its_moments(play):
     adam = D.replace("SGD: {learning_rate: 0.1}", "Adam: {learning_rate: 0.01}")
-    lazy = "r1: {trains: discriminator, when: {every: 2}, optimizer: discriminator, minimise: {r1: 2}}"
+    lazy = "lazy: {trains: discriminator, when: {every: 2}, optimizer: discriminator, minimise: {r1: 2}}"
     game = play([adam, lazy], values="r1: {r1: {of: on_real, wrt: image}}")
     first, second = game.algorithm.phases()
     assert first.optimizer is second.optimizer
     for _ in range(4):
         game.step()
     assert int(first.optimizer.iterations) == 6
-    assert [float(game.algorithm.counters[name].count) for name in ("r1", "discriminator")] == [2, 4]
+    assert [float(game.algorithm.counters[name].count) for name in ("lazy", "discriminator")] == [2, 4]
     names = [name for name in game.algorithm.state() if "optimizer" in name]
-    assert names and not [name for name in names if name.startswith("r1")]
+    assert names and not [name for name in names if name.startswith("lazy")]
+    assert not game.algorithm.undivided()[1:]  # it rests; its counter is no pool
 
 
 def test_weights_are_clipped(play):
@@ -599,6 +602,65 @@ def test_the_average_counts_the_updates_of_the_phase_that_trains_it(spec_of, mon
     game.step()
     game.step()
     assert counted == [1, 2]
+
+
+# A phase that does not play changes nothing.
+
+
+@pytest.mark.parametrize("simultaneous", ["false", "true"])
+def test_weights_of_a_phase_that_does_not_play_are_not_clipped(play, simultaneous):
+    clip = "weight_clip: {c: 0.001, when: before}"
+    phases = [D.replace("minimise", f"when: {{above: {{d_loss: 1000}}}}, {clip}, minimise"), G]
+    rest = f"simultaneous: {simultaneous}"
+    assert play(phases, rest=rest).moved() == {"generator"}
+    phases[0] = phases[0].replace("1000", "0")
+    game = play(phases, rest=rest)
+    game.step()
+    largest = max(float(np.abs(w).max()) for w in game.weights()["discriminator"])
+    assert 0.001 < largest < 0.1  # clipped, then moved
+
+
+def test_clipping_waits_until_all_gradients_are_taken_where_they_are_simultaneous(play):
+    clipped = D.replace("minimise", "weight_clip: {c: 0.001, when: before}, minimise")
+    losses = [play([d, G], rest="simultaneous: true").step() for d in (D, clipped)]
+    assert losses[0]["generator_loss"] == losses[1]["generator_loss"]
+    assert losses[0]["discriminator_loss"] != losses[1]["discriminator_loss"]
+
+
+def test_each_update_plays_by_its_own_value(play):
+    often = D.replace("minimise", "updates: 4, when: {above: {flag: 0}}, minimise")
+    game = play([often, G], values="flag: {mean: z}")
+    first = game.algorithm.phases()[0].optimizer
+    for _ in range(6):
+        z, made = np.array(game.batch()["z"]), int(first.iterations)
+        game.step()
+        assert int(first.iterations) - made == sum(z[i].mean() > 0 for i in range(4))
+    assert game.algorithm.undivided() == [
+        "phase 'discriminator' plays by the value 'flag', of which each device has its own"
+    ]
+
+
+def test_what_a_resting_phase_computes_is_logged_as_it_last_was(play):
+    rare = D.replace("{d_loss: 1}", "{d_loss: 1, bright: 0.5}").replace("minimise", "when: {every: 2}, minimise")
+    game = play([rare, G], values="bright: {mean: on_real}")
+    logs = [game.step() for _ in range(3)]
+    assert logs[0]["bright"] == logs[1]["bright"] != logs[2]["bright"] and logs[0]["bright"] != 0
+
+
+def test_class_ids_of_a_resting_phase_are_whole_numbers(play):
+    values = """
+ids: {categorical: {classes: 3}}
+c_loss: {cross_entropy: {of: on_real.features, labels: ids}}
+code: encoder
+e_loss: {cross_entropy: {of: code, labels: ids}}
+"""
+    rare = D.replace("{d_loss: 1}", "{d_loss: 1, c_loss: 1}").replace("minimise", "when: {every: 2}, minimise")
+    e = f"encoder: {{trains: encoder, when: {{every: 2}}, reuse: [ids], minimise: {{e_loss: 1}}, {SGD}}}"
+    game = play([rare, e, G], values=values)
+    game.algorithm.compile()
+    for number in range(2):
+        logs = game.algorithm.train_on_batch(game.batches[number], return_dict=True)
+        assert np.isfinite(float(logs["encoder_loss"]))
 
 
 # Compiled, as `fit` does it.

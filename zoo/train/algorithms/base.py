@@ -165,6 +165,11 @@ class Algorithm(keras.Model):
         """How many batches of how many examples a step reads."""
         return self.data_draws, self.batch_size
 
+    @property
+    def step_images(self) -> int:
+        """Real images that D is shown in a step, by which a training is counted."""
+        return self.batch_size * self.data_draws
+
     def make_optimizer(
         self, part: Part, *roles: str, states: Mapping[str, keras.Variable] | None = None
     ) -> keras.optimizers.Optimizer:
@@ -366,7 +371,7 @@ class Algorithm(keras.Model):
         Returns:
             A scalar in (0, 1).
         """
-        images = self.batch_size * self.data_draws  # real ones, shown to D in a step
+        images = self.step_images
         half_life = ops.minimum(self.ema_half_life_images, 0.1 * images * steps)
         return ops.power(0.5, images / half_life)
 

@@ -127,6 +127,10 @@ class Game(Algorithm):
     def data_batches(self) -> tuple[int, int]:
         return self.data_rows.count, self.data_rows.size
 
+    @property
+    def step_images(self) -> int:
+        return self.game.examples(self.batch_size) or self.batch_size
+
     def _shares(self, phase: PhasePlan) -> bool:
         return any(isinstance(p.optimizer, str) and phase.name in (p.name, p.optimizer) for p in self.game.phases)
 
@@ -378,7 +382,7 @@ class Game(Algorithm):
             if name in logs:  # what a resting phase would compute is logged as it last was
                 last.assign(ops.where(logs[name][1] > 0, ops.cast(logs[name][0], last.dtype), last))
                 logs[name] = ops.convert_to_tensor(last), logs[name][1]
-        scalars = self.states.move(read, self.batch_size * self.data_draws)
+        scalars = self.states.move(read, self.step_images)
         super().after_step(batch)
         return scalars | {name: found[0] for name, found in logs.items()}
 
