@@ -21,6 +21,9 @@ NETWORKS = {
     "Dense: {units: 1}]}",
     "two": "{inputs: image, output: [logits, classes], layers: [Flatten, {Dense: {units: 1}, as: logits}, "
     "{from: image}, Flatten, {Dense: {units: 10}, as: classes}]}",
+    "chances": "{inputs: image, output: [logits, chances], layers: [Flatten, {Dense: {units: 10}, as: logits}, "
+    "{Softmax: , as: chances}]}",
+    "scored": "{inputs: image, output: score, layers: [Flatten, Dense: {units: 1, activation: sigmoid}]}",
     "encoder": "{inputs: image, output: code, layers: [Flatten, Dense: {units: 16}]}",
     "decoder": "{inputs: z, output: image, layers: [Dense: {units: 64}, Reshape: {target_shape: [8, 8, 1]}]}",
     "coded": "{inputs: {code: [16]}, output: image, layers: [Dense: {units: 64}, Reshape: {target_shape: [8, 8, 1]}]}",
@@ -77,7 +80,25 @@ AUTOENCODER = """values:
 phases:
   both: {trains: [encoder, decoder], minimise: {pixel: 1}, optimizer: {Adam: {learning_rate: 2e-4}}}
 """
+PROBABLE = """values:
+  fake: generator
+  on_real: chances
+  pixel: {l2: {between: [fake, image]}}
+  right: {cross_entropy: {of: on_real.logits, labels: label}}
+phases:
+  classifier: {trains: chances, minimise: {right: 1}, optimizer: {Adam: {learning_rate: 2e-4}}}
+  generator: {trains: generator, minimise: {pixel: 1}, optimizer: {Adam: {learning_rate: 2e-4}}}
+"""
+SCORED = (
+    TWO_PLAYERS.replace(": discriminator\n", ": scored\n")
+    .replace("{discriminator:", "{scored:")
+    .replace("trains: discriminator", "trains: scored")
+    .replace("hinge.discriminator", "lsgan.discriminator")
+    .replace("hinge.generator", "lsgan.generator")
+)
 GAMES = {
+    "probable": (PROBABLE, "generator chances"),
+    "scored": (SCORED, "generator scored"),
     "two": (TWO_PLAYERS, "generator discriminator"),
     "penalty": (PENALTY, "generator discriminator"),
     "normed": (PENALTY.replace(": discriminator", ": normed").replace("{discriminator:", "{normed:"),
@@ -136,6 +157,31 @@ def test_a_mistake_in_a_game_is_reported_at_its_place(row: dict[str, str], tmp_p
     if at:
         place = f":{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}: algorithm.game"
         assert place in line
+
+
+def test_what_leaves_can_be_fed_and_has_the_name_of_the_data(tmp_path: Path) -> None:
+    text = spec_text(*GAMES["coded"]) + "export: {networks: [coded]}\n"
+    line = next(line for line in found(tmp_path, text) if "coded.inputs" in line)
+    assert (
+        "networks.coded.inputs: 'coded' is exported, but code is not what a user can feed: latents and labels" in line
+    )
+    (line,) = found(
+        tmp_path, spec_text(*GAMES["autoencoder"]).replace("inputs: z, output: image", "inputs: z, output: img")
+    )
+    assert "networks.decoder.output: decoder makes 'img', and the data's field of the same shape is 'image'" in line
+
+
+def test_a_network_without_weights_needs_no_phase(tmp_path: Path) -> None:
+    text = spec_text(
+        AUTOENCODER.replace("z: code}", "z: flat}").replace("  back:", "  flat: plain\n  back:"), "encoder decoder"
+    )
+    plain = "  plain: {inputs: {code: encoder}, output: flat, layers: [LAYER]}\nalgorithm:"
+    path = tmp_path / "trial.yaml"
+    path.write_text(text.replace("algorithm:", plain.replace("LAYER", "ReLU")), "utf-8")
+    assert read_spec(path).game is not None
+    for layer in ("Dense: {units: 16}", "Dropout: {rate: 0.5}"):
+        (line, *_) = found(tmp_path, text.replace("algorithm:", plain.replace("LAYER", layer)))
+        assert "networks.plain: no phase trains it" in line
 
 
 def test_there_are_many_broken_games() -> None:

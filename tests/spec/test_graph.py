@@ -92,7 +92,7 @@ CASES = {
     ),
     "nothing between": (layers("generator", "from: z"), 5, 7, "no layer comes between"),
     "no weights": ("latent: {z: {normal: {shape: [64]}}}\n" + layers("generator", END), 5, 5, "no layer has weights"),
-    "exported D": ("export: {networks: [discriminator]}\n", 0, 0, "'discriminator' is exported, but image are not"),
+    "exported D": ("export: {networks: [discriminator]}\n", 0, 0, "'discriminator' is exported, but image is not what"),
     "exported twice": ("export: {networks: [generator, generator]}\n", 2, 32, "names 'generator' twice"),
     "no export": ("export: {networks: []}\n", 2, 20, "expected one or more of generator, discriminator"),
     "stride": (

@@ -66,9 +66,7 @@ def test_a_weight_is_a_product_of_numbers_schedules_and_states(tmp_path: Path) -
 
 def test_what_a_game_notes_is_printed(tmp_path: Path) -> None:
     spec, game = read("matching", tmp_path)
-    assert describe_game(game, spec.plans, 8)["phases"][1]["notes"] == [
-        "runs discriminator on data, on_real, without a gradient"
-    ]
+    assert describe_game(game, spec.plans, 8)["phases"][1]["notes"] == []
     spec, game = read("text, not cut", tmp_path)
     assert describe_game(game, spec.plans, 8)["phases"][0]["notes"] == [
         "the gradient reaches reader through generator too; stop_gradient would cut it"

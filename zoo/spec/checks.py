@@ -281,7 +281,8 @@ def _check_export(
     if stated is None and algorithm is not None:
         names = default_exports(trained_networks(tree), plans, latents, fields)
         items = {name: algorithm for name in names if name in plans}
-        if not set(names) & set(present) and not problems.inside(algorithm):
+        explained = _misnamed(tree, plans, fields, latents, problems)
+        if not set(names) & set(present) and not problems.inside(algorithm) and not explained:
             text = "no trained network makes data from latents, labels or one image: name the `networks` that leave"
             problems.add(algorithm.place, "export", text)
     else:
@@ -301,6 +302,38 @@ def _check_export(
             _check_exported(tree, plans[name], fields, latents, problems)
 
 
+def _misnamed(
+    tree: YamlNode,
+    plans: Mapping[str, Plan],
+    fields: Mapping[str, Shape | None],
+    latents: Mapping[str, Shape | None],
+    problems: Problems,
+) -> bool:
+    """Report a network that makes data from latents and labels, but not by the name that the data have.
+
+    Returns:
+        True where a mistake explains that no network makes data: this one, or one inside a network.
+    """
+    if len(plans) < len(list(tree.entries("networks"))):
+        return True
+    for name in trained_networks(tree) if part_of(_stated(tree, "algorithm"))[0] == GAME else ():
+        plan = plans.get(name)
+        if (
+            plan is None
+            or plan.output_name in fields
+            or not all(i in latents or fields.get(i) == () for i in plan.inputs)
+        ):
+            continue
+        alike = [field for field, shape in fields.items() if shape and shape == plan.output_shape]
+        if alike:
+            at = tree.get("networks", name, "output") or tree.get("networks", name)
+            text = f"{name} makes '{plan.output_name}', and the data's field of the same shape is '{alike[0]}': "
+            text += f"write `output: {alike[0]}`, or name the `networks` that leave in `export`"
+            problems.add(at.place, f"networks.{name}.output", text)  # type: ignore[union-attr]
+            return True
+    return False
+
+
 def _check_exported(
     tree: YamlNode,
     plan: Plan,
@@ -314,10 +347,15 @@ def _check_exported(
         problems.add(mixing.place, mixing.where, f"{text}: leave it out")
     known = {**fields, **latents}
     inputs: YamlNode = tree.get("networks", plan.name, "inputs")  # type: ignore[assignment]
-    if any(known.get(name) is None for name in plan.inputs) or feedable(plan, latents, fields):
-        return  # an unknown input is reported already
+    stated = tree.get("export", "networks") is not None and part_of(_stated(tree, "algorithm"))[0] == GAME
+    wrong = any(known.get(name) is None and (name in known or not stated) for name in plan.inputs)  # reported already
+    if wrong or feedable(plan, latents, fields) or problems.at(inputs.place):
+        return
+    verb = "is" if len(plan.inputs) == 1 else "are"
     text = (
-        f"'{plan.name}' is exported, but {' and '.join(plan.inputs)} are not latents and labels, nor the only image "
-        "from which it makes another"
+        f"'{plan.name}' is exported, but {' and '.join(plan.inputs)} {verb} not what a user can feed: latents and "
+        "labels, or one image from which it makes another"
     )
+    if part_of(_stated(tree, "algorithm"))[0] in GAMES:
+        text += ". `export: {values: ...}` lets a value leave with all the networks before it"
     problems.add(inputs.place, f"networks.{plan.name}.inputs", text)

@@ -10,10 +10,11 @@ from zoo.core.host import memory
 from zoo.spec.cost_checks import count, gigabytes
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.function_shapes import function_rule
+from zoo.spec.game_logits import squashed
 from zoo.spec.game_phases import Phases
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference
 from zoo.spec.game_turns import check_turns
-from zoo.spec.game_uses import draws, ids, mixes, nested, uses
+from zoo.spec.game_uses import draws, ids, mixes, nested, still, uses
 from zoo.spec.validate import join
 from zoo.spec.yaml_tree import YamlNode
 
@@ -127,7 +128,7 @@ class _Check:
                 phase = next(p for p in self.plan.phases if name in p.trains)
                 text = f"'{name}' is frozen: leave out `frozen: true`, or do not train it"
                 self.report(self.at("phases", phase.name, "trains"), self.phase_where(phase, "trains"), text)
-            elif name not in trained | self.frozen:
+            elif name not in trained | self.frozen and not (name in called and still(self.plans[name])):
                 text = "no phase trains it. Name it in a `trains`, or say `frozen: true`"
                 if name not in called:
                     text = "no value calls it and no phase trains it. Leave it out, or call it"
@@ -224,6 +225,8 @@ class _Check:
         """Report a loss that ignores what it is given, and one that meets augmented real images and plain fakes."""
         for inner in nested(call):
             kind = inner.function.rpartition(".")[2] if "." in inner.function else ""
+            for key, text in squashed(inner, self.plan, self.plans):
+                self.report(self.spot(call, key)[0], f"{call.where}.{key}", text)
             place, where = self.spot(call, "real")
             if kind == "generator" and inner.arguments.get("real") and not inner.arguments.get("relativistic"):
                 text = f"{inner.function} does not read 'real', which would cost a pass. "

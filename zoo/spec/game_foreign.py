@@ -1,4 +1,4 @@
-"""What somebody may write who knows the words of papers, of frameworks or of formulas: hints for names that are none.
+"""Hints for names of no network and no function: words of papers and of frameworks, and formulas.
 
 detach            Did you mean 'stop_gradient'?
 hinge.gen         Did you mean 'hinge.generator'?

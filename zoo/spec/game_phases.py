@@ -61,7 +61,7 @@ class Phases:
         for name, entry in phases.entries():
             if name in self.calls.values or name in self.calls.states:
                 kind = "value" if name in self.calls.values else "state"
-                text = f"'{name}' is a {kind} too, and both would be logged under that name: rename one of them"
+                text = f"'{name}' is a {kind} too, and logs and curves have both by name: rename one of them"
                 sound = self.problems.add(entry.place, join(where, name), text) or False
         for name in names or ():
             node: YamlNode = phases.get(name)  # type: ignore[assignment]

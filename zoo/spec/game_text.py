@@ -230,12 +230,6 @@ def notes(phase: PhasePlan, game: GamePlan, plans: Mapping[str, Plan], carrying:
     Yields:
         Sentences.
     """
-    for name in phase.values:
-        call = game.values[name]
-        read = [use.reference.name for use in uses(call)]
-        constant = call.network and call.network not in phase.trains and name not in carrying
-        if constant and any(one in phase.fields for one in read) and not any(one in phase.draws for one in read):
-            yield f"runs {call.network} on data, {name}, without a gradient"
     for network in phase.trains:
         through = _through(network, phase, game, carrying)
         if through:
