@@ -1,5 +1,6 @@
 """The catalogue: each entry is whole, arguments change what they should, and impossible shapes are errors."""
 
+import dataclasses
 import inspect
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import typing
 import pytest
 
 from zoo.core.errors import DataError
+from zoo.data import catalogue
 from zoo.data.catalogue import DATASETS, describe, final_shape, window_shape
 from zoo.data.places import DOWNLOADS
 from zoo.data.sources import SOURCES
@@ -79,6 +81,13 @@ def test_impossible_shapes_are_refused(native, size, channels, message):
 def test_the_facts_of_a_mixture_follow_its_arguments(source, args):
     info, data = describe(source, args), SOURCES.get(source)(**args)
     assert info.classes == data.classes and info.splits["train"] == len(data)
+
+
+def test_a_finite_set_of_points_keeps_the_counts_of_its_splits(monkeypatch):
+    known = catalogue.DATASETS["ring"]
+    monkeypatch.setitem(catalogue.DATASETS, "ring", dataclasses.replace(known, splits={"train": 40, "test": 7}))
+    assert describe("ring", {}).splits == {"train": 40, "test": 7}
+    assert describe("ring", {"samples": 9}).splits == {"train": 9, "test": 9}
 
 
 def test_a_source_of_two_domains_states_the_licences_of_both():

@@ -132,13 +132,13 @@ def test_what_applies_to_what():
         one = Subject(ROOT / "exported" / folder, n=10_000, seed=0)
         return {name for chosen in scoring.chosen(one, None, **how) for name in chosen.names}
 
-    assert names("unrolled") == {"modes", "high_quality", "reverse_kl"}
-    assert names("cyclegan") == {"l1", "ssim", "cycle_l1", "lpips"}
+    assert names("unrolled") >= {"modes", "high_quality", "reverse_kl"}
+    assert names("cyclegan") >= {"l1", "ssim", "cycle_l1", "lpips"}
     assert names("dcgan") >= {"fid", "kid", "precision", "coverage", "judge_frechet", "memorisation", "swd"}
     assert "conditional_accuracy" in names("cgan") and "conditional_accuracy" not in names("dcgan")
     assert "swd" not in names("vanilla")  # 28 pixels are no pyramid
     assert not names("dcgan", quick=True) & {"fid", "kid", "recall", "density"}
-    assert names("cyclegan", quick=True) == {"l1", "ssim", "cycle_l1"}
+    assert names("cyclegan", quick=True) >= {"l1", "ssim", "cycle_l1"} and "lpips" not in names("cyclegan", quick=True)
 
 
 @pytest.mark.parametrize(

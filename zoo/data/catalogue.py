@@ -127,8 +127,8 @@ def describe(source: str, args: Mapping[str, Any]) -> DatasetInfo:
         return _describe_two(info, args["a"], args["b"])
     if info.range != "points":
         return info
-    samples = args.get("samples", info.splits["train"])
-    info = replace(info, splits={"train": samples, "test": samples})
+    if "samples" in args:
+        info = replace(info, splits=dict.fromkeys(info.splits, args["samples"]))
     if not {"modes", "side"} & args.keys():
         return info
     modes = args["side"] ** 2 if "side" in args else args["modes"]

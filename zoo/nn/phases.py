@@ -59,7 +59,7 @@ class Phase:
 
     @property
     def statistics(self) -> list[keras.Variable]:
-        """What a forward pass moves: moving statistics of batch norm, vectors of power iterations, memories."""
+        """Variables that a pass moves: moving statistics of batch norm, vectors of power iterations, memories."""
         return [variable for one in (*self.networks, *self.memories) for variable in one.non_trainable_weights]
 
 

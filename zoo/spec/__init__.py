@@ -2,7 +2,7 @@
 
     YAML -> yaml_tree -> merge (extends, --set) -> validate (schema.json, types) -> expand (shapes) -> plan
          -> checks, algorithm_checks, growth -> read: a frozen Spec (sections), or all mistakes (diagnostics)
-         game_words -> game_calls, game_phases -> game_checks -> game_reader: its game (game_plan), if it has one
+         game_words -> game_calls, game_phases -> game_checks, game_turns -> game_reader: its game, if it has one
                        game_leaving: the values of it that are exported
     game_text, game_drawing, game_expansion   the game in words, as a picture, as YAML to paste
     shapes_*        rules of layers, which this file imports so that a new file is found by itself
