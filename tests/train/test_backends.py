@@ -39,7 +39,7 @@ GAME = f"""{{
     discriminator: {{trains: discriminator, minimise: {{d_loss: 1, r1: [0.5, k], r2: 0.5}}, {PLAYER}}},
     generator: {{trains: generator, data: fresh, {PLAYER},
       minimise: {{g_loss: {{cosine: {{initial: 1, final: 0.5, updates: 8}}}}}}}},
-    path: {{trains: generator, when: {{every: 2}}, optimizer: generator, minimise: {{path: 0.1}}}}}}}}"""
+    lazy: {{trains: generator, when: {{every: 2}}, optimizer: generator, minimise: {{path: 0.1}}}}}}}}"""
 # A spec and what is changed in it: chance differs between backends (no dropout), large steps drive rounding apart.
 # A new algorithm joins by a line here.
 GAMES: dict[str, tuple[str, ...]] = {
