@@ -640,13 +640,6 @@ def test_each_update_plays_by_its_own_value(play):
     ]
 
 
-def test_what_a_resting_phase_computes_is_logged_as_it_last_was(play):
-    rare = D.replace("{d_loss: 1}", "{d_loss: 1, bright: 0.5}").replace("minimise", "when: {every: 2}, minimise")
-    game = play([rare, G], values="bright: {mean: on_real}")
-    logs = [game.step() for _ in range(3)]
-    assert logs[0]["bright"] == logs[1]["bright"] != logs[2]["bright"] and logs[0]["bright"] != 0
-
-
 def test_class_ids_of_a_resting_phase_are_whole_numbers(play):
     values = """
 ids: {categorical: {classes: 3}}

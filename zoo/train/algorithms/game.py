@@ -74,10 +74,6 @@ class Game(Algorithm):
             for p in game.phases
             if self._skips(p)
         }
-        self.last_logged = {
-            name: keras.Variable(np.zeros((), keras.config.floatx()), trainable=False, name=f"logged_{name}")
-            for name in (game.logged if self.last_losses else ())
-        }
         self._kept_for_later = {phase.name: self._handed_on(phase) for phase in game.phases}
         optimizers = self._make_optimizers()
         self._phases = tuple(self._phase(phase, optimizers[phase.name]) for phase in game.phases)
@@ -377,14 +373,10 @@ class Game(Algorithm):
                 computed[name] = ops.min(ops.stack([ops.ones(()), *(one[1] for one in made if one)]))
             return known.tensors[name], computed[name]
 
-        logs = {name: found for name in self.game.logged if (found := read(Reference(name)))}
-        for name, last in self.last_logged.items():
-            if name in logs:  # what a resting phase would compute is logged as it last was
-                last.assign(ops.where(logs[name][1] > 0, ops.cast(logs[name][0], last.dtype), last))
-                logs[name] = ops.convert_to_tensor(last), logs[name][1]
+        logs = {name: found[0] for name in self.game.logged if (found := read(Reference(name)))}
         scalars = self.states.move(read, self.step_images)
         super().after_step(batch)
-        return scalars | {name: found[0] for name, found in logs.items()}
+        return scalars | logs
 
     def _steps_made(self, name: str) -> Tensor:
         phases = [phase for phase in self.game.phases if name in phase.trains]
@@ -404,7 +396,6 @@ class Game(Algorithm):
             **{f"states/{name}": variable for name, variable in self.states.numbers.items()},
             **{f"updates/{name}": counter.count for name, counter in self.counters.items()},
             **{f"last_losses/{name}": variable for name, variable in self.last_losses.items()},
-            **{f"last_logged/{name}": variable for name, variable in self.last_logged.items()},
         }
 
 
