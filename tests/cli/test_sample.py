@@ -219,7 +219,7 @@ def test_arithmetic_mistakes(zoo_says, tiny, terms, message):
         (["--walk", "--interpolate"], "not allowed with argument"),
         (["--walk", "-n", "3"], "n must be a whole number in 4..1000000000, received 3"),
         (["--walk", "--out", "a.mp4"], ".gif or .webp (an animation), received 'a.mp4'"),
-        (["--provider", "tpu"], "provider must be cpu or cuda, received 'tpu'"),
+        (["--device", "tpu"], "argument --device: expected cpu, gpu or gpu:1, received 'tpu'"),
         (["--precision", "fp16"], "there is no variant 'fp16'. `zoo convert FOLDER --precision fp16` makes it."),
     ],
 )

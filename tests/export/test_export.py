@@ -268,6 +268,10 @@ def test_the_reference_is_not_rounded_to_tf32(tiny_run, tmp_path):
         seen.append(enabled())
         return {"image": np.zeros(1)}
 
-    assert enabled()
-    exporter.keras_outputs(network, tiny_run.spec.plans["generator"])({})
-    assert seen == [False] and enabled()
+    before = enabled()  # a training in float32 has switched it off
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    try:
+        exporter.keras_outputs(network, tiny_run.spec.plans["generator"])({})
+        assert seen == [False] and enabled()
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)

@@ -147,7 +147,7 @@ def test_the_discriminators_see_the_fakes_of_this_step(game, monkeypatch):
     algorithm.step(batch)
     for x in "ab":
         seen = [inputs[x] for role, inputs, _ in calls if role == f"discriminator_{x}"]
-        shown, _ = seen[-2:]  # D's own turn: fakes, then real ones
+        _, shown = seen[-2:]  # D's own turn: real ones, then fakes
         np.testing.assert_allclose(shown, expected[x], atol=1e-6)
 
 

@@ -266,6 +266,7 @@ def test_what_is_exported_is_what_the_run_has_come_to(whole, parts, tmp_path, st
     np.testing.assert_allclose(golden["image"], direct, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow  # every stage is compiled anew; test_backends compares the other algorithms
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_the_run_is_the_same_under_another_backend(whole, tmp_path, backend):
     """From TensorFlow's first checkpoint on, with the layers that wait in it, into the second stage, a fade."""

@@ -89,7 +89,7 @@ def test_a_network_that_grows_is_judged_at_full_size(tmp_path, expert):
 
 
 def test_images_that_are_not_finite(tmp_path, monkeypatch):
-    def poison(self):
+    def poison(self, batch):
         for network in (*self.players.values(), *self.averages.values()):
             for variable in network.weights:  # an average has none that are trainable
                 variable.assign(variable * np.nan)
