@@ -341,7 +341,15 @@ def _check_exported(
     latents: Mapping[str, Shape | None],
     problems: Problems,
 ) -> None:
-    """Report an exported network that nobody can feed, or whose rows depend on each other."""
+    """Report an exported network that nobody can feed, that has several outputs, or whose rows depend on each other."""
+    if len(plan.outputs) > 1:
+        first = next(iter(plan.outputs))
+        text = (
+            f"'{plan.name}' is exported, and a file has one output, but it makes {', '.join(plan.outputs)}. "
+            f"In a game `export: {{values: {{{plan.name}: VALUE.{first}}}}}` lets one of them leave"
+        )
+        output: YamlNode = tree.get("networks", plan.name, "output")  # type: ignore[assignment]
+        return problems.add(output.place, f"networks.{plan.name}.output", text)
     if (mixing := mixing_layer(plan)) is not None:
         text = f"'{plan.name}' is exported, and {mixing.layer} lets what it makes depend on the rest of the batch"
         problems.add(mixing.place, mixing.where, f"{text}: leave it out")
