@@ -77,13 +77,9 @@ def play(request):
         calls = watch(algorithm, patch)
 
         def spied(phase):
-            def before():
-                if phase.before:
-                    phase.before()
+            def loss(batch, i):
                 updates.append(Update(phase.name, [], set()))
                 calls.clear()
-
-            def loss(batch, i):
                 found = phase.loss(batch, i)
                 updates[-1].passes = list(calls)
                 return found
@@ -95,7 +91,7 @@ def play(request):
                 next(u for u in updates if u.phase == phase.name and not u.moved).moved = moved(last, algorithm)
                 last = values(algorithm)
 
-            return replace(phase, before=before, loss=loss, after=after)
+            return replace(phase, loss=loss, after=after)
 
         phases = tuple(map(spied, algorithm.phases()))
         patch.setattr(algorithm, "phases", lambda: phases)
