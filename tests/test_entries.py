@@ -218,28 +218,20 @@ def test_it_is_exported_and_agrees(play, tmp_path, monkeypatch):
     assert (made.folder / "samples.png").stat().st_size > 0
 
 
-QUICK = ("cgan", "progressive", "unrolled")  # an entry of each game that needs no pictures of two kinds
+def slow_but_for(*quick):
+    """Sweep over all specs, of which those that are not named are slow: `python -m pytest -m slow` has them."""
+    marked = [pytest.param(path, marks=[] if path.stem in quick else pytest.mark.slow) for path in SPECS]
+    return pytest.mark.parametrize("path", marked, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=[] if path.stem in QUICK else pytest.mark.slow) for path in SPECS],
-    ids=lambda path: path.stem,
-)
+@slow_but_for("cgan", "progressive", "unrolled")  # an entry of each game that needs no pictures of two kinds
 def test_it_trains(path, tmp_path, monkeypatch):
     """Compiled, and with all that a training does besides."""
     monkeypatch.setattr(feeds, "load_data", noise)
     assert loop.train(read_spec(path, SMALL), runs=tmp_path, steps=2).step == 2
 
 
-RESUMED = ("cgan",)  # images and labels; `python -m pytest -m slow` has all
-
-
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=[] if path.stem in RESUMED else pytest.mark.slow) for path in SPECS],
-    ids=lambda path: path.stem,
-)
+@slow_but_for("cgan")  # images and labels
 def test_it_goes_on_where_it_was_stopped(path, tmp_path, monkeypatch):
     """Four steps are two and two, to the last bit of what a checkpoint holds: weights, moments, averages, states."""
     monkeypatch.setattr(feeds, "load_data", noise)

@@ -1,7 +1,7 @@
 """Try on a card what cannot be tried without one, in ten minutes, and write GPU.md.
 
     python tools/gpu.py                      all entries, backends and precisions; goes on where it was stopped
-    python tools/gpu.py --device cpu --out /tmp/gpu --seconds 1 --entries vanilla --precisions float32
+    python tools/gpu.py --device cpu --out tried --seconds 1 --entries vanilla --precisions float32
                                              the shortest form, on two logical devices of the CPU
 
 Each installed backend trains each entry in each precision, on the digits that come with scikit-learn, in a process of

@@ -187,12 +187,7 @@ def test_up_sampling_repeats_pixels(spec_of):
     ],
 )
 def test_layers_that_tf2onnx_alone_cannot_convert_are_keras_in_every_engine(spec_of, layers):
-    data, network, _ = converted(spec_of, layers)
-    a = np.random.RandomState(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
-    expected = keras.ops.convert_to_numpy(network({"a": a}, training=False)["b"])
-    np.testing.assert_allclose(run(data, a), expected, rtol=0, atol=2e-5)
-    (reference,) = ReferenceEvaluator(onnx.load_from_string(data)).run(None, {"a": a})
-    np.testing.assert_allclose(reference, expected, rtol=0, atol=2e-5)
+    data = agrees_in_every_engine(spec_of, layers)
     assert not kinds(data).keys() & {"Slice", "Shape", "Erfc"}
 
 
@@ -207,12 +202,18 @@ def test_layers_that_tf2onnx_alone_cannot_convert_are_keras_in_every_engine(spec
     ids=["filtered", "sequence"],
 )  # fmt: skip
 def test_what_leaves_of_other_layers_is_keras_in_every_engine(spec_of, layers):
+    agrees_in_every_engine(spec_of, layers)
+
+
+def agrees_in_every_engine(spec_of, layers):
+    """Hold ONNX Runtime and ONNX's own evaluator against Keras. Returns the bytes of the model."""
     data, network, _ = converted(spec_of, layers)
     a = np.random.RandomState(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
     expected = keras.ops.convert_to_numpy(network({"a": a}, training=False)["b"])
     np.testing.assert_allclose(run(data, a), expected, rtol=0, atol=2e-5)
     (reference,) = ReferenceEvaluator(onnx.load_from_string(data)).run(None, {"a": a})
     np.testing.assert_allclose(reference, expected, rtol=0, atol=2e-5)
+    return data
 
 
 def test_groups_of_several_channels_are_no_instance_norm(spec_of):

@@ -27,6 +27,7 @@ from zoo.nn.autodiff import Derivative, Mark, Tensor, with_derivatives
 from zoo.nn.functions import DIRECTION, FUNCTIONS, evaluate
 from zoo.nn.optimizers import schedule
 from zoo.spec.game_plan import Argument, Call, Reference
+from zoo.spec.game_uses import nested
 from zoo.spec.types import Part, Takes
 
 Pass = Callable[[Call, Mapping[str, Tensor]], Mapping[str, Tensor]]
@@ -49,24 +50,6 @@ def takes(function: str) -> Mapping[str, str]:
                 if isinstance(extra, Takes):
                     found[name.rstrip("_")] = extra.what
     return found
-
-
-def nested(argument: Argument) -> Iterator[Call]:
-    """Return a call and the calls within its arguments, the inner ones first.
-
-    Args:
-        argument: A call, or an argument of one.
-
-    Yields:
-        Calls.
-    """
-    if isinstance(argument, Call):
-        for inner in argument.arguments.values():
-            yield from nested(inner)
-        yield argument
-    elif isinstance(argument, tuple | list):
-        for inner in argument:
-            yield from nested(inner)
 
 
 def scheduled(argument: Argument) -> bool:

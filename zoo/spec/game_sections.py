@@ -14,13 +14,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from zoo.core.registry import Registry
 from zoo.spec.types import (
     Identifier,
-    Limits,
     Loss,
     NonNegativeFloat,
     NonNegativeInt,
     PenaltyPart,
     PositiveFloat,
     PositiveInt,
+    Probability,
     StatePart,
     Takes,
 )
@@ -33,7 +33,6 @@ CallForms = Mapping[Identifier, CallForm]
 StateForms = Mapping[Identifier, StatePart]
 Terms = Mapping[Identifier, WeightForm]
 Names = Identifier | tuple[Identifier, ...]
-Probability = Annotated[float, Limits(minimum=0, maximum=1)]
 
 
 @dataclass(frozen=True, kw_only=True)

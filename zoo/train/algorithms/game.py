@@ -21,7 +21,7 @@ from keras import ops
 
 from zoo.nn import autodiff
 from zoo.nn.autodiff import Tensor
-from zoo.nn.calls import Update, by_derivative, nested, references, scheduled
+from zoo.nn.calls import Update, by_derivative, references, scheduled
 from zoo.nn.functions import CHANCE
 from zoo.nn.functions_drawing import Pool
 from zoo.nn.joined import joined
@@ -31,6 +31,7 @@ from zoo.nn.states import States
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
 from zoo.spec.game_sections import WeightClip
 from zoo.spec.game_steps import Rows, by_number, plays
+from zoo.spec.game_uses import nested
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
 from zoo.spec.types import Part, construct
