@@ -11,8 +11,9 @@ in batch size, a draw is several rows of arrays whose rows have the greatest com
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import keras
@@ -60,12 +61,13 @@ class Game(Algorithm):
         averaged = [name for name in options.pop("averaged", ()) if name in trained]
         super().__init__(plans, averaged=averaged, taps=taps, **options)
         self.roles, self.game, self.trained, self.simultaneous = tuple(plans), game, trained, game.simultaneous
+        self.phase_plans = {phase.name: phase for phase in game.phases}
         self.data_draws = max(1, game.data_draws)
         self.batch_sizes = {phase.name: phase.batch_size or self.batch_size for phase in game.phases}
         self._lay_out()
         self.states = States(game.states)
         self.pools = {
-            name: Pool(call.shape or (), size=call.arguments.get("size", 50), name=name)
+            name: Pool(call.shape or (), size=call.arguments["size"], name=name)
             for name, call in game.values.items()
             if call.function == "pool"
         }
@@ -193,12 +195,11 @@ class Game(Algorithm):
         update = self._update(phase, batch, i)
         update.compute()
         count = self._count(phase)
-        total = None
-        for name, weight in phase.minimise.items():
-            if 0.0 in weight.factors:
-                continue
-            term = self._weight(weight, count) * ops.cast(update.tensors[name], keras.config.floatx())
-            total = term if total is None else total + term
+        terms = [
+            self._weight(weight, count) * ops.cast(update.tensors[name], keras.config.floatx())
+            for name, weight in phase.minimise.items()  # the reader leaves out weights of 0
+        ]
+        total = reduce(operator.add, terms)
         later = self._kept_for_later[phase.name]
         extras = {key: ops.cast(update.tensors[name], self._type(name, batch)) for key, name in later.items()}
         extras |= {COMPUTED + key[len(LAST) :]: ops.ones(()) for key in extras if key.startswith(LAST)}
@@ -238,7 +239,7 @@ class Game(Algorithm):
 
     def _of_source(self, phase: PhasePlan, batch: Batch, name: str) -> Tensor:
         """Return a draw or a field of the last update of the phase that a reused value comes from."""
-        source = next(one for one in self.game.phases if one.name == phase.sources[name])
+        source = self.phase_plans[phase.sources[name]]
         if name in source.reuse:
             return self._of_source(source, batch, name)
         get = self._field if name in source.fields else self._draw
@@ -308,7 +309,7 @@ class Game(Algorithm):
         return {name: np.array([number], "float32") for name, number in numbers.items()}
 
     def turn(self, phase: Phase, batch: Batch, pending: list[Any]) -> Batch:
-        plan = next(one for one in self.game.phases if one.name == phase.name)
+        plan = self.phase_plans[phase.name]
         if not self._skips(plan):
             return super().turn(phase, batch, pending)
         movable = [*phase.variables, *phase.statistics, *phase.optimizer.variables]
