@@ -44,6 +44,8 @@ MARK = "result: "
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what is not measured yet, and write the page. Returns the exit code."""
+    from zoo.core.files import write_whole
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="cpu: for tests of this script")
     parser.add_argument("--out", type=Path, default=ROOT, help="folder of GPU.md and GPU.json")
@@ -68,8 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
             done = {row["entry"] for row in rows if (row["backend"], row["precision"]) == (backend, precision)}
             if missing := [name for name in options.entries if name not in done]:
                 rows += run(missing, backend, precision, share, options.device)
-                kept.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-                (options.out / "GPU.md").write_text(page(rows), "utf-8")
+                write_whole(kept, (json.dumps(rows, indent=1) + "\n").encode())  # a run that is resumed reads it
+                write_whole(options.out / "GPU.md", page(rows).encode())
     bad = failures(rows)
     print("\n".join(bad) or f"PASS: {options.out / 'GPU.md'}")
     return 1 if bad else 0

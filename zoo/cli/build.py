@@ -18,7 +18,7 @@ from zoo.cli import arguments, requirements
 from zoo.cli.convert import converted, parity_text
 from zoo.core import cards
 from zoo.core.errors import ExportError, SpecError, UsageError
-from zoo.core.files import free_space, megabytes
+from zoo.core.files import free_space, megabytes, write_whole
 from zoo.core.host import require_packages
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _draw(spec: Spec, path: Path) -> None:
     if game is None:
         raise UsageError(f"--svg: {spec.path} has no algorithm to draw")
     try:
-        path.write_text(game_svg(game, spec.plans, spec.sections.title), "utf-8")
+        write_whole(path, game_svg(game, spec.plans, spec.sections.title).encode())
     except OSError as error:
         raise UsageError(f"--svg: {path} cannot be written: {error.strerror}") from error
     print(f"{path}: the game of {spec.name}", file=sys.stderr)

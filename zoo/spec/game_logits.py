@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zoo.spec.game_plan import Call, GamePlan, Reference
-from zoo.spec.plan import Plan, upstream
+from zoo.spec.plan import Plan
 
 _ADVERSARIAL = ("minimax", "non_saturating")  # those that contain a sigmoid
 _ARGUMENTS = {"cross_entropy": ("of",), "binary_cross_entropy": ("of",)}
 _SQUASHING = ("softmax", "sigmoid")
 _FOLLOWED = ("stop_gradient", "slice")  # functions whose result is as squashed as what they take
-_REARRANGING = ("Reshape", "Flatten", "Identity", "Cropping2D", "Permute")
 
 
 def squashed(call: Call, game: GamePlan, plans: Mapping[str, Plan]) -> Iterator[tuple[str, str]]:
@@ -57,5 +56,6 @@ def _squasher(argument: Any, game: GamePlan, plans: Mapping[str, Plan]) -> tuple
     activation = plan.activation_of(number)
     if name == "logits" or activation not in _SQUASHING:  # an output called logits is reported at the network
         return None
-    step = next(s for s in reversed(upstream(plan, number)) if s.layer not in _REARRANGING)
+    step = plan.computes(number)
+    assert step is not None  # an input has no known activation
     return activation, step.where

@@ -105,6 +105,20 @@ class Plan:
         """The non-linearity of the first output, see `activation_of`."""
         return self.activation_of(self.output)
 
+    def computes(self, tensor: int) -> LayerCall | None:
+        """Return the layer call whose numbers a tensor holds, where layers that only rearrange them do not count.
+
+        Args:
+            tensor: Its number.
+
+        Returns:
+            The call; None for an input.
+        """
+        step = next((s for s in self.steps if s.output == tensor), None)
+        while step is not None and step.layer in ("Reshape", "Flatten", "Identity", "Cropping2D", "Permute"):
+            step = next((s for s in self.steps if s.output == step.inputs[0]), None)
+        return step
+
     def activation_of(self, tensor: int) -> str:
         """Return the non-linearity of a tensor.
 
@@ -114,9 +128,7 @@ class Plan:
         Returns:
             'tanh', 'sigmoid', ... or 'linear'; 'unknown' behind a merge or a norm.
         """
-        step = next((s for s in self.steps if s.output == tensor), None)
-        while step is not None and step.layer in ("Reshape", "Flatten", "Identity", "Cropping2D", "Permute"):
-            step = next((s for s in self.steps if s.output == step.inputs[0]), None)
+        step = self.computes(tensor)
         if step is None:
             return "unknown"
         if step.layer in ("ReLU", "LeakyReLU", "ELU", "Softmax", "PReLU"):
