@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.resources
-import io
 import json
 import re
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from zoo.core.errors import DataError
 from zoo.core.files import write_whole
 from zoo.core.host import cache_folder
 from zoo.data.catalogue import DATASETS, Split
+from zoo.data.drawings import rendered
 
 LABELS = DATASETS["critters"].labels
 NONE = "none"
@@ -93,7 +93,7 @@ def draw(count: int, side: int, names: str) -> tuple[np.ndarray, dict[str, np.nd
     labels = {name: np.empty(count, np.int64) for name in LABELS}
     for at in range(count):
         drawn = Avatar(style, {"seed": f"critters-{names}{at}", "size": side}).to_json()
-        images[at] = _pixels(drawn["svg"], side)
+        images[at] = rendered(drawn["svg"], side, source="critters")
         for name, word in words(drawn["options"]).items():
             labels[name][at] = LABELS[name].index(word)
     return images, labels
@@ -109,15 +109,3 @@ def words(options: Mapping[str, Any]) -> dict[str, str]:
         else:
             found[name] = re.sub("([A-Z])", r" \1", value).lower()
     return found
-
-
-def _pixels(svg: str, side: int) -> np.ndarray:
-    """Return a drawing on white, uint8 [side, side, 3]."""
-    import resvg_py
-    from PIL import Image
-
-    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=side, height=side))
-    with Image.open(io.BytesIO(png), formats=("PNG",)) as opened:
-        rgba = np.asarray(opened.convert("RGBA")).astype(np.uint32)
-    alpha = rgba[..., 3:]
-    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -92,17 +92,22 @@ def part_of(code: str) -> str:
 
 
 def _drawn(svg: bytes, side: int) -> np.ndarray:
-    """Return a vector file as pixels on white, uint8 [side, side, 3]."""
+    """Return a drawing of the set as pixels, uint8 [side, side, 3]."""
+    head, found, rest = svg.decode().partition('viewBox="0 0 72 72"')
+    if not found:
+        raise DataError(f"data source 'sketch': a drawing without the usual viewBox: {head[:80]}")
+    return rendered(head + VIEW + rest, side, source="sketch")
+
+
+def rendered(svg: str, side: int, *, source: str) -> np.ndarray:
+    """Return a vector drawing on white, uint8 [side, side, 3]. `source` names the data where resvg is missing."""
     from PIL import Image
 
     try:
         import resvg_py
     except ImportError as error:
-        raise DataError("data source 'sketch' is drawn by resvg: pip install resvg_py") from error
-    head, found, rest = svg.decode().partition('viewBox="0 0 72 72"')
-    if not found:
-        raise DataError(f"data source 'sketch': a drawing without the usual viewBox: {head[:80]}")
-    png = bytes(resvg_py.svg_to_bytes(svg_string=head + VIEW + rest, width=side, height=side))
+        raise DataError(f"data source '{source}' is drawn by resvg: pip install resvg_py") from error
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=side, height=side))
     with Image.open(io.BytesIO(png), formats=("PNG",)) as opened:
         rgba = np.asarray(opened.convert("RGBA")).astype(np.uint32)  # [side, side, 4]
     alpha = rgba[..., 3:]
