@@ -20,7 +20,7 @@ from typing import Any, Literal
 import keras
 
 from zoo.core.errors import UsageError
-from zoo.spec.plan import Plan
+from zoo.spec.plan import MIXES_ROWS, Plan
 
 Tensor = Any
 Step = Callable[[dict[str, Tensor]], dict[str, Tensor]]
@@ -98,7 +98,7 @@ class Mirrored(Replicas):
             step.place
             for plan in plans
             for step in plan.steps
-            if step.layer in WHOLE_BATCH and step.args.get("group_size") is None
+            if step.layer in MIXES_ROWS and step.args.get("group_size") is None
         ]
         reasons = [*undivided, *(f"{place}: this layer looks at the whole batch" for place in lone)]
         if reasons:
@@ -149,7 +149,6 @@ class _Shares(keras.distribution.DataParallel):
 
 
 ONE = Replicas()
-WHOLE_BATCH = ("MinibatchStdDev", "MinibatchDiscrimination")  # layers that compare all examples with each other
 
 
 def make(devices: int | Literal["all"]) -> Replicas:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from zoo.spec.diagnostics import Problems
 from zoo.spec.intervals import intervals
-from zoo.spec.plan import LayerCall, Plan, upstream
+from zoo.spec.plan import MIXES_ROWS, LayerCall, Plan, upstream
 from zoo.spec.shapes import Shape
 from zoo.spec.validate import completed, names_of
 from zoo.spec.yaml_tree import YamlNode
@@ -20,10 +20,6 @@ CLASSES = {  # layers of class ids: the argument that counts the classes
     "OneHot": "classes", "Embedding": "input_dim", "SpectralEmbedding": "input_dim",
     "ConditionalBatchNormalization": "classes",
 }  # fmt: skip
-MIXES_ROWS = (
-    "MinibatchStdDev",
-    "MinibatchDiscrimination",
-)  # layers whose result for an example depends on the others in the batch
 _REARRANGES = ("Reshape", "Flatten", "Identity", "Permute", "Cropping2D", "ZeroPadding2D", "UpSampling2D", "Dropout")
 _CLOSE = 1e-3  # of the width of a range: nearer is the same
 

@@ -22,6 +22,8 @@ _LINEAR = (
     "separable_conv1d",
 )  # rules of layers that are linear without an activation
 FUNCTION = "Function"  # the layer that stands for a function of a game; no word of the language
+# layers whose result for an example depends on the others in the batch
+MIXES_ROWS = ("MinibatchStdDev", "MinibatchDiscrimination")
 BATCH_NORMS = ("BatchNormalization", "ConditionalBatchNormalization")  # layers with statistics of the batch
 
 
