@@ -153,13 +153,23 @@ def test_critters_are_functions_of_their_names_and_labels_say_what_is_drawn():
         assert len(corner) and np.abs(corner.astype(int) - colour).max() <= 1
 
 
+def test_a_seventh_of_the_pairs_of_body_and_colour_is_left_out_of_training():
+    pytest.importorskip("dicebear")
+    everything, labels = critters.draw(40, 8, "")
+    left_out = (labels["body"] + labels["color"]) % 7 == 0
+    assert 0 < left_out.sum() < 20
+    images, seen = critters.draw(20, 8, "", seen=True)
+    np.testing.assert_array_equal(images, everything[~left_out][:20])
+    assert ((seen["body"] + seen["color"]) % 7 > 0).all()
+
+
 def test_critters_are_drawn_once(tmp_path, monkeypatch):
     pytest.importorskip("dicebear")
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
     monkeypatch.setitem(DATASETS, "critters", replace(DATASETS["critters"], splits={"train": 6, "test": 4}))
     first, labels = critters.critters(8, "test")
     assert len(first) == 4 and len(list(tmp_path.glob("critters-test-8-*.npz"))) == 1
-    monkeypatch.setattr(critters, "draw", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(critters, "draw", lambda *_, **_options: pytest.fail("drawn again"))
     again, same = critters.critters(8, "test")
     np.testing.assert_array_equal(first, again)
     assert all(np.array_equal(labels[name], same[name]) for name in labels)

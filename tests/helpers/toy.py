@@ -30,8 +30,10 @@ def from_cache(monkeypatch, name, args=None, **options):
     monkeypatch.setattr("zoo.data.sources.read", partial(read, offline=True))
     for module in ("earth", "glyphs", "drawings"):
         monkeypatch.setattr(f"zoo.data.{module}.read_files", partial(read_files, offline=True))
-    if name == "critters" and not list(cache_folder().glob(f"critters-{options.get('split', 'train')}-64-*.npz")):
-        pytest.skip("the critters are not drawn on this machine")
+    if name == "critters":
+        drawn = "test" if options.get("split") == "test" else "seen"
+        if not list(cache_folder().glob(f"critters-{drawn}-64-*.npz")):
+            pytest.skip("the critters are not drawn on this machine")
     try:
         return load_dataset(name, args, **options)
     except DataError:

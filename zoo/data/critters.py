@@ -1,13 +1,15 @@
 """Little monsters, drawn by DiceBear's rules from a name: every part and colour is known, so that each is a label.
 
 The parts are drawn at random, each of its variants equally likely; `top`, `pattern` and `cheeks` may be absent, and so
-is the `accent` where no part shows it. Drawing takes minutes, once: the cache keeps the pixels.
+is the `accent` where no part shows it. A seventh of the pairs of body and colour is left out of the training split, so
+that the test split can ask for what training never saw. Drawing takes minutes, once: the cache keeps the pixels.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.resources
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -52,13 +54,15 @@ def critters(side: int, split: Split) -> tuple[np.ndarray, dict[str, np.ndarray]
     Raises:
         DataError: DiceBear or resvg is not installed.
     """
-    file = cache_folder() / f"critters-{split}-{side}-{'-'.join(_versions())}.npz"
+    kept = "seen" if split == "train" else split
+    file = cache_folder() / f"critters-{kept}-{side}-{'-'.join(_versions())}.npz"
     try:
-        with np.load(file, allow_pickle=False) as kept:
-            return kept["images"], {name: kept[name].astype(np.int64) for name in LABELS}
+        with np.load(file, allow_pickle=False) as arrays:
+            return arrays["images"], {name: arrays[name].astype(np.int64) for name in LABELS}
     except (OSError, KeyError, ValueError, EOFError):  # not there, or damaged
         pass
-    images, labels = draw(DATASETS["critters"].splits[split], side, "" if split == "train" else "test-")
+    number = DATASETS["critters"].splits[split]
+    images, labels = draw(number, side, "", seen=True) if split == "train" else draw(number, side, "test-")
     write_whole(file, partial(_save, {"images": images, **labels}))
     return images, labels
 
@@ -75,13 +79,24 @@ def _versions() -> list[str]:
         raise DataError(f"data source 'critters' is drawn by DiceBear and resvg: pip install {wanted}") from error
 
 
-def draw(count: int, side: int, names: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def unseen(body: int | np.ndarray, color: int | np.ndarray) -> bool | np.ndarray:
+    """Return whether a pair of body and colour is one of the 24 (of 168) that the training split leaves out.
+
+    Args:
+        body: Class ids.
+        color: Class ids.
+    """
+    return (body + color) % 7 == 0
+
+
+def draw(count: int, side: int, names: str, *, seen: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Draw critters.
 
     Args:
         count: How many.
         side: Rows and columns.
         names: Critter i is called "critters-", `names`, i: the same name gives the same critter.
+        seen: Pass over the critters whose pair of body and colour is `unseen`.
 
     Returns:
         See `critters`.
@@ -91,11 +106,16 @@ def draw(count: int, side: int, names: str) -> tuple[np.ndarray, dict[str, np.nd
     style = Style(json.loads((importlib.resources.files("dicebear_styles") / "critters.json").read_text("utf-8")))
     images = np.empty((count, side, side, 3), np.uint8)
     labels = {name: np.empty(count, np.int64) for name in LABELS}
+    number = itertools.count()
     for at in range(count):
-        drawn = Avatar(style, {"seed": f"critters-{names}{at}", "size": side}).to_json()
-        images[at] = rendered(drawn["svg"], side, source="critters")
-        for name, word in words(drawn["options"]).items():
-            labels[name][at] = LABELS[name].index(word)
+        while True:
+            avatar = Avatar(style, {"seed": f"critters-{names}{next(number)}", "size": side}).to_json()
+            ids = {name: LABELS[name].index(word) for name, word in words(avatar["options"]).items()}
+            if not (seen and unseen(ids["body"], ids["color"])):
+                break
+        images[at] = rendered(avatar["svg"], side, source="critters")
+        for name, value in ids.items():
+            labels[name][at] = value
     return images, labels
 
 
