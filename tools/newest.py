@@ -5,15 +5,19 @@
 tf2onnx is the one way out of the zoo, and a release of TensorFlow, Keras, onnx or ONNX Runtime may close it. This takes
 a quarter of an hour: it installs the `train` and `test` extras, runs the tests of exports and of all entries there, and
 writes docs/exporter.md: versions, date, and PASS or what broke. It ends with 1 where something broke.
+
+`pip install uv` first: uv finds versions that go together in seconds, for which pip alone may need half an hour.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import datetime
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,19 +54,53 @@ def environment() -> dict[str, str]:
 
 def install(folder: Path) -> str:
     """Make a virtual environment with the newest packages that the extras allow. Returns its Python."""
-    venv.create(folder, with_pip=True)
+    uv, more = shutil.which("uv"), dict[str, str]()
+    venv.create(folder, with_pip=uv is None)
     python = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")
-    command = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--upgrade", "-e", ".[train,test]"]
-    subprocess.run(command, cwd=ROOT, env=environment(), check=True)
+    if uv is None:
+        print("uv is not installed: pip looks for versions that go together, which may take long", file=sys.stderr)
+        command = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    else:
+        options, more = as_uv_takes_them(pip_settings())
+        command = [uv, "pip", "install", "-q", "--python", python, *options]
+    command += ["--upgrade", "-e", ".[train,test]"]
+    subprocess.run(command, cwd=ROOT, env={**environment(), **more}, check=True)
     return python
+
+
+def pip_settings() -> str:
+    """What pip is told by its files and by variables: where packages lie, what may not be newer."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def as_uv_takes_them(settings: str) -> tuple[list[str], dict[str, str]]:
+    """Translate settings of pip for uv, which does not read them: the same packages are then the newest for both.
+
+    Args:
+        settings: What `pip config list` prints, such as `global.index-url='https://...'` and `:env:.cert='...'`.
+
+    Returns:
+        Options of `uv pip install`, and variables of its process.
+    """
+    options, variables = ["--index-strategy", "unsafe-best-match"], {}  # of all indexes alike, as pip does
+    found: dict[str, str] = {}
+    for line in sorted(settings.splitlines(), key=lambda line: line.startswith(":env:")):  # variables win
+        name, _, value = line.partition("=")
+        found[name.rpartition(".")[2]] = str(ast.literal_eval(value))
+    for name in ("index-url", "extra-index-url", "find-links", "constraint"):
+        for value in found.get(name, "").split():
+            options += [f"--{name}", value]
+    if "cert" in found:
+        variables["SSL_CERT_FILE"] = found["cert"]
+    return options, variables
 
 
 def versions(python: str) -> dict[str, str]:
     """Package -> version, of those of PACKAGES that are installed there."""
-    listed = subprocess.run(
-        [python, "-m", "pip", "list", "--format=freeze"], env=environment(), capture_output=True, text=True, check=True
-    )
-    pairs = dict(line.split("==", 1) for line in listed.stdout.splitlines() if "==" in line)
+    code = "from importlib.metadata import distributions as all\nfor d in all(): print(d.name, d.version)"
+    listed = subprocess.run([python, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    pairs = dict(line.split(" ", 1) for line in listed.stdout.splitlines())
     return {name: pairs[name] for name in PACKAGES if name in pairs}
 
 
