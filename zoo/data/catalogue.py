@@ -16,6 +16,8 @@ from zoo.core.errors import DataError
 
 Split = Literal["train", "test"]
 MAX_MODES = 10_000  # Gaussians of a mixture
+TEXT, FULL_TEXT, WRONG_TEXT = "text", "full_text", "wrong_text"  # fields of captions, see `zoo.data.captions`
+SUBJECT = ""  # among the phrases of a caption, the one of no label
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,14 @@ class Field:
     """One field of a batch, as a spec and its networks know it by name.
 
     Attributes:
-        shape: Shape of one example: (H, W, C), (2,) for points, () for class ids.
+        shape: Shape of one example: (H, W, C), (2,) for points, () for class ids, (words of the longest,) for captions.
         kind: What it holds.
         classes: Of a label the names of the classes, in the order of their ids; else empty.
         group: Fields of one group belong together, example by example; those of another are drawn apart.
     """
 
     shape: tuple[int, ...]
-    kind: Literal["image", "point", "label"]
+    kind: Literal["image", "point", "label", "text"]
     classes: tuple[str, ...] = ()
     group: int = 0
 
@@ -59,6 +61,8 @@ class DatasetInfo:
         together: True if it does so in every split: a batch then holds pairs; else each domain has its own order.
         titles: Of a source of two domains that have no names in its arguments, what each is, for people.
         labels: Of a source with several labels, the names of the classes of each by the name of its field.
+        captions: Of a source whose captions are made of its labels, the phrase of each label, in which {} stands for
+            the name of the class, in their order; an empty name has the subject.
         choices: Allowed values of the arguments `a` and `b` of a source of two domains: names of data sets or of
             classes; empty if they are folders.
     """
@@ -80,6 +84,7 @@ class DatasetInfo:
     choices: tuple[str, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label_fields(self) -> Mapping[str, tuple[str, ...]]:
@@ -175,20 +180,22 @@ def domain_titles(source: str, args: Mapping[str, Any]) -> dict[str, str]:
     return {name: known[one].title if one in known else Path(one).name or one for name, one in chosen.items()}
 
 
-def fields(info: DatasetInfo, shape: tuple[int, ...]) -> dict[str, Field]:
+def fields(info: DatasetInfo, shape: tuple[int, ...], longest: int = 0) -> dict[str, Field]:
     """Return the fields of a batch by name, known before anything is read.
 
     Args:
         info: The facts of the source, see `describe`.
         shape: Shape of an item that the networks see, see `final_shape`.
+        longest: Words of the longest caption; 0 for data without captions.
 
     Returns:
-        `image` or `point`, or the domains of a source of two; then the labels.
+        `image` or `point`, or the domains of a source of two; then the labels, then the captions.
     """
     kind: Literal["image", "point"] = "image" if len(shape) == 3 else "point"
     names = info.domains or (kind,)
     found = {name: Field(shape, kind, group=0 if info.together else at) for at, name in enumerate(names)}
-    return found | {name: Field((), "label", classes) for name, classes in info.label_fields.items()}
+    found |= {name: Field((), "label", classes) for name, classes in info.label_fields.items()}
+    return found | {name: Field((longest,), "text") for name in (TEXT, FULL_TEXT, WRONG_TEXT) if longest}
 
 
 def window_shape(shape: tuple[int, ...], jitter_from: int | tuple[int, int] | None) -> tuple[int, int] | None:
