@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zoo.claims import base, gradients, parallel_lines, saddle
+from zoo.claims import base, gradients, parallel_lines, saddle, two_densities
 from zoo.claims.base import Options
 
 pytest.importorskip("matplotlib")
@@ -81,3 +81,44 @@ def test_parallel_lines_miss_without_the_penalty(monkeypatch):
     monkeypatch.setattr(parallel_lines, "THETAS", (1.0,))
     monkeypatch.setattr(parallel_lines, "STEPS", 100)
     assert parallel_lines.compare(free, 0)[0, 0] > 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (two_densities.Normal(0, 1), two_densities.Normal(0, 1), 0.0),
+        (two_densities.Normal(-9, 0.5), two_densities.Normal(9, 0.5), np.log(2)),
+    ],
+)
+def test_the_divergence_of_equal_and_of_separate_densities(one, other, expected):
+    assert two_densities.jensen_shannon(one, other) == pytest.approx(expected, abs=1e-9)
+
+
+def test_slopes_of_both_losses_add_up_to_theta_and_the_saturating_one_vanishes():
+    for theta in two_densities.DISTANCES:
+        assert sum(two_densities.slopes(theta)) == pytest.approx(theta, rel=1e-6)
+    assert two_densities.slopes(1e-6)[0] == pytest.approx(0.5e-6, rel=1e-3)
+    assert two_densities.slopes(12.0)[0] < 1e-6
+
+
+def test_optimal_discriminator(run, monkeypatch):
+    monkeypatch.setattr(two_densities, "FAKES", two_densities.FAKES[2:3])
+    monkeypatch.setattr(two_densities, "STEPS", 400)
+    result = run("optimal_discriminator")
+    assert result.holds, result.text()
+    assert result.rows[1].ours < -0.3  # far from -log 4 = -1.386: q is not p
+
+
+def test_vanishing_gradient(run, monkeypatch):
+    monkeypatch.setattr(two_densities, "DISTANCES", (1.0, 4.0))
+    monkeypatch.setattr(two_densities, "STEPS", 400)
+    result = run("vanishing_gradient")
+    assert result.holds, result.text()
+    saturating, other = result.rows[1], result.rows[3]
+    assert saturating.ours < 0.2 and other.ours > 1
+
+
+def test_an_untrained_discriminator_is_no_best_one(run, monkeypatch):
+    monkeypatch.setattr(two_densities, "FAKES", two_densities.FAKES[2:3])
+    monkeypatch.setattr(two_densities, "STEPS", 1)
+    assert not run("optimal_discriminator").holds
