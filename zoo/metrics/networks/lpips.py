@@ -8,11 +8,8 @@ first layer divides each side by four, and two poolings divide it further.
 from __future__ import annotations
 
 import hashlib
-import pickle
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
@@ -21,9 +18,9 @@ from zoo.core.errors import DataError
 from zoo.metrics.networks import download
 from zoo.metrics.networks.network import kept_network
 from zoo.metrics.networks.onnx_builder import Graph
+from zoo.metrics.networks.pickled import ODD, Weights, read_pickled
 from zoo.runtime.session import Session, open_session
 
-Weights = Mapping[str, Any]
 NAME, RECIPE = "lpips_alex_0.1", 1
 LEAST, BATCH = 64, 50
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # for pixels in [-1, 1]
@@ -90,11 +87,11 @@ def load(threads: int | None = None) -> Lpips:
 
 def convert(checkpoint: Path) -> bytes:
     """Return the ONNX file of a pickled checkpoint. Raises DataError for one that is not this network."""
+    what = "the weights of LPIPS with AlexNet"
     try:
-        with checkpoint.open("rb") as file:
-            return graph(_Unpickler(file).load())
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{checkpoint}: not the weights of LPIPS with AlexNet: {error}") from error
+        return graph(read_pickled(checkpoint, what))
+    except ODD as error:
+        raise DataError(f"{checkpoint}: not {what}: {error}") from error
 
 
 def graph(weights: Weights) -> bytes:
@@ -146,15 +143,3 @@ def _unit(built: Graph, x: str) -> str:
     """Return features scaled to length 1 at every position."""
     length = built.op("ReduceL2", [x], axes=[1])
     return built.op("Div", [x, built.op("Add", [length, built.constant(np.float32(EPSILON))])])
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads dictionaries of arrays, and refuses everything else."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file, encoding="latin1")
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype")):
-            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")

@@ -28,23 +28,26 @@ from zoo.metrics.networks.download import Carrier, bring
 BATCH = 50
 
 
-def kept_network(name: str, recipe: int, carrier: Carrier, title: str, convert: Callable[[Path], bytes]) -> bytes:
+def kept_network(
+    name: str, recipe: int, carrier: Carrier, title: str, convert: Callable[[Path], bytes], suffix: str = ".onnx"
+) -> bytes:
     """Return a converted network of the cache, else convert it from downloaded weights and keep it.
 
     Args:
-        name: of the file in the cache, without ".onnx".
+        name: of the file in the cache, without its suffix.
         recipe: the version of the conversion; another one replaces the file.
         carrier: the package that carries the weights.
         title: what the line of progress names.
-        convert: makes the ONNX file from the file of weights.
+        convert: makes the file to keep from the file of weights.
+        suffix: of the kept file: ".onnx", or ".npz" for weights alone.
 
     Returns:
-        The bytes of the ONNX file.
+        The bytes of the kept file.
 
     Raises:
         DataError: where the weights cannot be had, or are of another network.
     """
-    place = cache_folder() / f"{name}.onnx"
+    place = cache_folder() / f"{name}{suffix}"
     content = _stored(place, recipe)
     if content is None:
         print(f"fetching {title}, once ...", file=sys.stderr)
