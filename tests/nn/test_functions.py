@@ -441,6 +441,23 @@ def test_a_number_of_each_example_broadcasts():
     assert like(0.5, ops.ones((3, 4))) == 0.5
 
 
+def test_numbers_of_each_example_meet_images_and_columns_example_by_example():
+    """Three examples of 3 x 3 pixels: [B] beside [B, 3, 3, 1] would broadcast along the wrong axis without a word."""
+    row, column, images = np.arange(3.0), np.arange(3.0)[:, None], RANDOM.standard_normal((3, 3, 3, 1))
+    spread = row[:, None, None, None]
+    expected = images + 2 * spread
+    np.testing.assert_allclose(value("sum", terms=((row, 2.0), (images, 1.0)), constant=0.0), expected, rtol=1e-12)
+    np.testing.assert_allclose(value("sum", terms=((images, row),), constant=0.0), images * spread, rtol=1e-12)
+    np.testing.assert_allclose(value("product", of=(row, images)), images * spread, rtol=1e-12)
+    np.testing.assert_allclose(value("product", of=(row, column)), column**2, rtol=1e-12)
+    mixed = value("lerp", **{"from": images, "to": 1.0, "share": row})
+    np.testing.assert_allclose(mixed, spread + (1 - spread) * images, rtol=1e-12)
+    cross = np.logaddexp(0, column) - column * column
+    assert float(value("binary_cross_entropy", of=column, target=row)) == pytest.approx(cross.mean(), rel=1e-12)
+    kl = 0.5 * (row**2 + 1 - 1.0)
+    assert float(value("gaussian_kl", mean=column, log_variance=0 * row)) == pytest.approx(kl.mean(), rel=1e-12)
+
+
 def test_a_shape_is_a_default_nowhere():
     """Arguments have names alone: what a spec writes is what a function gets."""
     for name, part in FUNCTIONS.items():

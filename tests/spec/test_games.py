@@ -100,6 +100,7 @@ GAMES = {
     "probable": (PROBABLE, "generator chances"),
     "scored": (SCORED, "generator scored"),
     "two": (TWO_PLAYERS, "generator discriminator"),
+    "labels": (TWO_PLAYERS.replace(": generator", ": labelled"), "labelled discriminator"),
     "penalty": (PENALTY, "generator discriminator"),
     "normed": (PENALTY.replace(": discriminator", ": normed").replace("{discriminator:", "{normed:"),
                "generator normed"),

@@ -77,3 +77,10 @@ def like(x: Any, y: Tensor) -> Any:
     if len(getattr(x, "shape", ())) in (0, len(y.shape)):
         return x
     return ops.reshape(x, (*ops.shape(x), *(1,) * (len(y.shape) - len(x.shape))))
+
+
+def aligned(*values: Any) -> list[Any]:
+    """Return values with as many axes as the widest of them has, so that numbers for each example, [B] or [B, 1],
+    broadcast over the rest of their examples."""
+    widest = max(values, key=lambda x: len(getattr(x, "shape", ())))
+    return [like(x, widest) for x in values]

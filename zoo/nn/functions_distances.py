@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from zoo.nn.autodiff import Tensor
-from zoo.nn.functions import Per, averaged, function
+from zoo.nn.functions import Per, aligned, averaged, function
 from zoo.spec.types import Amount, Taps, Value, Values
 
 
@@ -73,12 +73,14 @@ def cross_entropy(*, of: Value, labels: Value, per: Per = "batch") -> Tensor:
 @function()
 def binary_cross_entropy(*, of: Value, target: Amount, per: Per = "batch") -> Tensor:
     """Minus the log likelihood of `target`, a number in [0, 1] or a value, under logits."""
+    of, target = aligned(of, target)
     return averaged(ops.softplus(of) - of * target, per)
 
 
 @function()
 def gaussian_nll(*, of: Value, mean: Amount, log_variance: Amount = 0.0, per: Per = "batch") -> Tensor:
     """Minus the log density of a value under a normal distribution, of one component."""
+    of, mean, log_variance = aligned(of, mean, log_variance)
     log_variance = log_variance + ops.zeros_like(of)
     return averaged(0.5 * (log_variance + ops.square(of - mean) * ops.exp(-log_variance) + math.log(2 * math.pi)), per)
 
@@ -86,6 +88,7 @@ def gaussian_nll(*, of: Value, mean: Amount, log_variance: Amount = 0.0, per: Pe
 @function()
 def gaussian_kl(*, mean: Value, log_variance: Amount, per: Per = "batch") -> Tensor:
     """The divergence of a normal distribution from N(0, 1), of one component. Kingma and Welling 2013, appendix B."""
+    mean, log_variance = aligned(mean, log_variance)
     log_variance = log_variance + ops.zeros_like(mean)
     return averaged(0.5 * (ops.square(mean) + ops.exp(log_variance) - log_variance - 1.0), per)
 

@@ -12,7 +12,7 @@ from keras import ops
 from zoo.core.errors import UsageError
 from zoo.nn import augment
 from zoo.nn.autodiff import Tensor
-from zoo.nn.functions import function
+from zoo.nn.functions import aligned, function, like
 from zoo.spec.game_plan import Call
 from zoo.spec.shapes import Shape
 from zoo.spec.types import Amount, Number, Part, PositiveInt, Value
@@ -103,12 +103,13 @@ def augmented(*, of: Value, policy: tuple[Policy, ...], probability: Amount = 1.
 @function(chance=_noise)
 def perturbed(*, of: Value, scale: Amount, chance: Any = None) -> Tensor:
     """The value plus normal noise of a standard deviation."""
-    return of + scale * ops.reshape(chance, ops.shape(of))
+    return of + like(scale, of) * ops.reshape(chance, ops.shape(of))
 
 
 @function(chance=_noise)
 def gaussian(*, mean: Value, log_variance: Amount, chance: Any = None) -> Tensor:
     """A draw of a normal distribution, through which gradients pass. Kingma and Welling 2013, section 2.4."""
+    mean, log_variance = aligned(mean, log_variance)
     return mean + ops.exp(0.5 * log_variance) * ops.reshape(chance, ops.shape(mean))
 
 

@@ -11,7 +11,7 @@ from keras import ops
 from zoo.core.image_files import read_image
 from zoo.core.images import fitted, from_uint8, grey
 from zoo.nn.autodiff import Tensor
-from zoo.nn.functions import Per, averaged, function, like
+from zoo.nn.functions import Per, aligned, averaged, function
 from zoo.spec.types import Amount, NonNegativeInt, Number, PositiveInt, Terms, Value, Values
 
 Size = PositiveInt | tuple[PositiveInt, PositiveInt]
@@ -26,7 +26,7 @@ def stop_gradient(*, of: Value) -> Tensor:
 @function()
 def lerp(*, from_: Value, to: Value, share: Amount) -> Tensor:
     """share * to + (1 - share) * from; a share for each example, [1], or one number."""
-    share = like(share, to)
+    from_, to, share = aligned(from_, to, share)
     return share * to + (1.0 - share) * from_
 
 
@@ -34,7 +34,8 @@ def lerp(*, from_: Value, to: Value, share: Amount) -> Tensor:
 def weighted_sum(*, terms: Terms, constant: Number = 0.0) -> Tensor:
     """The sum of values, each with its weight, and of a constant."""
     total: Any = constant
-    for value, weight in terms:
+    numbers = aligned(*(x for term in terms for x in term))
+    for value, weight in zip(numbers[::2], numbers[1::2], strict=True):
         total = total + weight * value
     return total
 
@@ -42,7 +43,7 @@ def weighted_sum(*, terms: Terms, constant: Number = 0.0) -> Tensor:
 @function()
 def product(*, of: Values) -> Tensor:
     """The product of values."""
-    total, *rest = of
+    total, *rest = aligned(*of)
     for value in rest:
         total = total * value
     return total

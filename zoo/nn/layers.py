@@ -13,7 +13,12 @@ import numpy as np
 from keras import ops
 
 from zoo.core.errors import SpecError
-from zoo.nn import layers_conditional, layers_learned, layers_spectral  # noqa: F401 - they register their layers
+from zoo.nn import (  # noqa: F401 - they register their layers
+    layers_conditional,
+    layers_learned,
+    layers_spectral,
+    layers_words,
+)
 from zoo.nn.layer_registry import INITIALIZERS, LAYERS, Size, standard_normal, wide
 from zoo.spec.types import NonNegativeFloat, PositiveFloat, PositiveInt
 

@@ -11,6 +11,7 @@ from keras import ops
 
 from zoo.nn.autodiff import Tensor
 from zoo.nn.calls import Update
+from zoo.nn.states import as_value
 from zoo.spec.game_plan import Call
 from zoo.spec.shapes import Shape
 
@@ -40,7 +41,7 @@ class Function(keras.layers.Layer):
         """Return what the function makes, [B, ...]."""
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         known = dict(zip(self.reads, tensors, strict=True))
-        known |= {name: ops.convert_to_tensor(number) for name, number in self.numbers.items()}
+        known |= {name: as_value(number) for name, number in self.numbers.items()}
         made = _Once((), _no_network, {}, {}, {}, None, known, given=self.given).result(self.function)
         rank = 2 if self.function.shape is None else 1 + len(self.function.shape)
         if len(made.shape) != rank:

@@ -36,8 +36,8 @@ def build(
     Raises:
         SpecError: With file:line:column, when Keras refuses a layer.
     """
-    tensors: dict[int, Any] = {  # a label is a class id [B]; everything else is a float
-        number: keras.Input(shape=shape, name=name, dtype=keras.config.floatx() if shape else "int64")
+    tensors: dict[int, Any] = {
+        number: keras.Input(shape=shape, name=name, dtype=plan.id_types.get(name, keras.config.floatx()))
         for number, (name, shape) in enumerate(plan.inputs.items())
     }
     inputs = dict(zip(plan.inputs, tensors.values(), strict=True))

@@ -133,8 +133,8 @@ class States(keras.layers.Layer):
         return {name: self.numbers[f"{name}/value"] for name in self.plans}
 
     def values(self) -> dict[str, Tensor]:
-        """Return the present values, by name."""
-        return {name: ops.convert_to_tensor(variable) for name, variable in self.variables_by_name.items()}
+        """Return the present values by name, as expressions have them: see `as_value`."""
+        return {name: as_value(variable) for name, variable in self.variables_by_name.items()}
 
     def move(self, read: Callable[[Reference], tuple[Tensor, Tensor] | None], images: float) -> dict[str, Tensor]:
         """Move all states, each from what the step has seen.
@@ -162,6 +162,12 @@ class States(keras.layers.Layer):
         for key, value in moved.items():
             self.numbers[key].assign(value)
         return {name: value for name, value in self.values().items() if not self.plans[name].shape}
+
+
+def as_value(variable: keras.Variable) -> Tensor:
+    """Return a state as expressions have it: a tensor has an axis for the examples, which share it."""
+    state = ops.convert_to_tensor(variable)
+    return ops.expand_dims(state, 0) if len(state.shape) else state
 
 
 def _without_of(part: Part) -> Part:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.core.registry import suggest
+from zoo.data.catalogue import TEXT
 from zoo.spec.algorithm_checks import check_critic, check_evaluation
 from zoo.spec.cost_checks import check_costs, is_count
 from zoo.spec.diagnostics import Problems
@@ -321,7 +322,7 @@ def _misnamed(
         if (
             plan is None
             or plan.output_name in fields
-            or not all(i in latents or fields.get(i) == () for i in plan.inputs)
+            or not all(i in latents or fields.get(i) == () or i == TEXT for i in plan.inputs)
         ):
             continue
         alike = [field for field, shape in fields.items() if shape and shape == plan.output_shape]

@@ -8,9 +8,11 @@ not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from zoo.core.errors import DataError
+from zoo.data.captions import Captions
 from zoo.data.catalogue import DATASETS, Field, describe, fields, final_shape, window_shape
 from zoo.spec.cost_checks import check_data
 from zoo.spec.diagnostics import Problems
@@ -32,11 +34,13 @@ class Known:
         shapes: The shape of one example; None where the section is wrong (reported).
         labels: The names of the classes of those that are class ids.
         groups: Of data, the number of the set of examples: fields of one set belong together, others are drawn apart.
+        words: The names of the ids of captions: that of the padding, then the words.
     """
 
     shapes: Mapping[str, Shape | None]
     labels: Mapping[str, tuple[str, ...]]
     groups: Mapping[str, int]
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def with_class_names(tree: YamlNode, problems: Problems) -> YamlNode:
@@ -95,11 +99,44 @@ def data_fields(tree: YamlNode, memory: int, problems: Problems) -> Known:
             problems.add(node.place, f"data.{key}", f"belongs to images; the data are points of shape {list(shape)}")
     _check_items(tree, part, card.splits.get("train"), problems)
     check_data(data, card.splits.get("train"), shape, window, memory, problems)
-    found = fields(card, shape)
+    captions = _captions(data, part.name, stated.get("text"), problems)
+    found = fields(card, shape, captions.longest if captions else 0)
     labels = {name: one.classes for name, one in found.items() if one.kind == "label"}
+    words = ("", *captions.vocabulary.words) if captions else ()
     return Known(
-        {name: one.shape for name, one in found.items()}, labels, {name: one.group for name, one in found.items()}
-    )
+        {name: one.shape for name, one in found.items()}, labels, {name: one.group for name, one in found.items()},
+        {name: words for name, one in found.items() if one.kind == "text"},
+    )  # fmt: skip
+
+
+def captions_of(source: str, longest: int, fewest: int = 1) -> Captions | None:
+    """Return the captions of a source.
+
+    Args:
+        source: Its name.
+        longest: Words of a caption.
+        fewest: Phrases of the shortest caption of a training.
+
+    Returns:
+        The captions; None for a source that has none.
+    """
+    return Captions(source, longest, fewest) if DATASETS[source].captions else None
+
+
+def _captions(data: YamlNode, source: str, stated: Any, problems: Problems) -> Captions | None:
+    """Return the captions that the data section asks for, and report what is wrong with them."""
+    node = data.get("text")
+    if node is None or not isinstance(stated, dict):
+        return None
+    captions = captions_of(source, **stated)
+    if captions is None:
+        known = ", ".join(name for name, info in DATASETS.items() if info.captions)
+        problems.add(node.place, "data.text", f"'{source}' has no captions. Sources that have: {known}")
+    elif captions.longest < captions.longest_possible:
+        at, most = node.get("longest") or node, captions.longest_possible
+        text = f"a whole caption has up to {most} words, received {captions.longest}: set longest: {most} or more"
+        problems.add(at.place, "data.text.longest", text)
+    return captions
 
 
 def _unknown(data: YamlNode) -> Known:
@@ -107,7 +144,7 @@ def _unknown(data: YamlNode) -> Known:
     source = data.get("source")
     name = next(iter(source.value), None) if source is not None and source.is_map else source and source.value
     info = DATASETS.get(name) if isinstance(name, str) else None
-    found: dict[str, Field] = fields(info, info.shape or (1, 1, 3)) if info is not None else {}
+    found: dict[str, Field] = fields(info, info.shape or (1, 1, 3), 1) if info is not None else {}
     return Known(dict.fromkeys((*found, *ANY)), {}, {})
 
 

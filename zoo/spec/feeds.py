@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from zoo.data import sources
+from zoo.data.catalogue import TEXT
 from zoo.data.dataset import Dataset, Domains
 from zoo.runtime import priors
 from zoo.spec.game_leaving import given_inputs
@@ -31,7 +33,7 @@ def load_data(spec: Spec, *, split: Any = None) -> Dataset | Domains:
     """
     section = spec.sections.data
     assert section is not None
-    return sources.load_dataset(
+    loaded = sources.load_dataset(
         section.source.name,
         section.source.args,
         size=section.size if split else section.jitter_from or section.size,
@@ -39,6 +41,7 @@ def load_data(spec: Spec, *, split: Any = None) -> Dataset | Domains:
         fit=section.fit,
         split=split,
     )
+    return replace(loaded, captions=spec.captions) if isinstance(loaded, Dataset) and spec.captions else loaded
 
 
 def prior_of(part: Part) -> priors.Prior:
@@ -63,13 +66,30 @@ def draw_inputs(spec: Spec, count: int, *, seed: int) -> dict[str, np.ndarray]:
 
     Returns:
         Each latent by name, float32 [count, ...], or int64 [count] where it is categorical; and each label of the data,
-        int64 [count]: 0, 1, ... in turn. An `input` of the game has its default, float32 [count, 1].
+        int64 [count]: 0, 1, ... in turn. An `input` of the game has its default, float32 [count, 1]; `text` has
+        captions, int32 [count, longest].
     """
     latents = spec.sections.latent.items()
     drawn = {name: prior_of(part).draw(priors.stream(seed, name), count) for name, part in latents}
     fields = {name: np.arange(count) % len(spec.labels[name]) for name, shape in spec.fields.items() if shape == ()}
     given = {name: given_rows(args, count) for name, args in given_inputs(spec.game).items()}
-    return {**drawn, **fields, **given}
+    return {**drawn, **fields, **given, **written_texts(spec, count)}
+
+
+def written_texts(spec: Spec, count: int) -> dict[str, np.ndarray]:
+    """Return captions of drawn classes, the same for the same spec.
+
+    Args:
+        spec: The spec.
+        count: The number of rows.
+
+    Returns:
+        `text`, int32 [count, longest]; nothing for data without captions.
+    """
+    if (captions := spec.captions) is None:
+        return {}
+    read = [captions.vocabulary.read(text, captions.longest).ids for text in captions.examples(count)]
+    return {TEXT: np.array(read, "int32")}
 
 
 def given_rows(arguments: Mapping[str, Any], count: int) -> np.ndarray:

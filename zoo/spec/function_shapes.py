@@ -280,7 +280,7 @@ def lerp(args: Arguments) -> Shape | None:
 
 @_result("sum")
 def weighted_sum(args: Arguments) -> Shape | None:
-    return _broadcast([operand for operand, _ in args["terms"]], "add")
+    return _broadcast([one for term in args["terms"] for one in term if isinstance(one, Operand)], "add")
 
 
 @_result("product")

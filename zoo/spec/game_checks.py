@@ -10,7 +10,7 @@ from zoo.core.host import memory
 from zoo.spec.cost_checks import count, gigabytes
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.function_shapes import function_rule
-from zoo.spec.game_logits import squashed
+from zoo.spec.game_arguments import squashed, unknown_classes
 from zoo.spec.game_phases import Phases
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference
 from zoo.spec.game_turns import check_turns
@@ -19,7 +19,10 @@ from zoo.spec.validate import join
 from zoo.spec.yaml_tree import YamlNode
 
 
-def check_game(plan: GamePlan, tree: YamlNode, game: YamlNode, reader: Phases, where: str, problems: Problems) -> None:
+def check_game(
+    plan: GamePlan, tree: YamlNode, game: YamlNode, reader: Phases, labels: Mapping[str, int], where: str,
+    problems: Problems,
+) -> None:  # fmt: skip
     """Report what is wrong with a game whose parts are each correct.
 
     Args:
@@ -27,6 +30,7 @@ def check_game(plan: GamePlan, tree: YamlNode, game: YamlNode, reader: Phases, w
         tree: The spec.
         game: The node of the game, as written or expanded.
         reader: The reader of its phases.
+        labels: The number of classes of latents and fields that are class ids, by name.
         where: Its path in the spec.
         problems: Where mistakes are reported.
     """
@@ -41,6 +45,7 @@ def check_game(plan: GamePlan, tree: YamlNode, game: YamlNode, reader: Phases, w
     for call in plan.values.values():
         check.losses(call)
         check.penalties(call)
+        check.classes(call, labels)
     check.passes()
     check.against()
     if not len(problems):
@@ -237,6 +242,12 @@ class _Check:
             real, fake = inner.arguments.get("real"), inner.arguments.get("fake")
             if kind and isinstance(real, Reference) and isinstance(fake, Reference):
                 self.augmented(real.name, fake.name)
+
+    def classes(self, call: Call, labels: Mapping[str, int]) -> None:
+        """Report ids of more classes than a network or a function knows."""
+        for inner in nested(call):
+            for key, text in unknown_classes(inner, self.plan, self.plans, labels):
+                self.report(self.spot(call, key)[0], f"{call.where}.{key}", text)
 
     def spot(self, call: Call, argument: str) -> tuple[Place, str]:
         """Return place and path of an argument of a value."""

@@ -10,7 +10,7 @@ Without keras: `zoo.train.algorithms.game` plays the plan.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zoo.spec.diagnostics import Place, Problems
 from zoo.spec.game_calls import Calls
@@ -28,10 +28,17 @@ from zoo.spec.yaml_tree import YamlNode
 
 @dataclass(frozen=True)
 class Ends:
-    """The beginnings of a game: latents and fields of the data with their shapes, None where unknown."""
+    """The beginnings of a game.
+
+    Attributes:
+        latents: The shapes of latents, None where unknown.
+        fields: Those of fields of the data.
+        classes: How many classes those have that are class ids, where it is known.
+    """
 
     latents: Mapping[str, Shape | None]
     fields: Mapping[str, Shape | None]
+    classes: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_game(tree: YamlNode, plans: Mapping[str, Plan], ends: Ends, problems: Problems) -> GamePlan | None:
@@ -133,7 +140,7 @@ def _read(
         data_draws=max((phase.updates for phase in steps if phase.fields and not phase.fresh), default=0),
         draws=_draws(steps), logged=(), exports={},
     )  # fmt: skip
-    check_game(plan, tree, game, reader, where, problems)
+    check_game(plan, tree, game, reader, ends.classes, where, problems)
     if len(problems) > before:
         return None
     exports = read_exports(tree, plan, plans, {"latents": ends.latents, "fields": ends.fields}, problems)

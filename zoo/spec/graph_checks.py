@@ -7,8 +7,9 @@ cannot reach the range of the data, a discriminator without a logit, groups that
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from zoo.data.catalogue import TEXT
 from zoo.spec.diagnostics import Problems
 from zoo.spec.intervals import intervals
 from zoo.spec.plan import MIXES_ROWS, LayerCall, Plan, upstream
@@ -18,7 +19,7 @@ from zoo.spec.yaml_tree import YamlNode
 
 CLASSES = {  # layers of class ids: the argument that counts the classes
     "OneHot": "classes", "Embedding": "input_dim", "SpectralEmbedding": "input_dim",
-    "ConditionalBatchNormalization": "classes",
+    "ConditionalBatchNormalization": "classes", "BagOfWords": "input_dim",
 }  # fmt: skip
 _REARRANGES = ("Reshape", "Flatten", "Identity", "Permute", "Cropping2D", "ZeroPadding2D", "UpSampling2D", "Dropout")
 _CLOSE = 1e-3  # of the width of a range: nearer is the same
@@ -52,11 +53,28 @@ def check_graph(plan: Plan, node: YamlNode, problems: Problems) -> None:
 def check_classes(plan: Plan, classes: Mapping[str, tuple[str, ...]], problems: Problems) -> None:
     """Report layers of class ids that know fewer classes than their label has; `classes` has the names by label."""
     for number, name in enumerate(plan.inputs):
-        if classes.get(name):
-            _check_label(plan, name, number, len(classes[name]), problems)
+        count = len(classes.get(name, ()))
+        for step, argument, needed in too_few_classes(plan, name, number, count):
+            whose = "the data have" if name == "label" else f"'{name}' has"
+            text = f"{argument} {step.args[argument]} is too few: {whose} {count} classes"
+            text += "" if needed == count else f", which come here as ids up to {needed - 1}"
+            problems.add(step.place, step.where, text)
 
 
-def _check_label(plan: Plan, name: str, number: int, classes: int, problems: Problems) -> None:
+def too_few_classes(plan: Plan, name: str, number: int, classes: int) -> Iterator[tuple[LayerCall, str, int]]:
+    """Yield the layers of class ids that know fewer classes than an input has.
+
+    Args:
+        plan: The network.
+        name: The input.
+        number: Its tensor.
+        classes: How many classes its ids have; 0 for what is no class ids.
+
+    Yields:
+        The layer, its argument that counts the classes, and how many it needs.
+    """
+    if not classes:
+        return
     highest, labels = intervals(plan, {name: (0.0, classes - 1.0)}), {number}
     for step in plan.steps:
         if not labels & set(step.inputs):
@@ -66,14 +84,8 @@ def _check_label(plan: Plan, name: str, number: int, classes: int, problems: Pro
             continue
         most = max(highest[i][1] for i in step.inputs if i in labels)
         known = step.args.get(argument)
-        if math.isinf(most) or known is None:
-            continue
-        needed = int(most) + 1
-        if known < needed:
-            whose = "the data have" if name == "label" else f"'{name}' has"
-            text = f"{argument} {known} is too few: {whose} {classes} classes"
-            text += "" if needed == classes else f", which come here as ids up to {needed - 1}"
-            problems.add(step.place, step.where, text)
+        if known is not None and not math.isinf(most) and known < int(most) + 1:
+            yield step, argument, int(most) + 1
 
 
 def check_logits(plan: Plan, problems: Problems) -> None:
@@ -140,11 +152,11 @@ def mixing_layer(plan: Plan) -> LayerCall | None:
 
 
 def feedable(plan: Plan, latents: Mapping[str, Shape | None], fields: Mapping[str, Shape | None]) -> bool:
-    """Return True if a user can feed a network: latents and labels, or one image from which it makes another."""
+    """Return True if a user can feed a network: latents, labels and words, or one image from which it makes another."""
     images = {name for name, shape in fields.items() if shape is not None and len(shape) == 3}
     if len(plan.inputs) == 1 and plan.inputs.keys() <= images - {plan.output_name} and plan.output_name in images:
         return True
-    return all(name in latents or fields.get(name) == () for name in plan.inputs)
+    return all(name in latents or fields.get(name) == () or name == TEXT for name in plan.inputs)
 
 
 def default_exports(

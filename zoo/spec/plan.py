@@ -24,6 +24,7 @@ _LINEAR = (
 FUNCTION = "Function"  # the layer that stands for a function of a game; no word of the language
 # layers whose result for an example depends on the others in the batch
 MIXES_ROWS = ("MinibatchStdDev", "MinibatchDiscrimination")
+READS_WORDS = ("BagOfWords", "Embedding")  # layers of ids of words
 BATCH_NORMS = ("BatchNormalization", "ConditionalBatchNormalization")  # layers with statistics of the batch
 
 
@@ -86,6 +87,14 @@ class Plan:
         """The number and the shape of what can be named from outside: every output, and every tensor with a name."""
         shapes = dict(enumerate(self.inputs.values())) | {step.output: step.cost.shape for step in self.steps}
         return {name: (number, shapes[number]) for name, number in self.named_tensors.items()} | self.outputs
+
+    @property
+    def id_types(self) -> dict[str, str]:
+        """The types of the inputs that are no floats: class ids, int64 [], and ids of words, int32 [longest], which are
+        read by layers of ids."""
+        read = {number for step in self.steps if step.layer in READS_WORDS for number in step.inputs}
+        numbered = enumerate(self.inputs.items())
+        return {name: "int32" if shape else "int64" for i, (name, shape) in numbered if i in read or not shape}
 
     @property
     def parameters(self) -> int:

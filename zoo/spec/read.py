@@ -18,8 +18,9 @@ from typing import Any
 import yaml
 
 from zoo.core.host import memory
+from zoo.data.captions import Captions
 from zoo.spec import checks
-from zoo.spec.data_fields import check_pairs, data_fields, with_class_names
+from zoo.spec.data_fields import captions_of, check_pairs, data_fields, with_class_names
 from zoo.spec.data_fields import latents as latents_of
 from zoo.spec.diagnostics import Problems
 from zoo.spec.folder_paths import without_paths
@@ -44,7 +45,8 @@ class Spec:
         sections: The sections of the file as dataclasses, with defaults.
         plans: The networks, expanded, by name.
         fields: The shapes of one example of the data, by name: `image` [height, width, channels] or `point` [2], or `a`
-            and `b`, both images, for a source of two domains; then labels [], one `label` or several with names.
+            and `b`, both images, for a source of two domains; then labels [], one `label` or several with names, and
+            captions [longest].
         latents: The shape of one latent, by name; [] for class ids.
         labels: The names of the classes, in the order of their ids, of every label of the data and categorical latent.
         document: The merged file as plain values; `spec.yaml` of an artifact holds it.
@@ -69,6 +71,14 @@ class Spec:
     def classes(self) -> tuple[str, ...]:
         """The names of the classes of the field `label`; empty for data without it."""
         return self.labels.get("label", ())
+
+    @cached_property
+    def captions(self) -> Captions | None:
+        """How captions are made of the labels of the data; None for data without captions."""
+        data = self.sections.data
+        if data is None or data.text is None:
+            return None
+        return captions_of(data.source.name, data.text.longest, data.text.fewest)
 
     @property
     def image_fields(self) -> tuple[str, ...]:
@@ -192,9 +202,10 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
             problems.add(entry.place, "latent", f"'{name}' is reserved: {RESERVED[name]}. Choose another name")
     plans = plan_networks(tree, {**fields, **latents}, problems)
     if tree.get("networks") is not None:
-        checks.check_spec(tree, plans, fields, latents, labels, memory(), problems)
+        checks.check_spec(tree, plans, fields, latents, {**labels, **data.words}, memory(), problems)
         check_pairs(tree, plans, data, problems)
-    game = read_game(tree, plans, Ends(latents, fields), problems)
+    counts = {name: len(names) for name, names in labels.items() if names}
+    game = read_game(tree, plans, Ends(latents, fields, counts), problems)
     problems.raise_if_any()
     known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
     resolved = tree.plain()

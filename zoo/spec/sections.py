@@ -41,10 +41,21 @@ class Paper:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Text:
+    """Captions made of the labels of the source. Networks read the field `text`, ids of words: of an example's phrases
+    in random order the first k, where every number from `fewest` to all is equally likely. `full_text` is the whole
+    caption, `wrong_text` one with a word that is not true of the example. `longest` is in words; zeros fill up."""
+
+    longest: PositiveInt
+    fewest: PositiveInt = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """The training data. Pixels 0..255 are mapped to `range`; `size` and `channels` default to the source's own,
     `fit` to a black border (pad), or to crop for folders of photos. With `jitter_from` images are held at that larger
-    size, and a random window of `size` is drawn from them at each step."""
+    size, and a random window of `size` is drawn from them at each step. `text` gives data with several labels
+    captions."""
 
     source: Source
     size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
@@ -53,6 +64,7 @@ class Data:
     fit: Literal["pad", "resize", "crop"] | None = None
     range: tuple[float, float] = (-1.0, 1.0)
     flip: bool = False
+    text: Text | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,6 +83,12 @@ def learned_map(shapes: Sequence[Shape], args: Args) -> Cost:
     return Cost(shape, math.prod(shape))
 
 
+@rule("BagOfWords")
+def bag_of_words(shapes: Sequence[Shape], args: Args) -> Cost:
+    words = one(shapes, 1)[0]
+    return Cost((args["output_dim"],), args["input_dim"] * args["output_dim"], words * args["output_dim"])
+
+
 @rule("Slice")
 def slice_of(shapes: Sequence[Shape], args: Args) -> Cost:
     shape, stated = one(shapes), args["axis"]
