@@ -5,7 +5,7 @@ manifest states them, beside every .onnx file (manifest.json) and, as far as it 
 (metadata "gan.manifest", the contract). An artifact of several networks has one manifest.json with a manifest for each.
 
 The lowest version that can hold it is written: 1; 2: several networks or many sizes; 3: variants; 4: channels,
-rewritten files; 5: several inputs with classes.
+rewritten files; 5: several inputs with classes; 6: texts.
 """
 
 from __future__ import annotations
@@ -18,12 +18,22 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.artifact.tensor import Tensor, check_keys, check_together, check_variants, is_plain, is_size, json_text, need
+from zoo.artifact.tensor import (
+    OPTIONAL_KEYS,
+    Tensor,
+    check_keys,
+    check_together,
+    check_variants,
+    is_plain,
+    is_size,
+    json_text,
+    need,
+)
 from zoo.core.errors import ServeError, UsageError
 from zoo.core.files import write_whole
 from zoo.core.registry import suggest
 
-MANIFEST_VERSIONS = (1, 2, 3, 4, 5)
+MANIFEST_VERSIONS = (1, 2, 3, 4, 5, 6)
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "generator.onnx"
 SET_ASIDE = re.compile(r"\.previous(-\d+)?$")  # how the folders of earlier artifacts end, which are kept
@@ -115,6 +125,11 @@ class Manifest:
         """The names of its ONNX files of all precisions, float32 first."""
         return [self.file, *(one["file"] for one in self.variants.values())]
 
+    @property
+    def vocabularies(self) -> tuple[str, ...]:
+        """The names of the vocabulary files of its inputs of words."""
+        return tuple(tensor.text["vocabulary"] for tensor in self.inputs if tensor.text)
+
     def has_weights_of(self, sha256: str, file: str) -> bool:
         """Return True if a file has the weights of one that was measured.
 
@@ -180,13 +195,14 @@ class Manifest:
         """The JSON object. Empty keys of later versions are left out, so that earlier versions can read the rest."""
         keys = asdict(self)
         for tensor in (*keys["inputs"], *keys["outputs"]):
-            for key in ("sizes", "channels"):
+            for key in OPTIONAL_KEYS:
                 if tensor[key] is None:
                     del tensor[key]
         network, variants, rewritten = ({key: value} if (value := keys.pop(key)) else {} for key in OPTIONAL)
         latest = bool(rewritten) or any(tensor.channels for tensor in (*self.inputs, *self.outputs))
         later = 3 if latest else 2 if variants else bool(network) or any(tensor.sizes for tensor in self.inputs)
         later = 4 if sum(bool(tensor.classes) for tensor in self.inputs) > 1 else later
+        later = 5 if any(tensor.text for tensor in self.inputs) else later
         return {"manifest_version": MANIFEST_VERSIONS[later], **network, **keys, **rewritten, **variants}
 
     @classmethod

@@ -188,6 +188,8 @@ def _words(tensor: Tensor) -> str:
     if tensor.classes:
         named = ", ".join(f"{number} {name}" for number, name in enumerate(tensor.classes))
         return f"Class ids, {shape}: {named}."
+    if tensor.text:
+        return f"Ids of words, {shape}, 0 fills up, by {tensor.text['vocabulary']}: {tensor.text['rule_in_words']}."
     if tensor.prior:
         ((name, args),) = tensor.prior.items()
         stated = ", ".join(f"{key} {value}" for key, value in args.items())

@@ -15,6 +15,8 @@ DTYPES = ("float32", "int32", "int64")
 LAYOUTS = ("NHWC", "NC")
 CHANNELS: Mapping[int | str, str] = {1: "grey", 3: "RGB"}  # number -> their order
 AXES = ("height", "width")  # that may be dynamic, in this order
+OPTIONAL_KEYS = ("sizes", "channels", "text")  # of a tensor in JSON; left out where they are null
+TEXT_KEYS = ("rule", "rule_in_words", "vocabulary", "sha256", "words", "examples")
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,16 @@ class Tensor:
 
     Attributes:
         name: Its name in the ONNX file.
-        dtype: "float32", or "int32" or "int64" for class ids.
+        dtype: "float32", or "int32" or "int64" for ids of classes or words.
         shape: "batch", then sizes; images of any size have ("batch", "height", "width", 3).
         prior: For a latent the distribution to draw from: {name: arguments}.
         classes: For class ids the names of the classes, in their order.
         range: For pixels the values of black and white, (low, high).
         layout: "NHWC" for images, "NC" for vectors, None for anything else.
         channels: For images the order of the channels: "RGB", or "grey" for a single one; None where it is not stated.
+        text: For ids of words how a text becomes them: the `rule` by its name and `rule_in_words`, the `vocabulary`, a
+            file beside the .onnx whose line k is the word of id k, its `sha256` and number of `words`; and `examples`,
+            captions, of which one is drawn where none is given. The shape has the longest caption.
         sizes: For an input of images of any size: "height" and "width" -> what a size must be a `multiple` of, the
             `minimum`, and the size that was `trained`. The output has the size of the input.
 
@@ -46,6 +51,7 @@ class Tensor:
     layout: str | None = None
     sizes: Mapping[str, Mapping[str, int]] | None = None
     channels: str | None = None
+    text: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for key in ("shape", "classes", "range"):  # JSON has lists only
@@ -65,9 +71,11 @@ class Tensor:
         need(prior is None or part, f"{where} prior", 'null or {"name": {arguments}}', prior)
         names = isinstance(self.classes, tuple) and all(isinstance(c, str) for c in self.classes)
         need(names and len(set(self.classes)) == len(self.classes), f"{where} classes", "distinct names", self.classes)
-        need(bool(self.classes) == (self.dtype != "float32"), f"{where} dtype",
-              "float32, or an integer type for an input with classes", self.dtype)  # fmt: skip
-        need(not (self.classes and prior), f"{where} prior", "null for an input with classes", prior)
+        need(self.text is None or (_is_text(self.text) and len(self.shape) == 2), f"{where} text",
+              "null, or rule, vocabulary and examples of an input [batch, longest]", self.text)  # fmt: skip
+        need((bool(self.classes) + bool(self.text)) == (self.dtype != "float32"), f"{where} dtype",
+              "float32, or an integer type for an input with classes or words", self.dtype)  # fmt: skip
+        need(not ((self.classes or self.text) and prior), f"{where} prior", "null for an input with classes", prior)
         need(self.range is None or _is_range(self.range), f"{where} range", "null or [low, high]", self.range)
         rank = {"NHWC": 4, "NC": 2, None: len(self.shape)}
         need(self.layout is None or self.layout in LAYOUTS, f"{where} layout", "null, NHWC or NC", self.layout)
@@ -78,7 +86,7 @@ class Tensor:
     def __str__(self) -> str:
         """Return one line: `image float32 [batch, 32, 32, 3] in [-1, 1]`."""
         limits = f" in [{self.range[0]:g}, {self.range[1]:g}]" if self.range else ""
-        limits += f" in 0..{len(self.classes) - 1}" if self.classes else ""
+        limits += f" in 0..{self.ids - 1}" if self.ids else ""
         return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]{limits}{self.rule()}"
 
     def rule(self) -> str:
@@ -92,13 +100,18 @@ class Tensor:
     def from_json(cls, entry: Any, what: str) -> Tensor:
         """Read an entry of `inputs` or `outputs`. Raises ServeError that opens with `what`."""
         need(isinstance(entry, dict), what, "an object", entry)
-        check_keys(entry, [field.name for field in fields(cls)], what, optional=("sizes", "channels"))
+        check_keys(entry, [field.name for field in fields(cls)], what, optional=OPTIONAL_KEYS)
         return cls(**entry)
 
     @property
     def given(self) -> Mapping[str, float] | None:
         """The `default`, and the bounds `low` and `high`, of a number that a user may give; None where it is drawn."""
         return (self.prior or {}).get("given")
+
+    @property
+    def ids(self) -> int:
+        """How many ids there are: classes, or words and the filling; 0 for an input of numbers."""
+        return self.text["words"] + 1 if self.text else len(self.classes)
 
     @property
     def is_image(self) -> bool:
@@ -173,6 +186,15 @@ def _are_sizes(value: object) -> bool:
         and one["minimum"] % one["multiple"] == one["trained"] % one["multiple"] == 0
         for one in value.values()
     )
+
+
+def _is_text(value: object) -> bool:
+    """True for a rule, a vocabulary file and captions, as `Tensor.text` has them."""
+    if not (isinstance(value, Mapping) and value.keys() == set(TEXT_KEYS) and is_size(value["words"])):
+        return False
+    plain = all(isinstance(value[key], str) and value[key] for key in TEXT_KEYS[:4]) and is_plain(value["vocabulary"])
+    examples = value["examples"]
+    return plain and isinstance(examples, list | tuple) and bool(examples) and all(isinstance(e, str) for e in examples)
 
 
 def _is_range(value: object) -> bool:

@@ -107,8 +107,9 @@ class Captions:
         others = (indices + 1 + (bits[:, -1] % np.uint64(max(1, count - 1))).astype(np.int64)) % count
         for _ in range(count):
             false = self._ids(labels, others)
-            wrong = ~np.take_along_axis(known, false.reshape(len(false), -1), axis=1).reshape(false.shape).all(axis=2)
-            same = ~wrong.any(axis=1)  # another example of which nothing is wrong here: take the next one
+            true_words = np.take_along_axis(known, false.reshape(len(false), -1), axis=1).reshape(false.shape)
+            wrong = np.logical_not(true_words).any(axis=2)  # [M, phrases]
+            same = ~np.any(wrong, axis=1)  # another example of which nothing is wrong here: take the next one
             if not same.any():
                 break
             others[same] = (others[same] + 1) % count
@@ -119,6 +120,21 @@ class Captions:
             FULL_TEXT: self._compact(true, np.broadcast_to(np.arange(phrases), keys.shape), present),
             WRONG_TEXT: self._compact(false, other_keys, told),
         }
+
+    def drawn(self, random: np.random.RandomState, count: int) -> np.ndarray:
+        """Draw captions of classes that are drawn evenly, as a training has them.
+
+        Args:
+            random: Where the numbers come from.
+            count: How many.
+
+        Returns:
+            int32 [count, longest].
+        """
+        labels = self.info.label_fields
+        ids = {name: random.randint(len(labels[name]), size=count) for name in self._phrases if name != SUBJECT}
+        bits = random.randint(0, 2**64, size=(count, self.bits), dtype=np.uint64)
+        return self.draw(ids, np.arange(count), bits)[TEXT]
 
     @cached_property
     def _phrases(self) -> dict[str, tuple[str, ...]]:

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from zoo.core.errors import DataError
 from zoo.core.images import Fit, fitted, grey
+from zoo.data.captions import Captions
 from zoo.data.catalogue import final_shape
 from zoo.data.folder_reader import Reading
 
@@ -29,6 +31,7 @@ class Dataset:
         labels: int64 [N], indices into `classes`, or None.
         classes: Names of the classes; empty without labels.
         attributes: Of a source with several labels, the ids of each by the name of its field, int64 [N].
+        captions: How captions are made of the labels, or None.
         centres: float32 [M, 2] of a mixture of M Gaussians, in the units of the points.
         std: Standard deviation of each Gaussian, in the same units.
         reading: The account of the user's folder that the images were read from, or None.
@@ -40,6 +43,7 @@ class Dataset:
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    captions: Captions | None = None
     centres: np.ndarray | None = None
     std: float | None = None
     reading: Reading | None = None
@@ -91,6 +95,23 @@ class Dataset:
         """`Reading.counts` of the user's own images; empty for other sources."""
         return self.reading.counts if self.reading else {}
 
+    def first(self, count: int) -> Dataset:
+        """Return the data set of its first examples.
+
+        Args:
+            count: How many.
+
+        Returns:
+            A data set of `count` examples with their labels.
+
+        Raises:
+            DataError: There are fewer.
+        """
+        if count > len(self):
+            raise DataError(f"data.limit is {count:,}, and the data '{self.name}' are {len(self):,} examples")
+        cut = {name: array[:count] for name in ("images", "points", "labels") if (array := getattr(self, name)) is not None}
+        return replace(self, **cut, attributes={name: ids[:count] for name, ids in self.attributes.items()})
+
     def __len__(self) -> int:
         return len(self.items)
 
@@ -134,6 +155,10 @@ class Domains:
     def counts(self) -> dict[str, Any]:
         """The counts of both sets by their names; empty unless they are the user's own images."""
         return {name: found for name, part in self.parts.items() if (found := part.counts)}
+
+    def first(self, count: int) -> Domains:
+        """Return the two sets of their first images; see `Dataset.first`."""
+        return replace(self, a=self.a.first(count), b=self.b.first(count))
 
     def __len__(self) -> int:
         """The number of items of the larger set, which is one epoch."""

@@ -15,6 +15,7 @@ from zoo.core.images import from_uint8
 from zoo.data.dataset import Dataset, Domains
 
 _ORDER, _FLIP, _WINDOW, _STREAMS = range(4)  # separate streams of one seed; the second domain has the next ones
+_WORDS = 2**32  # the stream of captions
 
 
 def _bits(count: int, *, seed: int, index: int, stream: int) -> np.ndarray:
@@ -56,8 +57,9 @@ class Batches:
     """The input of every training step: `batches[step]` for any step from 0 on.
 
     Each is a dict of arrays: "image" float32 [draws, B, H, W, C] in `range`, or "point" float32 [draws, B, 2] in its
-    own units; and labels, int64 [draws, B], under their names. Of two domains they are "a" and "b": pairs of one order,
-    window and mirroring, or each with its own. Draw d of step s is batch s * draws + d.
+    own units; labels, int64 [draws, B], under their names; and of data with captions `text`, `full_text` and
+    `wrong_text`, int32 [draws, B, longest], new ones at each draw. Of two domains they are "a" and "b": pairs of one
+    order, window and mirroring, or each with its own. Draw d of step s is batch s * draws + d.
 
     Args:
         dataset: The data.
@@ -143,7 +145,17 @@ class Batches:
         batch = {field: items}
         if field == part.field:  # not for domains, which have no labels
             batch |= {name: ids[indices] for name, ids in part.ids.items()}
+            batch |= self._captions(part, indices, step)
         return batch
+
+    def _captions(self, part: Dataset, indices: np.ndarray, step: int) -> dict[str, np.ndarray]:
+        """Return the captions of the examples `indices` [draws, B], int32 [draws, B, longest], where there are any."""
+        if part.captions is None:
+            return {}
+        count = part.captions.bits
+        drawn = _bits(indices.size * count, seed=self.seed, index=step, stream=_WORDS)
+        captions = part.captions.draw(part.ids, indices.ravel(), drawn.reshape(-1, count))
+        return {name: ids.reshape(*indices.shape, -1) for name, ids in captions.items()}
 
 
 def _mirror(images: np.ndarray) -> np.ndarray:

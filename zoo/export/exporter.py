@@ -1,10 +1,10 @@
 """A trained run -> exported/<name>/: ONNX files that explain themselves, checked against Keras in a fresh process.
 
     generator.onnx   manifest.json   spec.yaml   samples.png   golden.npz   README.md   film.png   curves.json
-    game.svg
+    game.svg   vocabulary.txt
 
 An artifact of several networks has `<network>.onnx`, `golden_<network>.npz` and `film_<network>.png` for each; a run
-without sample sheets gives no film, one without logged losses no curves.
+without sample sheets gives no film, one without logged losses no curves, one without captions no vocabulary.
 
 `export` is the road: the rule of the spec (`exported_plans`), each network as ONNX (`_convert`), the files and their
 parity with Keras (`_write_networks`), samples and history, and at last the manifest and the card, which state the rest.
@@ -29,6 +29,7 @@ from zoo.core import pictures
 from zoo.core.arrays import Array
 from zoo.core.errors import DiskFullError, UsageError
 from zoo.core.files import sha256_file, write_whole
+from zoo.data.captions import Captions
 from zoo.export import history, samples, to_onnx
 from zoo.export.network_manifest import network_manifest
 from zoo.export.replace import folder_aside, replace_folder
@@ -116,7 +117,7 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
     plans = exported_plans(spec)
     networks = [_convert(run, plan.name, images, several=len(plans) > 1) for plan in plans]
     with _explained(run, out / spec.name), folder_aside(out, spec.name) as folder:
-        networks = _write_networks(folder, networks)
+        networks = _write_networks(folder, networks, spec.captions)
         write_whole(folder / "spec.yaml", spec.to_yaml().encode())
         _write_samples(folder, networks, images)
         _write_history(folder, networks, run)
@@ -186,10 +187,13 @@ def keras_outputs(network: keras.Model, plan: Plan) -> Callable[[Feed], Array]:
     return generate
 
 
-def _write_networks(folder: Path, networks: Sequence[_Network]) -> list[_Network]:
+def _write_networks(folder: Path, networks: Sequence[_Network], captions: Captions | None) -> list[_Network]:
     """Write the ONNX files and check them; the manifests then state hashes and parity. Raises ExportError."""
     for network in networks:
         write_whole(folder / network.manifest.file, network.onnx)
+        if captions is not None:
+            for name in network.manifest.vocabularies:
+                write_whole(folder / name, captions.vocabulary.to_bytes())
     networks = [network.stating(files=_hashes(folder, network.manifest)) for network in networks]
     write_manifests([network.manifest for network in networks], folder)  # the check loads the folder as a user does
     return [network.stating(parity=_parity(folder, network)) for network in networks]
@@ -213,7 +217,8 @@ def _write_samples(folder: Path, networks: Sequence[_Network], images: KeptImage
         manifest = network.manifest
         generator = zoo.load(folder, network=manifest.network or None)
         inputs = samples.golden_inputs(generator, images)
-        golden = {**inputs, manifest.outputs[0].name: network.keras(inputs)}
+        fed = {name: inputs[name] for name in generator.inputs}
+        golden = {**inputs, manifest.outputs[0].name: network.keras(fed)}
         write_whole(folder / manifest.golden, partial(_save_golden, golden))
         shown.append(samples.picture(generator, images))
     pictures.write_png(folder / "samples.png", pictures.stack(shown))
@@ -226,7 +231,8 @@ def _save_golden(arrays: Feed, file: BinaryIO) -> None:
 def _write_history(folder: Path, networks: Sequence[_Network], run: Run) -> None:
     """Write the curves of the run, and a film of each network, up to the step of the exported weights."""
     until = run.exported_step
-    history.write_curves(run.folder, folder, images_per_step=run.images_per_step, until=until)
+    phases = [phase.name for phase in run.algorithm.phases()]
+    history.write_curves(run.folder, folder, phases=phases, images_per_step=run.images_per_step, until=until)
     every = recipe(run.spec).picture_every_steps
     for network in networks:
         film = folder / network.manifest.film
@@ -236,4 +242,5 @@ def _write_history(folder: Path, networks: Sequence[_Network], run: Run) -> None
 def _hashes(folder: Path, manifest: Manifest) -> dict[str, str]:
     """SHA-256 of the files that a manifest states, as far as they were written."""
     names = [manifest.file, "spec.yaml", manifest.golden, "samples.png", manifest.film, history.CURVES]
+    names += manifest.vocabularies
     return {name: sha256_file(folder / name) for name in names if (folder / name).is_file()}

@@ -13,7 +13,9 @@ from typing import Any
 from zoo import __version__
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.tensor import AXES, CHANNELS, Tensor
-from zoo.data.catalogue import describe, domain_titles
+from zoo.core.text import RULE, RULE_IN_WORDS
+from zoo.data.captions import Captions
+from zoo.data.catalogue import TEXT, describe, domain_titles
 from zoo.runtime import priors
 from zoo.spec.game_leaving import given_inputs
 from zoo.spec.plan import BATCH_NORMS, Plan
@@ -22,6 +24,7 @@ from zoo.spec.sections import Export
 from zoo.spec.words import data_words
 from zoo.train.loop import Run
 
+VOCABULARY = "vocabulary.txt"  # beside the .onnx
 Sizes = Mapping[str, Mapping[str, int]] | None  # what `zoo.spec.sizes.allowed` returns
 
 
@@ -134,6 +137,8 @@ def _parts(spec: Spec, name: str) -> set[str]:
 def _input(spec: Spec, name: str, plan: Plan, sizes: Sizes) -> Tensor:
     if name in spec.labels:  # of the data, or a categorical latent
         return Tensor(name, "int64", ("batch",), classes=spec.labels[name])
+    if name == TEXT and (captions := spec.captions) is not None:
+        return Tensor(name, "int32", ("batch", captions.longest), text=_text(captions))
     if name in (given := given_inputs(spec.game)):
         low, high = given[name]["within"] or (None, None)
         limits = {} if low is None else {"low": low, "high": high}
@@ -144,6 +149,18 @@ def _input(spec: Spec, name: str, plan: Plan, sizes: Sizes) -> Tensor:
         del args["shape"]
         return Tensor(name, "float32", ("batch", *spec.latents[name]), prior={part.name: args})
     return replace(_image(spec, name, plan.inputs[name], sizes), sizes=sizes)
+
+
+def _text(captions: Captions) -> dict[str, Any]:
+    vocabulary = captions.vocabulary
+    return {
+        "rule": RULE,
+        "rule_in_words": RULE_IN_WORDS,
+        "vocabulary": VOCABULARY,
+        "sha256": vocabulary.sha256,
+        "words": len(vocabulary.words),
+        "examples": list(captions.examples()),
+    }
 
 
 def _output(spec: Spec, plan: Plan, sizes: Sizes) -> Tensor:

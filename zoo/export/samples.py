@@ -10,6 +10,7 @@ import numpy as np
 from zoo.core import pictures
 from zoo.core.arrays import Array
 from zoo.core.images import from_uint8
+from zoo.data.catalogue import TEXT
 from zoo.runtime import priors
 from zoo.runtime.generator import Generator
 from zoo.spec.feeds import given_rows, prior_of
@@ -32,7 +33,8 @@ def batches(spec: Spec, plan: Plan, count: int, images: KeptImages) -> list[dict
 
     Returns:
         `count` times name of an input -> array [B, ...]: latents of the priors, int64 labels drawn uniformly,
-        float32 training images in the spec's range. No batch for a network of images without batch norm.
+        int32 ids of captions, float32 training images in the spec's range. No batch for a network of images without
+        batch norm.
     """
     assert spec.sections.data is not None
     size, random, pixels = batch_size(spec), np.random.RandomState(0), spec.sections.data.range
@@ -44,6 +46,8 @@ def batches(spec: Spec, plan: Plan, count: int, images: KeptImages) -> list[dict
             return prior_of(spec.sections.latent[input_name]).draw(random, size)
         if input_name in given:
             return given_rows(given[input_name], size)
+        if input_name == TEXT and spec.captions is not None:
+            return spec.captions.drawn(random, size)
         if input_name in kept:
             return from_uint8(kept[input_name][batch], pixels)
         return priors.labels(random, size, classes=len(spec.labels[input_name]))
@@ -53,9 +57,13 @@ def batches(spec: Spec, plan: Plan, count: int, images: KeptImages) -> list[dict
 
 
 def golden_inputs(generator: Generator, images: KeptImages) -> dict[str, Array]:
-    """Return 4 inputs of the network: latents of seed 0, or held-out images, float32 in the spec's range."""
+    """Return 4 inputs of the network: latents of seed 0, or held-out images, float32 in the spec's range. Of a network
+    of texts also the captions that the ids are of, `NAME.words`: uint8, UTF-8, a caption in each line."""
     if generator.manifest.kind != "translation":
-        return generator.latents(GOLDEN, seed=0)
+        texts = {t.name: list(t.text["examples"][:GOLDEN]) for t in generator.manifest.inputs if t.text}
+        lines = {name: "".join(f"{text}\n" for text in written).encode() for name, written in texts.items()}
+        words = {f"{name}.words": np.frombuffer(text, np.uint8) for name, text in lines.items()}
+        return {**generator.latents(GOLDEN, seed=0, **texts), **words}
     (tensor,) = generator.manifest.inputs
     assert tensor.range is not None  # of images
     return {tensor.name: from_uint8(images.golden(tensor.name), tensor.range)}

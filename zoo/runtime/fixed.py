@@ -1,6 +1,7 @@
-"""Inputs that a caller fixes: classes by id or name, codes by number, each for all rows or for every row.
+"""Inputs that a caller fixes: classes by id or name, codes by number, texts, each for all rows or for every row.
 
-`sample(8, label="Coat")`, `sample(8, body="dome", slant=0.5)`: a value becomes the rows [n, ...] of its input.
+`sample(8, label="Coat")`, `sample(8, body="dome", slant=0.5)`, `sample(8, text="mint critter")`: a value becomes the
+rows [n, ...] of its input.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from zoo.core.arrays import Array
 from zoo.core.errors import ServeError
 from zoo.core.registry import suggest
 from zoo.runtime.inputs import as_array, as_input, check_ids, row_shape
+from zoo.runtime.texts import Texts
 
 
-def rows_of(model: str, tensors: Mapping[str, Tensor], given: Mapping[str, Any], n: int) -> dict[str, Array]:
+def rows_of(
+    model: str, tensors: Mapping[str, Tensor], given: Mapping[str, Any], n: int, texts: Texts
+) -> dict[str, Array]:
     """Return the rows of all inputs that are fixed.
 
     Args:
@@ -25,6 +29,7 @@ def rows_of(model: str, tensors: Mapping[str, Tensor], given: Mapping[str, Any],
         tensors: Its inputs by name.
         given: A value by the name of an input; None is drawn. `label` also stands for the only input with classes.
         n: The number of rows.
+        texts: What reads the texts of the model.
 
     Returns:
         Rows [n, ...] in the type of the input, for each that is given.
@@ -36,6 +41,8 @@ def rows_of(model: str, tensors: Mapping[str, Tensor], given: Mapping[str, Any],
     return {
         name: as_input(_ids(model, tensors[name], value, n), tensors[name])
         if tensors[name].classes
+        else _words(tensors[name], value, n, texts)
+        if tensors[name].text
         else _code(tensors[name], value, n)
         for name, value in named.items()
     }
@@ -70,6 +77,21 @@ def _class_id(model: str, tensor: Tensor, name: str) -> int:
         near, what = suggest(name, tensor.classes), "class" if tensor.name == "label" else tensor.name
         raise ServeError(f"{model} has no {what} '{name}'.{near} Its classes: {', '.join(tensor.classes)}")
     return tensor.classes.index(name)
+
+
+def _words(tensor: Tensor, value: Any, n: int, texts: Texts) -> Array:
+    """Return ids of words [n, longest] for one text or `n` of them, or for ids [longest] or [n, longest]."""
+    several = isinstance(value, list | tuple) and bool(value) and all(isinstance(one, str | bytes) for one in value)
+    if isinstance(value, str | bytes) or several:
+        written = [value] if isinstance(value, str | bytes) else value
+        if several and len(written) != n:
+            raise ServeError(f"{tensor.name} must be one text or {n} of them, received {len(written)}")
+        return np.broadcast_to(texts.rows(tensor, written), (n, *row_shape(tensor)))
+    ids, shape = as_array(tensor.name, value), row_shape(tensor)
+    if ids.dtype.kind not in "iu" or ids.shape not in (shape, (n, *shape)):
+        rule = f"a text, {n} texts, or ids of words {list(shape)} or {[n, *shape]}"
+        raise ServeError(f"{tensor.name} must be {rule}, received {ids.dtype} {list(ids.shape)}")
+    return np.broadcast_to(check_ids(tensor, ids), (n, *shape)).astype(tensor.dtype)
 
 
 def _code(tensor: Tensor, value: Any, n: int) -> Array:

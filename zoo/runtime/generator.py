@@ -22,10 +22,12 @@ from zoo.artifact.manifest import FLOAT32, Manifest
 from zoo.core.arrays import Array, growing_blocks, repeat_ends
 from zoo.core.errors import ServeError
 from zoo.core.images import from_uint8, to_uint8
+from zoo.core.text import Reading
 from zoo.runtime.draws import BATCH_SIZE, Draws
 from zoo.runtime.fixed import rows_of
 from zoo.runtime.inputs import MAX_ROWS, Draw, Feed, Inputs, check_images, check_int, repeated, row_shape
 from zoo.runtime.session import Session, first_line
+from zoo.runtime.texts import Texts
 
 
 class Generator:
@@ -49,22 +51,24 @@ class Generator:
     """
 
     def __init__(
-        self, manifest: Manifest, session: Session, *, provider: str = "cpu", precision: str = FLOAT32
-    ) -> None:
+        self, manifest: Manifest, session: Session, *, provider: str = "cpu", precision: str = FLOAT32,
+        texts: Texts | None = None,
+    ) -> None:  # fmt: skip
         self.manifest, self.provider, self.precision = manifest, provider, precision
         self.name, self.title = manifest.model, manifest.title
         self.inputs = {tensor.name: tensor for tensor in manifest.inputs}
         self.outputs = {tensor.name: tensor for tensor in manifest.outputs}
         self._session = session
         self._output = manifest.outputs[0]
-        self._inputs = Inputs(manifest)
+        self._texts = texts or Texts(manifest.model, {})
+        self._inputs = Inputs(manifest, self._texts)
 
     def __repr__(self) -> str:
         arrow = f"{', '.join(map(str, self.inputs.values()))} -> {self._output}"
         return f"<Generator {self.name}: {arrow}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        again = partial(Generator, provider=self.provider, precision=self.precision)
+        again = partial(Generator, provider=self.provider, precision=self.precision, texts=self._texts)
         return again, (self.manifest, self._session)
 
     def __call__(self, **inputs: Any) -> Array:
@@ -81,6 +85,27 @@ class Generator:
             ServeError: An input is missing or unknown, or is not what `inputs` states.
         """
         return self._run(self._inputs.check(inputs))
+
+    def read(self, text: str | bytes) -> Reading:
+        """Read a text as `sample` does: the ids of its words, and the words that are unknown or cut.
+
+        Example:
+            >>> zoo.load("exported/text_to_image").read("mint critter, wings").unknown
+            ('wings',)
+
+        Args:
+            text: A text, or its bytes in UTF-8.
+
+        Returns:
+            The reading.
+
+        Raises:
+            ServeError: No word of it is known, it is not UTF-8, or the network takes no text.
+        """
+        tensor = next((tensor for tensor in self.inputs.values() if tensor.text), None)
+        if tensor is None:
+            raise ServeError(f"{self.name} takes no text. Its inputs: {', '.join(self.inputs)}")
+        return self._texts.read(tensor, text)
 
     def latents(self, n: int, seed: int = 0, *, label: Any = None, **fixed: Any) -> Feed:
         """Return the inputs of `sample(n, seed, label=label)`: `generator(**generator.latents(8))` are raw images.
@@ -113,8 +138,10 @@ class Generator:
             seed: Seed of the latents, and of the classes where `label` is None.
             label: A class id, a class name, or a list of `n` of them; None draws classes uniformly. Only for
                 conditional generators; several labels have names of their own.
-            **fixed: Inputs by name that are not drawn: `digit=3`, `body="dome"`, a code `slant=0.5`; for all rows, or
-                a list of `n`. `inputs` lists them.
+            **fixed: Inputs by name that are not drawn: `digit=3`, `body="dome"`, a code `slant=0.5`, words
+                `text="mint critter, horns"`; for all rows, or a list of `n`. `inputs` lists them. Words that the
+                network does not know are skipped, and those beyond its longest text cut, with a `TextWarning`; without
+                a text one of the manifest's examples is drawn for each row.
             batch_size: Rows of the largest block that runs at once. It leaves the latents alone, but may move the last
                 bit of the network's arithmetic.
 
@@ -288,7 +315,7 @@ class Generator:
         return self._joined(n, self._blocks(n, rows, BATCH_SIZE))
 
     def _fixed(self, n: int, label: Any, named: Mapping[str, Any]) -> Feed:
-        return rows_of(self.name, self.inputs, {"label": label, **named}, n)
+        return rows_of(self.name, self.inputs, {"label": label, **named}, n, self._texts)
 
     def _draws(self, draw: Draw, n: int, fixed: Feed, batch_size: int, first: int = 0) -> Iterator[Array]:
         """Blocks of `n` rows from `draw`, the first of which is row `first` of the stream."""

@@ -20,6 +20,7 @@ from zoo.core.arrays import Array
 from zoo.core.errors import ServeError
 from zoo.core.registry import suggest
 from zoo.runtime import priors
+from zoo.runtime.texts import Texts
 
 Feed = dict[str, Array]  # name of an input -> rows [n, ...]
 Draw = Callable[[int], Feed]
@@ -47,7 +48,7 @@ def check_input(tensor: Tensor, value: Any) -> Array:
 
     Args:
         tensor: The input.
-        value: An array [n, ...] of the input's type and shape, n > 0; of an input with classes any integers.
+        value: An array [n, ...] of the input's type and shape, n > 0; of an input with classes or words any integers.
 
     Returns:
         The value as an array, without a copy where it is one already.
@@ -62,7 +63,7 @@ def check_input(tensor: Tensor, value: Any) -> Array:
         raise ServeError(f"{where}: expected {tensor}, {received}")
     if len(array) == 0:
         raise ServeError(f"{where}: the batch is empty, {received}; give at least one row")
-    if tensor.classes:
+    if tensor.ids:
         return check_ids(tensor, array).astype(tensor.dtype)
     if tensor.sizes:
         _check_size(tensor, array.shape[1], array.shape[2])
@@ -158,15 +159,17 @@ def _check_size(tensor: Tensor, height: int, width: int) -> None:
 
 
 def check_ids(tensor: Tensor, ids: Array) -> Array:
-    """Return class ids as they are. Raises ServeError unless they are whole numbers within the classes of the input."""
+    """Return ids of classes or words as they are. Raises ServeError unless they are whole numbers within those of the
+    input."""
+    what = "ids of words" if tensor.text else "class ids"
     if ids.dtype.kind not in "iu":
         hint = 'convert them with .astype("int64")'
-        raise ServeError(f"input '{tensor.name}': class ids are whole numbers, received {ids.dtype}; {hint}")
-    last = len(tensor.classes) - 1
+        raise ServeError(f"input '{tensor.name}': {what} are whole numbers, received {ids.dtype}; {hint}")
+    last = tensor.ids - 1
     if ids.min() < 0 or ids.max() > last:
         wrong = int(ids[(ids < 0) | (ids > last)][0])
-        names = f"{tensor.classes[0]}..{tensor.classes[-1]}"
-        raise ServeError(f"input '{tensor.name}': class ids lie in 0..{last} ({names}), received {wrong}")
+        names = "0 fills up" if tensor.text else f"{tensor.classes[0]}..{tensor.classes[-1]}"
+        raise ServeError(f"input '{tensor.name}': {what} lie in 0..{last} ({names}), received {wrong}")
     return ids
 
 
@@ -181,9 +184,10 @@ def as_array(name: str, value: Any) -> Array:
 class Inputs:
     """All inputs of one network: checks of a call, and draws from its priors. The methods raise ServeError."""
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, texts: Texts | None = None) -> None:
         self.model = manifest.model
         self.tensors = {tensor.name: tensor for tensor in manifest.inputs}
+        self._texts = texts or Texts(manifest.model, {})
         self._priors = {tensor.name: _prior(tensor) for tensor in manifest.inputs if tensor.prior}
 
     def check(self, inputs: Mapping[str, Any]) -> Feed:
@@ -204,7 +208,7 @@ class Inputs:
         """Return draw(k): the next k rows, each input from its own stream. Draws of any sizes give the same rows."""
         seed = check_int("seed", seed, low=0, high=priors.MAX_SEED)
         for name, tensor in self.tensors.items():
-            if not (tensor.classes or tensor.prior):
+            if not (tensor.ids or tensor.prior):
                 hint = (
                     "it translates: translate(images)" if tensor.is_image else f"it has no prior: call it with {tensor}"
                 )
@@ -215,6 +219,8 @@ class Inputs:
             return {
                 name: self._priors[name].draw(streams[name], k)
                 if name in self._priors
+                else self._texts.examples(tensor)[priors.labels(streams[name], k, classes=len(tensor.text["examples"]))]
+                if tensor.text
                 else as_input(priors.labels(streams[name], k, classes=len(tensor.classes)), tensor)
                 for name, tensor in self.tensors.items()
             }
@@ -222,8 +228,8 @@ class Inputs:
         return draw
 
     def held(self, feed: Feed, row: int, fixed: Feed) -> Feed:
-        """Return the one row of each input that a walk or sum does not move: `fixed`, and the classes of a row."""
-        classes = {name: feed[name][row : row + 1] for name, tensor in self.tensors.items() if tensor.classes}
+        """Return the one row of each input that a walk or sum does not move: `fixed`, and the ids of a row."""
+        classes = {name: feed[name][row : row + 1] for name, tensor in self.tensors.items() if tensor.ids}
         return {**classes, **fixed}
 
     def between(self, stops: Feed, places: Array, held: Feed) -> Feed:

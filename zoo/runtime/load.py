@@ -30,6 +30,7 @@ from zoo.core.registry import suggest
 from zoo.runtime.generator import Generator
 from zoo.runtime.inputs import check_int
 from zoo.runtime.session import check_agreement, check_self_contained, open_session
+from zoo.runtime.texts import Texts
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -81,7 +82,8 @@ def load(
     if (found := metadata.get("gan.precision", FLOAT32)) != (precision or found):
         raise ServeError(f"{name}: computes in {found}, not in {precision}: another file of its folder may")
     check_agreement(session, manifest, source=name)
-    return Generator(manifest, session, provider=provider, precision=found)
+    texts = Texts.beside(manifest, file, verify=verify)
+    return Generator(manifest, session, provider=provider, precision=found, texts=texts)
 
 
 def _read(source: Source, network: str | None, precision: str | None) -> tuple[Manifest | None, str, bytes]:

@@ -87,6 +87,11 @@ def _inputs(
         if tensor.prior is not None:
             drawn = priors.make(tensor.prior, shape=row_shape(tensor)).draw(random, count)
             inputs[tensor.name] = drawn if fill is None or tensor.given is not None else np.full_like(drawn, fill)
+        elif tensor.text:
+            longest = row_shape(tensor)[0]
+            ids = 1 + random.randint(tensor.text["words"], size=(count, longest))
+            words = random.randint(1, longest + 1, size=(count, 1))  # of each text
+            inputs[tensor.name] = np.where(np.arange(longest) < words, ids, 0).astype(tensor.dtype)
         elif tensor.classes:
             inputs[tensor.name] = priors.labels(random, count, classes=len(tensor.classes))
         else:
