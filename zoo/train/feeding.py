@@ -16,7 +16,7 @@ from zoo.data.pipeline import Batches
 from zoo.nn.phases import Batch
 from zoo.spec import feeds
 from zoo.spec.read import Spec
-from zoo.train import callbacks, loop, speed
+from zoo.train import ahead, callbacks, loop, speed
 from zoo.train.algorithms.base import Algorithm
 
 STEPS = 300  # of a call of `fit`
@@ -68,9 +68,8 @@ def empty(algorithm: Algorithm) -> None:
     algorithm.compile()
 
 
-def fit(algorithm: Algorithm, batches: Batches | _AsNumbers, steps: int = STEPS) -> None:
+def fit(algorithm: Algorithm, batches: ahead.Pixels, steps: int = STEPS) -> None:
     """Make steps as a training does, with the callbacks that look at every step."""
     clock = callbacks.Clock(step=0, steps=steps, budget_seconds=None, batch_size=algorithm.batch_size)
     looks: list[keras.callbacks.Callback] = [clock, callbacks.Finite(clock)]
-    fed = loop.Steps(batches, 0, steps)  # type: ignore[arg-type]
-    algorithm.fit(fed, epochs=1, verbose=0, shuffle=False, callbacks=looks)
+    algorithm.fit(ahead.steps(batches, 0, steps), epochs=1, verbose=0, shuffle=False, callbacks=looks)

@@ -29,7 +29,7 @@ from zoo.spec.feeds import prior_of
 from zoo.spec.read import Spec
 from zoo.spec.sections import Training
 from zoo.spec.types import seconds
-from zoo.train import callbacks, checkpoint, monitor, own_images
+from zoo.train import ahead, callbacks, checkpoint, monitor, own_images
 from zoo.train.algorithms import make_algorithm
 from zoo.train.algorithms.base import Algorithm
 from zoo.train.earlier_run import set_aside
@@ -48,7 +48,6 @@ from zoo.train.monitor import (
 )
 
 Watch = Callable[[int, Algorithm], None]
-FEEDERS, QUEUED = 2, 16  # threads that make batches ahead of the step, and how many
 
 
 @dataclass(frozen=True)
@@ -74,20 +73,6 @@ class Run:
     def images_per_step(self) -> int:
         """Real images that D is shown in a step."""
         return self.algorithm.step_images
-
-
-class Steps(keras.utils.PyDataset):
-    """The batches of steps `first` to before `last`, which `fit` reads in order."""
-
-    def __init__(self, batches: Batches, first: int, last: int) -> None:
-        super().__init__(workers=FEEDERS, max_queue_size=QUEUED)
-        self.batches, self.first, self.last = batches, first, last
-
-    def __len__(self) -> int:
-        return min(self.last - self.first, 2**31 - 1)  # `steps: 10**30` means: until the budget is used
-
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray]]:
-        return (self.batches.pixels(self.first + index),)
 
 
 def train(
@@ -247,7 +232,7 @@ def _fit(
                 algorithm.begin(clock.step)
                 algorithm.compile(xla=training.xla)
                 end = min(algorithm.pause(clock.step) or clock.steps, clock.steps)
-                steps = Steps(batches, clock.step, end)
+                steps = ahead.steps(batches, clock.step, end)
                 algorithm.fit(steps, epochs=1, verbose=0, shuffle=False, callbacks=every_step)
             duration = clock.seconds_of_steps
             draw_samples(clock.step)
