@@ -10,6 +10,7 @@ from PIL import Image
 from zoo.core.errors import DataError, SpecError
 from zoo.data.catalogue import DATASETS
 from zoo.data.sources import load_dataset
+from zoo.spec.feeds import load_data
 from zoo.spec.read import read_spec
 from zoo.spec.sections import RESERVED
 
@@ -196,3 +197,34 @@ GATE = """    layers:
 def test_wrong_classes_of_a_latent(tmp_path, classes, message):
     with pytest.raises(SpecError, match=message):
         tiny.read(tmp_path, CODES.replace("CLASSES", classes))
+
+
+def test_a_limit_keeps_the_first_examples_of_training_and_all_of_the_test(tmp_path):
+    (tmp_path / "few.yaml").write_text(tiny.DENSE.replace("{source: digits}", "{source: digits, limit: 100}"))
+    spec = read_spec(tmp_path / "few.yaml")
+    few, whole = load_data(spec), load_dataset("digits")
+    assert len(few) == 100 < len(whole)
+    np.testing.assert_array_equal(few.items, whole.items[:100])
+    np.testing.assert_array_equal(few.labels, whole.labels[:100])
+    np.testing.assert_array_equal(load_data(spec, split="train").items, few.items)
+    np.testing.assert_array_equal(load_data(spec, split="test").items, load_dataset("digits", split="test").items)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("20000", r"few.yaml:4:31: data.limit: there are 1,\d+ examples of 'digits', received 20,000"),
+        ("3", r"training.batch_size: .*set training.batch_size=3 or less"),
+        ("0", "data.limit: expected an integer at least 1, received 0"),
+    ],
+)
+def test_limits_that_cannot_be_are_located(tmp_path, limit, message):
+    (tmp_path / "few.yaml").write_text(tiny.DENSE.replace("{source: digits}", f"{{source: digits, limit: {limit}}}"))
+    with pytest.raises(SpecError, match=message):
+        read_spec(tmp_path / "few.yaml")
+
+
+def test_a_limit_above_the_images_of_a_folder_is_said_as_they_are_read(pets):
+    (pets / "few.yaml").write_text(OWN.replace("channels: 1", "channels: 1, limit: 6"))
+    with pytest.raises(DataError, match="data.limit is 6, and the data .* are 5 examples"):
+        load_data(read_spec(pets / "few.yaml"))

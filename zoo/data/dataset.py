@@ -109,7 +109,8 @@ class Dataset:
         """
         if count > len(self):
             raise DataError(f"data.limit is {count:,}, and the data '{self.name}' are {len(self):,} examples")
-        cut = {name: array[:count] for name in ("images", "points", "labels") if (array := getattr(self, name)) is not None}
+        arrays = {name: getattr(self, name) for name in ("images", "points", "labels")}
+        cut = {name: array[:count] for name, array in arrays.items() if array is not None}
         return replace(self, **cut, attributes={name: ids[:count] for name, ids in self.attributes.items()})
 
     def __len__(self) -> int:

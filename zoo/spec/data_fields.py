@@ -157,6 +157,11 @@ def _check_items(tree: YamlNode, part: Part, items: int | None, problems: Proble
     batch = tree.get("training", "batch_size")
     size = batch.value if batch is not None and isinstance(batch.value, int) else 0
     count, where = images_in(part.name, part.args, size) or (items, f"of '{part.name}'")
+    limit = tree.get("data", "limit")
+    if limit is not None and count is not None and isinstance(limit.value, int):
+        if items is not None and limit.value > items:
+            problems.add(limit.place, "data.limit", f"there are {items:,} examples {where}, received {limit.value:,}")
+        count = min(count, limit.value)
     if batch is not None and count is not None and size > count:
         hint = f"set training.batch_size={count} or less, or add images" if count else "add images"
         text = f"a batch of {size:,} cannot be drawn from the {count:,} items {where}: {hint}"

@@ -29,7 +29,7 @@ def load_data(spec: Spec, *, split: Any = None) -> Dataset | Domains:
         One data set, or two for a source of two domains; images uint8 [count, height, width, channels].
 
     Raises:
-        DataError: The data cannot be fetched or read.
+        DataError: The data cannot be fetched or read, or are fewer than `data.limit`.
     """
     section = spec.sections.data
     assert section is not None
@@ -41,6 +41,8 @@ def load_data(spec: Spec, *, split: Any = None) -> Dataset | Domains:
         fit=section.fit,
         split=split,
     )
+    if section.limit and split in (None, "train"):
+        loaded = loaded.first(section.limit)
     return replace(loaded, captions=spec.captions) if isinstance(loaded, Dataset) and spec.captions else loaded
 
 

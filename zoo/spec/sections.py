@@ -55,7 +55,7 @@ class Data:
     """The training data. Pixels 0..255 are mapped to `range`; `size` and `channels` default to the source's own,
     `fit` to a black border (pad), or to crop for folders of photos. With `jitter_from` images are held at that larger
     size, and a random window of `size` is drawn from them at each step. `text` gives data with several labels
-    captions."""
+    captions. `limit` trains on the first so many examples alone."""
 
     source: Source
     size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
@@ -65,15 +65,18 @@ class Data:
     range: tuple[float, float] = (-1.0, 1.0)
     flip: bool = False
     text: Text | None = None
+    limit: PositiveInt | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
     """The weights that a network begins with: those of a network of another run, by the name of its spec; its averaged
-    ones, where it has them. Layers are told apart by their names and shapes; what does not match is listed."""
+    ones, where it has them. Layers are told apart by their names and shapes; what does not match is listed. Or a
+    `package`, which has layers and weights: the network then states neither inputs nor layers."""
 
-    run: Identifier
+    run: Identifier | None = None
     network: Identifier | None = None
+    package: Literal["vgg16"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +84,12 @@ class Network:
     """One network: its inputs, its layers, and its output. An input is a latent, a field of the data, or states a
     shape, or the latent, the field or the network whose shape it has. `output: image` is the last tensor; several are
     named by `as` in the layers, [logits, classes], or by a mapping {logits: h7, classes: x}. `weights` begins with
-    those of another run; a network that is `frozen` is trained by no phase, and runs in inference mode."""
+    those of another run, or with `weights: {package: vgg16}` is a network that comes with its layers; one that is
+    `frozen` is trained by no phase, and runs in inference mode."""
 
-    inputs: Identifier | tuple[Identifier, ...] | Mapping[Identifier, tuple[PositiveInt, ...] | Reference]
-    output: Identifier | tuple[Identifier, ...] | Mapping[Identifier, Identifier]
-    layers: tuple[Any, ...]
+    inputs: Identifier | tuple[Identifier, ...] | Mapping[Identifier, tuple[PositiveInt, ...] | Reference] = ()
+    output: Identifier | tuple[Identifier, ...] | Mapping[Identifier, Identifier] = ""
+    layers: tuple[Any, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     weights: Weights | None = None
     frozen: bool = False
