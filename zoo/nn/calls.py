@@ -22,6 +22,7 @@ from zoo.nn import (  # noqa: F401 - they register their functions
     functions_drawing,
     functions_penalties,
     functions_pure,
+    functions_words,
 )
 from zoo.nn.autodiff import Derivative, Mark, Tensor, with_derivatives
 from zoo.nn.functions import DIRECTION, FUNCTIONS, evaluate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from zoo.artifact.tensor import Tensor
 from zoo.core.arrays import Array
 from zoo.core.errors import ServeError
 from zoo.core.text import RULE, Reading, Vocabulary
+
+
+PACKAGE = __name__.partition(".")[0]
 
 
 class TextWarning(UserWarning):
@@ -89,7 +93,7 @@ class Texts:
         """
         readings = [self.read(tensor, text) for text in texts]
         for complaint in dict.fromkeys(reading.complaint for reading in readings if reading.complaint):
-            warnings.warn(f"{self.model}: {tensor.name}: {complaint}", TextWarning, stacklevel=6)
+            warnings.warn(f"{self.model}: {tensor.name}: {complaint}", TextWarning, stacklevel=_caller())
         return np.array([reading.ids for reading in readings], tensor.dtype)
 
     def examples(self, tensor: Tensor) -> Array:
@@ -97,6 +101,14 @@ class Texts:
         if tensor.name not in self._examples:
             self._examples[tensor.name] = self.rows(tensor, (tensor.text or {})["examples"])
         return self._examples[tensor.name]
+
+
+def _caller() -> int:
+    """Return the `stacklevel`, for the function that asks, of the first caller outside this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _vocabulary(tensor: Tensor, path: Path, *, verify: bool) -> Vocabulary:

@@ -269,6 +269,26 @@ def one_hot(args: Arguments) -> Shape | None:
     return (args["classes"],)
 
 
+@_result("word_set", stops=True)
+def word_set(args: Arguments) -> Shape | None:
+    _text(args["of"])
+    return (args["size"],)
+
+
+@_result("words_nll", constants=("text",))
+def words_nll(args: Arguments) -> Shape | None:
+    _text(args["text"])
+    if args["of"].shape is None or len(args["of"].shape) != 1:
+        raise ShapeError(f"takes a logit for each id of a word; received {args['of']}")
+    return _mean(args)
+
+
+def _text(operand: Operand) -> None:
+    """Refuse what is not ids of words. Raises ShapeError."""
+    if operand.shape is None or len(operand.shape) != 1:
+        raise ShapeError(f"takes ids of words, such as text; received {operand}")
+
+
 @_result("lerp")
 def lerp(args: Arguments) -> Shape | None:
     ends, share = [args["from"], args["to"]], args["share"]

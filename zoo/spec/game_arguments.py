@@ -22,7 +22,10 @@ _ARGUMENTS = {"cross_entropy": ("of",), "binary_cross_entropy": ("of",)}
 _SQUASHING = ("softmax", "sigmoid")
 _FOLLOWED = ("stop_gradient", "slice")  # functions whose result is as squashed as what they take
 _SAME_IDS = ("stop_gradient", "shuffled", "another", "pool")  # ... and whose class ids are those that they take
-_KNOWN = {"one_hot": ("of", "classes"), "cross_entropy": ("labels", "of")}  # class ids, and what counts the classes
+_KNOWN = {  # ids of classes or words, and what counts them
+    "one_hot": ("of", "classes"), "cross_entropy": ("labels", "of"), "word_set": ("of", "size"),
+    "words_nll": ("text", "of"),
+}  # fmt: skip
 _TARGETS = {"discriminator": ("a", "b"), "generator": ("c",), "real": ("b",), "fake": ("a",)}  # of lsgan
 
 

@@ -204,7 +204,7 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
     if tree.get("networks") is not None:
         checks.check_spec(tree, plans, fields, latents, {**labels, **data.words}, memory(), problems)
         check_pairs(tree, plans, data, problems)
-    counts = {name: len(names) for name, names in labels.items() if names}
+    counts = {name: len(names) for name, names in {**labels, **data.words}.items() if names}
     game = read_game(tree, plans, Ends(latents, fields, counts), problems)
     problems.raise_if_any()
     known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
