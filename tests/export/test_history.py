@@ -25,8 +25,8 @@ def events(folder, name, lines):
     aside.rmdir()
 
 
-def curves(folder, *, until=10**9, images=10):
-    return history.curves(folder, images_per_step=images, until=until)
+def curves(folder, *, until=10**9, images=10, phases=("generator", "critic")):
+    return history.curves(folder, phases=phases, images_per_step=images, until=until)
 
 
 def test_a_curve_is_over_thousands_of_images(tmp_path):
@@ -75,7 +75,18 @@ def test_the_later_file_wins_from_its_first_step_on(tmp_path):
 
 def test_losses_are_those_of_the_same_steps(tmp_path):
     events(tmp_path, "1.host.1.0", {"a_loss": {20: 1.0, 40: 2.0}, "b_loss": {40: 3.0, 60: 4.0}})
-    assert curves(tmp_path) == {"kimg": [0.4], "losses": {"a": [2.0], "b": [3.0]}}
+    assert curves(tmp_path, phases="ab") == {"kimg": [0.4], "losses": {"a": [2.0], "b": [3.0]}}
+
+
+def test_values_have_their_own_names_and_what_was_not_known_yet_is_none(tmp_path):
+    line = {20: 1.0, 40: 2.0}
+    lines = {"generator_loss": line, "g_loss": line, "k": {20: np.nan, 40: 3.0}, "late_loss": {20: np.nan, 40: 5.0}}
+    events(tmp_path, "1.host.1.0", {**lines, "images_per_second": line, "old": {20: 1.0}})
+    assert curves(tmp_path, phases=("generator", "late")) == {
+        "kimg": [0.2, 0.4],
+        "losses": {"generator": [1.0, 2.0], "late": [None, 5.0]},
+        "values": {"g_loss": [1.0, 2.0], "k": [None, 3.0]},
+    }
 
 
 def test_a_file_whose_end_is_missing_is_read_as_far_as_it_goes(tmp_path):
@@ -86,12 +97,12 @@ def test_a_file_whose_end_is_missing_is_read_as_far_as_it_goes(tmp_path):
 
 
 def test_no_events_no_file(tmp_path):
-    assert not history.write_curves(tmp_path, tmp_path, images_per_step=1, until=9)
+    assert not history.write_curves(tmp_path, tmp_path, phases=["generator"], images_per_step=1, until=9)
     (tmp_path / "tensorboard").mkdir()
     events(tmp_path / "tensorboard", "1.host.1.0", {"images_per_second": {20: 1.0}, "generator_loss": {20: 1.0}})
-    assert not history.write_curves(tmp_path, tmp_path, images_per_step=1, until=19)
+    assert not history.write_curves(tmp_path, tmp_path, phases=["generator"], images_per_step=1, until=19)
     assert not (tmp_path / "curves.json").exists()
-    assert history.write_curves(tmp_path, tmp_path, images_per_step=1, until=20)
+    assert history.write_curves(tmp_path, tmp_path, phases=["generator"], images_per_step=1, until=20)
     assert json.loads((tmp_path / "curves.json").read_text()) == {"kimg": [0.02], "losses": {"generator": [1.0]}}
 
 

@@ -14,6 +14,8 @@ from zoo.core.errors import TrainingError
 from zoo.core.progress import duration
 from zoo.train.callbacks import Clock, Curves, EverySeconds, EverySteps, Finite, LossLine, Stop
 
+PHASES = ("discriminator", "generator")
+
 
 @pytest.fixture
 def now(monkeypatch):
@@ -217,7 +219,7 @@ def test_curves(tmp_path):
 
 def test_a_log_gets_plain_lines(now, capsys):
     clock = make_clock(steps=1200, batch_size=100)
-    line = LossLine(clock, "dcgan")
+    line = LossLine(clock, "dcgan", PHASES)
     line.on_train_begin()
     for _ in range(41):
         now.seconds += 1
@@ -236,6 +238,16 @@ def test_a_log_gets_plain_lines(now, capsys):
     assert rest[-1].endswith("discriminator 2.000")
 
 
+def test_a_line_names_phases_and_values_and_leaves_out_what_is_not_known(now, capsys):
+    """`g_loss` is a value of the game, which no phase is called `g` for."""
+    clock = make_clock(steps=1200, batch_size=100)
+    line = LossLine(clock, "dcgan", PHASES)
+    now.seconds += 1
+    clock.on_train_batch_end(0)
+    line.show({"generator_loss": 0.5, "g_loss": 0.25, "pixel": 2.0, "late": float("nan")})
+    assert capsys.readouterr().err.strip() == "dcgan: step 1/1,200  generator 0.500  g_loss 0.250  pixel 2.000"
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
@@ -246,7 +258,7 @@ def test_a_terminal_gets_a_bar(now, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "160")
     clock = make_clock(steps=4)
-    line = LossLine(clock, "dcgan")
+    line = LossLine(clock, "dcgan", PHASES)
     line.on_train_begin()
     now.seconds += 1
     clock.on_train_batch_end(0)
@@ -264,7 +276,7 @@ def test_a_line_fits_into_the_terminal(now, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda file: (columns, 24))
     clock = make_clock(step=9_990, steps=20_000, batch_size=128)
-    line = LossLine(clock, "progressive")
+    line = LossLine(clock, "progressive", PHASES)
     line.on_train_begin()
     for _ in range(11):
         now.seconds += 1
@@ -281,7 +293,7 @@ def test_a_line_fits_into_the_terminal(now, monkeypatch, columns):
 def test_the_time_left_comes_when_it_means_something(now, capsys):
     """One slow second step must not say that a minute's training takes half an hour."""
     clock = make_clock(steps=1000, batch_size=100)
-    line = LossLine(clock, "dcgan")
+    line = LossLine(clock, "dcgan", PHASES)
     for seconds in (5, 1.7, 0.1, 0.1):
         now.seconds += seconds
         clock.on_train_batch_end(0)
@@ -296,7 +308,7 @@ def test_the_time_left_comes_when_it_means_something(now, capsys):
 
 def test_a_budget_bounds_what_is_shown(now, capsys):
     clock = make_clock(steps=20_000, budget=60.0, batch_size=100)
-    line = LossLine(clock, "dcgan")
+    line = LossLine(clock, "dcgan", PHASES)
     for seconds in (5, 1, 4):
         now.seconds += seconds
         clock.on_train_batch_end(0)

@@ -26,20 +26,22 @@ from zoo.core.errors import DataError
 from zoo.core.files import write_whole
 from zoo.core.images import fitted
 from zoo.core.pictures import WHITE, Image
+from zoo.train.callbacks import BEGUN
 from zoo.train.curves import read_scalars
 
 CURVES = "curves.json"
 BINS, DIGITS = 200, 5  # points of a curve; significant digits of its numbers
 LOSS, METRIC = "_loss", "metric/"  # how the names of TensorBoard's scalars end, and begin
+NO_VALUES = ("images_per_second", BEGUN)  # scalars that are no numbers of the game
 MOMENTS, COLUMNS = 8, 8  # rows of a film; images in a row
 CELL, PLOT = 64, 192  # pixels: about the shorter side of an image, and at least that of a plot of points
 GAP, LETTERS, BORDER, FRAME = 2, 15, 6, 170  # between images, of the labels, around all; the grey around a plot
 FILM_BYTES = 300_000
 
 
-def write_curves(run: Path, artifact: Path, *, images_per_step: int, until: int) -> bool:
+def write_curves(run: Path, artifact: Path, *, phases: Sequence[str], images_per_step: int, until: int) -> bool:
     """Write curves.json of the steps up to `until`. Returns False, and writes nothing, where no loss was logged."""
-    found = curves(run / "tensorboard", images_per_step=images_per_step, until=until)
+    found = curves(run / "tensorboard", phases=phases, images_per_step=images_per_step, until=until)
     if found is not None:
         write_whole(artifact / CURVES, (json.dumps(found, allow_nan=False) + "\n").encode())
     return found is not None
@@ -69,42 +71,47 @@ def write_film(run: Path, target: Path, network: str, *, until: int, every: int 
     return made is not None
 
 
-def curves(folder: Path, *, images_per_step: int, until: int) -> dict[str, Any] | None:
+def curves(folder: Path, *, phases: Sequence[str], images_per_step: int, until: int) -> dict[str, Any] | None:
     """Read the curves in a folder of TensorBoard's event files, each thinned out to at most 200 means of neighbours.
 
     Args:
         folder: The folder of the event files.
+        phases: The names of the phases of the step.
         images_per_step: Real images that D is shown in a step.
         until: The last step to read.
 
     Returns:
-        {"kimg": thousands of real images shown to D, "losses": {name: values}}, and "metric": {"name", "kimg",
-        "values"} where one was evaluated; None where no loss was logged.
+        {"kimg": thousands of real images shown to D, "losses": {phase: numbers}}; "values": {name: numbers} where the
+        game has values and states that were logged; and "metric": {"name", "kimg", "values"} where one was evaluated.
+        None stands for a number that nothing had computed yet. None where no loss was logged.
     """
     found = read_scalars(folder, until)
-    losses = {tag.removesuffix(LOSS): line for tag, line in found.items() if tag.endswith(LOSS) and line}
+    losses = {name: found[name + LOSS] for name in phases if found.get(name + LOSS)}
     if not losses:
         return None
     steps = sorted(set.intersection(*(set(line) for line in losses.values())))
-    result: dict[str, Any] = {
-        "kimg": _kimg(steps, images_per_step),
-        "losses": {name: _thinned([line[step] for step in steps]) for name, line in losses.items()},
-    }
+    others = {*NO_VALUES, *(name + LOSS for name in phases)}
+    values = {n: x for n, x in found.items() if n not in others and not n.startswith(METRIC) and {*steps} <= {*x}}
+    result: dict[str, Any] = {"kimg": _kimg(steps, images_per_step)}
+    for key, lines in (("losses", losses), ("values", values)):
+        drawn = {name: _thinned([line[step] for step in steps]) for name, line in lines.items()}
+        result |= {key: drawn} if drawn else {}
     for tag, line in found.items():
         if tag.startswith(METRIC) and line:
             at = sorted(line)
-            values = _thinned([line[step] for step in at])
-            result["metric"] = {"name": tag.removeprefix(METRIC), "kimg": _kimg(at, images_per_step), "values": values}
+            watched = _thinned([line[step] for step in at])
+            result["metric"] = {"name": tag.removeprefix(METRIC), "kimg": _kimg(at, images_per_step), "values": watched}
     return result
 
 
-def _kimg(steps: Sequence[int], images_per_step: int) -> list[float]:
+def _kimg(steps: Sequence[int], images_per_step: int) -> list[float | None]:
     return _thinned([step * images_per_step / 1000 for step in steps])
 
 
-def _thinned(values: Sequence[float]) -> list[float]:
+def _thinned(values: Sequence[float]) -> list[float | None]:
     parts = np.array_split(np.array(values, np.float64), min(BINS, max(len(values), 1)))
-    return [float(f"{part.mean():.{DIGITS}g}") for part in parts]
+    known = [part[~np.isnan(part)] for part in parts]
+    return [float(f"{part.mean():.{DIGITS}g}") if len(part) else None for part in known]
 
 
 def film(folder: Path, network: str, *, until: int, every: int = 1, last: int = 0) -> Image | None:

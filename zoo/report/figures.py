@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def draw(folder: Path) -> list[Path]:
 
 
 def curves(folder: Path) -> bytes:
-    """Draw losses, and the metric that was watched, over thousands of real images shown, as the bytes of a PNG file.
+    """Draw losses, values of the game, and the metric that was watched over thousands of real images, as a PNG file.
 
     Raises ServeError for a file that does not hold the curves of a training.
     """
@@ -51,16 +52,18 @@ def curves(folder: Path) -> bytes:
 
     try:
         history = json.loads((folder / CURVES).read_text("utf-8"))
-        losses, kimg, watched = history["losses"], history["kimg"], history.get("metric")
+        kimg, watched, values = history["kimg"], history.get("metric"), history.get("values")
         figure = Figure(figsize=(7.2, 2.4), layout="constrained", dpi=100)
-        panels = figure.subplots(1, 2 if watched else 1, squeeze=False)[0]
-        for name, values in losses.items():
-            panels[0].plot(kimg, values, linewidth=1, label=name)
-        panels[0].set(xlabel="thousand images", ylabel="loss")
-        panels[0].legend(fontsize=7, frameon=False)
+        lines = {"loss": history["losses"], **({"value": values} if values else {})}
+        panels = figure.subplots(1, len(lines) + bool(watched), squeeze=False)[0]
+        for panel, (label, numbers) in zip(panels, lines.items(), strict=False):
+            for name, line in numbers.items():
+                panel.plot(kimg, [math.nan if x is None else x for x in line], linewidth=1, label=name)
+            panel.set(xlabel="thousand images", ylabel=label)
+            panel.legend(fontsize=7, frameon=False)
         if watched:
-            panels[1].plot(watched["kimg"], watched["values"], marker=".", linewidth=1)
-            panels[1].set(xlabel="thousand images", ylabel=watched["name"])
+            panels[-1].plot(watched["kimg"], watched["values"], marker=".", linewidth=1)
+            panels[-1].set(xlabel="thousand images", ylabel=watched["name"])
     except (KeyError, TypeError, ValueError) as error:
         raise ServeError(f"{folder / CURVES}: not the curves of a training: {error}") from error
     for panel in panels:

@@ -63,6 +63,21 @@ def plays(phase: PhasePlan, step: int, updates: int) -> bool:
     return when.burn_in is None or generator_plays(step, construct(BurnIn, dict(when.burn_in)), updates)
 
 
+def has_played(phase: PhasePlan, updates: int, steps: int) -> bool:
+    """Find out whether a phase has played by its number in one of the first steps of a training.
+
+    Args:
+        phase: The phase.
+        updates: Updates of D in each step, for a burn-in.
+        steps: How many steps were made.
+
+    Returns:
+        True from its first turn on.
+    """
+    first = -(-phase.when.start // phase.when.every) * phase.when.every
+    return any(plays(phase, step, updates) for step in range(first, steps, phase.when.every))
+
+
 def generator_plays(step: int, burn_in: BurnIn, updates: int) -> bool:
     """Find out whether G makes an update in a step of a training with long turns of D.
 

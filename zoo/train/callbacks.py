@@ -6,7 +6,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -144,15 +144,16 @@ class Stop(keras.callbacks.Callback):
 
 
 class Finite(keras.callbacks.Callback):
-    """Raises TrainingError at the first loss that is not a finite number, with the step and the phase."""
+    """Raises TrainingError at the first number of a log that is not finite, with the step and the name. Those that
+    nothing has computed yet are NaN without a mistake: `unknown` returns their names for a count of steps."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, unknown: Callable[[int], Collection[str]] = lambda step: ()) -> None:
         super().__init__()
-        self.clock = clock
+        self.clock, self.unknown = clock, unknown
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         for name, value in (logs or {}).items():
-            if not math.isfinite(value):
+            if not math.isfinite(value) and name not in self.unknown(self.clock.step):
                 raise TrainingError(f"step {self.clock.step}: {name} is {value}")
 
 
@@ -240,11 +241,18 @@ class Curves(keras.callbacks.Callback):
 
 
 class LossLine(keras.callbacks.Callback):
-    """The progress line of a training: step, images/s, time left, losses."""
+    """The progress line of a training: step, images/s, time left; the loss of each phase by the name of the phase, then
+    values and states by their own. A number that nothing has computed yet is left out.
 
-    def __init__(self, clock: Clock, title: str) -> None:
+    Args:
+        clock: Of the training.
+        title: The first word of the line.
+        phases: The names of the phases.
+    """
+
+    def __init__(self, clock: Clock, title: str, phases: Sequence[str] = ()) -> None:
         super().__init__()
-        self.clock = clock
+        self.clock, self._names = clock, {f"{name}_loss": name for name in phases}
         self.line = ProgressLine(title, clock.steps, done=clock.step, log_seconds=PLAIN_LINE_EVERY_SECONDS, stays=True)
         self._shown = clock.step
 
@@ -264,10 +272,10 @@ class LossLine(keras.callbacks.Callback):
             parts.append(f"{clock.images_per_second:,.0f} images/s")
         if math.isfinite(clock.seconds_left):
             parts.append(f"{duration(clock.seconds_left)} left")
-        names = {name: name.removesuffix("_loss") for name in logs}
+        names = {name: self._names.get(name, name) for name in logs}
         if self.line.on_terminal:  # which may be narrow
             names = {name: PLAYERS.get(word, word) for name, word in names.items()}
-        parts += [f"{names[name]} {value:.3f}" for name, value in logs.items()]
+        parts += [f"{names[name]} {value:.3f}" for name, value in logs.items() if not math.isnan(value)]
         self.line.show(round(clock.done * clock.steps), "  ".join(parts))
 
     def on_train_end(self, logs: Logs | None = None) -> None:

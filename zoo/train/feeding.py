@@ -71,5 +71,5 @@ def empty(algorithm: Algorithm) -> None:
 def fit(algorithm: Algorithm, batches: ahead.Pixels, steps: int = STEPS) -> None:
     """Make steps as a training does, with the callbacks that look at every step."""
     clock = callbacks.Clock(step=0, steps=steps, budget_seconds=None, batch_size=algorithm.batch_size)
-    looks: list[keras.callbacks.Callback] = [clock, callbacks.Finite(clock)]
+    looks: list[keras.callbacks.Callback] = [clock, callbacks.Finite(clock, algorithm.unknown)]
     algorithm.fit(ahead.steps(batches, 0, steps), epochs=1, verbose=0, shuffle=False, callbacks=looks)

@@ -172,7 +172,10 @@ def _fit(
     training, path = spec.sections.training, folder / checkpoint.FILE
     assert training is not None
     draw = SampleSheets(spec, algorithm, folder, pictured_inputs(spec, batches.dataset))
-    stop, line = callbacks.Stop(clock), callbacks.LossLine(clock, spec.name)
+    stop, line = (
+        callbacks.Stop(clock),
+        callbacks.LossLine(clock, spec.name, [phase.name for phase in algorithm.phases()]),
+    )
     curves = callbacks.Curves(clock, folder / "tensorboard")
     evaluate: monitor.Watch | None = None
 
@@ -204,7 +207,7 @@ def _fit(
 
     every_step: list[keras.callbacks.Callback] = [
         clock,
-        callbacks.Finite(clock),
+        callbacks.Finite(clock, algorithm.unknown),
         callbacks.EverySteps(clock, training.picture_every_steps, draw_samples),
         curves,
     ]

@@ -24,7 +24,7 @@ pure function of weights, optimizer state and batch.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -142,6 +142,17 @@ class Algorithm(keras.Model):
             A later step; None where there is none.
         """
         return None
+
+    def unknown(self, step: int) -> Collection[str]:
+        """List what a step logs as NaN, since nothing has computed it yet.
+
+        Args:
+            step: The count of steps, that one included.
+
+        Returns:
+            Names of logged numbers.
+        """
+        return ()
 
     def extra_state(self) -> dict[str, keras.Variable]:
         """Return what a checkpoint holds besides networks and optimizers.

@@ -12,7 +12,7 @@ in batch size, a draw is several rows of arrays whose rows have the greatest com
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from typing import Any
 
@@ -31,7 +31,7 @@ from zoo.nn.phases import Batch, Counter, Phase, clip_weights, seeds
 from zoo.nn.states import States
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
 from zoo.spec.game_sections import WeightClip
-from zoo.spec.game_steps import Rows, by_number, plays
+from zoo.spec.game_steps import Rows, by_number, has_played, plays
 from zoo.spec.game_uses import nested
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
@@ -72,11 +72,9 @@ class Game(Algorithm):
             if call.function == "pool"
         }
         self.counters = {p.name: Counter(name=f"{p.name}_updates") for p in game.phases if self._shares(p)}
-        self.last_losses = {
-            p.name: keras.Variable(np.zeros((), keras.config.floatx()), trainable=False, name=f"{p.name}_loss")
-            for p in game.phases
-            if self._skips(p)
-        }
+        self.last_losses = {p.name: _not_known(f"{p.name}_loss") for p in game.phases if self._skips(p)}
+        self.last_values = {name: _not_known(name) for name in game.logged if self._rests(name)}
+        self._unknown: dict[int, list[str]] = {}
         self._kept_for_later = {phase.name: self._handed_on(phase) for phase in game.phases}
         optimizers = self._make_optimizers()
         self._phases = tuple(self._phase(phase, optimizers[phase.name]) for phase in game.phases)
@@ -137,6 +135,28 @@ class Game(Algorithm):
         """Return whether the number of the step alone decides that nothing of a phase is computed."""
         return not self.game.simultaneous and by_number(phase.when)
 
+    def _rests(self, name: str) -> bool:
+        """Return whether there are steps that do not compute a value which is logged."""
+        resting = {phase.name for phase in self.game.phases if self._skips(phase)}
+        return self._waits(name, resting)
+
+    def _waits(self, name: str, phases: Collection[str]) -> bool:
+        """Return whether some of what a logged value is made of comes from these phases alone."""
+        return any((of := self._played(leaf)) and of <= {*phases} for leaf in self._leaves(Reference(name)))
+
+    def _played(self, name: str) -> set[str]:
+        """Return the names of the phases that compute, draw or read something."""
+        name = name.partition(".")[0]
+        return {p.name for p in self.game.phases if name in (*p.values, *p.fields, *p.draws)}
+
+    def unknown(self, step: int) -> list[str]:
+        if step not in self._unknown:
+            self._unknown.clear()  # those of the last step
+            waiting = [n for n in self.last_losses if not has_played(self.phase_plans[n], self.data_draws, step)]
+            values = [name for name in self.last_values if self._waits(name, waiting)]
+            self._unknown[step] = [*(f"{name}_loss" for name in waiting), *values]
+        return self._unknown[step]
+
     def _make_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Build the optimizers by phase; phases that share one have it built for the weights of all of them."""
         parts = {p.name: p.optimizer for p in self.game.phases if isinstance(p.optimizer, Part)}
@@ -167,26 +187,23 @@ class Game(Algorithm):
     def _handed_on(self, phase: PhasePlan) -> dict[str, str]:
         """Return what an update of a phase hands on, {key of the batch: reference}: to states, logs, later phases."""
         wanted = [one.of for one in self.game.states.values()] + [Reference(name) for name in self.game.logged]
-        computed = {name for p in self.game.phases for name in p.values}
-        read: dict[str, None] = {}
-
-        def follow(reference: Reference) -> None:
-            if reference.name in computed or reference.name not in self.game.values:
-                read[str(reference)] = None
-            else:
-                for inner in references(self.game.values[reference.name]):
-                    follow(inner)
-
-        for reference in wanted:
-            follow(reference)
-        here = {*phase.values, *phase.fields, *phase.draws}
-        keys = {LAST + one: one for one in read if one.partition(".")[0] in here}
+        read = dict.fromkeys(leaf for reference in wanted for leaf in self._leaves(reference))
+        keys = {LAST + one: one for one in read if phase.name in self._played(one)}
         for later in self.game.phases:
             names = [name for name in later.reuse if later.sources.get(name) == phase.name and name in phase.values]
             for name in names:
                 taps = ("", *self.game.values[name].taps)
                 keys |= {f"{REUSED}{later.name} {Reference(name, tap)}": str(Reference(name, tap)) for tap in taps}
         return keys
+
+    def _leaves(self, reference: Reference) -> Iterator[str]:
+        """Yield what a state or the log reads of the phases: the reference itself, or what its functions need."""
+        computed = any(reference.name in phase.values for phase in self.game.phases)
+        if computed or reference.name not in self.game.values:
+            yield str(reference)
+            return
+        for inner in references(self.game.values[reference.name]):
+            yield from self._leaves(inner)
 
     # An update.
 
@@ -375,10 +392,19 @@ class Game(Algorithm):
                 computed[name] = ops.min(ops.stack([ops.ones(()), *(one[1] for one in made if one)]))
             return known.tensors[name], computed[name]
 
-        logs = {name: found[0] for name in self.game.logged if (found := read(Reference(name)))}
+        logs = {name: self._last(name, *found) for name in self.game.logged if (found := read(Reference(name)))}
         scalars = self.states.move(read, self.step_images)
         super().after_step(batch)
         return scalars | logs
+
+    def _last(self, name: str, value: Tensor, computed: Tensor) -> Tensor:
+        """Return a value that is logged: where this step has not computed it, as last known."""
+        last = self.last_values.get(name)
+        if last is None:
+            return value
+        value = ops.where(computed > 0, ops.cast(value, last.dtype), ops.convert_to_tensor(last))
+        last.assign(value)
+        return value
 
     def _steps_made(self, name: str) -> Tensor:
         phases = [phase for phase in self.game.phases if name in phase.trains]
@@ -398,6 +424,7 @@ class Game(Algorithm):
             **{f"states/{name}": variable for name, variable in self.states.numbers.items()},
             **{f"updates/{name}": counter.count for name, counter in self.counters.items()},
             **{f"last_losses/{name}": variable for name, variable in self.last_losses.items()},
+            **{f"last_values/{name}": variable for name, variable in self.last_values.items()},
         }
 
 
@@ -407,6 +434,10 @@ def _examples(rows: Rows, array: Tensor, phase: str, i: int) -> Tensor:
     if last - first == 1:
         return array[first]
     return ops.reshape(array[first:last], ((last - first) * rows.size, *array.shape[2:]))
+
+
+def _not_known(name: str) -> keras.Variable:
+    return keras.Variable(np.full((), np.nan, keras.config.floatx()), trainable=False, name=name)
 
 
 def _plays(phase: PhasePlan) -> str:
