@@ -149,6 +149,8 @@ def _lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for tensor in entry[side]:
             yield side[:-1], _tensor(Tensor(**tensor))
     for tensor in entry["inputs"]:
+        if text := tensor.get("text"):
+            yield "words", f"{text['words']:,} in {text['vocabulary']}, by the rule {text['rule']}: {text['rule_in_words']}"
         if tensor["classes"]:
             yield "labels", ", ".join(f"{number} {name}" for number, name in enumerate(tensor["classes"]))
     yield "weights", ", ".join(f"{key} {_number(value)}" for key, value in weights.items() if value is not None)

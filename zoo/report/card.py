@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.artifact.claim_results import Result, read_claims
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.scores import Score, read_seeds
+from zoo.artifact.tensor import Tensor
 from zoo.core.files import write_whole
 from zoo.data.folder_reader import counts_text
 from zoo.evaluate.measures import ordered
@@ -126,7 +127,8 @@ def _front(manifest: Manifest, measured: Mapping[str, Score]) -> str:
     matter |= {} if manifest.data["name"] in OWN_IMAGES else {"datasets": [manifest.data["name"]]}
     if image:
         asked = any(tensor.classes for tensor in manifest.inputs)
-        task = "image-to-image" if translates else "image-generation" if asked else "unconditional-image-generation"
+        drawn = "image-generation" if asked else "unconditional-image-generation"
+        task = "image-to-image" if translates else "text-to-image" if manifest.vocabularies else drawn
         matter |= {} if asked else {"pipeline_tag": task}  # hubs have no task for images of a class
         matter |= {"model-index": [_index(manifest, measured, task)]} if measured else {}
     return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in matter.items()), "---"])
@@ -226,7 +228,7 @@ def tensor_table(manifest: Manifest) -> str:
         limits = f"[{tensor.range[0]:g}, {tensor.range[1]:g}]" if tensor.range else ""
         limits += f", {tensor.channels}" if tensor.channels else ""
         rows.append(
-            f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {_drawn(tensor.prior, tensor.classes)} | {limits} |"
+            f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {_drawn(tensor)} | {limits} |"
         )
     return "\n".join([*rows, *_sizes(manifest)]) + (_parity(manifest) if manifest.parity else "") + _variants(manifest)
 
@@ -265,12 +267,15 @@ def _variants(manifest: Manifest) -> str:
     )
 
 
-def _drawn(prior: object, classes: tuple[str, ...]) -> str:
-    if classes:
-        return "class id: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes)).replace("|", "\\|")
-    if not isinstance(prior, dict):
+def _drawn(tensor: Tensor) -> str:
+    if tensor.classes:
+        return "class id: " + ", ".join(f"{i} {name}" for i, name in enumerate(tensor.classes)).replace("|", "\\|")
+    if tensor.text:
+        words = f"ids of {tensor.text['words']:,} words, their lines in `{tensor.text['vocabulary']}`; 0 fills up"
+        return f"{words}. A text becomes words so: {tensor.text['rule_in_words']}".replace("|", "\\|")
+    if not isinstance(tensor.prior, dict):
         return ""
-    ((name, args),) = prior.items()
+    ((name, args),) = tensor.prior.items()
     return f"{name} {', '.join(f'{k} {v}' for k, v in args.items())}".strip()
 
 

@@ -41,6 +41,8 @@ def _call(manifest: Manifest, place: str) -> str:
         items = "images" if manifest.outputs[0].is_image else "points"
         classes = next((tensor.classes for tensor in manifest.inputs if tensor.classes), ())
         label = f', label="{classes[-1]}"' if classes else ""
+        for tensor in manifest.inputs:
+            label += f', {tensor.name}="{tensor.text["examples"][0]}"' if tensor.text else ""
         return f'{items} = zoo.load("{place}"{network}).sample(16, seed=0{label})'
     name = manifest.outputs[0].name
     kind = f"uint8 [n, {', '.join(map(str, source.shape[1:]))}]{source.rule()}"
@@ -51,7 +53,7 @@ def _python(manifest: Manifest, place: str) -> str:
     output = manifest.outputs[0]
     lines = ["import numpy as np", "import onnxruntime", ""]
     lines += [f'session = onnxruntime.InferenceSession("{place}/{manifest.file}")']
-    lines += [f"{tensor.name} = {_drawn(tensor)}  # {_shape(tensor)}" for tensor in manifest.inputs]
+    lines += [f"{tensor.name} = {_drawn(tensor)}  # {_shape(tensor)}{_vocabulary(tensor)}" for tensor in manifest.inputs]
     feed = ", ".join(f'"{tensor.name}": {tensor.name}' for tensor in manifest.inputs)
     limits = f" in [{output.range[0]:g}, {output.range[1]:g}]" if output.range else ""
     lines += [f'({output.name},) = session.run(["{output.name}"], {{{feed}}})  # {_shape(output)}{limits}']
@@ -61,12 +63,18 @@ def _python(manifest: Manifest, place: str) -> str:
     return "\n".join(lines).replace(" - -", " + ")
 
 
+def _vocabulary(tensor: Tensor) -> str:
+    return f", lines of {tensor.text['vocabulary']}" if tensor.text else ""
+
+
 def _drawn(tensor: Tensor) -> str:
     """Return an expression that draws 16 of an input."""
     sides = _sides(tensor)
     shape = f"({', '.join(map(str, [16, *sides]))}{'' if sides else ','})"
     if tensor.classes:
         return f"np.random.randint(0, {len(tensor.classes)}, {shape})"
+    if tensor.text:
+        return f"np.array([{_example_ids(tensor)}] * 16, np.{tensor.dtype})"
     if tensor.given is not None:
         return f"np.full({shape}, {tensor.given['default']:g}, np.float32)"
     prior, args = _prior(tensor)
@@ -74,6 +82,12 @@ def _drawn(tensor: Tensor) -> str:
         return f"np.random.uniform({args['low']:g}, {args['high']:g}, {shape}).astype(np.float32)"
     drawn = f"np.random.standard_normal({shape}).astype(np.float32)"
     return drawn if args.get("stddev", 1) == 1 else f"{args['stddev']:g} * {drawn}"
+
+
+def _example_ids(tensor: Tensor) -> list[int]:
+    """Return ids of words that stand for a caption: the vocabulary is a file that a reader of the card has."""
+    longest = _sides(tensor)[0]
+    return ([1, 2, 3] + [0] * longest)[:longest]
 
 
 def _prior(tensor: Tensor) -> tuple[str, dict[str, Any]]:
@@ -104,6 +118,9 @@ def _javascript(manifest: Manifest, place: str) -> str:
         dims = ", ".join(map(str, [1, *sides]))
         if tensor.dtype == "int64":
             lines.append(f'const {tensor.name} = new ort.Tensor("int64", [3n], [{dims}]);')
+        elif tensor.text:
+            lines.append(f'const ids = {_example_ids(tensor)};  // of words: their lines in {tensor.text["vocabulary"]}')
+            lines.append(f'const {tensor.name} = new ort.Tensor("int32", Int32Array.from(ids), [{dims}]);')
         else:
             lines.append(
                 f"const numbers_{tensor.name} = Float32Array.from({{ length: {math.prod(sides)} }}, {_random(tensor)});"

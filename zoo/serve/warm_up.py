@@ -116,7 +116,7 @@ def noise(generator: Generator, n: int) -> Feed:
 
 def _tensor_noise(tensor: Tensor, n: int, random: np.random.RandomState) -> Array:
     shape = (n, *row_shape(tensor, {axis: rule["trained"] for axis, rule in (tensor.sizes or {}).items()}))
-    if tensor.classes:
-        return random.randint(len(tensor.classes), size=shape).astype(tensor.dtype)
+    if tensor.ids:
+        return random.randint(tensor.ids, size=shape).astype(tensor.dtype)
     low, high = tensor.range or (-1.0, 1.0)
     return random.uniform(low, high, size=shape).astype(tensor.dtype)
