@@ -150,7 +150,8 @@ def _lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield side[:-1], _tensor(Tensor(**tensor))
     for tensor in entry["inputs"]:
         if text := tensor.get("text"):
-            yield "words", f"{text['words']:,} in {text['vocabulary']}, by the rule {text['rule']}: {text['rule_in_words']}"
+            rule = f"by the rule {text['rule']}: {text['rule_in_words']}"
+            yield "words", f"{text['words']:,} in {text['vocabulary']}, {rule}"
         if tensor["classes"]:
             yield "labels", ", ".join(f"{number} {name}" for number, name in enumerate(tensor["classes"]))
     yield "weights", ", ".join(f"{key} {_number(value)}" for key, value in weights.items() if value is not None)

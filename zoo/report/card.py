@@ -227,9 +227,7 @@ def tensor_table(manifest: Manifest) -> str:
         shape = ", ".join(map(str, tensor.shape))
         limits = f"[{tensor.range[0]:g}, {tensor.range[1]:g}]" if tensor.range else ""
         limits += f", {tensor.channels}" if tensor.channels else ""
-        rows.append(
-            f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {_drawn(tensor)} | {limits} |"
-        )
+        rows.append(f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {_drawn(tensor)} | {limits} |")
     return "\n".join([*rows, *_sizes(manifest)]) + (_parity(manifest) if manifest.parity else "") + _variants(manifest)
 
 

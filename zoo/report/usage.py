@@ -53,7 +53,7 @@ def _python(manifest: Manifest, place: str) -> str:
     output = manifest.outputs[0]
     lines = ["import numpy as np", "import onnxruntime", ""]
     lines += [f'session = onnxruntime.InferenceSession("{place}/{manifest.file}")']
-    lines += [f"{tensor.name} = {_drawn(tensor)}  # {_shape(tensor)}{_vocabulary(tensor)}" for tensor in manifest.inputs]
+    lines += [f"{one.name} = {_drawn(one)}  # {_shape(one)}{_vocabulary(one)}" for one in manifest.inputs]
     feed = ", ".join(f'"{tensor.name}": {tensor.name}' for tensor in manifest.inputs)
     limits = f" in [{output.range[0]:g}, {output.range[1]:g}]" if output.range else ""
     lines += [f'({output.name},) = session.run(["{output.name}"], {{{feed}}})  # {_shape(output)}{limits}']
@@ -119,7 +119,7 @@ def _javascript(manifest: Manifest, place: str) -> str:
         if tensor.dtype == "int64":
             lines.append(f'const {tensor.name} = new ort.Tensor("int64", [3n], [{dims}]);')
         elif tensor.text:
-            lines.append(f'const ids = {_example_ids(tensor)};  // of words: their lines in {tensor.text["vocabulary"]}')
+            lines.append(f"const ids = {_example_ids(tensor)};  // of words{_vocabulary(tensor)}")
             lines.append(f'const {tensor.name} = new ort.Tensor("int32", Int32Array.from(ids), [{dims}]);')
         else:
             lines.append(

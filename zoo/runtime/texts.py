@@ -15,7 +15,6 @@ from zoo.core.arrays import Array
 from zoo.core.errors import ServeError
 from zoo.core.text import RULE, Reading, Vocabulary
 
-
 PACKAGE = __name__.partition(".")[0]
 
 
