@@ -24,6 +24,14 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_given():
+    """Given networks have random weights, and paintings are noise: nothing is fetched."""
+    import given
+
+    given.install()
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Seeds what is there: a test of the light modules must not be the one that imports Keras."""

@@ -38,6 +38,7 @@ from zoo.spec.types import Limits, PartOf, Takes
 from zoo.spec.validate import specs_folder
 from zoo.train.algorithms.base import ALGORITHMS, Algorithm
 
+_OWN_LAYERS = ("inputs", "output", "layers")  # what a network states that comes from no package
 _WORD = "^[a-z][a-z0-9_]{0,63}$"
 _PRIOR: Json = {
     "shape": {"type": "array", "items": COUNT, "minItems": 1},
@@ -139,6 +140,9 @@ def _complete(schema: Json, defs: Json, inside: tuple[str, ...] = ()) -> Json:
         branches = [inner for branch in schema["anyOf"] if (inner := _complete(branch, defs, inside))]
         return branches[0] if len(branches) == 1 else {}
     rule: Json = {"required": schema["x-required"]} if schema.get("x-required") else {}
+    if "x-given" in schema:
+        weights = {"properties": {"weights": {"required": [schema["x-given"]]}}, "required": ["weights"]}
+        rule = {"if": weights, "then": {}, "else": rule}
     known: Json = schema.get("x-parts") or schema.get("properties", {})
     if properties := {key: inner for key, value in known.items() if (inner := _complete(value, defs, inside))}:
         rule["properties"] = properties
@@ -208,7 +212,9 @@ def schema_of_dataclass(cls: type) -> Json:
         elif field.default is not dataclasses.MISSING:
             properties[key]["default"] = _plain(field.default)
     if cls is Network:
-        properties["layers"] = _layers()
+        properties["layers"], required = _layers(), list(_OWN_LAYERS)
+        for key in _OWN_LAYERS:
+            properties[key].pop("default", None)
     if "blocks" in properties:
         properties["blocks"]["additionalProperties"] = _block()
     if "defaults" in properties:
@@ -216,7 +222,7 @@ def schema_of_dataclass(cls: type) -> Json:
         known = {"type": "object", "properties": layers, "additionalProperties": False}
         properties["defaults"] = {**known, "x-defaults": True}
     help_text = " ".join((cls.__doc__ or "").split())
-    return _mapping(help_text, properties, required)
+    return {**_mapping(help_text, properties, required), **({"x-given": "package"} if cls is Network else {})}
 
 
 def _mapping(description: str, properties: Json, required: list[str]) -> Json:

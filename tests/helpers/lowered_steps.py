@@ -16,6 +16,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import games
+import given
 import keras
 
 from zoo.data.dataset import Domains
@@ -23,6 +24,7 @@ from zoo.spec.feeds import load_data
 from zoo.spec.read import read_spec
 from zoo.train import loop
 
+given.install()
 PLATFORMS = ("cuda", "tpu")
 SMALL = ("training.batch_size=2",)
 

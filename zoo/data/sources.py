@@ -23,6 +23,8 @@ from zoo.data.dataset import Dataset, Domains, prepare
 from zoo.data.fetch import read
 from zoo.data.folder_reader import read_folder
 from zoo.data.paired_folders import read_pairs
+from zoo.data.photos import crops as crop_photos
+from zoo.data.photos import squares as squares_of_paintings
 
 SOURCES: Registry = Registry("data source")
 Vendor = Literal["noto", "twemoji", "fluent"]
@@ -239,6 +241,20 @@ def sketch(*, size: int | tuple[int, int] | None = None, split: Split = "train")
 def critters(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Dataset:
     """Little monsters, drawn, 64x64 RGB or another size: 20 000 + 2 000. Their parts are labels: body, eyes, mouth,
     top, pattern, cheeks, color, accent, ground. Training leaves out 24 of the 168 pairs of body and colour.
+
+@SOURCES.register
+def photos(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Dataset:
+    """Squares of 23 photographs of nature, 256x256 RGB or smaller: 875 + 140, of four other photographs."""
+    return Dataset("photos", images=crop_photos(_side(size, 256), split if _is_train(split) else "test"))
+
+
+@SOURCES.register
+def paintings(*, size: int | tuple[int, int] | None = None) -> Dataset:
+    """Five paintings, 256x256 RGB or another size, whose styles `picture` hands on: the label is the name of each."""
+    classes = DATASETS["paintings"].classes
+    images = squares_of_paintings(_side(size, 256))
+    return Dataset("paintings", images=images, labels=np.arange(len(images)), classes=classes)
+
 
     DataError: DiceBear or resvg, which draw them, are not installed.
     """

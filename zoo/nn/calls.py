@@ -74,24 +74,16 @@ def references(argument: Argument) -> Iterator[Reference]:
         argument: A call, or an argument of one.
 
     Yields:
-        References to latents, fields, values and states; those of `layers` by their taps.
+        References to latents, fields, values and states.
     """
     if isinstance(argument, Reference):
         yield argument
     elif isinstance(argument, Call):
-        taps = _taps(argument)
-        for name, inner in argument.arguments.items():
-            for reference in references(inner):
-                several = taps and takes(argument.function).get(name) == "values"
-                yield from [Reference(reference.name, tap) for tap in taps] if several else [reference]
+        for inner in argument.arguments.values():
+            yield from references(inner)
     elif isinstance(argument, tuple | list):
         for inner in argument:
             yield from references(inner)
-
-
-def _taps(call: Call) -> tuple[str, ...]:
-    """Return the names of `layers` of a function that reads several tensors of a network."""
-    return next((tuple(call.arguments.get(k) or ()) for k, what in _kinds(call).items() if what == "taps"), ())
 
 
 def _kinds(call: Call) -> Mapping[str, str]:
@@ -200,15 +192,13 @@ class Update:
         self.tensors |= {name: stop(x) for name, x in made.items()}
 
     def _arguments(self, call: Call) -> dict[str, Any]:
-        kinds, taps, arguments = _kinds(call), _taps(call), {}
+        kinds, arguments = _kinds(call), {}
         for name, argument in call.arguments.items():
             kind = kinds.get(name)
             if kind == "wrt":
                 arguments[name] = self.gradients[call.name]
             elif kind == "network":
                 arguments[name] = self.models[argument]
-            elif kind == "values" and taps:
-                arguments[name] = tuple(tuple(self.tensors[f"{one.name}.{tap}"] for tap in taps) for one in argument)
             elif call.function != "another":  # which draws anew what it is given
                 arguments[name] = self.result(argument)
         if call.name in self.chance:

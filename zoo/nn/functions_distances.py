@@ -28,24 +28,26 @@ def l2(*, between: Values, per: Per = "batch") -> Tensor:
 
 
 @function()
-def gram(*, between: Values, layers: Taps = (), per: Per = "batch") -> Tensor:
-    """The mean squared difference of Gram matrices, F^T F / (height * width * channels), in the mean over `layers`.
-
-    Gatys et al. 2015; Johnson et al. 2016, eq. 4.
-    """
+def gram(
+    *, between: Values, layers: Taps = (), divided_by: Literal["elements", "positions"] = "elements", per: Per = "batch"
+) -> Tensor:
+    """The mean squared difference of Gram matrices F^T F of feature maps, in the mean over `layers`. The matrices are
+    divided by height * width * channels (Johnson et al. 2016, eq. 3), or by the positions alone, height * width: four
+    times the style loss of Gatys et al. 2015, eq. 4 and 5, with equal shares."""
     xs, ys = between if layers else tuple([x] for x in between)
-    terms = [averaged(ops.square(_gram(x) - _gram(y)), per) for x, y in zip(xs, ys, strict=True)]
+    pairs = zip(xs, ys, strict=True)
+    terms = [averaged(ops.square(_gram(x, divided_by) - _gram(y, divided_by)), per) for x, y in pairs]
     total, *rest = terms
     for term in rest:
         total = total + term
     return total / len(terms)
 
 
-def _gram(x: Tensor) -> Tensor:
-    """Return F^T F / (h * w * c) of feature maps [B, h, w, c]: [B, c, c]."""
+def _gram(x: Tensor, divided_by: str) -> Tensor:
+    """Return F^T F of feature maps [B, h, w, c], divided by their elements or positions: [B, c, c]."""
     h, w, c = x.shape[1:]
     flat = ops.reshape(x, (-1, h * w, c))
-    return ops.matmul(ops.transpose(flat, (0, 2, 1)), flat) / (h * w * c)
+    return ops.matmul(ops.transpose(flat, (0, 2, 1)), flat) / (h * w * (c if divided_by == "elements" else 1))
 
 
 @function()
@@ -57,10 +59,14 @@ def feature_matching(*, real: Value, fake: Value, norm: Literal["l1", "l2"] = "l
 
 
 @function()
-def total_variation(*, of: Value, per: Per = "batch") -> Tensor:
-    """The mean squared difference of neighbouring pixels, down and across."""
+def total_variation(*, of: Value, norm: Literal["l1", "l2"] = "l2", per: Per = "batch") -> Tensor:
+    """The mean squared difference of neighbouring pixels, down and across, or with `norm: l1` the mean absolute one.
+
+    Johnson et al. 2016, section 3.2, sum where this has means: their weight times the number of values of a picture.
+    """
+    size = ops.abs if norm == "l1" else ops.square
     down, across = of[:, 1:] - of[:, :-1], of[:, :, 1:] - of[:, :, :-1]
-    return averaged(ops.square(down), per) + averaged(ops.square(across), per)
+    return averaged(size(down), per) + averaged(size(across), per)
 
 
 @function()

@@ -10,11 +10,13 @@ from keras import ops
 
 from zoo.core.image_files import read_image
 from zoo.core.images import fitted, from_uint8, grey
+from zoo.data import photos
 from zoo.nn.autodiff import Tensor
 from zoo.nn.functions import Per, aligned, averaged, function
 from zoo.spec.types import Amount, NonNegativeInt, Number, PositiveInt, Terms, Value, Values
 
 Size = PositiveInt | tuple[PositiveInt, PositiveInt]
+Style = Literal["bouquet", "flowers", "mountain", "rivers", "venice"]
 
 
 @function()
@@ -128,11 +130,20 @@ def _weights(old: int, new: int, method: str) -> np.ndarray:
 
 
 @function()
-def picture(*, path: str, size: Size, channels: Literal[1, 3] = 3) -> np.ndarray:
-    """A picture from a file, cut to its middle, with black at -1 and white at 1: a constant, [1, height, width, 3]."""
+def picture(
+    *,
+    path: str | None = None,
+    painting: Style | None = None,
+    size: Size,
+    channels: Literal[1, 3] = 3,
+    range: tuple[float, float] = (-1.0, 1.0),
+) -> np.ndarray:
+    """A constant picture, [1, height, width, channels]: the file `path`, or one of the five paintings that the zoo
+    fetches. It is cut to its middle and resized; `range` are the numbers of black and white, those of the data."""
     height, width = (size, size) if isinstance(size, int) else size
-    pixels = fitted(read_image(Path(path))[None], height, width, "crop")
-    return from_uint8(pixels if channels == 3 else grey(pixels), (-1.0, 1.0))
+    pixels = read_image(Path(path)) if path is not None else photos.painting(str(painting))
+    cut = fitted(pixels[None], height, width, "crop")
+    return from_uint8(cut if channels == 3 else grey(cut), range)
 
 
 @function("input")

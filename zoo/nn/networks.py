@@ -12,6 +12,7 @@ from zoo.nn.layers import INITIALIZERS, LAYERS
 from zoo.nn.layers_game import Function
 from zoo.nn.layers_grouped import GroupedConv2D
 from zoo.spec.plan import FUNCTION, LayerCall, Plan
+from zoo.spec.shapes import Shape
 from zoo.spec.types import Part
 
 
@@ -37,7 +38,7 @@ def build(
         SpecError: With file:line:column, when Keras refuses a layer.
     """
     tensors: dict[int, Any] = {
-        number: keras.Input(shape=shape, name=name, dtype=plan.id_types.get(name, keras.config.floatx()))
+        number: keras.Input(shape=_shape(plan, shape), name=name, dtype=plan.id_types.get(name, keras.config.floatx()))
         for number, (name, shape) in enumerate(plan.inputs.items())
     }
     inputs = dict(zip(plan.inputs, tensors.values(), strict=True))
@@ -54,6 +55,11 @@ def build(
             raise SpecError(f"{step.place}: {step.where}: Keras refuses it: {reason}") from error
     wanted = {key: plan.tensors[key][0] for key in (*plan.outputs, *taps)}
     return keras.Model(inputs, {key: tensors[number] for key, number in wanted.items()}, name=name or plan.name)
+
+
+def _shape(plan: Plan, shape: Shape) -> tuple[int | None, ...]:
+    """Return the shape of an input: a given network takes pictures of any size."""
+    return (None, None, shape[-1]) if plan.given else shape
 
 
 def build_all(plans: Mapping[str, Plan], taps: Mapping[str, Iterable[str]] | None = None) -> dict[str, keras.Model]:

@@ -1,4 +1,5 @@
-"""Folders of pictures in a spec: `source: ./photos` is `{folder: {path: ...}}`, and a path is made absolute.
+"""Folders of pictures in a spec: `source: ./photos` is `{folder: {path: ...}}`, and a path is made absolute; so is that
+of a `picture` of a game.
 
 A relative path begins at the folder of the file in which it is written; one of `--set` where the command runs.
 """
@@ -34,13 +35,15 @@ def with_folder_source(root: YamlNode) -> YamlNode:
 
 
 def with_absolute_paths(root: YamlNode) -> YamlNode:
-    """Return the tree with the paths of its folders made absolute."""
-    for name, keys in PATHS.items():
-        for key in keys:
-            where = ("data", "source", name, key)
-            node = root.get(*where)
-            if node is not None and isinstance(node.value, str) and node.value and not node.value.startswith("~"):
-                root = _changed(root, where, YamlNode(_absolute(node), node.place))
+    """Return the tree with the paths of its folders, and of the pictures of its game, made absolute."""
+    places: list[tuple[str, ...]] = [("data", "source", name, key) for name, keys in PATHS.items() for key in keys]
+    for word, _ in root.entries("algorithm"):
+        values = ("algorithm", word, "values")
+        places += [(*values, name, "picture", "path") for name, _ in root.entries(*values)]
+    for where in places:
+        node = root.get(*where)
+        if node is not None and isinstance(node.value, str) and node.value and not node.value.startswith("~"):
+            root = _changed(root, where, YamlNode(_absolute(node), node.place))
     return root
 
 

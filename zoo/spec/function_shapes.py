@@ -334,6 +334,8 @@ def resized(args: Arguments) -> Shape | None:
 
 @_result("picture", stops=True)
 def picture(args: Arguments) -> Shape | None:
+    if (args.get("path") is None) == (args.get("painting") is None):
+        raise ShapeError("takes one of `path: FILE` and `painting: bouquet`")
     return (*_sides(args["size"]), args["channels"])
 
 

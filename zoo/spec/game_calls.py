@@ -24,6 +24,7 @@ from zoo.spec.game_foreign import hint_for
 from zoo.spec.game_plan import Call, Reference
 from zoo.spec.game_uses import uses
 from zoo.spec.game_weights import read_schedule
+from zoo.spec.given_networks import resized_plan
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape, ShapeError
 from zoo.spec.types import Part
@@ -45,6 +46,7 @@ class Calls:
         states: The names of the states.
         problems: Where mistakes are reported.
         found: The calls that have been read; None where there is a mistake.
+        resized: The plans of given networks in calls with pictures of another size, by the name of the value.
     """
 
     values: Mapping[str, Any]
@@ -57,6 +59,7 @@ class Calls:
     state_shape: Callable[[str], Shape | None] = lambda name: None
     found: dict[str, Call | None] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
+    resized: dict[str, Plan] = field(default_factory=dict)
 
     def read_all(self) -> dict[str, Call]:
         """Return every value without a mistake, as written; each knows the taps that others read."""
@@ -73,7 +76,11 @@ class Calls:
         """Add the tap of a reference, if it has one, to those of its value."""
         call = self.found.get(reference.name)
         if reference.tap and call is not None and call.network:
-            taps.setdefault(call.name, {})[reference.tap] = self.plans[call.network].tensors[reference.tap][1]
+            taps.setdefault(call.name, {})[reference.tap] = self.plan_of(call).tensors[reference.tap][1]
+
+    def plan_of(self, call: Call) -> Plan:
+        """Return the plan of the network that a value calls, at the size of what it is given."""
+        return self.resized.get(call.name, self.plans[call.network])
 
     def call(self, name: str) -> Call | None:
         """Return a value by its name; None where it has a mistake."""
@@ -151,7 +158,12 @@ class Calls:
                 arguments[key], at, spot = self._own_name(key, name, place, where), place, where
             operand = self.operand(arguments[key]) if arguments[key] is not None else None
             sound = sound and operand is not None
-            if operand is not None and operand.shape != shape:
+            if operand is not None and operand.shape != shape and plan.given:
+                try:
+                    plan = self.resized[name] = resized_plan(plan, operand.shape or ())
+                except ShapeError as error:
+                    sound = self.report(at, spot, f"{network}: {error}; received {operand}") or False
+            elif operand is not None and operand.shape != shape:
                 text = f"{network} takes {key} {shape_text(shape)}, received {operand}"
                 sound = self.report(at, spot, text) or False
         if not sound:
@@ -334,7 +346,7 @@ class Calls:
             return self.tensors[reference.name]
         call = self.call(reference.name)
         assert call is not None
-        return self.plans[call.network].tensors[reference.tap][1] if reference.tap else call.shape
+        return self.plan_of(call).tensors[reference.tap][1] if reference.tap else call.shape
 
     def operand(self, argument: Any) -> Operand | None:
         """Return an argument with its shape; None for a value with a mistake."""

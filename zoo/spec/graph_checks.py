@@ -154,9 +154,23 @@ def mixing_layer(plan: Plan) -> LayerCall | None:
 def feedable(plan: Plan, latents: Mapping[str, Shape | None], fields: Mapping[str, Shape | None]) -> bool:
     """Return True if a user can feed a network: latents, labels and words, or one image from which it makes another."""
     images = {name for name, shape in fields.items() if shape is not None and len(shape) == 3}
-    if len(plan.inputs) == 1 and plan.inputs.keys() <= images - {plan.output_name} and plan.output_name in images:
+    alone = len(plan.inputs) == 1 and plan.inputs.keys() <= images - {plan.output_name}
+    if alone and (plan.output_name in images or redraws(plan)):
         return True
     return all(name in latents or fields.get(name) == () or name == TEXT for name in plan.inputs)
+
+
+def redraws(plan: Plan) -> bool:
+    """Return True for a network that makes a picture of the size of the one that it takes.
+
+    Args:
+        plan: The network.
+
+    Returns:
+        False for several inputs, and for other sizes or channels, such as the patches of a discriminator.
+    """
+    (*sides, _), made = next(iter(plan.inputs.values())) or (0,), plan.output_shape
+    return len(plan.inputs) == 1 and len(made) == 3 and (*sides,) == made[:2] and made[2] in (1, 3)
 
 
 def default_exports(
@@ -174,7 +188,9 @@ def default_exports(
         fields: The shapes of the data by name.
 
     Returns:
-        Those of `roles` that make data from what a user can feed; `("generator",)` where there are none.
+        Those of `roles` that make data from what a user can feed, or else those that make a picture of a picture;
+        `("generator",)` where there are none.
     """
-    made = [name for name in roles if name in plans and plans[name].output_name in fields]
-    return tuple(name for name in made if feedable(plans[name], latents, fields)) or ("generator",)
+    fed = [name for name in roles if name in plans and feedable(plans[name], latents, fields)]
+    made = [name for name in fed if plans[name].output_name in fields]
+    return tuple(made or (name for name in fed if redraws(plans[name]))) or ("generator",)

@@ -5,6 +5,7 @@ inputs: [z, label]              several
 inputs: {h: [4, 4, 64]}         any other name, with its shape
 inputs: {h: trunk}              ... or with that of another network's output, of a latent, or of a field
 inputs: {h: trunk.features}     ... or of one of several outputs, or of a tensor that is named by `as`
+weights: {package: vgg16}       no inputs and no layers: they come with the package, see `given_networks`
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from zoo.core.registry import suggest
 from zoo.spec.blocks import Block, read_blocks
 from zoo.spec.diagnostics import Problems
 from zoo.spec.expand import plan
+from zoo.spec.given_networks import check_weights, given_package, given_plan
 from zoo.spec.plan import Plan
 from zoo.spec.shapes import Shape
 from zoo.spec.validate import join
@@ -56,8 +58,12 @@ class _Planner:
     done: dict[str, Plan | None] = field(default_factory=dict)
 
     def plan(self, name: str) -> Plan | None:
+        node: YamlNode = self.tree.get("networks", name)  # type: ignore[assignment]
         if name not in self.done:
-            node: YamlNode = self.tree.get("networks", name)  # type: ignore[assignment]
+            check_weights(name, node, self.problems)
+        if name not in self.done and given_package(node):
+            self.done[name] = given_plan(name, self.tree, self.known, self.problems)
+        if name not in self.done:
             self.open.append(name)
             inputs = self._inputs(name, node)
             self.open.pop()

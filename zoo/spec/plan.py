@@ -66,6 +66,8 @@ class Plan:
         output_shape: The shape of that output.
         named_tensors: The numbers of the tensors that the spec names with `as`.
         further_outputs: The number and the shape of each output after the first, by name.
+        given: The package that it comes from with its weights, see `zoo.spec.given_networks`; then its inputs may have
+            any height and width. Empty for a network of the spec's own layers.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Plan:
     output_shape: Shape
     named_tensors: Mapping[str, int] = field(default_factory=dict)
     further_outputs: Mapping[str, tuple[int, Shape]] = field(default_factory=dict)
+    given: str = ""
 
     @property
     def outputs(self) -> dict[str, tuple[int, Shape]]:

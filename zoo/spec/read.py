@@ -26,12 +26,14 @@ from zoo.spec.diagnostics import Problems
 from zoo.spec.folder_paths import without_paths
 from zoo.spec.game_plan import GamePlan
 from zoo.spec.game_reader import Ends, read_game
+from zoo.spec.given_networks import check_pictures
 from zoo.spec.graph_checks import default_exports
 from zoo.spec.merge import load_tree
 from zoo.spec.network_ends import plan_networks
 from zoo.spec.plan import Plan
 from zoo.spec.sections import OUTSIDE_HASH, PROSE, RESERVED, Sections
 from zoo.spec.shapes import Shape
+from zoo.spec.sizes import check_sizes
 from zoo.spec.types import construct
 from zoo.spec.validate import document, names_of, specs_folder, validate
 
@@ -206,8 +208,13 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
         check_pairs(tree, plans, data, problems)
     counts = {name: len(names) for name, names in {**labels, **data.words}.items() if names}
     game = read_game(tree, plans, Ends(latents, fields, counts), problems)
+    if game is not None:
+        check_pictures(game, tree, problems)
     problems.raise_if_any()
     known = {name: shape for name, shape in {**fields, **latents}.items() if shape is not None}
     resolved = tree.plain()
     shown, made = ({name: known[name] for name in group} for group in (fields, latents))
-    return Spec(Path(path), construct(Sections, resolved), plans, shown, made, labels, resolved, game)
+    spec = Spec(Path(path), construct(Sections, resolved), plans, shown, made, labels, resolved, game)
+    check_sizes(tree, spec.leaving, fields, problems)
+    problems.raise_if_any()
+    return spec

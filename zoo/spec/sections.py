@@ -135,12 +135,14 @@ class Export:
     or, by the name of the file, `values` of the game, each with all that it passes through;
     and their batch norm statistics: averaged over `batch_norm_batches` batches of latents with the exported weights,
     or, for 0, the moving averages of training. `opset` is the version of the operators: the lowest from 13 that the
-    graph needs, or a number."""
+    graph needs, or a number. Networks from image to image take images of any size where their layers can; `sizes: any`
+    insists on that, `sizes: trained` exports that of the training alone."""
 
     networks: tuple[Identifier, ...] | None = None
     values: Mapping[Identifier, str] = field(default_factory=dict)
     opset: Annotated[int, Limits(minimum=13, maximum=18)] | Literal["lowest"] = "lowest"
     batch_norm_batches: NonNegativeInt = 100
+    sizes: Literal["any", "trained"] | None = None
     licence: str = "unknown"
 
 

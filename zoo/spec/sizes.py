@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoo.artifact.tensor import AXES
+from zoo.spec.diagnostics import Problems
 from zoo.spec.plan import LayerCall, Plan
 from zoo.spec.shapes import RULES, Shape, ShapeError
 from zoo.spec.validate import completed, names_of
+from zoo.spec.yaml_tree import YamlNode
 
 # Layers whose weights and arithmetic do not know the size. Dense layers, reshapes and means over the image do.
 SLIDING = frozenset({
@@ -43,6 +45,34 @@ def allowed(plan: Plan) -> dict[str, dict[str, int]] | None:
     if any(rule is None for rule in found):
         return None
     return {axis: rule for axis, rule in zip(AXES, found, strict=True) if rule is not None}
+
+
+def check_sizes(
+    tree: YamlNode, leaving: Mapping[str, Plan], fields: Mapping[str, Shape | None], problems: Problems
+) -> None:
+    """Report what exports images of one size although the spec asks for any.
+
+    Args:
+        tree: The spec.
+        leaving: What is exported, by name.
+        fields: The shapes of the fields of the data.
+        problems: Where mistakes are reported.
+    """
+    stated = tree.get("export", "sizes")
+    if stated is None or stated.value != "any":
+        return
+    for name, plan in leaving.items():
+        if not plan.inputs or any(len(fields.get(key) or ()) != 3 for key in plan.inputs):
+            problems.add(stated.place, "export.sizes", f"'{name}' takes {', '.join(plan.inputs)}, and no image alone")
+        elif allowed(plan) is None:
+            rank = len(plan.output_shape)
+            fixed = next((step for step in plan.steps if not _slides(step, rank)), None)
+            if fixed is not None:
+                text = f"{fixed.layer} knows images of the trained size alone, but export.sizes is any"
+                problems.add(fixed.place, fixed.where, text)
+            else:
+                text = f"'{name}' makes images of another size than it is given, or takes no others: leave `any` out"
+                problems.add(stated.place, "export.sizes", text)
 
 
 def _slides(step: LayerCall, rank: int) -> bool:

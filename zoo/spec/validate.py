@@ -154,7 +154,8 @@ def validate_mapping(node: YamlNode, fragment: Fragment, where: str, problems: P
                 problems.add(entry.place, where, text)
             if isinstance(others, Mapping):
                 validate(entry.node, others, join(where, key), problems)
-    required = () if problems.incomplete else fragment.get("x-required", ())
+    given = "x-given" in fragment and node.get("weights", fragment["x-given"]) is not None  # it comes with its layers
+    required = () if problems.incomplete or given else fragment.get("x-required", ())
     for key in (key for key in required if key not in node.value and key not in instead):
         problems.add(node.place, where, f"'{key}' is missing. It is {expected(known[key])}")
 

@@ -1,4 +1,5 @@
-"""Weights that a network of a new run begins with: those of a network of another run (`weights: {run: dcgan}`)."""
+"""Weights that networks do not draw: those of a package (`weights: {package: vgg16}`), which a network always has, and
+those of a network of another run (`weights: {run: dcgan}`), with which one of a new run begins."""
 
 from __future__ import annotations
 
@@ -10,12 +11,55 @@ from pathlib import Path
 import numpy as np
 
 from zoo.core.arrays import load_arrays
-from zoo.core.errors import UsageError
+from zoo.core.errors import DataError, UsageError
+from zoo.metrics.networks import vgg
+from zoo.nn.functions import evaluate
+from zoo.nn.networks import layer_name
+from zoo.spec.game_plan import GamePlan
+from zoo.spec.game_uses import nested
 from zoo.spec.read import Spec
 from zoo.train.algorithms.base import Algorithm
 from zoo.train.checkpoint import FILE, refuse_damaged
 
 _NUMBER = re.compile(r"\d+_")
+
+
+PACKAGES = {"vgg16": vgg}  # modules whose `load` returns arrays by layer and part: relu1_1/kernel
+
+
+def give_packages(algorithm: Algorithm) -> None:
+    """Give the networks that come from packages their weights; these are fetched once.
+
+    Args:
+        algorithm: The algorithm, with fresh weights.
+
+    Raises:
+        DataError: The weights of a package cannot be had.
+    """
+    for name, plan in algorithm.plans.items():
+        if plan.given:
+            arrays, named = PACKAGES[plan.given].load(), {number: key for key, number in plan.named_tensors.items()}
+            for step in plan.steps:
+                if key := named.get(step.output):
+                    layer = algorithm.players[name].get_layer(layer_name(step))
+                    layer.set_weights([arrays[f"{key}/kernel"], arrays[f"{key}/bias"]])
+
+
+def read_pictures(game: GamePlan | None) -> None:
+    """Read the constant pictures of a game once, so that one which cannot be read is reported at its place.
+
+    Args:
+        game: The game; None for algorithms in Python.
+
+    Raises:
+        DataError: A picture cannot be read or fetched; with its line in the spec.
+    """
+    for call in (inner for value in (game.values.values() if game else ()) for inner in nested(value)):
+        if call.function == "picture":
+            try:
+                evaluate("picture", call.arguments)
+            except DataError as error:
+                raise DataError(f"{call.place}: {call.where}: {error}") from error
 
 
 def begin_with(spec: Spec, algorithm: Algorithm, runs: Path) -> None:
@@ -31,7 +75,7 @@ def begin_with(spec: Spec, algorithm: Algorithm, runs: Path) -> None:
         TrainingError: Its checkpoint is damaged.
     """
     for name, section in spec.sections.networks.items():
-        if section.weights is None:
+        if section.weights is None or section.weights.run is None:
             continue
         path, wanted = runs / section.weights.run / FILE, section.weights.network or name
         where = f"{spec.path}: networks.{name}.weights"

@@ -33,7 +33,7 @@ from zoo.train import ahead, callbacks, checkpoint, monitor, own_images
 from zoo.train.algorithms import make_algorithm
 from zoo.train.algorithms.base import Algorithm
 from zoo.train.earlier_run import set_aside
-from zoo.train.given_weights import begin_with
+from zoo.train.given_weights import begin_with, give_packages, read_pictures
 from zoo.train.kept import keep_inputs
 from zoo.train.monitor import (
     BEST_FILE,
@@ -272,7 +272,7 @@ def best_of(run: Run) -> Run:
 
 
 def make(spec: Spec) -> Algorithm:
-    """Build the algorithm of a spec with fresh weights, which depend on `training.seed` alone.
+    """Build the algorithm of a spec with fresh weights, which depend on `training.seed` alone, and with given ones.
 
     Args:
         spec: A spec that can be trained.
@@ -282,6 +282,7 @@ def make(spec: Spec) -> Algorithm:
 
     Raises:
         UsageError: The devices of `training.devices` are not there, or cannot share a batch or a step.
+        DataError: The weights of a given network, or a picture of the game, cannot be had.
     """
     training, part, section = spec.sections.training, spec.sections.algorithm, spec.sections.data
     assert training is not None and part is not None and section is not None
@@ -290,6 +291,7 @@ def make(spec: Spec) -> Algorithm:
     if training.batch_size % shares.count:
         size = f"a batch of {training.batch_size}"
         raise UsageError(f"{spec.path}: training.devices: {size} cannot be shared equally by {shares.count} devices")
+    read_pictures(spec.game)
     keras.utils.set_random_seed(training.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(devices.POLICIES.get(training.precision, training.precision))
@@ -300,6 +302,7 @@ def make(spec: Spec) -> Algorithm:
                 ema_half_life_images=training.ema_half_life_images, fields=tuple(spec.fields),
                 pixel_range=section.range,
             )  # fmt: skip
+        give_packages(algorithm)
         algorithm.share_among(shares)
         return algorithm
     finally:

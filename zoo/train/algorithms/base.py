@@ -437,10 +437,12 @@ class Algorithm(keras.Model):
 
         Returns:
             Variables by a path that does not depend on the backend: `<network>/<number>_<weight>`,
-            `<phase>_optimizer/<number>_<variable>`, and `extra_state`.
+            `<phase>_optimizer/<number>_<variable>`, and `extra_state`. Networks of packages, which never change, are
+            left out.
         """
         self._sync_variables()
-        models = {**self.players, **{f"{name}_ema": model for name, model in self.averages.items()}}
+        own = {name: player for name, player in self.players.items() if not self.plans[name].given}
+        models = {**own, **{f"{name}_ema": model for name, model in self.averages.items()}}
         return {**named_variables(models, self.phases()), **self.extra_state()}
 
     def _sync_variables(self) -> None:
