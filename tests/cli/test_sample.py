@@ -71,12 +71,15 @@ def test_a_folder_may_have_a_dot_in_its_name(zoo_says, photos, tmp_path):
     assert code == 0 and out == "made.today/a.png: 16 x 16 pixels from a.png\n"
 
 
-def test_another_size_is_told_with_the_nearest(zoo_says, photos, tmp_path):
-    picture(tmp_path / "odd.png", 17, 32)
-    code, out, err = zoo_says("translate", photos, "odd.png", "--network", "a_to_b")
+def test_a_picture_of_any_size_keeps_it_unless_it_is_too_small(zoo_says, photos, tmp_path):
+    odd = picture(tmp_path / "odd.png", 17, 31)
+    code, out, _ = zoo_says("translate", photos, "odd.png", "--network", "a_to_b", "--out", "made.png")
+    assert (code, out) == (0, "made.png: 31 x 17 pixels from odd.png\n")
+    np.testing.assert_array_equal(read_png("made.png"), 255 - odd)
+    picture(tmp_path / "dot.png", 1, 1)
+    code, out, err = zoo_says("translate", photos, "dot.png", "--network", "a_to_b")
     assert (code, out) == (2, "") and not Path("translated").exists()
-    assert err.startswith("odd.png: input 'a': height and width multiples of 4 from 8, received 17 x 32; the nearest")
-    assert err.endswith("height 16 or 20. Or let --fit crop or --fit resize bring it to an allowed size\n")
+    assert err.startswith("dot.png: input 'a': expected images of 8 x 8 or more, received 1 x 1. --fit crop or")
 
 
 @pytest.mark.parametrize(

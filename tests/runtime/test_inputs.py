@@ -8,7 +8,7 @@ from zoo.core.errors import ServeError
 from zoo.core.images import from_uint8
 from zoo.data.dataset import Dataset
 from zoo.data.pipeline import Batches
-from zoo.runtime.inputs import check_images, check_input, nearest_size, nearest_sizes, row_shape
+from zoo.runtime.inputs import check_images, check_input, enclosing_size, nearest_size, nearest_sizes, row_shape
 
 SIZES = {axis: {"multiple": 4, "minimum": 8, "trained": 16} for axis in ("height", "width")}
 ANY = Tensor("a", "float32", ("batch", "height", "width", 3), range=(-1.0, 1.0), layout="NHWC", sizes=SIZES)
@@ -35,9 +35,9 @@ def test_images_of_allowed_sizes(shape):
 @pytest.mark.parametrize(
     ("tensor", "images", "message"),
     [
-        (ANY, pixels(30, 50, 3), "multiples of 4 from 8, received 30 x 50; .*: height 28 or 32, width 48 or 52$"),
-        (ANY, pixels(2, 8, 3, 3), "received 8 x 3; the nearest that is allowed: width 8$"),
-        (ANY, pixels(9, 8, 3), ": height 8 or 12$"),
+        (ANY, pixels(7, 50, 3), "expected images of 8 x 8 or more, received 7 x 50$"),
+        (ANY, pixels(2, 8, 3, 3), "expected images of 8 x 8 or more, received 8 x 3$"),
+        (ANY, pixels(1, 1, 3), "expected images of 8 x 8 or more, received 1 x 1$"),
         (
             ANY,
             pixels(8, 8, 1),
@@ -85,6 +85,11 @@ def test_near():
         8,
     )  # of two that are as near, the smaller
     assert nearest_size(FIXED, 1, 1000) == (16, 24)
+
+
+def test_around():
+    assert [enclosing_size(ANY, *size) for size in ((8, 8), (9, 12), (12, 13))] == [(8, 8), (12, 12), (12, 16)]
+    assert enclosing_size(FIXED, 1, 1000) == (16, 24)
 
 
 def test_row_shape_takes_named_axes_from_what_is_fed():

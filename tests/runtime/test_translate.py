@@ -40,6 +40,30 @@ def test_both_ranges_are_those_of_the_manifest(negative, shape):
     np.testing.assert_array_equal(made, 255 - images)
 
 
+@pytest.mark.parametrize("shape", [(9, 8, 3), (11, 13, 3), (2, 8, 9, 3)])
+def test_other_sizes_are_mirrored_to_the_multiple_and_cut_back(shape):
+    """The network is fed multiples of 4 whose margins mirror the last rows and columns; nobody sees them."""
+    fed = []
+
+    class Session:
+        def run(self, names, feed):
+            fed.append(feed["a"])
+            return [-feed["a"]]
+
+    images = photo(*shape)
+    made = Generator(nets.describe_negative(), Session()).translate(images)
+    np.testing.assert_array_equal(made, 255 - images)
+    (height, width), (*_, tall, wide, _) = shape[-3:-1], fed[0].shape
+    assert (tall, wide) == (-(-height // 4) * 4, -(-width // 4) * 4)
+    np.testing.assert_array_equal(fed[0][:, height:], fed[0][:, 2 * height - tall : height][:, ::-1])
+    np.testing.assert_array_equal(fed[0][:, :, width:], fed[0][:, :, 2 * width - wide : width][:, :, ::-1])
+
+
+def test_what_is_smaller_than_the_smallest_size_is_refused(negative):
+    fails("expected images of 8 x 8 or more, received 1 x 1", negative.translate, photo(1, 1, 3))
+    np.testing.assert_array_equal(negative.translate(photo(9, 9, 3)), 255 - photo(9, 9, 3))
+
+
 def test_every_pixel_value(negative):
     images = np.arange(256, dtype=np.uint8).reshape(8, 32, 1).repeat(3, axis=-1)
     np.testing.assert_array_equal(negative.translate(images), 255 - images)

@@ -156,15 +156,23 @@ def test_a_translation(server):
         np.testing.assert_array_equal(made, 255 - image)
 
 
-@pytest.mark.parametrize(("fit", "size"), [("crop", (12, 12)), ("resize", (12, 12)), ("pad", (12, 12)), (None, None)])
+@pytest.mark.parametrize(
+    ("fit", "size"), [("crop", (12, 12)), ("resize", (12, 12)), ("pad", (12, 12)), (None, (13, 11))]
+)
 def test_images_of_other_sizes(server, fit, size):
-    """13 x 11: the nearest that is allowed is 12 x 12."""
+    """13 x 11 keep their size, unless a fit brings them to the nearest that is computed as it is, 12 x 12."""
     path = "/models/photos_a_to_b/translate" + (f"?fit={fit}" if fit else "")
     code, _, data = server.ask("POST", path, encoded(photo(13, 11)), {"Content-Type": "image/png"})
-    if fit:
-        assert code == 200 and pixels(data).shape == (*size, 3)
-    else:
-        assert code == 400 and b"the nearest that is allowed" in data
+    assert code == 200 and pixels(data).shape == (*size, 3)
+    if fit is None:
+        np.testing.assert_array_equal(pixels(data), 255 - photo(13, 11))
+
+
+def test_a_picture_that_is_too_small_is_refused_and_the_next_one_served(server):
+    path, headers = "/models/photos_a_to_b/translate", {"Content-Type": "image/png"}
+    code, _, data = server.ask("POST", path, encoded(photo(1, 1)), headers)
+    assert code == 400 and b"expected images of 8 x 8 or more, received 1 x 1" in data and data.count(b"\n") <= 1
+    assert server.ask("POST", path, encoded(photo(9, 8)), headers)[0] == 200
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "BMP"])

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_loading(parser)
     parser.add_argument(
         "--fit", choices=("crop", "resize", "pad"),
-        help="bring images to the nearest allowed size; without it another size is an error",
+        help="bring images to the nearest size that the network computes; without it they keep their size",
     )  # fmt: skip
     parser.add_argument(
         "--max-pixels", type=arguments.count, default=MAX_PIXELS, metavar="N",
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             image = generator.translate(_fitting(file, source, options.fit, options.max_pixels))
         except ServeError as error:
-            hint = "" if options.fit else ". Or let --fit crop or --fit resize bring it to an allowed size"
+            hint = "" if options.fit else ". --fit crop or --fit resize brings it to an allowed size"
             raise ServeError(f"{file}: {error}{hint}") from error
         target.parent.mkdir(parents=True, exist_ok=True)
         pictures.write_png(target, image)
@@ -82,7 +82,7 @@ def _targets(images: Sequence[Path], out: Path) -> dict[Path, Path]:
 
 
 def _fitting(file: Path, source: Tensor, fit: Fit | None, max_pixels: int) -> Array:
-    """Read an image as uint8 [H, W, C], in the colours of `source`, and with `fit` of an allowed size.
+    """Read an image as uint8 [H, W, C], in the colours of `source`, and with `fit` of a size that needs no more.
 
     Raises UsageError without `fit` for more than `max_pixels`; with it, larger images shrink to about so many.
     """

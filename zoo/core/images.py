@@ -89,6 +89,23 @@ def fitted(images: Array, height: int, width: int, fit: Fit) -> Array:
     return images if images.shape[1:3] == (height, width) else FITS[fit](images, height, width)
 
 
+def extended(images: Array, height: int, width: int) -> Array:
+    """Return images that are larger at the bottom and at the right, where their own pixels are mirrored.
+
+    Args:
+        images: [N, H, W, C].
+        height: Rows wanted, H or more.
+        width: Columns wanted, W or more.
+
+    Returns:
+        [N, height, width, C]; `images` themselves where nothing is missing.
+    """
+    below, right = height - images.shape[1], width - images.shape[2]
+    if below == right == 0:
+        return images
+    return np.pad(images, ((0, 0), (0, below), (0, right), (0, 0)), mode="symmetric")
+
+
 def center_crop(images: Array, height: int, width: int) -> Array:
     """Return the window in the middle of images, not resized; of an odd border the smaller half is at the top left.
 

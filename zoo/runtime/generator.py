@@ -21,11 +21,21 @@ import numpy as np
 from zoo.artifact.manifest import FLOAT32, Manifest
 from zoo.core.arrays import Array, growing_blocks, repeat_ends
 from zoo.core.errors import ServeError
-from zoo.core.images import from_uint8, to_uint8
+from zoo.core.images import extended, from_uint8, to_uint8
 from zoo.core.text import Reading
 from zoo.runtime.draws import BATCH_SIZE, Draws
 from zoo.runtime.fixed import rows_of
-from zoo.runtime.inputs import MAX_ROWS, Draw, Feed, Inputs, check_images, check_int, repeated, row_shape
+from zoo.runtime.inputs import (
+    MAX_ROWS,
+    Draw,
+    Feed,
+    Inputs,
+    check_images,
+    check_int,
+    enclosing_size,
+    repeated,
+    row_shape,
+)
 from zoo.runtime.session import Session, first_line
 from zoo.runtime.texts import Texts
 
@@ -205,8 +215,9 @@ class Generator:
             (48, 64, 3)
 
         Args:
-            images: uint8 [n, H, W, C], or one image [H, W, C]. H and W are any that the input allows:
-                `generator.inputs` states the rule, an error names the nearest sizes.
+            images: uint8 [n, H, W, C], or one image [H, W, C]. A network that takes images of many sizes takes any H
+                and W from its smallest on: where its rule asks for a multiple, the image is continued by its own mirror
+                image at the bottom and at the right, and the result is cut back.
             batch_size: Images that run at once. With 1, the result is that of each image by itself, to the last bit,
                 and memory is that of one.
 
@@ -222,13 +233,15 @@ class Generator:
         if others := [str(tensor) for tensor in self.inputs.values() if tensor is not source]:
             raise ServeError(f"{self.name} takes more than images: call it with {others[0]} and raw images")
         pixels, limits = check_images(source, images), source.range
+        height, width = pixels.shape[1:3]
+        tall, wide = enclosing_size(source, height, width)
 
         def rows(start: int, stop: int) -> Feed:
-            return {source.name: from_uint8(pixels[start:stop], limits)}
+            return {source.name: from_uint8(extended(pixels[start:stop], tall, wide), limits)}
 
-        sizes = zip(source.shape[1:3], pixels.shape[1:3], strict=True)
-        axes = {str(axis): size for axis, size in sizes}
+        axes = {str(axis): size for axis, size in zip(source.shape[1:3], (tall, wide), strict=True)}
         result = self._joined(len(pixels), self._blocks(len(pixels), rows, batch_size), axes)
+        result = result[:, :height, :width] if source.sizes else result
         return result if np.ndim(images) == 4 else result[0]
 
     def interpolate(self, n: int, seed: int = 0, *, stops: int = 2, label: Any = None, **fixed: Any) -> Array:

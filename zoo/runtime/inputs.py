@@ -79,7 +79,8 @@ def check_images(tensor: Tensor, images: Any) -> Array:
 
     Args:
         tensor: The input.
-        images: uint8 [n, H, W, C], or one image [H, W, C].
+        images: uint8 [n, H, W, C], or one image [H, W, C]; of any size that is not below the smallest, see
+            `enclosing_size`.
 
     Returns:
         uint8 [n, H, W, C].
@@ -102,7 +103,11 @@ def check_images(tensor: Tensor, images: Any) -> Array:
         raise ServeError(f"{where}: expected uint8 pixels 0..255, {received}; {raw} go to generator({tensor.name}=...)")
     if array.size == 0:
         raise ServeError(f"{where}: there is no image in it, {received}")
-    _check_size(tensor, *array.shape[-3:-1])
+    height, width = array.shape[-3:-1]
+    if tensor.sizes is None:
+        _check_size(tensor, height, width)
+    elif height < (least := [tensor.sizes[axis]["minimum"] for axis in AXES])[0] or width < least[1]:
+        raise ServeError(f"{where}: expected images of {least[0]} x {least[1]} or more, received {height} x {width}")
     return array if array.ndim == 4 else array[None]
 
 
@@ -133,6 +138,23 @@ def nearest_size(tensor: Tensor, height: int, width: int) -> tuple[int, int]:
         return int(tensor.shape[1]), int(tensor.shape[2])
     tall, wide = (nearest_sizes(size, tensor.sizes[axis]) for axis, size in zip(AXES, (height, width), strict=True))
     return min(tall, key=lambda size: abs(size - height)), min(wide, key=lambda size: abs(size - width))
+
+
+def enclosing_size(tensor: Tensor, height: int, width: int) -> tuple[int, int]:
+    """Return the smallest allowed size of which no side is shorter than that of an image.
+
+    Args:
+        tensor: The input of images.
+        height: Rows that an image has.
+        width: Columns that it has.
+
+    Returns:
+        Height and width; for an input of one size that size.
+    """
+    if tensor.sizes is None:
+        return int(tensor.shape[1]), int(tensor.shape[2])
+    tall, wide = (nearest_sizes(size, tensor.sizes[axis])[-1] for axis, size in zip(AXES, (height, width), strict=True))
+    return tall, wide
 
 
 def nearest_sizes(size: int, rule: Mapping[str, int]) -> list[int]:

@@ -158,7 +158,7 @@ _IMAGE_BODY = {
 
 @router.post("/models/{name}/translate", response_class=Response, responses=content(PNG), openapi_extra=_IMAGE_BODY)
 async def translate(request: Request, name: str, fit: Fit | None = None) -> Response:
-    """Translate the image file in the body. `fit` brings it to the nearest size that the model takes."""
+    """Translate the image file in the body, at its own size; `fit` brings it to the nearest that needs no margin."""
     service = service_of(request)
     model = service.model(name)
     source = next((tensor for tensor in model.manifest.inputs if tensor.is_image), None)
