@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from zoo.core.errors import DataError
 from zoo.core.image_files import FORMAT_WORDS, is_image, range_warning, read_picture
 from zoo.core.images import Fit, fitted
+from zoo.data import folder_cache
 
 SUFFIXES = {
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".avif",
@@ -166,9 +167,27 @@ def read_folder(
     if not root.is_dir():
         raise DataError(f"data source 'folder': there is no folder {root}")
     problems: list[str] = []
+    files = sorted(_files(root, (), problems))
+
+    def read() -> tuple[np.ndarray, dict[str, Any]]:
+        images, owners, reading = _read(root, files, problems, (height, width), fit, skip_broken, classes)
+        return images, {"owners": owners, "reading": asdict(reading)}
+
+    if problems:  # a folder that cannot be listed has more files than are known
+        images, account = read()
+    else:
+        how = {"size": [height, width], "fit": fit, "skip_broken": skip_broken, "classes": classes}
+        images, account = folder_cache.kept([root], files, how, read)
+    return images, account["owners"], Reading(**account["reading"])
+
+
+def _read(
+    root: Path, found: list[Path], problems: list[str], size: tuple[int, int], fit: Fit, skip_broken: bool,
+    classes: bool,
+) -> tuple[np.ndarray, list[str], Reading]:  # fmt: skip
     left_out: Counter[str] = Counter()
     files = []
-    for file in sorted(_files(root, (), problems)):
+    for file in found:
         if _is_image_file(file):
             files.append(file)
         else:
@@ -176,7 +195,7 @@ def read_folder(
     owners = [file.relative_to(root).parts[0] if classes and file.parent != root else "" for file in files]
     if "" in owners and (folders := sorted(set(owners) - {""})):
         raise DataError(f"data source 'folder': {_both(root, folders[0])}")
-    images = np.empty((len(files), height, width, 3), np.uint8)
+    images = np.empty((len(files), *size, 3), np.uint8)
     kept: list[str] = []
     highest: int | None = None
     for file, owner in zip(files, owners, strict=True):
@@ -185,7 +204,7 @@ def read_folder(
         except DataError as error:
             problems.append(str(error))
             continue
-        images[len(kept)] = fitted(picture.pixels[None], height, width, fit)[0]
+        images[len(kept)] = fitted(picture.pixels[None], *size, fit)[0]
         kept.append(owner)
         if picture.highest is not None:
             highest = max(highest or 0, picture.highest)

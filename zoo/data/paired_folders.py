@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.core.errors import DataError
 from zoo.core.image_files import read_picture
 from zoo.core.images import Fit, fitted
+from zoo.data import folder_cache
 from zoo.data.folder_reader import Reading, images_of
 
 NAMED = 5  # files that a message names
@@ -90,10 +92,16 @@ def read_pairs(
     files = [_by_name(root) for root in roots]
     if not files[0]:
         raise DataError(f"data source 'pairs': no image in {roots[0]}")
-    images = np.empty((2, len(files[0]), height, width, 3), np.uint8)
-    sides = _halves(files[0]) if path is not None else _partners(*files)
-    for at, pair in enumerate(sides):
-        images[:, at] = [fitted(pixels[None], height, width, fit)[0] for pixels in pair]
+
+    def read() -> tuple[np.ndarray, dict[str, Any]]:
+        images = np.empty((2, len(files[0]), height, width, 3), np.uint8)
+        sides = _halves(files[0]) if path is not None else _partners(*files)
+        for at, pair in enumerate(sides):
+            images[:, at] = [fitted(pixels[None], height, width, fit)[0] for pixels in pair]
+        return images, {}
+
+    all_files = [file for one in files for file in one.values()]
+    images, _ = folder_cache.kept(roots, all_files, {"pairs": True, "size": [height, width], "fit": fit}, read)
     first, last = (Reading(str(root), len(files[0]), 0, {}) for root in (roots[0], roots[-1]))
     return (images[0], images[1]), (first, last)
 

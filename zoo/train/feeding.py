@@ -13,10 +13,11 @@ import keras
 from keras import ops
 
 from zoo.data.pipeline import Batches
+from zoo.nn import ahead
 from zoo.nn.phases import Batch
 from zoo.spec import feeds
 from zoo.spec.read import Spec
-from zoo.train import ahead, callbacks, loop, speed
+from zoo.train import callbacks, loop, speed
 from zoo.train.algorithms.base import Algorithm
 
 STEPS = 300  # of a call of `fit`

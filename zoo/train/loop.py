@@ -22,14 +22,14 @@ from zoo.core.errors import DataError, DiskFullError, TrainingError, UsageError
 from zoo.core.host import describe_host
 from zoo.data.dataset import Dataset, Domains
 from zoo.data.pipeline import Batches
-from zoo.nn import devices, replicas
+from zoo.nn import ahead, devices, replicas
 from zoo.nn.layers import initialize_from_data
 from zoo.spec import feeds
 from zoo.spec.feeds import prior_of
 from zoo.spec.read import Spec
 from zoo.spec.sections import Training
 from zoo.spec.types import seconds
-from zoo.train import ahead, callbacks, checkpoint, monitor, own_images
+from zoo.train import callbacks, checkpoint, monitor, own_images
 from zoo.train.algorithms import make_algorithm
 from zoo.train.algorithms.base import Algorithm
 from zoo.train.earlier_run import set_aside

@@ -1,4 +1,4 @@
-"""What `fit` reads: the batches of steps in order, made ahead by threads while the device computes.
+"""The batches that `fit` reads, in the order of the steps, made ahead by threads while the device computes.
 
     batches.pixels(step)  ->  2 threads  ->  a queue of 16  ->  `fit`
 
@@ -20,7 +20,14 @@ class Pixels(Protocol):
     """Batches with images as they are stored, such as `zoo.data.pipeline.Batches`."""
 
     def pixels(self, step: int) -> dict[str, np.ndarray]:
-        """Return the batch of a step, by several threads at once."""
+        """Return the batch of a step, to several threads at once.
+
+        Args:
+            step: The number of the step, from 0.
+
+        Returns:
+            Arrays by name.
+        """
 
 
 def steps(batches: Pixels, first: int, last: int) -> Any:
