@@ -79,7 +79,7 @@ def test_sizes_that_are_asked_for(spec_of):
     anything = f"{SPEC}export: {{sizes: any}}\n"
     assert spec_of(anything).sections.export.sizes == "any"
     upset = "\n      - Flatten\n      - Dense: {units: 3072}\n      - Reshape: {target_shape: [32, 32, 3]}"
-    with pytest.raises(SpecError, match=r"tested\.yaml:11:9: networks\.generator\.layers\[1\]\.Flatten: Flatten knows"):
+    with pytest.raises(SpecError, match=r"tested\.yaml:12:9: networks\.generator\.layers\[1\]\.Flatten: Flatten knows"):
         spec_of(anything.replace("padding: same}", "padding: same}" + upset))
     assert spec_of(SPEC.replace("padding: same}", "padding: same}" + upset)).exported == ("generator",)
     with pytest.raises(SpecError, match="export.sizes: 'generator' takes z, and no image alone"):
