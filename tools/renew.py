@@ -42,6 +42,8 @@ from zoo.core.errors import ExportError, ZooError
 from zoo.core.files import sha256_file, write_whole
 from zoo.export import onnx_graph, rewrites
 from zoo.export.network_manifest import network_title
+from zoo.export.opset import lower_opset
+from zoo.export.opset_copy import check_files
 from zoo.report.card import CARD_FILE, write_card
 from zoo.runtime.session import open_session
 from zoo.spec.read import read_spec
@@ -67,9 +69,7 @@ def renew(folder: Path) -> str:
         ZooError: The artifact is not as its manifest states, or would not be after the change; it stays as it was.
     """
     manifests = read_manifests(folder)
-    for name, stated in [item for manifest in manifests for item in manifest.files.items()]:
-        if not (folder / name).is_file() or sha256_file(folder / name) != stated:
-            raise ExportError(f"{folder / name}: missing or changed: its SHA-256 is not the one in {MANIFEST_FILE}")
+    check_files(folder, manifests)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         aside = Path(shutil.copytree(folder, Path(scratch) / folder.name))
         hashes = _rewrite(aside, manifests, place=folder)
@@ -134,7 +134,7 @@ def _renewed(file: Path, old: Manifest, new: Manifest, *, lowest: bool) -> tuple
     for key, value in metadata.items():
         if before.get(key, value) != value:  # a key that is not in it is of a variant: it stays
             raise ExportError(f"{file}: its metadata '{key}' is not what {MANIFEST_FILE} states")
-    what = rewrites.rewrite(model) + (rewrites.lower_opset(model) if lowest else [])
+    what = rewrites.rewrite(model) + (lower_opset(model) if lowest else [])
     values, words = [*model.graph.input, *model.graph.output], doc_strings(new)
     if words != {"": model.graph.doc_string} | {value.name: value.doc_string for value in values}:
         what.append("doc strings")

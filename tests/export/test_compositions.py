@@ -38,14 +38,15 @@ def outcome(folder, number, seed):
 
 
 def outcomes(folder, numbers, seed):
-    """Count the outcomes; an error is raised with the spec that caused it."""
-    found = Counter()
+    """Count the outcomes; errors are raised together, each with the spec that caused it."""
+    found, errors = Counter(), []
     for number in numbers:
         try:
             found[outcome(folder, number, seed)] += 1
         except Exception as error:
             text = (folder / "composed.yaml").read_text()
-            raise AssertionError(f"composition {number} of seed {seed}:\n{text}") from error
+            errors.append(f"composition {number} of seed {seed}: {type(error).__name__}: {error}\n{text}")
+    assert not errors, "\n\n".join([f"{len(errors)} of {len(numbers)} compositions", *errors])
     return found
 
 
@@ -54,5 +55,6 @@ def test_compositions_are_refused_at_their_place_or_train_and_leave(tmp_path):
 
 
 @pytest.mark.slow
-def test_many_compositions(tmp_path):
-    assert outcomes(tmp_path, range(500), seed=1)["sound"] >= 250
+@pytest.mark.parametrize("first", range(0, 500, 50))  # parts, each of which can be run by itself
+def test_many_compositions(tmp_path, first):
+    assert outcomes(tmp_path, range(first, first + 50), seed=1)["sound"] >= 25

@@ -101,18 +101,3 @@ def test_vectors_are_divided_by_numbers_with_four_axes(to):
     kinds, _ = rewritten(model, {"x": RANDOM.rand(3, 4).astype(np.float32)})
     rest = ["Reshape", "Reshape"] if to[1] == 2 else []
     assert kinds == ["ReduceMax", "Reshape", "Reshape", "Div", *rest]
-
-
-@pytest.mark.parametrize(
-    ("kind", "attributes", "lowest"),
-    [("Relu", {}, 13), ("LeakyRelu", {"alpha": 0.1}, 13), ("HardSwish", {}, 14), ("Mish", {}, 18)],
-)
-def test_the_opset_is_the_lowest_that_defines_every_node(kind, attributes, lowest):
-    stated = max(lowest, 17)
-    model = made([helper.make_node(kind, ["x"], ["y"], **attributes)], {}, {"x": (FLOAT, ["b", 4])}, ["b", 4], stated)
-    x = {"x": RANDOM.rand(3, 4).astype(np.float32)}
-    before = run(model, x)
-    assert bool(rewrites.lower_opset(model)) == (lowest < 17)
-    assert model.opset_import[0].version == lowest
-    onnx.checker.check_model(model, full_check=True)
-    np.testing.assert_array_equal(run(model, x), before)

@@ -123,4 +123,4 @@ def test_mutations_raise_nothing_but_located_errors(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_many_mutations_raise_nothing_but_located_errors(tmp_path: Path) -> None:
-    assert min(outcomes(tmp_path, 5000, seed=1).values()) >= 500
+    assert min(outcomes(tmp_path, 5000, seed=1).values()) >= 250

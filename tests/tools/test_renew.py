@@ -14,7 +14,7 @@ import zoo
 from zoo.artifact.claim_results import read_claims
 from zoo.artifact.manifest import read_manifests, write_manifests
 from zoo.artifact.scores import read_scores
-from zoo.core.errors import ExportError
+from zoo.core.errors import ServeError
 from zoo.core.files import sha256_file
 from zoo.export.precision import add_variant
 from zoo.report.card import markdown
@@ -115,6 +115,6 @@ def test_a_changed_artifact_is_refused_and_stays(aged: tuple[Path, Path], name: 
     _, folder = aged
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(ExportError, match=f"{name}: missing or changed"):
+    with pytest.raises(ServeError, match=f"{name}: missing or changed"):
         renew(folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -14,8 +14,8 @@ import onnx
 from onnx import ModelProto
 
 from zoo.core.errors import ExportError
+from zoo.export.opset import ir_version
 
-NEWEST_IR = 8  # of the file format; older engines stop there
 BATCH = "batch"
 
 
@@ -47,7 +47,7 @@ def clean(
         raise ExportError(f"expected inputs {list(inputs)} and output '{output}', the converter made {received}")
     result = ModelProto(producer_name="gan-zoo", producer_version=producer)
     result.opset_import.extend(o for o in model.opset_import if o.domain == "")
-    result.ir_version = min(onnx.helper.find_min_ir_version_for(result.opset_import), NEWEST_IR)
+    result.ir_version = ir_version(next(entry.version for entry in result.opset_import))
     result.graph.name = name
     by_name = {i.name: i for i in graph.input}
     result.graph.input.extend(by_name[i] for i in inputs)

@@ -5,7 +5,6 @@ OneHot with a depth [1]     a scalar depth, as the standard has it
 Pad, Transpose              Transpose, Pad: of images the last two axes are padded
 ConvTranspose, Slice        ConvTranspose with `pads` and `output_padding`
 Div of [B, C] by [B, 1]     Div of [B, C, 1, 1] by [B, 1, 1, 1], as elsewhere in a pixel norm
-opset 17                    the lowest opset that defines every node
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from zoo.core.arrays import Array
 
-LOWEST_OPSET, HIGHEST_RELABELLED = 13, 17
 TO_THE_END = 2**31 - 1  # an end of Slice from here on is the end of the axis
 
 
@@ -34,44 +32,6 @@ def rewrite(model: ModelProto) -> list[str]:
         What was rewritten, in words; an empty list for a graph that has none of these forms.
     """
     return [words for words, change in REWRITES.items() if _apply(model, change)]
-
-
-def lower_opset(model: ModelProto) -> list[str]:
-    """Relabel a graph in place with the lowest opset, from 13, that defines every node in the form it has.
-
-    From opset 13 to 17 operators gained types and attributes; an operator with the attributes of the older definition
-    computes the same. A graph of a later opset stays as it is.
-
-    Args:
-        model: A valid graph without operators of other domains.
-
-    Returns:
-        What was changed, in words; an empty list if the opset is the lowest already.
-    """
-    (entry,) = (entry for entry in model.opset_import if not entry.domain)
-    before = entry.version
-    if before > HIGHEST_RELABELLED:
-        return []
-    nodes = list(model.graph.node)
-    entry.version = next(
-        (opset for opset in range(LOWEST_OPSET, before) if all(_defined(node, opset, before) for node in nodes)), before
-    )
-    return [f"opset {before} to {entry.version}"] if entry.version < before else []
-
-
-def _defined(node: NodeProto, opset: int, stated: int) -> bool:
-    """True if the operator's definition in `opset` holds for a node that was made for the opset `stated`."""
-    if node.op_type == "RoiAlign" or not onnx.defs.has(node.op_type):
-        return False  # its default changed meaning
-    later = onnx.defs.get_schema(node.op_type, stated)
-    try:
-        schema = onnx.defs.get_schema(node.op_type, opset)
-    except onnx.defs.SchemaError:
-        return False
-    known = all(attribute.name in schema.attributes for attribute in node.attribute)
-    return schema.since_version == later.since_version or (
-        known and len(node.input) <= schema.max_input and len(node.output) <= schema.max_output
-    )
 
 
 @dataclass(frozen=True)
@@ -136,7 +96,8 @@ def _read(model: ModelProto) -> _Graph:
     return _Graph(model, constants, readers, shapes)
 
 
-def _attributes(node: NodeProto) -> dict[str, Any]:
+def attributes_of(node: NodeProto) -> dict[str, Any]:
+    """Return the attributes of a node as Python values, text as bytes."""
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
@@ -145,7 +106,7 @@ def _one_hots(graph: _Graph) -> Iterator[tuple[NodeProto, int]]:
     for node in graph.nodes:
         if node.op_type == "OneHot" and node.input[1] in graph.constants:
             off_on = graph.constants.get(node.input[2])
-            if off_on is not None and off_on.tolist() == [0, 1] and _attributes(node).get("axis", -1) == -1:
+            if off_on is not None and off_on.tolist() == [0, 1] and attributes_of(node).get("axis", -1) == -1:
                 yield node, int(graph.constants[node.input[1]].item())
 
 
@@ -177,12 +138,12 @@ def _transpose_first(graph: _Graph) -> bool:
         transpose = graph.only_reader(pad)
         if transpose is None or transpose.op_type != "Transpose":
             continue
-        perm = list(_attributes(transpose)["perm"])
+        perm = list(attributes_of(transpose)["perm"])
         pads = graph.constants[pad.input[1]].reshape(2, -1)[:, perm].ravel()
         inner = f"{pad.output[0]}_transposed"
         first = helper.make_node("Transpose", [pad.input[0]], [inner], name=transpose.name, perm=perm)
         rest = [inner, graph.constant(pad.name, pads), *pad.input[2:]]
-        last = helper.make_node("Pad", rest, transpose.output, name=pad.name, **_attributes(pad))
+        last = helper.make_node("Pad", rest, transpose.output, name=pad.name, **attributes_of(pad))
         return graph.replace({pad.name: [first, last], transpose.name: []})
     return False
 
@@ -209,7 +170,7 @@ def _crop_in_conv_transpose(graph: _Graph) -> bool:
         cut = graph.only_reader(conv) if conv.op_type == "ConvTranspose" else None
         if cut is None or cut.op_type != "Slice" or any(name not in graph.constants for name in cut.input[1:] if name):
             continue
-        attributes, rows = _attributes(conv), [graph.constants[name].tolist() for name in cut.input[1:] if name]
+        attributes, rows = attributes_of(conv), [graph.constants[name].tolist() for name in cut.input[1:] if name]
         starts, ends, axes, steps = (*rows, *([list(range(len(rows[0])))] if len(rows) < 3 else []), [1], [1])[:4]
         crop = {axis % 4: (start, 0 if end >= TO_THE_END else -end)
                 for axis, start, end in zip(axes, starts, ends, strict=True)}  # fmt: skip

@@ -21,6 +21,7 @@ from zoo import __version__
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.onnx_header import doc_strings, onnx_metadata
 from zoo.export import onnx_graph, rewrites
+from zoo.export.opset import HIGHEST_RELABELLED, change_opset, lower_opset
 from zoo.nn import networks
 from zoo.nn.layers import EqualizedDense, OneHot, PixelNorm
 from zoo.nn.layers_spectral import SpectralDense
@@ -183,13 +184,15 @@ def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int 
         return {output: network(dict(zip(names, tensors, strict=True)), training=False)[output]}
 
     handlers: dict[str, Any] = {name: (handler, []) for name, handler in HANDLERS.items()}
+    traced = HIGHEST_RELABELLED if opset == LOWEST else min(int(opset), HIGHEST_RELABELLED)  # what handlers write for
     model, _ = tf2onnx.convert.from_function(
-        generate, input_signature=signature, opset=rewrites.HIGHEST_RELABELLED if opset == LOWEST else opset,
-        custom_op_handlers=handlers,
-    )  # fmt: skip
+        generate, input_signature=signature, opset=traced, custom_op_handlers=handlers
+    )
     rewrites.rewrite(model)
     if opset == LOWEST:
-        rewrites.lower_opset(model)
+        lower_opset(model)
+    else:
+        change_opset(model, int(opset), source=manifest.model)
     shapes = {tensor.name: tensor.shape for tensor in (*manifest.inputs, *manifest.outputs)}
     return onnx_graph.clean(
         model, name=manifest.model, inputs=names, output=output, shapes=shapes, metadata=onnx_metadata(manifest),
