@@ -129,6 +129,20 @@ def where_true(
     return _CONDITIONALS[keras.backend.backend()](condition, action, list(variables), otherwise)
 
 
+def either(condition: Tensor, first: Callable[[], Values], second: Callable[[], Values]) -> Values:
+    """Call one of two functions that assign to no variable, without computing the other.
+
+    Args:
+        condition: A scalar, true or false.
+        first: Returns tensors by name, if it holds.
+        second: Returns tensors of the same names, shapes and types, if it does not.
+
+    Returns:
+        The tensors of one of the two.
+    """
+    return _CHOICES[keras.backend.backend()](condition, first, second)
+
+
 def keep_order_of_updates() -> None:
     """Make TensorFlow's compiled step read and move every weight in the order of the code.
 
@@ -339,7 +353,27 @@ def _torch_where(
     return action() if bool(condition) else otherwise
 
 
+def _tensorflow_either(condition: Tensor, first: Callable[[], Values], second: Callable[[], Values]) -> Values:
+    import tensorflow as tf
+
+    return dict(tf.cond(condition, first, second))
+
+
+def _jax_either(condition: Tensor, first: Callable[[], Values], second: Callable[[], Values]) -> Values:
+    import jax
+
+    def arrays(function: Callable[[], Values]) -> Values:
+        return {name: jax.numpy.asarray(x) for name, x in function().items()}
+
+    return jax.lax.cond(condition, lambda: arrays(first), lambda: arrays(second))
+
+
+def _torch_either(condition: Tensor, first: Callable[[], Values], second: Callable[[], Values]) -> Values:
+    return first() if bool(condition) else second()
+
+
 _BACKENDS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
 _INPUT_GRADIENTS = {"tensorflow": _tensorflow_input, "jax": _jax_input, "torch": _torch_input}
 _DERIVATIVES = {"tensorflow": _tensorflow_derivatives, "jax": _jax_derivatives, "torch": _torch_derivatives}
 _CONDITIONALS = {"tensorflow": _tensorflow_where, "jax": _jax_where, "torch": _torch_where}
+_CHOICES = {"tensorflow": _tensorflow_either, "jax": _jax_either, "torch": _torch_either}

@@ -271,6 +271,34 @@ def test_a_lazy_term_keeps_its_strength(play):
     logs = [game.step() for _ in range(4)]
     extra = [one["discriminator_loss"] - one["d_loss"] for one in logs]
     assert extra == pytest.approx([6 * logs[0]["r1"], 0, 0, 6 * logs[3]["r1"]], abs=1e-5)
+    assert logs[0]["r1"] == logs[1]["r1"] == logs[2]["r1"] != logs[3]["r1"]  # as last known
+
+
+def test_an_update_computes_no_term_that_rests(play, monkeypatch):
+    """Terms of every 2nd and every 4th update, compiled and not, on passes of their own."""
+    terms = D.replace("{d_loss: 1}", "{d_loss: 1, slope: {weight: 2, every: 2}, size: {weight: 3, every: 4}}")
+    values = """
+between: {lerp: {from: fake, to: image, share: 0.5}}
+on_between: {discriminator: {image: between}}
+slope: {gradient_penalty: {of: on_between, wrt: between, target: 1}}
+dark: {product: [image, 0.5]}
+on_dark: {discriminator: {image: dark}}
+size: {mean: {square: on_dark}}
+""".replace("{product: [image, 0.5]}", "{sum: {image: 0.5}}")
+    game = play([terms], values=values)
+    found = []
+    with monkeypatch.context() as watching:
+        calls = calls_of(game, watching)
+        for _ in range(5):
+            calls.clear()
+            game.step()
+            found.append([role for role, *_ in calls].count("discriminator"))
+    assert found == [4, 2, 3, 2, 4]
+    compiled, plain = play([terms], values=values), play([terms], values=values)
+    step = tf.function(compiled.algorithm.step, autograph=False)
+    for number in range(5):
+        logs = {name: float(x) for name, x in step(compiled.batch(number)).items()}
+        assert logs == pytest.approx(plain.step(), rel=1e-4)
 
 
 def test_a_weight_is_a_schedule_of_the_updates_of_its_phase(play):

@@ -301,8 +301,7 @@ class Algorithm(keras.Model):
             unclipped = [ops.copy(variable) for variable in phase.variables] if self._clips_again(phase) else []
             if phase.before:
                 phase.before()
-            loss = partial(phase.loss, {**batch, **made}, i)
-            result = loss_scale.scaled_value_and_grad(loss, phase.variables, phase.optimizer)
+            result = self.gradient(phase, {**batch, **made}, i)
             for variable, old in zip(phase.variables if unclipped else (), unclipped, strict=True):
                 variable.assign(old)
             for player in self.players.values():
@@ -313,6 +312,19 @@ class Algorithm(keras.Model):
             if not self.simultaneous:
                 self._apply(*pending.pop(), {**batch, **made})
         return made
+
+    def gradient(self, phase: Phase, batch: Batch, i: int) -> autodiff.Gradient:
+        """Differentiate the loss of an update by the weights of its phase.
+
+        Args:
+            phase: The phase.
+            batch: What the step consumes, and what earlier updates handed on.
+            i: The number of the update.
+
+        Returns:
+            The loss, its gradients, what it hands on and what it assigned, which is not kept yet.
+        """
+        return loss_scale.scaled_value_and_grad(partial(phase.loss, batch, i), phase.variables, phase.optimizer)
 
     def _clips_again(self, phase: Phase) -> bool:
         """Return whether weights that were clipped for a gradient are clipped to stay when it is applied, if it is."""

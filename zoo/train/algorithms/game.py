@@ -4,9 +4,6 @@ A phase of the language is a `Phase` of the common step; its loss is the weighte
 
     draws and data of the update -> values, each once (zoo.nn.calls) -> the loss -> the weights that the phase trains
     after the last phase: states move, averages follow
-
-Draws of a name are numbered through the step, as if every phase played, and so are batches of data. Where phases differ
-in batch size, a draw is several rows of arrays whose rows have the greatest common size.
 """
 
 from __future__ import annotations
@@ -20,21 +17,22 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.nn import autodiff
+from zoo.nn import autodiff, lazy_terms, loss_scale
 from zoo.nn.autodiff import Tensor
 from zoo.nn.calls import Update, by_derivative, references, scheduled
-from zoo.nn.functions import CHANCE
 from zoo.nn.functions_drawing import Pool
+from zoo.nn.game_batches import GameBatches
 from zoo.nn.joined import joined
+from zoo.nn.lazy_terms import resting_values
 from zoo.nn.optimizers import schedule
 from zoo.nn.phases import Batch, Counter, Phase, clip_weights, seeds
+from zoo.nn.replicas import ONE
 from zoo.nn.states import States
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
 from zoo.spec.game_sections import WeightClip
-from zoo.spec.game_steps import Rows, by_number, has_played, plays
+from zoo.spec.game_steps import by_number, has_played, plays
 from zoo.spec.game_uses import nested
 from zoo.spec.plan import Plan
-from zoo.spec.shapes import Shape
 from zoo.spec.types import Part, construct
 from zoo.train.algorithms.base import LOSS, Algorithm
 
@@ -62,9 +60,11 @@ class Game(Algorithm):
         super().__init__(plans, averaged=averaged, taps=taps, **options)
         self.roles, self.game, self.trained, self.simultaneous = tuple(plans), game, trained, game.simultaneous
         self.phase_plans = {phase.name: phase for phase in game.phases}
-        self.data_draws = max(1, game.data_draws)
-        self.batch_sizes = {phase.name: phase.batch_size or self.batch_size for phase in game.phases}
-        self._lay_out()
+        self.layout = layout = GameBatches(game, self.batch_size)
+        self.data_draws, self.noise, rows = layout.data_draws, layout.noise, layout.rows
+        self.latent_batches = {name: (drawn.count, drawn.size) for name, drawn in rows.items()}
+        self.latent_draws = max((drawn.draws for drawn in rows.values()), default=0)
+        self.lazy = {p.name: resting_values(p, game) for p in game.phases if lazy_terms.intervals(p)}
         self.states = States(game.states)
         self.pools = {
             name: Pool(call.shape or (), size=call.arguments["size"], name=name)
@@ -94,35 +94,9 @@ class Game(Algorithm):
 
     # What a step is made of.
 
-    def _lay_out(self) -> None:
-        """Number the draws of each name, and the batches of data, through the step: {(phase, name): rows}."""
-        sizes: dict[str, list[tuple[str, int]]] = {}
-        self.noise: dict[str, Part] = {}
-        self.drawing: dict[str, tuple[Call, ...]] = {}
-        for phase in self.game.phases:
-            calls = [call for name in phase.values for call in nested(self.game.values[name])]
-            drawing = tuple(call for call in calls if call.function in CHANCE)
-            self.drawing[phase.name] = drawing
-            self.noise |= {c.name: CHANCE[c.function](c, self._noise_shape(c)) for c in drawing}
-            for name in dict.fromkeys((*phase.draws, *(call.name for call in drawing))):
-                if name not in self.game.values or name in self.noise:
-                    sizes.setdefault(name, []).extend([(phase.name, self.batch_sizes[phase.name])] * phase.updates)
-        self.rows = {name: Rows(numbered) for name, numbered in sizes.items()}
-        fresh = [(p.name, self.batch_sizes[p.name]) for p in self.game.phases if p.fresh for _ in range(p.updates)]
-        self.data_rows = Rows([("", self.batch_size)] * self.data_draws + fresh)
-        self.latent_batches = {name: (rows.count, rows.size) for name, rows in self.rows.items()}
-        self.latent_draws = max((rows.draws for rows in self.rows.values()), default=0)
-
-    def _noise_shape(self, call: Call) -> Shape:
-        of = call.arguments.get("of")
-        if isinstance(of, Reference) and of.name in self.game.values:
-            made = self.game.values[of.name]
-            return made.taps.get(of.tap, made.shape or ()) if of.tap else made.shape or ()
-        return call.shape or ()
-
     @property
     def data_batches(self) -> tuple[int, int]:
-        return self.data_rows.count, self.data_rows.size
+        return self.layout.data_rows.count, self.layout.data_rows.size
 
     @property
     def step_images(self) -> int:
@@ -137,8 +111,13 @@ class Game(Algorithm):
 
     def _rests(self, name: str) -> bool:
         """Return whether there are steps that do not compute a value which is logged."""
-        resting = {phase.name for phase in self.game.phases if self._skips(phase)}
-        return self._waits(name, resting)
+        skipping = {phase.name for phase in self.game.phases if self._skips(phase)}
+
+        def rests(value: str) -> bool:
+            lazy = {phase for phase, values in self.lazy.items() if value in values}
+            return bool(played := self._played(value)) and played <= skipping | lazy
+
+        return any(rests(leaf.partition(".")[0]) for leaf in self._leaves(Reference(name)))
 
     def _waits(self, name: str, phases: Collection[str]) -> bool:
         """Return whether some of what a logged value is made of comes from these phases alone."""
@@ -218,8 +197,11 @@ class Game(Algorithm):
         ]
         total = reduce(operator.add, terms)
         later = self._kept_for_later[phase.name]
-        extras = {key: ops.cast(update.tensors[name], self._type(name, batch)) for key, name in later.items()}
+        made = {key: name for key, name in later.items() if name in update.tensors}
+        extras = {key: ops.cast(update.tensors[name], self._type(name, batch)) for key, name in made.items()}
         extras |= {COMPUTED + key[len(LAST) :]: ops.ones(()) for key in extras if key.startswith(LAST)}
+        if phase.name in self.lazy:
+            extras = self._as_before(phase, batch) | extras
         if _decides(phase):
             extras[_allowed(phase)] = self._holds(phase, batch, update)
         if phase.name in self.counters:
@@ -227,40 +209,13 @@ class Game(Algorithm):
         return total, extras
 
     def _update(self, phase: PhasePlan, batch: Batch, i: int) -> Update:
-        tensors = self.states.values()
-        reused = REUSED + phase.name + " "
-        chance = {c.name: self._draw(phase, batch, i, c.name) for c in self.drawing[phase.name]}
-        for name in phase.draws:
-            if name not in self.game.values:
-                tensors[name] = self._draw(phase, batch, i, name)
-        for name in phase.fields:
-            tensors[name] = self._field(phase, batch, i, name)
-        for name in phase.reuse:
-            if name in self.game.values:
-                tensors |= {k[len(reused) :]: ops.stop_gradient(x) for k, x in batch.items() if k.startswith(reused)}
-            else:
-                tensors[name] = self._of_source(phase, batch, name)
+        tensors, reused = self.states.values() | self.layout.read(phase, batch, i), REUSED + phase.name + " "
+        tensors |= {k[len(reused) :]: ops.stop_gradient(x) for k, x in batch.items() if k.startswith(reused)}
         values = [self.game.values[name] for name in phase.values]
         return Update(
-            values, partial(self._run, phase), self.players, chance, self.pools,
+            values, partial(self._run, phase), self.players, self.layout.chance(phase, batch, i), self.pools,
             batch[STEP][0] if STEP in batch else None, tensors, self._constants(phase, values),
         )  # fmt: skip
-
-    def _draw(self, phase: PhasePlan, batch: Batch, i: int, name: str) -> Tensor:
-        return _examples(self.rows[name], batch[name], phase.name, i)
-
-    def _field(self, phase: PhasePlan, batch: Batch, i: int, name: str) -> Tensor:
-        if phase.fresh:
-            return _examples(self.data_rows, batch[name], phase.name, i)
-        return _examples(self.data_rows, batch[name], "", i % self.data_draws)
-
-    def _of_source(self, phase: PhasePlan, batch: Batch, name: str) -> Tensor:
-        """Return a draw or a field of the last update of the phase that a reused value comes from."""
-        source = self.phase_plans[phase.sources[name]]
-        if name in source.reuse:
-            return self._of_source(source, batch, name)
-        get = self._field if name in source.fields else self._draw
-        return get(source, batch, source.updates - 1, name)
 
     def _constants(self, phase: PhasePlan, values: Sequence[Call]) -> set[str]:
         """Return the names of values that no gradient of the update needs to pass, so that none is kept for it."""
@@ -332,18 +287,38 @@ class Game(Algorithm):
         movable = [*phase.variables, *phase.statistics, *phase.optimizer.variables]
         movable += [seed for player in self.players.values() for seed in seeds(player)]
         last = self.last_losses[phase.name]
-        otherwise = {LOSS: ops.convert_to_tensor(last)}
-        for key, name in self._kept_for_later[phase.name].items():
-            otherwise[key] = batch[key] if key in batch else self._blank(plan, batch, name)
-            if key.startswith(LAST):
-                flag = COMPUTED + key[len(LAST) :]
-                otherwise[flag] = batch[flag] if flag in batch else ops.zeros(())
+        otherwise = {LOSS: ops.convert_to_tensor(last)} | self._as_before(plan, batch)
         if _decides(plan):
             otherwise[_allowed(plan)] = ops.zeros((1,))
         action = partial(super().turn, phase, batch, pending)
         made = autodiff.where_true(batch[_plays(plan)][0] > 0, action, _unique(movable), otherwise)
         last.assign(made[LOSS])
         return made
+
+    def _as_before(self, phase: PhasePlan, batch: Batch) -> Batch:
+        """Return what an update hands on that computes nothing: what earlier ones of the step handed on, or zeros."""
+        found: Batch = {}
+        for key, name in self._kept_for_later[phase.name].items():
+            found[key] = batch[key] if key in batch else self._blank(phase, batch, name)
+            if key.startswith(LAST):
+                flag = COMPUTED + key[len(LAST) :]
+                found[flag] = batch[flag] if flag in batch else ops.zeros(())
+        return found
+
+    def gradient(self, phase: Phase, batch: Batch, i: int) -> autodiff.Gradient:
+        plan = self.phase_plans[phase.name]
+        every = lazy_terms.intervals(plan) if self.shares is ONE else []  # devices cannot agree on what to leave out
+        if not every:
+            return super().gradient(phase, batch, i)
+
+        def take(due: lazy_terms.Due) -> autodiff.Gradient:
+            played = lazy_terms.without_resting(plan, self.game, due)
+            return loss_scale.scaled_value_and_grad(
+                partial(self._loss, played, batch, i), phase.variables, phase.optimizer
+            )
+
+        movable = [*phase.statistics, *(seed for player in self.players.values() for seed in seeds(player))]
+        return lazy_terms.gradient(every, self._count(plan), take, movable)
 
     def handed_on(self, extras: Batch, good: Tensor | None) -> Batch:
         """Mark what an update that is skipped has computed, so that no state follows it."""
@@ -357,8 +332,8 @@ class Game(Algorithm):
         if owner in self.game.values:
             call = self.game.values[owner]
             shape = call.taps.get(tap, call.shape)
-            return ops.zeros(() if shape is None else (self.batch_sizes[phase.name], *shape), self._type(name, batch))
-        get = self._field if owner in phase.fields else self._draw
+            return ops.zeros(() if shape is None else (self.layout.sizes[phase.name], *shape), self._type(name, batch))
+        get = self.layout.field if owner in phase.fields else self.layout.draw
         return ops.zeros_like(get(phase, batch, 0, owner))
 
     def _type(self, name: str, batch: Batch) -> str:
@@ -426,14 +401,6 @@ class Game(Algorithm):
             **{f"last_losses/{name}": variable for name, variable in self.last_losses.items()},
             **{f"last_values/{name}": variable for name, variable in self.last_values.items()},
         }
-
-
-def _examples(rows: Rows, array: Tensor, phase: str, i: int) -> Tensor:
-    """Return the examples [B, ...] of the i-th draw of a phase from an array of rows."""
-    first, last = rows.place(phase, i)
-    if last - first == 1:
-        return array[first]
-    return ops.reshape(array[first:last], ((last - first) * rows.size, *array.shape[2:]))
 
 
 def _not_known(name: str) -> keras.Variable:
