@@ -16,7 +16,7 @@ from typing import Any
 
 from zoo.spec.cost_checks import count
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
-from zoo.spec.game_uses import ids, nested, uses
+from zoo.spec.game_uses import ids, nested, unchanging, uses
 from zoo.spec.plan import Plan
 from zoo.spec.types import Part
 
@@ -56,9 +56,10 @@ def describe_game(game: GamePlan, plans: Mapping[str, Plan], batch_size: int) ->
 
 def _phase(phase: PhasePlan, game: GamePlan, plans: Mapping[str, Plan], batch_size: int) -> dict[str, Any]:
     carrying = carriers(phase, game, plans)
+    once = unchanging(game)
     passes = [
         {"value": name, "call": call_text(call), "network": call.network, "gradient": name in carrying}
-        for name in phase.values if (call := game.values[name]).network
+        for name in phase.values if (call := game.values[name]).network and name not in once
     ]  # fmt: skip
     size = phase.batch_size or batch_size
     optimizer = phase.optimizer.name if isinstance(phase.optimizer, Part) else f"that of {phase.optimizer}"
@@ -74,9 +75,7 @@ def _phase(phase: PhasePlan, game: GamePlan, plans: Mapping[str, Plan], batch_si
         "reuses": list(phase.reuse),
         "passes": passes,
         "batch_size": size,
-        "macs": phase.updates
-        * size
-        * sum(plans[game.values[name].network].macs for name in phase.values if game.values[name].network),
+        "macs": phase.updates * size * sum(plans[str(one["network"])].macs for one in passes),
         "notes": list(notes(phase, game, plans, carrying)),
     }
 
@@ -230,6 +229,9 @@ def notes(phase: PhasePlan, game: GamePlan, plans: Mapping[str, Plan], carrying:
     Yields:
         Sentences.
     """
+    for name in unchanging(game):
+        if name in phase.values and game.values[name].network:
+            yield f"{name} = {call_text(game.values[name])} is computed once per run: nothing that it needs changes"
     for network in phase.trains:
         through = _through(network, phase, game, carrying)
         if through:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from zoo.spec.function_shapes import function_rule
-from zoo.spec.game_plan import Call, Reference
+from zoo.spec.game_plan import Call, GamePlan, Reference
 from zoo.spec.graph_checks import CLASSES
 from zoo.spec.plan import BATCH_NORMS, Plan, upstream
+from zoo.spec.types import Part
 
 DRAWS = ("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout")  # layers that draw in every pass
 
@@ -110,6 +111,36 @@ def names_in(calls: Iterable[Call]) -> set[str]:
         Names of latents, fields, values and states.
     """
     return {use.reference.name for call in calls for use in uses(call)}
+
+
+def unchanging(game: GamePlan) -> tuple[str, ...]:
+    """Return the values that depend on nothing that changes, such as a picture and its pass through a frozen network.
+
+    Args:
+        game: The game.
+
+    Returns:
+        Names, each after what it needs.
+    """
+    found: dict[str, bool] = {}
+
+    def rests(name: str) -> bool:
+        if name not in found:
+            call = game.values.get(name)
+            found[name] = call is not None and all(map(alone, nested(call))) and all(
+                rests(use.reference.name) for use in uses(call)
+            )  # fmt: skip
+        return found[name]
+
+    def alone(call: Call) -> bool:
+        rule = function_rule(call.function) if call.function else None
+        pure = rule is None or (rule.pure and call.function != "input" and "network" not in call.arguments)
+        scheduled = any(isinstance(argument, Part) for argument in call.arguments.values())
+        return pure and call.network not in game.trained and not scheduled
+
+    for name in game.values:
+        rests(name)
+    return tuple(name for name, one in found.items() if one)
 
 
 def ids(plan: Plan) -> set[str]:

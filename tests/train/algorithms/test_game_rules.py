@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from small_games import SGD, D
+from PIL import Image
+from small_games import SGD, D, Play, calls_of
 
 from zoo.core.errors import TrainingError
+from zoo.spec.game_text import describe_game, game_text
 from zoo.train.callbacks import Clock, Finite
 
 
@@ -55,3 +57,50 @@ def test_a_loss_that_is_not_finite_ends_the_training_unless_nothing_computed_it_
     clock.on_train_batch_end(0)
     with pytest.raises(TrainingError, match="step 3: late_loss is nan"):
         finite.on_train_batch_end(0, {**game.step(), "late_loss": math.nan})
+
+
+STYLE = f"""
+name: style
+title: Features of one picture
+data: {{source: digits}}
+latent: {{z: {{normal: {{shape: [3]}}}}}}
+networks:
+  generator: {{inputs: z, output: image, layers: [Dense: {{units: 64}}, Reshape: {{target_shape: [8, 8, 1]}}]}}
+  seer:
+    frozen: true
+    inputs: image
+    output: features
+    layers: [Flatten, {{Dense: {{units: 4}}, as: first}}, ReLU, Dense: {{units: 2}}]
+training: {{batch_size: 4, steps: 6, ema_half_life_images: null}}
+algorithm:
+  game:
+    values:
+      fake: generator
+      picture: {{picture: {{path: PATH, size: 8, channels: 1}}}}
+      wanted: {{seer: {{image: picture}}}}
+      faint: {{sum: {{wanted: 0.5}}}}
+      seen: {{seer: {{image: fake}}}}
+      near: {{l2: {{between: [seen, faint]}}}}
+      alike: {{l2: {{between: [seen.first, wanted.first]}}}}
+    phases:
+      generator: {{trains: generator, minimise: {{near: 1, alike: 2}}, {SGD}}}
+"""
+
+
+def test_what_depends_on_nothing_that_changes_is_computed_once(spec_of, tmp_path, monkeypatch):
+    drawn = np.random.RandomState(0).randint(0, 256, (8, 8)).astype("uint8")
+    Image.fromarray(drawn).save(tmp_path / "mosaic.png")
+    spec = spec_of(STYLE.replace("PATH", str(tmp_path / "mosaic.png")))
+    game = Play(spec)
+    calls = calls_of(game, monkeypatch)
+    logs = [game.step() for _ in range(3)]
+    assert [role for role, *_ in calls] == ["generator", "seer"] * 3
+    kernels = [np.array(w) for w in game.algorithm.players["seer"].get_weights()]
+    pixels = (drawn.astype("float32") / 127.5 - 1).reshape(1, 64)
+    wanted = np.maximum(pixels @ kernels[0] + kernels[1], 0) @ kernels[2] + kernels[3]
+    fake = game.net("generator", z=game.batch(3)["z"][0])
+    seen = np.array(game.net("seer", image=fake))
+    assert game.step()["near"] == pytest.approx(((seen - 0.5 * wanted) ** 2).mean(), rel=1e-4)
+    assert logs[1]["near"] != logs[2]["near"]
+    text = " ".join(game_text(describe_game(spec.game, spec.plans, 4)).split())
+    assert "wanted = seer(image=picture) is computed once per run" in text and "generator 1 pass, seer 1" in text

@@ -31,7 +31,7 @@ from zoo.nn.states import States
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
 from zoo.spec.game_sections import WeightClip
 from zoo.spec.game_steps import by_number, has_played, plays
-from zoo.spec.game_uses import nested
+from zoo.spec.game_uses import nested, unchanging
 from zoo.spec.plan import Plan
 from zoo.spec.types import Part, construct
 from zoo.train.algorithms.base import LOSS, Algorithm
@@ -74,6 +74,7 @@ class Game(Algorithm):
         self.counters = {p.name: Counter(name=f"{p.name}_updates") for p in game.phases if self._shares(p)}
         self.last_losses = {p.name: _not_known(f"{p.name}_loss") for p in game.phases if self._skips(p)}
         self.last_values = {name: _not_known(name) for name in game.logged if self._rests(name)}
+        self.once: dict[str, Tensor] = {}  # what `begin` computes
         self._unknown: dict[int, list[str]] = {}
         self._kept_for_later = {phase.name: self._handed_on(phase) for phase in game.phases}
         optimizers = self._make_optimizers()
@@ -81,6 +82,13 @@ class Game(Algorithm):
 
     def phases(self) -> tuple[Phase, ...]:
         return self._phases
+
+    def begin(self, step: int) -> None:
+        """Compute what depends on nothing that changes, with the weights that frozen networks now have."""
+        values = [self.game.values[name] for name in unchanging(self.game)]
+        update = Update(values, partial(self._run, self.game.phases[0]), self.players, {}, {}, None, {})
+        update.compute()
+        self.once = update.tensors
 
     def undivided(self) -> list[str]:
         states = [f"the state '{name}' follows the whole batch" for name in self.game.states]
@@ -211,7 +219,8 @@ class Game(Algorithm):
     def _update(self, phase: PhasePlan, batch: Batch, i: int) -> Update:
         tensors, reused = self.states.values() | self.layout.read(phase, batch, i), REUSED + phase.name + " "
         tensors |= {k[len(reused) :]: ops.stop_gradient(x) for k, x in batch.items() if k.startswith(reused)}
-        values = [self.game.values[name] for name in phase.values]
+        tensors |= self.once
+        values = [self.game.values[name] for name in phase.values if name not in self.once]
         return Update(
             values, partial(self._run, phase), self.players, self.layout.chance(phase, batch, i), self.pools,
             batch[STEP][0] if STEP in batch else None, tensors, self._constants(phase, values),
