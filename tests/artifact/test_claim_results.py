@@ -60,6 +60,8 @@ def test_one_row_that_misses_is_a_claim_that_does_not_hold(result):
     assert not result.holds and result.verdict == "FAIL: 1 of 2 numbers does not hold: radius"
     held = dataclasses.replace(result, rows=result.rows[::2])
     assert held.holds and held.verdict == "PASS: 1 of 1 numbers hold"
+    reported = dataclasses.replace(result, scale="quick", rows=(row(1.0),))
+    assert reported.holds and reported.verdict.startswith("NOT JUDGED: the quick scale cannot show it")
 
 
 def test_text_names_seeds_scale_and_machine(result):

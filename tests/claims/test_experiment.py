@@ -11,6 +11,7 @@ from zoo.claims import experiment, measurements
 from zoo.claims.base import CLAIMS
 from zoo.claims.measurements import make_take
 from zoo.cli import requirements
+from zoo.core.errors import UsageError
 from zoo.spec.claim import read_claim, variant_specs
 from zoo.spec.types import Part
 from zoo.spec.validate import specs_folder
@@ -103,6 +104,29 @@ def test_numbers_of_a_known_generator(tmp_path):
     generator = algorithm.exported("generator")
     generator.set_weights([np.zeros_like(w) for w in generator.get_weights()])
     assert take(algorithm)["diversity"] == 0
+
+
+def test_a_value_that_leaves_is_measured_like_a_network(tmp_path):
+    spec = tiny.read(tmp_path, tiny.DENSE, "export={values: {picture: fake}}")
+    plain = tiny.read(tmp_path / "plain", tiny.DENSE)
+    found, expected = (make_take(s, [Part("diversity", {"samples": 16})])(loop.make(s)) for s in (spec, plain))
+    assert found["diversity"] == pytest.approx(float(expected["diversity"])) and found["diversity"] > 0
+    np.testing.assert_array_equal(found["shown"], expected["shown"])
+    with pytest.raises(UsageError, match="`stacked` needs stacked_mnist, in three channels"):
+        make_take(spec, [Part("stacked", {})])
+
+
+def test_stacked_digits_of_a_generator_that_makes_one_image(tmp_path):
+    """One mode of a thousand; the judge is not sure of a grey square."""
+    changes = ("data.source=stacked_mnist", "networks.generator.layers.0.Dense.units=2352",
+               "networks.generator.layers.1.Reshape.target_shape=[28, 28, 3]")  # fmt: skip
+    spec = tiny.read(tmp_path, tiny.DENSE, *changes)
+    algorithm, take = loop.make(spec), make_take(spec, [Part("stacked", {"samples": 32})])
+    generator = algorithm.exported("generator")
+    generator.set_weights([np.zeros_like(w) for w in generator.get_weights()])
+    found = take(algorithm)
+    assert found["modes"] == 1 and found["reverse_kl"] == pytest.approx(np.log(1000))
+    assert 0.1 <= found["confidence"] <= 1
 
 
 def test_a_logged_number_is_the_mean_since_the_last_snapshot(tmp_path, monkeypatch):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from PIL import Image
-from toy import from_cache
+from toy import TOY, from_cache
 
 from zoo.core.errors import DataError
 from zoo.data.catalogue import DATASETS, describe, fields, final_shape
 from zoo.data.formats import Arrays, sha256
-from zoo.data.sources import folder, grid, load_dataset, ring
+from zoo.data.sources import folder, grid, load_dataset, ring, stacked_mnist
 
 
 def test_ring_has_its_modes_where_they_belong():
@@ -50,6 +50,19 @@ def test_mixtures_are_functions_of_seed_and_split():
 def test_impossible_mixtures_are_refused(args):
     with pytest.raises(DataError):
         ring(**args)
+
+
+def test_stacked_digits_are_three_in_the_channels(monkeypatch):
+    """Of the split's own images, drawn apart and always alike."""
+    monkeypatch.setattr("zoo.data.sources.read", lambda name: TOY)
+    train, again, test = (stacked_mnist(split=split).images for split in ("train", "train", "test"))
+    assert train.shape == (60_000, 4, 4, 3) and test.shape == (25_600, 4, 4, 3)
+    np.testing.assert_array_equal(train, again)
+    for images, digits in ((train, TOY.x_train), (test, TOY.x_test)):
+        known = {digit.tobytes(): i for i, digit in enumerate(digits)}
+        ids = [[known[image[..., c : c + 1].tobytes()] for c in range(3)] for image in images[:20_000]]
+        counts = np.unique(ids, axis=0, return_counts=True)[1]
+        assert len(counts) == len(digits) ** 3 and counts.min() > 0.5 * counts.mean()
 
 
 ARGS = {"emoji": {"a": "noto", "b": "twemoji"}, "cifar10_pair": {"a": "horse", "b": "deer"}}

@@ -102,8 +102,10 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """PASS, or FAIL with the numbers that do not hold."""
+        """PASS, or FAIL with the numbers that do not hold, or that nothing was judged at this scale."""
         judged = [row for row in self.rows if row.judged]
+        if not judged:
+            return f"NOT JUDGED: the {self.scale} scale cannot show it, the numbers are only reported"
         missed = [row for row in judged if row.off]
         if not missed:
             return f"PASS: {len(judged)} of {len(judged)} numbers hold"

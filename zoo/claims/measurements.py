@@ -24,12 +24,14 @@ from zoo.core.images import to_uint8
 from zoo.core.registry import Registry, suggest
 from zoo.metrics import classifier, ssim
 from zoo.metrics import modes as mixtures
+from zoo.metrics import stacked as stacked_digits
 from zoo.metrics.fid import frechet_distance
 from zoo.metrics.networks.judge import CLASSES, SOURCES, judge_file, load_judge
 from zoo.spec.read import Spec
 from zoo.spec.types import Part, PositiveInt, construct_part
 
 if TYPE_CHECKING:
+    from zoo.spec.plan import Plan
     from zoo.train.algorithms.base import Algorithm
 
 Snapshot = Mapping[str, Array]
@@ -79,20 +81,25 @@ def make_take(spec: Spec, parts: Sequence[Part]) -> Take:
 
 def shown(spec: Spec, algorithm: Algorithm) -> Array:
     """Return what a figure shows: points [2500, 2], uint8 images of seed 0, or translations beside their inputs."""
-    name = spec.exported[0]
-    output = spec.plans[name].output_name
-    if len(spec.plans[name].output_shape) == 1:
+    plan = first_leaving(spec)
+    if len(plan.output_shape) == 1:
         return made(spec, algorithm, mixtures.SAMPLES)
     images = made(spec, algorithm, SHOWN_IMAGES)
-    given = next((field for field in spec.plans[name].inputs if field in spec.image_fields), None)
+    given = next((field for field in plan.inputs if field in spec.image_fields), None)
     if given is None:
         return images
     pairs = _test(spec)
-    return np.concatenate([pairs[given][: len(images)], images, pairs[output][: len(images)]], axis=2)
+    sides = [pairs[given][: len(images)], images, *([pairs[plan.output_name]] if plan.output_name in pairs else ())]
+    return np.concatenate([side[: len(images)] for side in sides], axis=2)
+
+
+def first_leaving(spec: Spec) -> Plan:
+    """Return the plan of the first network or value that leaves: what a measurement looks at."""
+    return next(iter(spec.leaving.values()))
 
 
 def made(spec: Spec, algorithm: Algorithm, count: int, **given: Array) -> Array:
-    """Return what the first exported network makes as it would be exported now.
+    """Return what the first exported network, or value, makes with its present weights.
 
     Args:
         spec: The spec that is trained.
@@ -105,16 +112,13 @@ def made(spec: Spec, algorithm: Algorithm, count: int, **given: Array) -> Array:
     """
     from zoo.spec.feeds import draw_inputs
 
-    name = spec.exported[0]
-    plan = algorithm.exported_plan(name)
+    network, plan = algorithm.leaving(spec.exported[0])
     inputs = {**draw_inputs(spec, count, seed=0), **given}
     for field in plan.inputs:
         if field in spec.image_fields and field not in given:
             inputs[field] = _floats(spec, _test(spec)[field][:count])
     least = min(len(inputs[field]) for field in plan.inputs)
-    outputs = forward(
-        algorithm.exported(name), {field: inputs[field][:least] for field in plan.inputs}, plan.output_name
-    )
+    outputs = forward(network, {field: inputs[field][:least] for field in plan.inputs}, plan.output_name)
     if len(plan.output_shape) == 1:
         return outputs
     assert spec.sections.data is not None
@@ -177,6 +181,27 @@ def right_class(spec: Spec, *, samples: PositiveInt = 2000) -> Measure:
     return measure
 
 
+@measurement("modes", "reverse_kl", "confidence")
+def stacked(spec: Spec, *, samples: PositiveInt = stacked_digits.SAMPLES) -> Measure:
+    """Of the 1,000 triples of digits those that the judge sees in the three channels of samples, the KL divergence to
+    the even mixture, and the judge's mean confidence, low for images that are no digits (Metz et al. 2016)."""
+    data, shape = spec.sections.data, first_leaving(spec).output_shape
+    if data is None or data.source.name != "stacked_mnist" or shape[-1] != stacked_digits.CHANNELS:
+        raise UsageError(f"{spec.path}: `stacked` needs stacked_mnist, in three channels, as its data")
+    judge = load_judge(judge_file("mnist"))
+
+    def measure(algorithm: Algorithm) -> Numbers:
+        from scipy.special import softmax
+
+        images = made(spec, algorithm, samples)
+        seen = [judge(np.ascontiguousarray(images[..., i : i + 1])) for i in range(stacked_digits.CHANNELS)]
+        found = stacked_digits.stacked_modes(np.stack([one.classes for one in seen], axis=1))
+        confidence = float(np.mean([softmax(one.logits, axis=1).max(axis=1) for one in seen]))
+        return {"modes": found.found, "reverse_kl": found.reverse_kl, "confidence": confidence}
+
+    return measure
+
+
 @measurement("code_accuracy")
 def code_accuracy(spec: Spec, *, code: str, samples: PositiveInt = 2000) -> Measure:
     """Share of samples whose categorical code agrees with the class that the judge sees, for the best one-to-one
@@ -216,8 +241,10 @@ def _spread(images: Array) -> float:
 @measurement("l1", "ssim")
 def partners(spec: Spec, *, samples: PositiveInt = 500) -> Measure:
     """L1 (lower is better) and SSIM (higher) between translations of unseen images and their unseen partners."""
-    name = spec.exported[0]
-    truth = _test(spec)[spec.plans[name].output_name][:samples]
+    output, real = first_leaving(spec).output_name, _test(spec)
+    if output not in real:
+        raise UsageError(f"{spec.path}: `partners` compares '{output}' with the data, which have {', '.join(real)}")
+    truth = real[output][:samples]
 
     def measure(algorithm: Algorithm) -> Numbers:
         images = made(spec, algorithm, len(truth))
