@@ -243,18 +243,6 @@ def letters(*, size: int | tuple[int, int] | None = None, split: Split = "train"
 
 
 @SOURCES.register
-def sketch(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Domains:
-    """Pairs of OpenMoji: `a` the black outline, `b` the colour drawing, 64x64 RGB or another size: 1 269 + 105."""
-    _is_train(split)
-    return _pair("sketch", drawings.pairs(_side(size, 64), split))
-
-
-@SOURCES.register
-def critters(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Dataset:
-    """Little monsters, drawn, 64x64 RGB or another size: 20 000 + 2 000. Their parts are labels: body, eyes, mouth,
-    top, pattern, cheeks, color, accent, ground. Training leaves out 24 of the 168 pairs of body and colour.
-
-@SOURCES.register
 def photos(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Dataset:
     """Squares of 23 photographs of nature, 256x256 RGB or smaller: 875 + 140, of four other photographs."""
     return Dataset("photos", images=crop_photos(_side(size, 256), split if _is_train(split) else "test"))
@@ -267,6 +255,18 @@ def paintings(*, size: int | tuple[int, int] | None = None) -> Dataset:
     images = squares_of_paintings(_side(size, 256))
     return Dataset("paintings", images=images, labels=np.arange(len(images)), classes=classes)
 
+
+@SOURCES.register
+def sketch(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Domains:
+    """Pairs of OpenMoji: `a` the black outline, `b` the colour drawing, 64x64 RGB or another size: 1 269 + 105."""
+    _is_train(split)
+    return _pair("sketch", drawings.pairs(_side(size, 64), split))
+
+
+@SOURCES.register
+def critters(*, size: int | tuple[int, int] | None = None, split: Split = "train") -> Dataset:
+    """Little monsters, drawn, 64x64 RGB or another size: 20 000 + 2 000. Their parts are labels: body, eyes, mouth,
+    top, pattern, cheeks, color, accent, ground. Training leaves out 24 of the 168 pairs of body and colour.
 
     DataError: DiceBear or resvg, which draw them, are not installed.
     """
