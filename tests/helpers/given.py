@@ -6,6 +6,9 @@ from zoo.data import photos
 from zoo.metrics.networks import vgg
 
 
+real_load, real_painting = vgg.load, photos.painting
+
+
 def weights():
     """VGG-16 with random weights that keep the size of what passes it: {"relu1_1/kernel": array, ...}."""
     random, width, made = np.random.RandomState(0), 3, {}
