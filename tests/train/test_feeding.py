@@ -12,6 +12,8 @@ from zoo.spec.read import read_spec, spec_file
 from zoo.train import feeding, loop, speed
 
 ROUNDS = 5
+IN_COLOUR = ("data.channels=3", "networks.generator.layers.5.Conv2DTranspose.filters=3")
+SPECS = {32: ("dcgan", IN_COLOUR), 64: ("terrain", ())}
 
 
 @pytest.fixture
@@ -50,7 +52,8 @@ def fastest(spec, dataset):
 @pytest.mark.parametrize("place", ["memory", "cache"])
 @pytest.mark.parametrize(("side", "least"), [(32, 50_000), (64, 10_000)])
 def test_an_empty_step_under_fit_is_fed(place, side, least, photos):
-    spec = read_spec(spec_file("dcgan" if side == 32 else "terrain"), ("data.channels=3",) if side == 32 else ())
+    name, changes = SPECS[side]
+    spec = read_spec(spec_file(name), changes)
     dataset = images(spec, 2000) if place == "memory" else photos(side)
     assert fastest(spec, dataset) >= least
 
