@@ -1,4 +1,4 @@
-"""Write specs/schema.json from signatures; tests/tools/test_schema.py fails when the file is stale.
+"""Write specs/schema.json from signatures, then the tables of docs/language.md; tests/tools/ fail when one is stale.
 
     python tools/schema.py
 
@@ -11,9 +11,12 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import subprocess
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 import keras
@@ -404,10 +407,11 @@ def _plain(value: Any) -> Any:
 
 
 def main() -> None:
-    """Write specs/schema.json."""
+    """Write specs/schema.json, and the tables that are made of it."""
     path = specs_folder() / "schema.json"
     path.write_text(dumps(generate()), "utf-8")
     print(f"wrote {path}")
+    subprocess.run([sys.executable, str(Path(__file__).with_name("language.py"))], check=True)  # reads the new file
 
 
 if __name__ == "__main__":
