@@ -48,7 +48,8 @@ def test_invented_requests(api, method, path, mode):
 def test_the_schema_states_every_route(server):
     paths = json.loads(server.ask("GET", "/openapi.json")[2])["paths"]
     assert {
-        "/models", "/models/{name}", "/models/{name}/samples.png", "/models/{name}/model.onnx", "/models/{name}/card",
+        "/models", "/models/{name}", "/models/{name}/samples.png", "/models/{name}/game.svg",
+        "/models/{name}/model.onnx", "/models/{name}/card",
         "/models/{name}/sample", "/models/{name}/walk", "/models/{name}/translate", "/metrics", "/v2",
         "/v2/health/live", "/v2/health/ready", "/v2/models/{name}", "/v2/models/{name}/infer",
         "/v2/models/{name}/ready", "/v2/models/{name}/versions/{version}",

@@ -73,6 +73,7 @@ def complete(tmp_path_factory):
     home = nets.save(tmp_path_factory.mktemp("complete") / "tiny", nets.images(), nets.describe())
     pictures.write_png(home / "samples.png", photo(8, 8))
     (home / "README.md").write_text("# Tiny\n")
+    (home / "game.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>\n')
     keys = json.loads((home / "manifest.json").read_text())
     keys["files"]["samples.png"] = hashlib.sha256((home / "samples.png").read_bytes()).hexdigest()
     (home / "manifest.json").write_text(json.dumps(keys))
@@ -84,7 +85,7 @@ def complete(tmp_path_factory):
 @pytest.mark.parametrize(
     ("url", "file", "media_type"),
     [("samples.png", "samples.png", "image/png"), ("card", "README.md", "text/markdown; charset=utf-8"),
-     ("model.onnx", MODEL_FILE, "application/octet-stream")],
+     ("game.svg", "game.svg", "image/svg+xml"), ("model.onnx", MODEL_FILE, "application/octet-stream")],
 )  # fmt: skip
 def test_files_and_their_tags(complete, url, file, media_type):
     path, data = f"/models/tiny/{url}", (complete.home / file).read_bytes()

@@ -65,6 +65,15 @@ def test_an_input_with_the_shape_of_another_network(read: Callable[[str], Spec])
         assert read(TRUNK.replace("h: trunk", f"h: {name}")).plans["head"].inputs == {"h": shape, "z": (7,)}
 
 
+def test_each_input_of_a_mapping_says_its_shape_in_its_own_way(read: Callable[[str], Spec]) -> None:
+    """By numbers, or by a network, one of its tensors, a latent or a field: side by side."""
+    many = "{seen: image, h: trunk, flat: trunk.flat, more: [4], like: z, z: z}"
+    text = TRUNK.replace("inputs: {h: trunk, z: z}", f"inputs: {many}")
+    text = text.replace("from: [x, z]", "from: [x, h, flat, more, like, z]")
+    shapes = {"seen": (8, 8, 1), "h": (9,), "flat": (64,), "more": (4,), "like": (7,), "z": (7,)}
+    assert read(text).plans["head"].inputs == shapes
+
+
 MISTAKES = {
     "an output of no name": (network("[logits]"), 6, "no layer is named 'logits' by `as`. Known: flat, classes, x."),
     "a slip": (network("{logits: flatt}"), 6, "no layer is named 'flatt' by `as`. Did you mean 'flat'?"),

@@ -29,7 +29,11 @@ from zoo.serve.batching import Batcher, CostEstimate, Feed
 from zoo.serve.settings import Settings
 
 LOG = logging.getLogger("zoo.serve")
-EXTRA_FILES = {"samples.png": ("samples.png", "image/png"), "card": ("README.md", "text/markdown; charset=utf-8")}
+EXTRA_FILES = {
+    "samples.png": ("samples.png", "image/png"),
+    "game.svg": ("game.svg", "image/svg+xml"),
+    "card": ("README.md", "text/markdown; charset=utf-8"),
+}
 MAX_EXTRA_BYTES = 32 * 2**20  # of a file beside the model
 SLOW_SLICES = 3  # a row (a large image) that takes longer goes to the slow batcher
 FolderState = tuple[tuple[str, int, int, int], ...]  # name, time, size and inode of every file
@@ -201,7 +205,7 @@ def _load(
 
 
 def _files(folder: Path, manifest: Manifest) -> dict[str, File]:
-    """Return the .onnx file that was loaded, the samples and the model card."""
+    """Return the .onnx file that was loaded, the samples, the drawing of the game and the model card."""
     files = {"model.onnx": _file(folder / manifest.file, "application/octet-stream")}
     for name, (file, media_type) in EXTRA_FILES.items():
         path = folder / file
@@ -238,6 +242,7 @@ def model_card(manifest: Manifest, files: Mapping[str, File]) -> dict[str, Any]:
         "outputs": keys["outputs"],
         "file": {"url": f"{home}/model.onnx", "bytes": len(model.data), "sha256": model.sha256},
         "samples": f"{home}/samples.png" if "samples.png" in files else None,
+        "game": f"{home}/game.svg" if "game.svg" in files else None,
         "card": f"{home}/card" if "card" in files else None,
         "parity": manifest.parity.get("max_abs_difference"),
     }

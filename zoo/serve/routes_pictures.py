@@ -101,6 +101,12 @@ async def samples(request: Request, name: str) -> Response:
     return _file(request, name, "samples.png")
 
 
+@router.get("/models/{name}/game.svg", response_class=Response, responses=content("image/svg+xml"))
+async def game(request: Request, name: str) -> Response:
+    """Return the drawing of the game that trained the model: what each phase computes, trains and minimises."""
+    return _file(request, name, "game.svg")
+
+
 @router.get("/models/{name}/model.onnx", response_class=Response, responses=content("application/octet-stream"))
 async def onnx(request: Request, name: str) -> Response:
     """Return the model, for any ONNX runtime; its metadata hold range, layout, prior and licence."""

@@ -29,6 +29,10 @@ _INSTEAD = {
         "run", "the ONNX of an artifact cannot be trained on: batch norm is folded into its weights. "
         "Write {{run: {}}}, the training that made it",
     ),
+    "unroll": (
+        "trains", "a gradient through the updates of another phase is an algorithm of its own: "
+        "{{unrolled: {{loss: minimax, unrolled_updates: 5, discriminator: ..., generator: ...}}}}",
+    ),
 }  # fmt: skip
 _PLURALS = {"integer": "integers", "number": "numbers", "string": "words", "array": "lists", "object": "mappings"}
 

@@ -51,6 +51,15 @@ def test_one_opens_a_generator_and_goes_back(page):
     page.wait(lambda: page.all(".model"))
 
 
+def test_a_generator_shows_the_game_that_it_learnt_by(page):
+    page.open("dcgan")
+    shown = "return [...document.querySelectorAll('.game img')].map((image) => image.naturalWidth > 100)"
+    assert page.wait(lambda: page.js(shown) == [True])
+    page.open("points")  # came without a drawing
+    page.wait(lambda: page.all(".facts"))
+    assert not page.all(".game")
+
+
 @pytest.mark.parametrize("place", ["nobody", "%3Cimg%20src=x%20onerror=alert(1)%3E", "%"])
 def test_an_address_without_a_generator_says_so(page, place):
     page.open(place)

@@ -5,6 +5,7 @@ import { milliseconds } from "./engines.js";
 import { choosable, rowSize } from "./latents.js";
 import { NUMBERS_OF, controls, pictures } from "./pictures.js";
 import { plot } from "./plot.js";
+import { address } from "./server.js";
 import { shape } from "./shape.js";
 import { take } from "./take.js";
 import { translator } from "./translate.js";
@@ -109,8 +110,20 @@ export function modelPage(card, { all, query, engines, signal }) {
     ),
     kind.panels ? h("div", { class: "panels" }, kind.panels) : null,
     panel.element,
+    card.game ? game(card.game) : null,
     facts(card),
   );
+}
+
+/** The drawing of the game that trained the generator, as it came with it. */
+function game(path) {
+  const image = h("img", { alt: "What each phase of a training step computes, trains and minimises" });
+  const panel = h("section", { class: "panel game" }, h("h2", {}, "The game it learnt by"), image);
+  address(path).then(
+    (src) => (image.src = src),
+    () => panel.remove(),
+  );
+  return panel;
 }
 
 // What differs between kinds of generators: {element, redraw, save, controls, panels}.
