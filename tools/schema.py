@@ -29,8 +29,9 @@ from zoo.data.sources import SOURCES
 from zoo.nn.calls import FUNCTIONS
 from zoo.nn.functions import GIVEN
 from zoo.nn.layers import INITIALIZERS, LAYERS
-from zoo.nn.losses import LOSSES, PENALTIES
+from zoo.nn.losses import LOSSES
 from zoo.nn.optimizers import KERAS_OPTIMIZERS, SCHEDULES
+from zoo.nn.penalties import PENALTIES
 from zoo.nn.states import STATES
 from zoo.runtime.priors import PRIORS
 from zoo.spec.claim import Experiment

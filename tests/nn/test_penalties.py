@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from zoo.nn import autodiff
-from zoo.nn.losses import PENALTIES, CriticBatch, drift, gradient_penalty, r1, slopes
+from zoo.nn import autodiff, functions_penalties
+from zoo.nn.penalties import PENALTIES, CriticBatch, derivative, drift, gradient_penalty, r1
 
 W = np.array([[0.5, -1.0], [2.0, 0.25]])
 NORM = np.sqrt((W**2).sum())
@@ -42,6 +42,10 @@ def lengths(x):
 def critic_batch(critic, real=REAL, fake=FAKE, epsilon=EPSILON):
     real, fake = tensor(real), tensor(fake)
     return CriticBatch(critic, real, fake, critic(real), critic(fake), tensor(epsilon))
+
+
+def slopes(critic, x):
+    return functions_penalties.slopes(derivative(critic, x))
 
 
 def value(penalty, critic, **shown):

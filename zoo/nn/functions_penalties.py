@@ -30,7 +30,7 @@ def gradient_penalty(
     Another target than 1 is that of Karras et al. 2017 for CIFAR-10 (750). `one_sided` ignores slopes below it. With
     target 0 and power 6 it is the penalty of Tao et al. 2020, which is not divided.
     """
-    excess = ops.sqrt(squared_norms(wrt) + _ROOT) - target  # [B]
+    excess = slopes(wrt) - target  # [B]
     excess = ops.relu(excess) if one_sided else excess
     if isinstance(power, float | int):
         raised = ops.square(excess) if power == 2 else _power(excess, power)
@@ -97,6 +97,11 @@ def orthogonal(*, network: NetworkName) -> Tensor:
                 products = ops.matmul(rows, ops.transpose(rows))
                 total = total + ops.sum(ops.square(products * (1.0 - ops.eye(rows.shape[0], dtype=rows.dtype))))
     return total
+
+
+def slopes(derivatives: tuple[Tensor, ...]) -> Tensor:
+    """Return the norm of an example over all derivatives [B, ...]: [B]."""
+    return ops.sqrt(squared_norms(derivatives) + _ROOT)
 
 
 def squared_norms(derivatives: tuple[Tensor, ...]) -> Tensor:

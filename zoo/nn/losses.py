@@ -1,21 +1,19 @@
-"""Adversarial losses and penalties: pure functions that return scalars to be MINIMISED, each by its own player.
+"""Adversarial losses: pure functions that return scalars to be MINIMISED, each by its own player.
 
 `LOSSES` builds an `Adversarial` from the arguments of a spec: one function for D, one for G. They take logits of any
 shape [B, ...], D's raw outputs, and are means over all of it.
-
-`PENALTIES` builds the terms that are added to D's loss: functions of a `CriticBatch`, once per update of D.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from keras import ops
 
 from zoo.core.registry import Registry
-from zoo.nn.autodiff import Tensor, input_gradient
-from zoo.spec.types import NonNegativeFloat, PositiveFloat
+from zoo.nn.autodiff import Tensor
+from zoo.spec.types import PositiveFloat
 
 
 class Adversarial(NamedTuple):
@@ -87,62 +85,3 @@ def lsgan(*, a: float = 0.0, b: float = 1.0, c: float = 1.0, weight: PositiveFlo
 def hinge() -> Adversarial:
     """Miyato et al. 2018, eqs. 16 and 17 (Lim and Ye 2017): D's loss of a logit is 0 beyond the margin of 1."""
     return Adversarial(real=lambda x: ops.relu(1.0 - x), fake=lambda x: ops.relu(1.0 + x), deceived=lambda x: -x)
-
-
-class CriticBatch(NamedTuple):
-    """Inputs of a penalty in one update of D: the critic, the real and the fake batch, and their logits."""
-
-    critic: Callable[[Tensor], Tensor]
-    real: Tensor  # [B, ...]
-    fake: Tensor  # [B, ...]
-    real_logits: Tensor
-    fake_logits: Tensor
-    epsilon: Tensor  # [B, 1] uniform in [0, 1): a number for each example
-
-
-Penalty = Callable[[CriticBatch], Tensor]
-PENALTIES: Registry[Callable[..., Penalty]] = Registry("penalty")
-
-
-@PENALTIES.register
-def gradient_penalty(
-    *,
-    weight: PositiveFloat = 10.0,
-    target: PositiveFloat = 1.0,
-    one_sided: bool = False,
-    at: Literal["between", "real", "fake"] = "between",
-) -> Penalty:
-    """Gulrajani et al. 2017, eq. 3: weight * E (||d D(x) / d x||_2 - target)^2 / target^2, x = e real + (1 - e) fake.
-
-    `e` is drawn for each example, the norm is over all of an example. Another `target` than 1 is that of Karras et al.
-    2017 for CIFAR-10 (750). `one_sided` ignores slopes below the target (section 5 of the paper found no difference).
-    """
-
-    def penalty(batch: CriticBatch) -> Tensor:
-        real, fake = batch.real, batch.fake
-        epsilon = ops.reshape(batch.epsilon, (-1,) + (1,) * (len(real.shape) - 1))  # [B, 1, ...]
-        x = {"between": epsilon * real + (1.0 - epsilon) * fake, "real": real, "fake": fake}[at]
-        excess = slopes(batch.critic, x) - target  # [B]
-        excess = ops.relu(excess) if one_sided else excess
-        return weight * ops.mean(ops.square(excess)) / target**2
-
-    return penalty
-
-
-@PENALTIES.register
-def r1(*, weight: PositiveFloat = 10.0) -> Penalty:
-    """Mescheder et al. 2018, eq. 9: weight / 2 * E ||d D(x) / d x||^2 at real x: the squared norm, of the logits."""
-    return lambda batch: 0.5 * weight * ops.mean(ops.square(slopes(batch.critic, batch.real)))
-
-
-@PENALTIES.register
-def drift(*, weight: NonNegativeFloat = 0.001) -> Penalty:
-    """Karras et al. 2017, appendix A.1: weight * E D(x)^2 of real x alone, so that the critic stays near zero."""
-    return lambda batch: weight * ops.mean(ops.square(batch.real_logits))
-
-
-def slopes(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return ||d D(x) / d x||_2 of every example, [B]. D must treat examples independently: no batch norm."""
-    gradient = input_gradient(lambda images: ops.sum(critic(images)), x)
-    squares = ops.sum(ops.square(gradient), axis=tuple(range(1, len(x.shape))))
-    return ops.sqrt(squares + 1e-12)  # the square root has no slope at zero

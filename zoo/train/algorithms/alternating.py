@@ -18,7 +18,8 @@ import numpy as np
 from keras import ops
 
 from zoo.nn.autodiff import Tensor
-from zoo.nn.losses import LOSSES, PENALTIES, CriticBatch
+from zoo.nn.losses import LOSSES
+from zoo.nn.penalties import PENALTIES, CriticBatch
 from zoo.nn.phases import Batch, Phase, PlayerConfig, clip_weights
 from zoo.spec.game_sections import BurnIn, WeightClip
 from zoo.spec.game_steps import generator_plays
