@@ -1,4 +1,4 @@
-"""Networks of specs/paper/ that have no game here: what papers warn of, in the plan and in Keras's first weights."""
+"""Networks of specs/paper/: what papers warn of, in the plan and in Keras's first weights; how long games last."""
 
 from __future__ import annotations
 
@@ -165,3 +165,37 @@ def test_r3gan_begins_as_its_skeleton(tmp_path):
         x = layers["FilteredUpSampling2D"](x)
     np.testing.assert_allclose(image, np.asarray(layers["Conv2D"](x)), rtol=0, atol=1e-5)
     assert np.abs(image).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "updates", "millions", "burn_in"),
+    [
+        ("projection_cifar", 64, {"generator": 1, "discriminator": 5}, 50_000 * 5 * 64e-6, None),
+        ("biggan_cifar", 50, {"discriminator": 4, "generator": 1}, 25, None),  # 500 passes over 50,000 images
+        ("r3gan_stacked", 512, {"discriminator": 1, "generator": 1}, 10, 2),
+        ("r3gan_cifar", 512, {"discriminator": 1, "generator": 1}, 250, 20),
+    ],
+)
+def test_games_of_papers_are_as_long_as_theirs(name, batch, updates, millions, burn_in):
+    """Updates in order, images that D sees, and the share of them over which R3GAN's cosine moves."""
+    spec = read_spec(PAPER / f"{name}.yaml")
+    training, phases = spec.sections.training, {phase.name: phase for phase in spec.game.phases}
+    assert list(phases) == list(updates) and {key: phase.updates for key, phase in phases.items()} == updates
+    shown = training.steps * batch * updates["discriminator"] / 1e6
+    assert training.batch_size == batch and shown == pytest.approx(millions, rel=1e-4)
+    adam = phases["discriminator"].optimizer.args
+    assert adam["beta_1"] == 0 and adam["epsilon"] == 1e-8
+    if burn_in:
+        cosine = adam["beta_2"]["cosine"]
+        assert (cosine["initial"], cosine["final"]) == (0.9, 0.99)
+        assert cosine["updates"] * batch / 1e6 == pytest.approx(burn_in, rel=1e-3)
+        assert phases["generator"].fresh and phases["generator"].batch_size is None
+
+
+def test_projections_generator_learns_from_twice_the_batch_and_its_rates_fall_from_the_start():
+    phases = {phase.name: phase for phase in read_spec(PAPER / "projection_cifar.yaml").game.phases}
+    assert (phases["generator"].batch_size, phases["generator"].fresh) == (128, True)
+    for phase in phases.values():
+        line = phase.optimizer.args["learning_rate"]["linear"]
+        assert (line["initial"], line["final"], line.get("start", 0)) == (2e-4, 0, 0)
+        assert line["updates"] == 50_000 * phase.updates

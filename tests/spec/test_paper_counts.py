@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,3 +96,22 @@ def test_a_net_that_is_too_large_for_the_machine_is_counted(monkeypatch: pytest.
     assert "GB, this machine has 0.1 GB: it is counted alone" in summary.summary_text(spec, described)
     with pytest.raises(SpecError, match="this machine has 0.1 GB"):
         read_spec(PAPER.parent / "dcgan.yaml", ["networks.discriminator.layers.0.Conv2D.filters=100000"])
+
+
+def test_a_step_of_a_paper_that_is_too_large_for_the_machine_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, zoo_says: Any, tmp_path: Path
+) -> None:
+    """Of a check; one's own spec with the same batch is a mistake, and so is the paper's where it is to be trained."""
+    from zoo.cli import build, check, requirements
+    from zoo.spec import read
+
+    monkeypatch.setattr(requirements, "silence", lambda: None)
+    for module in (read, check, build):
+        monkeypatch.setattr(module, "memory", lambda: 10**8)
+    code, out, err = zoo_says("check", PAPER / "r3gan_stacked.yaml")
+    assert (code, out) == (0, "1 spec is good\n") and "GB; this machine has 0.1 GB. It is counted alone" in err
+    code, out, err = zoo_says("build", PAPER / "r3gan_stacked.yaml", "--runs", tmp_path)
+    assert code == 2 and "training.batch_size: a step needs about" in err and not list(tmp_path.iterdir())
+    own = tmp_path / "own.yaml"
+    own.write_text("name: own\nextends: paper/r3gan_stacked\ntitle: Mine\n", "utf-8")
+    assert zoo_says("check", own)[0] == 2

@@ -19,7 +19,7 @@ from zoo.cli.convert import converted, parity_text
 from zoo.core import cards
 from zoo.core.errors import ExportError, SpecError, UsageError
 from zoo.core.files import free_space, megabytes, write_whole
-from zoo.core.host import require_packages
+from zoo.core.host import memory, require_packages
 
 if TYPE_CHECKING:
     from zoo.artifact.manifest import Manifest
@@ -82,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if backend != "tensorflow":
         require_packages("build", (backend,), extra=f"train,{backend}")
+    from zoo.spec.cost_checks import beyond_the_machine
     from zoo.spec.read import read_spec, spec_file
 
     seed = [f"training.seed={options.seed}"] if options.seed is not None else []
@@ -107,6 +108,8 @@ def run(options: argparse.Namespace) -> int:
             described["export"] = _rehearsed(spec, options, backend)
         print(json.dumps(described) if options.json else summary_text(spec, described))
         return 0
+    if spec.sections.training and (problem := beyond_the_machine(spec.plans, spec.sections.training, memory())):
+        raise UsageError(f"{spec.path}: training.batch_size: {problem}. Take a smaller batch, or count with --dry-run")
     from zoo.export import exporter
     from zoo.export.replace import remove_leftovers
     from zoo.train import checkpoint, loop

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo.cli import arguments
 from zoo.core.errors import SpecError, UsageError
+from zoo.core.host import memory
 
 HELP = "find every mistake in specs, without training or TensorFlow"
 EXAMPLES = """\
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print all mistakes of all files; a fault of the checks themselves at one file hides no other."""
     from zoo.spec.claim import is_claim, read_claim, variant_specs
-    from zoo.spec.cost_checks import beyond_the_card
+    from zoo.spec.cost_checks import beyond_the_card, beyond_the_machine
     from zoo.spec.read import read_spec, spec_file
     from zoo.spec.validate import specs_folder
 
@@ -39,7 +40,11 @@ def run(options: argparse.Namespace) -> int:
                 variant_specs(read_claim(file), file)
                 continue
             spec = read_spec(file, options.overrides)
-            if spec.sections.training and (problem := beyond_the_card(spec.plans, spec.sections.training)):
+            if (training := spec.sections.training) is None:
+                continue
+            if problem := beyond_the_machine(spec.plans, training, memory()):
+                print(f"{file}: warning: {problem}. It is counted alone", file=sys.stderr)
+            elif problem := beyond_the_card(spec.plans, training):
                 print(f"{file}: warning: {problem}. Take a smaller batch, or --device cpu", file=sys.stderr)
         except SpecError as error:
             bad += 1

@@ -171,6 +171,23 @@ def beyond_the_card(plans: Mapping[str, Plan], training: Training) -> str:
     return f"a step needs about {gigabytes(needed)}; the card has {gigabytes(size)}"
 
 
+def beyond_the_machine(plans: Mapping[str, Plan], training: Training, memory: int) -> str:
+    """Return in words that a training step fits neither into the memory of this machine nor into that of its card.
+
+    Args:
+        plans: The networks, by name.
+        training: Their recipe.
+        memory: The bytes of this machine.
+
+    Returns:
+        One clause; an empty string where it fits.
+    """
+    needed = training_bytes(plans, training.batch_size)
+    if needed <= max(memory, card_memory() or 0):
+        return ""
+    return f"a step needs about {gigabytes(needed)}; this machine has {gigabytes(memory)}"
+
+
 def training_bytes(plans: Mapping[str, Plan], batch_size: int, number: int = 4) -> int:
     """Estimate the memory of a training step.
 

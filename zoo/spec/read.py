@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -171,6 +172,11 @@ def spec_file(name: str | os.PathLike[str]) -> Path:
         return path
 
 
+def _room(path: Path) -> int:
+    """Return the bytes that a spec may need: those of this machine. The networks of papers are counted on any."""
+    return sys.maxsize if path.resolve().parent == (specs_folder() / "paper").resolve() else memory()
+
+
 def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Spec:
     """Read and check a spec.
 
@@ -193,7 +199,8 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
     if problems.incomplete:
         problems.raise_if_any()
     tree = with_class_names(tree, problems)
-    data, drawn = data_fields(tree, memory(), problems), latents_of(tree, problems)
+    room = _room(Path(path))
+    data, drawn = data_fields(tree, room, problems), latents_of(tree, problems)
     fields, latents, labels = data.shapes, drawn.shapes, {**data.labels, **drawn.labels}
     for name, entry in tree.entries("latent"):
         if name in fields:
@@ -204,7 +211,7 @@ def read_spec(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Sp
             problems.add(entry.place, "latent", f"'{name}' is reserved: {RESERVED[name]}. Choose another name")
     plans = plan_networks(tree, {**fields, **latents}, problems)
     if tree.get("networks") is not None:
-        checks.check_spec(tree, plans, fields, latents, {**labels, **data.words}, memory(), problems)
+        checks.check_spec(tree, plans, fields, latents, {**labels, **data.words}, room, problems)
         check_pairs(tree, plans, data, problems)
     counts = {name: len(names) for name, names in {**labels, **data.words}.items() if names}
     game = read_game(tree, plans, Ends(latents, fields, counts), problems)

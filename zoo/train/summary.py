@@ -10,7 +10,7 @@ from zoo.core.cards import card_memory
 from zoo.core.errors import ExportError
 from zoo.core.host import memory
 from zoo.nn import networks
-from zoo.spec.cost_checks import gigabytes, network_bytes, training_bytes
+from zoo.spec.cost_checks import beyond_the_machine, gigabytes, network_bytes, training_bytes
 from zoo.spec.game_expansion import described_game
 from zoo.spec.game_text import describe_game, game_text
 from zoo.spec.plan import Plan
@@ -105,6 +105,9 @@ def summary_text(spec: Spec, described: Mapping[str, Any]) -> str:
         lines.append(f"phase {phase['name']}: {phase['optimizer']} updates {', '.join(phase['networks'])}{times}")
     batch = described["training"]["batch_size"] if "training" in described else 1
     lines += [f"{name}: {words}" for name, words in described.get("export", {}).items()]
+    training = spec.sections.training
+    if training is not None and (problem := beyond_the_machine(spec.plans, training, memory())):
+        lines.append(f"warning: {problem}: it is counted alone")
     card = f"; the card has {gigabytes(size)}" if (size := card_memory()) else ""
     lines.append(f"memory of a step with batches of {batch}: about {gigabytes(described['training_bytes'])}{card}")
     if "game" in described:
