@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 
 import zoo
 from zoo.artifact.scores import read_scores
@@ -12,6 +13,7 @@ from zoo.data.sources import load_dataset
 from zoo.evaluate import measures, scoring
 from zoo.evaluate.scoring import measured, timed
 from zoo.evaluate.subject import Subject
+from zoo.export import exporter
 from zoo.metrics import modes, prdc, swd
 from zoo.metrics.fid import frechet_distance
 from zoo.metrics.networks import inception, network
@@ -168,3 +170,53 @@ def test_a_dry_run_writes_nothing(zoo_says, tmp_path):
     before = (folder / "metrics.json").read_bytes()
     assert zoo_says("evaluate", folder, "--metrics", "modes", "--n", "77", "--dry-run")[0] == 0
     assert (folder / "metrics.json").read_bytes() == before
+
+
+OVER_TRAINED = """
+name: few
+title: Over-trained on purpose
+data: {source: digits, limit: 100}
+latent: {z: {normal: {shape: [16]}}}
+defaults: {Dense: {activation: relu}}
+networks:
+  generator:
+    inputs: z
+    output: image
+    layers:
+      - {repeat: 2, layers: [Dense: {units: 256}]}
+      - Dense: {units: 64, activation: tanh}
+      - Reshape: {target_shape: [8, 8, 1]}
+  discriminator:
+    inputs: image
+    output: logits
+    layers: [Flatten, {repeat: 2, layers: [Dense: {units: 256}]}, Dense: {units: 1, activation: null}]
+algorithm:
+  alternating:
+    loss: non_saturating
+    generator: &player {optimizer: {Adam: {learning_rate: 1e-3, beta_1: 0.5}}}
+    discriminator: *player
+training: {batch_size: 50, steps: STEPS, ema_half_life_images: 2000}
+"""
+
+
+def test_a_generator_that_learnt_100_images_by_heart_is_found(zoo_says, tmp_path, monkeypatch):
+    """Its samples are nearer to those images than unseen ones are."""
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for steps in (10, 1500):
+        made = tiny.train(tmp_path / str(steps), OVER_TRAINED.replace("STEPS", str(steps)))
+        folder = exporter.export(made, out=tmp_path / f"exported{steps}").folder
+        code, _, err = zoo_says("evaluate", folder, "--copies", "-n", "300")
+        assert code == 0 and (tmp_path / "copies.png").stat().st_size > 1000
+        assert "copies.png: the samples that lie nearest to a training image" in err
+        found[steps] = read_scores(folder)["pixel_copies_300"].value
+    assert found[10] < 0.05 and found[1500] > 0.5
+
+
+def test_copies_need_images_and_a_picture_to_draw(zoo_says, tmp_path):
+    code, _, err = zoo_says("evaluate", RING, "--copies", tmp_path / "near.png")
+    assert code == 2 and "pixel_memorisation does not apply" in err
+    code, _, err = zoo_says("evaluate", IMAGES, "--copies", tmp_path / "near.jpg")
+    assert code == 2 and "--copies: expected a .png file" in err
+    code, _, err = zoo_says("evaluate", IMAGES, "--copies", "--check")
+    assert code == 2 and "--copies chooses its own metrics" in err

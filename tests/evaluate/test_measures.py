@@ -168,3 +168,13 @@ def test_a_metric_is_added_by_its_registration_alone(monkeypatch, tmp_path):
     assert measures.rounding("brightness_4") == pytest.approx(0.0005)
     with pytest.raises(ValueError, match="metric 'brightness' is registered twice"):
         measures.measure(bright, applies=lambda one: True)(run)
+
+
+def test_copies_in_pixels(clothes):
+    found = measured("pixel_memorisation", "vanilla", 60)
+    fake, train, test = map(measures.thumbnails, (made("vanilla", 60), clothes["train"], clothes["test"]))
+    assert fake.shape == (60, 64)
+    expected = prdc.memorisation(fake, train, test)
+    assert found["pixel_memorisation"][0] == pytest.approx(expected.ratio, rel=1e-6)
+    assert found["pixel_copies"][0] == pytest.approx(expected.share_nearer, rel=1e-6)
+    assert found["pixel_copies"][1]["n_train"] == 350

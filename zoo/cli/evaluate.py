@@ -6,11 +6,15 @@ import argparse
 import itertools
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.artifact.manifest import require_artifact
 from zoo.artifact.scores import SCORES_FILE, Score, read_scores, write_scores
 from zoo.cli import arguments
 from zoo.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.evaluate.subject import Subject
 
 HELP = "measure an exported model: FID, KID, precision, recall and more, on its ONNX file"
 EXAMPLES = """\
@@ -18,6 +22,7 @@ EXAMPLES = """\
   zoo evaluate exported/dcgan --quick                 without Inception, which takes 20 minutes on two cores
   zoo evaluate exported/dcgan --metrics fid kid
   zoo evaluate exported/dcgan -n 5000 --seed 1 --dry-run
+  zoo evaluate exported/dcgan --copies                has it learnt its data by heart? numbers and a picture
   zoo evaluate exported/dcgan --check                 measure again, and compare with metrics.json
 Ctrl-C loses nothing: features are kept, and the next run goes on from there."""
 IMAGES = 10_000  # as many as published numbers of Fashion-MNIST rest on
@@ -36,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="skip the metrics that need a downloaded network (Inception, LPIPS)"
     )
     parser.add_argument(
+        "--copies", nargs="?", const=Path("copies.png"), type=Path, metavar="PNG",
+        help="measure how near samples are to training images, and draw the nearest (default: copies.png)",
+    )  # fmt: skip
+    parser.add_argument(
         "--dry-run", action="store_true", help="print the numbers without writing them into the artifact"
     )
     parser.add_argument(
@@ -49,6 +58,12 @@ def run(options: argparse.Namespace) -> int:
     folder: Path = options.artifact
     require_artifact(arguments.check_place(folder))
     wanted = [name for part in options.metrics for name in part.split(",") if name] if options.metrics else None
+    if options.copies is not None:
+        if options.check or wanted:
+            raise UsageError("--copies chooses its own metrics; leave out --check and --metrics")
+        if options.copies.suffix.lower() != ".png" or not options.copies.parent.is_dir():
+            raise UsageError(f"--copies: expected a .png file in a folder that is there, received {options.copies}")
+        return _evaluate(folder, ["pixel_memorisation"], options)
     if not options.check:
         return _evaluate(folder, wanted, options)
     if options.n is not None or options.seed is not None or options.dry_run:
@@ -73,6 +88,8 @@ def _evaluate(folder: Path, wanted: list[str] | None, options: argparse.Namespac
         subject.n = POINTS
     found: dict[str, Score] = {}
     measures = chosen(subject, wanted, quick=options.quick, tell=lambda text: print(text, file=sys.stderr))
+    if options.copies is not None and subject.judged:
+        measures += chosen(subject, ["memorisation"])
     # not beside a chosen score: other work may run meanwhile; the times are those of the CPU
     speed = () if wanted or provider != "cpu" else timed(subject)
     try:
@@ -84,6 +101,22 @@ def _evaluate(folder: Path, wanted: list[str] | None, options: argparse.Namespac
     finally:  # after Ctrl-C too, the card agrees with the numbers measured so far
         if found and not options.dry_run:
             print(f"\n{folder / SCORES_FILE}\n{write_card(folder)}", file=sys.stderr)
+    if options.copies is not None:
+        _show_copies(subject, options.copies)
     if not options.dry_run:
         print(f"\nnext:\n  zoo report {folder}", file=sys.stderr)
     return 0
+
+
+def _show_copies(subject: Subject, file: Path) -> None:
+    """Draw the samples that lie nearest to training images, and say what the numbers above mean."""
+    from zoo.core.pictures import write_png
+    from zoo.report.figures import copies
+
+    write_png(file, copies(subject))
+    print(
+        f"\n{file}: the samples that lie nearest to a training image, each beside the three nearest in pixels"
+        f"{' and the three nearest to the judge' if subject.judged else ''}\n"
+        "Unseen real images have 0.01 of copies. More says copies, or blurred images, which lie near to many: look.",
+        file=sys.stderr,
+    )

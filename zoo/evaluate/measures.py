@@ -16,6 +16,7 @@ import numpy as np
 
 from zoo.artifact.scores import SPEED
 from zoo.core.arrays import Array
+from zoo.core.images import fitted
 from zoo.evaluate.subject import FeaturePair, Subject, direction, extract, split_judge
 from zoo.metrics import classifier, modes, smoothness, ssim
 from zoo.metrics import kid as kernel
@@ -27,6 +28,7 @@ from zoo.metrics.networks.judge import CLASSES, FEATURES
 Numbers = Mapping[str, tuple[float, Mapping[str, Any]]]
 SWD_IMAGES = 2048  # of each set: the sorting of so many takes a minute
 WALKS, FRAMES = 16, 33
+SIDE = 8  # of the pictures whose pixels are compared
 HALVES = "of_two_halves_of_the_real"  # in a protocol: the number of real images against as many others of their split
 
 
@@ -281,6 +283,32 @@ def memorisation(subject: Subject) -> Numbers:
     result = neighbours.memorisation(split_judge(pair.fake)[0], train, split_judge(pair.real)[0])
     about = _protocol(pair, n_train=len(train))
     return {"memorisation": (result.ratio, about), "copies": (result.share_nearer, about)}
+
+
+@measure(
+    Metric("pixel_memorisation", "distance in pixels to the nearest training image (unseen ones: 1)", "1", ".2f"),
+    Metric("pixel_copies", "share nearer in pixels to a training image than 99 % of unseen ones", "0.01", ".3f"),
+    applies=_images, least=neighbours.LEAST_TEST,
+)  # fmt: skip
+def pixel_memorisation(subject: Subject) -> Numbers:
+    """Measure the same in the pixels of small pictures, which fine detail does not count in."""
+    test, train = (thumbnails(subject.cropped(images)) for images in (subject.test.items, subject.real("train").items))
+    result = neighbours.memorisation(thumbnails(subject.cropped(subject.fakes)), train, test)
+    about = {"n_real": len(test), "split": "test", "n_train": len(train), "input": f"at most {SIDE} x {SIDE} pixels"}
+    return {"pixel_memorisation": (result.ratio, about), "pixel_copies": (result.share_nearer, about)}
+
+
+def thumbnails(images: Array) -> Array:
+    """Return small pictures as rows, for distances between pixels.
+
+    Args:
+        images: uint8 [N, H, W, C].
+
+    Returns:
+        float32 [N, D], 0..255: the pixels of images with sides of at most SIDE.
+    """
+    height, width = (min(side, SIDE) for side in images.shape[1:3])
+    return fitted(images, height, width, "resize").reshape(len(images), -1).astype(np.float32)
 
 
 @measure(

@@ -12,7 +12,9 @@ import numpy as np
 from zoo.core import pictures
 from zoo.core.errors import ServeError
 from zoo.core.files import write_whole
+from zoo.evaluate.measures import thumbnails
 from zoo.evaluate.subject import Subject, extract, split_judge
+from zoo.metrics import prdc
 
 CURVES = "curves.json"
 WALKERS, FRAMES, FPS = 6, 36, 12  # of the walk: three stops, a second from each to the next
@@ -96,3 +98,31 @@ def nearest(subject: Subject) -> pictures.Image:
     left, right = np.split(np.concatenate([fakes[:, None], gap, train[order]], axis=1), 2)  # [N / 2, 7, H, W, C]
     rows = np.concatenate([left, gap[: len(left)], right], axis=1)  # two of the list beside each other
     return pictures.grid(pictures.scale(rows.reshape(-1, *fakes.shape[1:])), columns=rows.shape[1])
+
+
+def copies(subject: Subject, count: int = 8) -> pictures.Image:
+    """Draw the samples that lie nearest to training images, in rows.
+
+    Args:
+        subject: An artifact of images with a test split.
+        count: How many.
+
+    Returns:
+        uint8 [H, W, C]: in a row a sample, the three training images nearest in pixels, and where there is a judge the
+        three nearest in its features.
+    """
+    train, fakes = subject.cropped(subject.real("train").items), subject.cropped(subject.fakes)
+    spaces = [(thumbnails(fakes), thumbnails(train))]
+    distances, _ = prdc.nearest(*spaces[0])
+    chosen = np.argsort(distances)[:count]
+    if subject.judged:
+        made, real = subject.judge_features.fake[chosen], extract(subject.judge, train, "training")
+        spaces.append((split_judge(made)[0], split_judge(real)[0]))
+    spaces[0] = (spaces[0][0][chosen], spaces[0][1])
+    gap = np.full((count, 1, *fakes.shape[1:]), pictures.WHITE, np.uint8)
+    row = [fakes[chosen][:, None]]
+    for made, real in spaces:
+        order = np.stack([np.argsort(((real - x) ** 2).sum(axis=1))[:3] for x in made])  # [count, 3]
+        row += [gap, train[order]]
+    cells = np.concatenate(row, axis=1)  # [count, columns, H, W, C]
+    return pictures.grid(pictures.scale(cells.reshape(-1, *fakes.shape[1:])), columns=cells.shape[1])
