@@ -11,7 +11,7 @@ def artifacts(tmp_path_factory):
     return goldens.gather(tmp_path_factory.mktemp("artifacts"))
 
 
-KINDS = ("cgan", "cyclegan", "dcgan", "photos", "points")  # labels, two networks, images, any size, points
+KINDS = ("cgan", "cyclegan", "dcgan", "photos", "points", "words")  # labels, two networks, images, any size, ...
 
 
 @pytest.fixture(params=[pytest.param(name, marks=[] if name in KINDS else pytest.mark.slow) for name in goldens.NAMES])

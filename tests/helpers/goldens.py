@@ -1,4 +1,4 @@
-"""Artifacts whose golden.npz a client must reproduce: those in exported/, and two whose answers are known."""
+"""Artifacts whose golden.npz a client must reproduce: those in exported/, and three whose answers are known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.core.images import to_uint8
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "tools" / "clients"
 SHIPPED = sorted(path.parent for path in (ROOT / "exported").glob("*/manifest.json"))
-NAMES = [*(folder.name for folder in SHIPPED), "photos", "points"]
+NAMES = [*(folder.name for folder in SHIPPED), "photos", "points", "words"]
 
 
 def gather(folder: Path) -> Path:
@@ -26,6 +26,7 @@ def gather(folder: Path) -> Path:
         (folder / shipped.name).symlink_to(shipped)
     save_photos(folder / "photos")
     save_points(folder / "points")
+    nets.save_words(folder / "words")
     return folder
 
 
@@ -35,7 +36,8 @@ def save_photos(folder: Path) -> Path:
     nets.save_several(folder, [nets.negative(), nets.negative()], manifests)
     for one, shape in zip(manifests, [(2, 8, 12, 3), (3, 16, 16, 3)], strict=True):
         a = np.random.RandomState(0).uniform(0, 1, shape).astype(np.float32)
-        np.savez(folder / one.golden, a=a, b=-a)
+        small = a[:1, :8, :8]
+        np.savez(folder / one.golden, **{"a": a, "b": -a, "a/8x8": small, "b/8x8": -small})
     return folder
 
 

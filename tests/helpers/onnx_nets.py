@@ -11,11 +11,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import zoo
 from zoo.artifact.manifest import MODEL_FILE, Manifest, write_manifests
 from zoo.artifact.onnx_header import onnx_metadata
 from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ServeError
 from zoo.core.files import sha256_file, write_whole
+from zoo.core.text import RULE, RULE_IN_WORDS, Vocabulary, split
 
 LATENT, SIDE = 8, 8
 IMAGE = Tensor("image", "float32", ("batch", SIDE, SIDE, 3), range=(-1.0, 1.0), layout="NHWC")
@@ -69,6 +71,54 @@ def points() -> onnx.ModelProto:
     value = helper.make_tensor_value_info
     return model(nodes, [value("z", TensorProto.FLOAT, ["batch", 2])],
                  value("point", TensorProto.FLOAT, ["batch", 2]), [matrix])  # fmt: skip
+
+
+WORDS, LONGEST = Vocabulary(("critter", "horns", "lilac", "mint", "smile")), 6
+
+
+def words() -> onnx.ModelProto:
+    """z [batch, 8], text [batch, 6] -> z and a bag of words -> image [batch, 8, 8, 3]."""
+    random, count = np.random.RandomState(3), len(WORDS.words) + 1
+    table = random.standard_normal((count, LATENT)) * (np.arange(count) > 0)[:, None]
+    dense = random.standard_normal((LATENT, SIDE * SIDE * 3)) * 0.3
+    initializers = [numpy_helper.from_array(w.astype(np.float32), k) for k, w in {"E": table, "D": dense}.items()]
+    initializers += [
+        numpy_helper.from_array(np.array(v, np.int64), k) for k, v in {"one": [1], "shape": [-1, SIDE, SIDE, 3]}.items()
+    ]
+    nodes = [
+        helper.make_node("Gather", ["E", "text"], ["e"]),
+        helper.make_node("ReduceSum", ["e", "one"], ["s"], keepdims=0),
+        helper.make_node("Add", ["z", "s"], ["a"]),
+        helper.make_node("MatMul", ["a", "D"], ["m"]),
+        helper.make_node("Tanh", ["m"], ["t"]),
+        helper.make_node("Reshape", ["t", "shape"], ["image"]),
+    ]
+    value = helper.make_tensor_value_info
+    inputs = [value("z", TensorProto.FLOAT, ["batch", LATENT]), value("text", TensorProto.INT32, ["batch", LONGEST])]
+    return model(nodes, inputs, value("image", TensorProto.FLOAT, ["batch", SIDE, SIDE, 3]), initializers)
+
+
+def describe_words() -> Manifest:
+    examples = ["mint critter, horns", "lilac critter", "critter, smile"]
+    facts = {
+        "rule": RULE, "rule_in_words": RULE_IN_WORDS, "vocabulary": "vocabulary.txt", "sha256": WORDS.sha256,
+        "words": len(WORDS.words), "examples": examples,
+        "example_ids": [[WORDS.index[word] for word in split(text)] for text in examples],
+    }  # fmt: skip
+    return describe(Z, Tensor("text", "int32", ("batch", LONGEST), text=facts), name="words", title="Tiny words")
+
+
+def save_words(folder: Path) -> Path:
+    """Write an artifact that reads words, with golden vectors that start from them."""
+    save(folder, words(), describe_words())
+    write_whole(folder / "vocabulary.txt", WORDS.to_bytes())
+    texts = ["Mint critter!", "horns, lilac SMILE", "critter", "smile smile"]
+    z = np.random.RandomState(0).standard_normal((4, LATENT)).astype(np.float32)
+    ids = np.array([WORDS.read(text, LONGEST).ids for text in texts], np.int32)
+    image = zoo.load(folder)(z=z, text=ids)
+    lines = np.frombuffer("".join(f"{text}\n" for text in texts).encode(), np.uint8)
+    np.savez(folder / "golden.npz", z=z, text=ids, image=image, **{"text.words": lines})
+    return folder
 
 
 SIZES = {axis: {"multiple": 4, "minimum": 8, "trained": 16} for axis in ("height", "width")}

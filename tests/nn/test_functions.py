@@ -21,6 +21,7 @@ RANDOM = np.random.RandomState(0)
 X, Y, U = (RANDOM.standard_normal((3, 4)) for _ in range(3))
 IMAGES, OTHERS = (np.tanh(RANDOM.standard_normal((3, 6, 6, 2))) for _ in range(2))
 LABELS = np.array([0, 2, 1])
+WORDS = np.array([[1, 3, 3, 0], [2, 0, 0, 0], [0, 0, 0, 0]])  # ids of words; 0 fills up
 CHANCE_12 = RANDOM.uniform(size=(3, 12))
 
 # One call of each function: its arguments, float64 arrays for tensors. Those of adversarial losses are made below.
@@ -61,6 +62,8 @@ CALLS = {
     "log": {"of": np.exp(X)},
     "softmax": {"of": X},
     "one_hot": {"of": LABELS, "classes": 4},
+    "word_set": {"of": WORDS, "size": 4},
+    "words_nll": {"of": X, "text": WORDS},
     "slice": {"of": X, "start": 1, "size": 2},
     "tiled": {"of": X, "times": 3},
     "resized": {"of": IMAGES, "size": 3},
@@ -136,7 +139,7 @@ def test_the_mean_over_examples_is_the_whole(name):
 def places(arguments):
     """(path, array) of each tensor of numbers that gradients may reach."""
     for key, argument in arguments.items():
-        if key in ("chance", "labels", "unlike", "share"):
+        if key in ("chance", "labels", "unlike", "share", "text"):
             continue
         if isinstance(argument, np.ndarray):
             yield (key,), argument
@@ -271,6 +274,8 @@ def test_likelihoods_by_hand():
     assert float(value("gaussian_nll")) == pytest.approx(-np.log(density).mean(), abs=1e-12)
     assert float(value("gaussian_kl", mean=0 * X, log_variance=0.0)) == pytest.approx(0, abs=1e-12)
     assert float(value("gaussian_kl", log_variance=0.0)) == pytest.approx((X**2).mean() / 2, abs=1e-12)
+    told = [-(np.log(p[0, 1]) + np.log(p[0, 3])) / 2, -np.log(p[1, 2]), 0.0]  # of each word once; of none nothing
+    np.testing.assert_allclose(value("words_nll", per="example"), told, rtol=1e-12)
 
 
 # Penalties: `wrt` is the derivative itself.
@@ -414,6 +419,7 @@ def test_pure_functions_by_hand(tmp_path):
     rows = np.exp(X) / np.exp(X).sum(1, keepdims=True)
     np.testing.assert_allclose(value("softmax"), rows, rtol=1e-12)
     np.testing.assert_array_equal(value("one_hot"), [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0]])
+    np.testing.assert_array_equal(value("word_set"), [[0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
     assert evaluate("input", {"default": 0.7}) == 0.7
 
 

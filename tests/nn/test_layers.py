@@ -23,6 +23,7 @@ from zoo.nn.layers_conditional import ConditionalBatchNormalization, MinibatchDi
 from zoo.nn.layers_grouped import GroupedConv2D
 from zoo.nn.layers_learned import Bias, FilteredDownSampling2D, FilteredUpSampling2D, LearnedMap, Scale, Slice
 from zoo.nn.layers_spectral import SelfAttention, SpectralConv2D, SpectralDense, SpectralEmbedding
+from zoo.nn.layers_words import BagOfWords
 from zoo.spec.shapes import RULES, ShapeError
 from zoo.spec.validate import names_of
 
@@ -32,9 +33,11 @@ def normal(*shape, seed=0):
 
 
 IDS = np.array([0, 4, 2, 2], "int64")
+WORDS = np.array([[1, 4, 0], [2, 0, 0], [3, 3, 1], [0, 0, 0]], "int32")  # 0 fills up
 SPECIAL = {
     "OneHot": ({"classes": 5}, IDS),
     "SpectralEmbedding": ({"input_dim": 5, "output_dim": 3}, IDS),
+    "BagOfWords": ({"input_dim": 5, "output_dim": 3}, WORDS),
     "SelfAttention": ({}, normal(4, 6, 4, 8)),
     "ConditionalBatchNormalization": ({"spectral": True}, [normal(4, 3, 3, 5), normal(4, 6, seed=1)]),
     "NoiseDropout": ({"rate": 0.25}, [normal(4, 3, 3, 5), np.linspace(0, 1, 20, dtype="float32").reshape(4, 1, 1, 5)]),
@@ -398,6 +401,15 @@ def test_spectral_embedding_divides_the_whole_table_and_has_a_u_for_each_class()
         layer.sigma(training=True)
     expected = table / np.linalg.norm(table, 2)
     np.testing.assert_allclose(call(layer, IDS), expected[IDS], rtol=0, atol=1e-5)
+
+
+def test_a_bag_of_words_is_their_sum_over_the_root_of_their_number():
+    layer = BagOfWords(5, 3)
+    layer(WORDS)
+    (table,) = layer.get_weights()
+    expected = [(table[1] + table[4]) / np.sqrt(2), table[2], (2 * table[3] + table[1]) / np.sqrt(3), 0 * table[0]]
+    np.testing.assert_allclose(call(layer, WORDS), expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(call(layer, WORDS[:1, [1, 2, 0]]), call(layer, WORDS[:1]))  # order does not count
 
 
 # Attention: the authors' block, by NumPy.

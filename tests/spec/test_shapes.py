@@ -110,6 +110,7 @@ CASES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
     "Permute": ([IMAGE], [{"dims": [3, 1, 2]}, {"dims": [1, 2, 3]}]),
     "RepeatVector": ([VECTOR], [{"n": 3}]),
     "Embedding": ([(), (4,)], [{"input_dim": 10, "output_dim": 3}]),
+    "BagOfWords": ([(4,)], [{"input_dim": 10, "output_dim": 3}]),
     "OneHot": ([()], [{"classes": 10}]),
     "Concatenate": ([[IMAGE, (8, 8, 2)], [VECTOR, (3,), (1,)], [IMAGE, (8, 3, 4), 2]], [{}]),
     **{

@@ -1,5 +1,5 @@
 // Reads .npz files as numpy.savez writes them (a zip archive of .npy files, not compressed), in Node and in browsers.
-const ARRAYS = { "<f4": [Float32Array, "float32"], "<i8": [BigInt64Array, "int64"], "<i4": [Int32Array, "int32"] };
+const ARRAYS = { "<f4": [Float32Array, "float32"], "<i8": [BigInt64Array, "int64"], "<i4": [Int32Array, "int32"], "|u1": [Uint8Array, "uint8"] };
 
 // ArrayBuffer -> { name: { dtype, shape, data } }
 export function readNpz(buffer) {

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import repeat
 from typing import Any
 
 from zoo.core.errors import ServeError
@@ -16,7 +17,7 @@ LAYOUTS = ("NHWC", "NC")
 CHANNELS: Mapping[int | str, str] = {1: "grey", 3: "RGB"}  # number -> their order
 AXES = ("height", "width")  # that may be dynamic, in this order
 OPTIONAL_KEYS = ("sizes", "channels", "text")  # of a tensor in JSON; left out where they are null
-TEXT_KEYS = ("rule", "rule_in_words", "vocabulary", "sha256", "words", "examples")
+TEXT_KEYS = ("rule", "rule_in_words", "vocabulary", "sha256", "words", "examples", "example_ids")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Tensor:
         channels: For images the order of the channels: "RGB", or "grey" for a single one; None where it is not stated.
         text: For ids of words how a text becomes them: the `rule` by its name and `rule_in_words`, the `vocabulary`, a
             file beside the .onnx whose line k is the word of id k, its `sha256` and number of `words`; and `examples`,
-            captions, of which one is drawn where none is given. The shape has the longest caption.
+            captions, of which one is drawn where none is given, with the ids of their words, `example_ids`. The shape
+            has the longest caption.
         sizes: For an input of images of any size: "height" and "width" -> what a size must be a `multiple` of, the
             `minimum`, and the size that was `trained`. The output has the size of the input.
 
@@ -193,8 +195,13 @@ def _is_text(value: object) -> bool:
     if not (isinstance(value, Mapping) and value.keys() == set(TEXT_KEYS) and is_size(value["words"])):
         return False
     plain = all(isinstance(value[key], str) and value[key] for key in TEXT_KEYS[:4]) and is_plain(value["vocabulary"])
-    examples = value["examples"]
-    return plain and isinstance(examples, list | tuple) and bool(examples) and all(isinstance(e, str) for e in examples)
+    examples, ids = value["examples"], value["example_ids"]
+    lists = isinstance(examples, list | tuple) and isinstance(ids, list | tuple) and 0 < len(examples) == len(ids)
+    return plain and lists and all(isinstance(e, str) for e in examples) and all(map(_are_words, ids, repeat(value)))
+
+
+def _are_words(ids: object, text: Mapping[str, Any]) -> bool:
+    return isinstance(ids, list | tuple) and all(is_size(number) and number <= text["words"] for number in ids)
 
 
 def _is_range(value: object) -> bool:

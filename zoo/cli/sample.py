@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ HELP = "draw pictures from an exported generator"
 EXAMPLES = """\
   zoo sample exported/dcgan -n 64 --seed 0 --out grid.png
   zoo sample exported/dcgan -n 1000 --out samples.npy       one array, uint8 [n, height, width, channels]
+  zoo sample exported/text_to_image --text "mint critter, horns, smile" -n 16
   zoo sample exported/dcgan -n 10 --interpolate --out walk.png
   zoo sample exported/dcgan -n 80 --walk --out walk.gif     a loop through 4 latents
   zoo sample exported/dcgan --arithmetic 3 - 5 + 8          images 3, 5 and 8 of the grid, and their sum
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fix", action="append", default=[], metavar="NAME=VALUE",
         help="an input that is not drawn, such as body=dome or slant=0.5; again for another one",
     )  # fmt: skip
+    parser.add_argument("--text", help="what the pictures show, in words, for generators that read them")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--interpolate", action="store_true", help="walk from one latent to another instead")
     how.add_argument("--walk", action="store_true", help="walk in a loop through 4 latents instead")
@@ -68,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         network = f" --network {options.network}" if options.network else ""
         raise UsageError(f"{generator.name} translates images: zoo translate {options.artifact} IMAGE...{network}")
     label = int(options.label) if options.label and options.label.isdecimal() else options.label
-    fixed: dict[str, Any] = {"label": label, **dict(map(_fixed, options.fix))}
+    fixed: dict[str, Any] = {"label": label, **_words(generator, options.text), **dict(map(_fixed, options.fix))}
     if encode is _animation and not next(iter(generator.outputs.values())).is_image:
         raise UsageError(f"--out: {generator.name} makes points, not images that could move; end it in .npy or .png")
     n = (1 if terms else 64) if options.n is None else options.n
@@ -92,6 +95,16 @@ def _terms(parts: list[str]) -> Terms:
         raise UsageError(f"--arithmetic: expected {form}, received '{' '.join(parts)}'")
     first, second, third = ([int(row) for row in term.split(",")] for term in (a, b, c))
     return first, second, third
+
+
+def _words(generator: Generator, text: str | None) -> dict[str, list[int]]:
+    """Return the ids of a text under the name of its input, and print which words were left out."""
+    if text is None:
+        return {}
+    reading = generator.read(text)
+    if reading.complaint:
+        print(f"--text: {reading.complaint}", file=sys.stderr)
+    return {tensor.name: list(reading.ids) for tensor in generator.inputs.values() if tensor.text}
 
 
 def _fixed(text: str) -> tuple[str, str | int | float]:

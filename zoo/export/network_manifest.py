@@ -13,7 +13,7 @@ from typing import Any
 from zoo import __version__
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.tensor import AXES, CHANNELS, Tensor
-from zoo.core.text import RULE, RULE_IN_WORDS
+from zoo.core.text import RULE, RULE_IN_WORDS, split
 from zoo.data.captions import Captions
 from zoo.data.catalogue import TEXT, describe, domain_titles
 from zoo.runtime import priors
@@ -160,6 +160,7 @@ def _text(captions: Captions) -> dict[str, Any]:
         "sha256": vocabulary.sha256,
         "words": len(vocabulary.words),
         "examples": list(captions.examples()),
+        "example_ids": [[vocabulary.index[word] for word in split(text)] for text in captions.examples()],
     }
 
 

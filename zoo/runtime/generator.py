@@ -58,6 +58,7 @@ class Generator:
         outputs: Name -> `Tensor`; `generator.outputs["image"].range` is (black, white).
         provider: "cpu" or "cuda".
         precision: "float32" or the variant that was loaded, such as "fp16".
+        texts: What reads texts, for inputs of words.
     """
 
     def __init__(
@@ -70,15 +71,15 @@ class Generator:
         self.outputs = {tensor.name: tensor for tensor in manifest.outputs}
         self._session = session
         self._output = manifest.outputs[0]
-        self._texts = texts or Texts(manifest.model, {})
-        self._inputs = Inputs(manifest, self._texts)
+        self.texts = texts or Texts(manifest.model, {})
+        self._inputs = Inputs(manifest, self.texts)
 
     def __repr__(self) -> str:
         arrow = f"{', '.join(map(str, self.inputs.values()))} -> {self._output}"
         return f"<Generator {self.name}: {arrow}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        again = partial(Generator, provider=self.provider, precision=self.precision, texts=self._texts)
+        again = partial(Generator, provider=self.provider, precision=self.precision, texts=self.texts)
         return again, (self.manifest, self._session)
 
     def __call__(self, **inputs: Any) -> Array:
@@ -115,7 +116,7 @@ class Generator:
         tensor = next((tensor for tensor in self.inputs.values() if tensor.text), None)
         if tensor is None:
             raise ServeError(f"{self.name} takes no text. Its inputs: {', '.join(self.inputs)}")
-        return self._texts.read(tensor, text)
+        return self.texts.read(tensor, text)
 
     def latents(self, n: int, seed: int = 0, *, label: Any = None, **fixed: Any) -> Feed:
         """Return the inputs of `sample(n, seed, label=label)`: `generator(**generator.latents(8))` are raw images.
@@ -328,7 +329,7 @@ class Generator:
         return self._joined(n, self._blocks(n, rows, BATCH_SIZE))
 
     def _fixed(self, n: int, label: Any, named: Mapping[str, Any]) -> Feed:
-        return rows_of(self.name, self.inputs, {"label": label, **named}, n, self._texts)
+        return rows_of(self.name, self.inputs, {"label": label, **named}, n, self.texts)
 
     def _draws(self, draw: Draw, n: int, fixed: Feed, batch_size: int, first: int = 0) -> Iterator[Array]:
         """Blocks of `n` rows from `draw`, the first of which is row `first` of the stream."""

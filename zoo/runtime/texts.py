@@ -32,7 +32,6 @@ class Texts:
 
     def __init__(self, model: str, vocabularies: Mapping[str, Vocabulary]) -> None:
         self.model, self.vocabularies = model, vocabularies
-        self._examples: dict[str, Array] = {}
 
     @classmethod
     def beside(cls, manifest: Manifest, file: Path | None, *, verify: bool = True) -> Texts:
@@ -97,9 +96,9 @@ class Texts:
 
     def examples(self, tensor: Tensor) -> Array:
         """Return the captions that the manifest states as examples, as ids [number, longest]."""
-        if tensor.name not in self._examples:
-            self._examples[tensor.name] = self.rows(tensor, (tensor.text or {})["examples"])
-        return self._examples[tensor.name]
+        longest = int(tensor.shape[1])
+        ids = [(list(one) + [0] * longest)[:longest] for one in (tensor.text or {})["example_ids"]]
+        return np.array(ids, tensor.dtype)
 
 
 def _caller() -> int:

@@ -23,6 +23,8 @@ from zoo.artifact.tensor import Tensor
 from zoo.core.arrays import Array
 from zoo.core.registry import suggest
 from zoo.runtime.inputs import check_input
+from zoo.runtime.texts import Texts
+from zoo.serve import texts
 from zoo.serve.errors import RefusedError, short_repr
 from zoo.serve.settings import Settings
 
@@ -42,9 +44,12 @@ class Inference:
     id: str | None = None
     binary: bool = False  # the output as raw bytes
     timeout_seconds: float | None = None  # the client's own limit
+    left_out: str = ""  # words of its texts
 
 
-def decode(body: bytes, length: str | None, manifest: Manifest, settings: Settings) -> Inference:
+def decode(
+    body: bytes, length: str | None, manifest: Manifest, settings: Settings, reader: Texts | None = None
+) -> Inference:
     """Return the checked request in `body`.
 
     Args:
@@ -52,6 +57,7 @@ def decode(body: bytes, length: str | None, manifest: Manifest, settings: Settin
         length: Value of the header `Inference-Header-Content-Length`: bytes of JSON. None where it was not sent.
         manifest: Of the model that is asked.
         settings: Limits of a request.
+        reader: What reads the texts of the model; without it inputs of words take ids alone.
 
     Raises:
         ServeError: The request is wrong; RefusedError where its status is not 400.
@@ -66,13 +72,13 @@ def decode(body: bytes, length: str | None, manifest: Manifest, settings: Settin
     name = request.get("id")
     if not (name is None or (isinstance(name, str) and len(name) <= 256)):
         raise RefusedError(f"id must be a string of at most 256 characters, received {short_repr(name)}")
-    feed = _inputs(request.get("inputs"), raw, manifest, settings)
+    feed, left_out = _inputs(request.get("inputs"), raw, manifest, settings, reader)
     rows = {tensor: len(array) for tensor, array in feed.items()}
     if len(set(rows.values())) > 1:
         raise RefusedError(f"the inputs differ in batch size: {', '.join(f'{k} has {v}' for k, v in rows.items())}")
     binary = _wants_binary(request.get("outputs"), parameters, manifest)
     timeout = _timeout_seconds(parameters.get("timeout"))
-    return Inference(feed, rows[manifest.inputs[0].name], name, binary, timeout)
+    return Inference(feed, rows[manifest.inputs[0].name], name, binary, timeout, left_out)
 
 
 def _split(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
@@ -86,22 +92,32 @@ def _split(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
     return body[: int(length)], memoryview(body)[int(length) :]
 
 
-def _inputs(entries: Any, raw: memoryview, manifest: Manifest, settings: Settings) -> dict[str, Array]:
+def _inputs(
+    entries: Any, raw: memoryview, manifest: Manifest, settings: Settings, reader: Texts | None
+) -> tuple[dict[str, Array], str]:
+    """Return the arrays by the names of the inputs, and which words of texts were left out."""
     if not isinstance(entries, list) or not entries:
         raise RefusedError(f"inputs must be a list of one or more tensors, received {short_repr(entries)}")
     stated = {tensor.name: tensor for tensor in manifest.inputs}
     feed: dict[str, Array] = {}
-    at = 0  # position in the raw tensors
+    at, left_out = 0, list[str]()  # position in the raw tensors
     for entry in entries:
         keys = _mapping(entry, "an input", ("name", "shape", "datatype", "parameters", "data"))
         tensor = _named(keys.get("name"), stated, feed, "input")
         where, datatype = f"input '{tensor.name}'", keys.get("datatype")
-        count = _count(keys.get("shape"), tensor, settings)
         size = _parameters(keys, where).get("binary_data_size")
-        if datatype != (expected := DATATYPES[tensor.dtype]):
+        written = tensor.text is not None and datatype == "BYTES"
+        count = 0 if written else _count(keys.get("shape"), tensor, settings)
+        if not written and datatype != (expected := DATATYPES[tensor.dtype]):
+            expected += " (ids of words) or BYTES (texts)" if tensor.text else ""
             raise RefusedError(f"{where}: datatype must be {expected}, received {short_repr(datatype)}")
         if (size is None) == ("data" not in keys):
             raise RefusedError(f"{where}: needs data or the parameter binary_data_size, and not both")
+        if written:
+            known = reader or Texts(manifest.model, {})
+            feed[tensor.name], complaint, used = texts.read_tensor(keys, size, raw[at:], tensor, known, settings)
+            left_out, at = [*left_out, complaint], at + used
+            continue
         if size is None:
             flat = nested_numbers(keys["data"], keys["shape"], tensor.dtype, where=where)
         else:
@@ -112,7 +128,7 @@ def _inputs(entries: Any, raw: memoryview, manifest: Manifest, settings: Setting
         raise RefusedError(f"the request lacks the input {missing[0]}")
     if at != len(raw):
         raise RefusedError(f"the body must end with its last tensor, received {len(raw) - at} bytes more")
-    return {name: feed[name] for name in stated}
+    return {name: feed[name] for name in stated}, "; ".join(filter(None, left_out))
 
 
 def _count(shape: Any, tensor: Tensor, settings: Settings) -> int:
@@ -284,7 +300,9 @@ def encode(output: Array, request: Inference, manifest: Manifest, settings: Sett
     """
     tensor = manifest.outputs[0]
     entry: dict[str, Any] = {"name": tensor.name, "shape": list(output.shape), "datatype": DATATYPES[tensor.dtype]}
-    head = {"model_name": manifest.model, "model_version": VERSION, **({"id": request.id} if request.id else {})}
+    head: dict[str, Any] = {"model_name": manifest.model, "model_version": VERSION}
+    head |= {"id": request.id} if request.id else {}
+    head |= {"parameters": {texts.LEFT_OUT: request.left_out}} if request.left_out else {}
     if request.binary:
         raw = np.ascontiguousarray(output, np.dtype(tensor.dtype).newbyteorder("<"))
         entry |= {"parameters": {"binary_data_size": raw.nbytes}}

@@ -211,6 +211,7 @@ def _files(folder: Path, manifest: Manifest) -> dict[str, File]:
         path = folder / file
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= MAX_EXTRA_BYTES:
             files[name] = _file(path, media_type)
+    files |= {name: _file(folder / name, "text/plain; charset=utf-8") for name in manifest.vocabularies}
     stated = {"model.onnx": manifest.files[manifest.file], "samples.png": manifest.files.get("samples.png")}
     for name, expected in stated.items():
         if name in files and files[name].sha256 != expected:

@@ -19,8 +19,10 @@ from zoo.core.arrays import Array
 from zoo.core.errors import DataError
 from zoo.core.image_files import FORMAT_WORDS, TooManyPixelsError, read_image
 from zoo.core.images import Fit, fitted, grey
+from zoo.core.text import MOST_CHARACTERS
 from zoo.runtime import priors
 from zoo.runtime.inputs import nearest_size
+from zoo.serve import texts
 from zoo.serve.errors import RefusedError, error_line, short_repr
 from zoo.serve.protocol import read_json
 from zoo.serve.repository import Model
@@ -32,6 +34,8 @@ Label = Class | Annotated[list[Class], Field(max_length=2**16)] | None
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Fixed = Annotated[dict[str, Class | Number | list[Class | Number]], Field(max_length=64)]
 FixedField: Any = Field(default={}, description="inputs by name that are not drawn: classes, or numbers of a code")
+Text = Annotated[StrictStr, Field(max_length=MOST_CHARACTERS)]
+TextField: Any = Field(default=None, description="what the pictures show, in words, for models that read them")
 Seed = Field(default=0, ge=0, le=priors.MAX_SEED, strict=True, description="the same seed gives the same pictures")
 PNG, ZIP, NPY, GIF, WEBP = "image/png", "application/zip", "application/x-npy", "image/gif", "image/webp"
 AnyOptions = TypeVar("AnyOptions", bound="Options")
@@ -53,6 +57,7 @@ class Sample(Options):
     n: int = Field(default=1, ge=1, strict=True)
     seed: int = Seed
     label: Label = Field(default=None, description="a class, by name or number, or `n` of them; null draws classes too")
+    text: Text | Annotated[list[Text], Field(max_length=2**16)] | None = TextField
     inputs: Fixed = FixedField
     format: Literal["grid", "zip", "npy"] = "grid"
 
@@ -64,6 +69,7 @@ class Walk(Options):
     seed: int = Seed
     stops: int = Field(default=4, ge=2, strict=True, description="latents to pass through")
     label: Class | None = Field(default=None, description="the class that is held")
+    text: Text | None = TextField
     inputs: Fixed = FixedField
     format: Literal["gif", "webp"] = "gif"
     fps: int = Field(default=20, ge=1, le=50, strict=True)
@@ -113,6 +119,12 @@ async def onnx(request: Request, name: str) -> Response:
     return _file(request, name, "model.onnx")
 
 
+@router.get("/models/{name}/vocabulary.txt", response_class=Response, responses=content("text/plain"))
+async def vocabulary(request: Request, name: str) -> Response:
+    """Return the words that a model of texts knows: a word a line, whose number is its id."""
+    return _file(request, name, "vocabulary.txt")
+
+
 @router.get("/models/{name}/card", response_class=Response, responses=content("text/markdown"))
 async def readme(request: Request, name: str) -> Response:
     """Return the model card, Markdown."""
@@ -132,10 +144,14 @@ async def sample(request: Request, name: str) -> Response:
         raise RefusedError("format: points are not single pictures; choose grid or npy, received zip")
     pack, media_type = {"grid": (_grid, PNG), "zip": (_zip, ZIP), "npy": (_npy, NPY)}[options.format]
 
-    def draw() -> bytes:
-        return pack(model.generator.sample(options.n, options.seed, **_fixed(options)))
+    fixed, headers = _fixed(model, options), dict[str, str]()
 
-    return await _answer(request, draw, media_type)
+    def draw() -> bytes:
+        read, left_out = texts.in_ids(model.generator, fixed)
+        headers.update(texts.headers(left_out))
+        return pack(model.generator.sample(options.n, options.seed, **read))
+
+    return await _answer(request, draw, media_type, headers)
 
 
 @router.post(
@@ -150,11 +166,15 @@ async def walk(request: Request, name: str) -> Response:
     if options.n > service.settings.max_frames:
         raise RefusedError(f"n: at most {service.settings.max_frames} frames, received {options.n}", 413)
 
+    fixed, headers = _fixed(model, options), dict[str, str]()
+
     def draw() -> bytes:
-        frames = model.generator.walk(options.n, options.seed, stops=options.stops, **_fixed(options))
+        read, left_out = texts.in_ids(model.generator, fixed)
+        headers.update(texts.headers(left_out))
+        frames = model.generator.walk(options.n, options.seed, stops=options.stops, **read)
         return pictures.animation(pictures.scale(frames), options.fps, f".{options.format}")
 
-    return await _answer(request, draw, {"gif": GIF, "webp": WEBP}[options.format])
+    return await _answer(request, draw, {"gif": GIF, "webp": WEBP}[options.format], headers)
 
 
 _IMAGE_BODY = {
@@ -209,18 +229,30 @@ def read_photo(data: bytes, max_pixels: int) -> Array:
         raise RefusedError(f"{error}; send {FORMAT_WORDS}") from error
 
 
-async def _answer(request: Request, draw: Callable[[], bytes], media_type: str) -> Response:
+async def _answer(
+    request: Request, draw: Callable[[], bytes], media_type: str, headers: dict[str, str] | None = None
+) -> Response:
     service = service_of(request)
-    return Response(await service.finish_in_time(request, service.in_picture_thread(draw)), media_type=media_type)
+    data = await service.finish_in_time(request, service.in_picture_thread(draw))
+    return Response(data, media_type=media_type, headers=headers)
 
 
-def _fixed(options: Sample | Walk) -> dict[str, Any]:
+def _fixed(model: Model, options: Sample | Walk) -> dict[str, Any]:
     """Return the inputs that are fixed by name. Raises RefusedError for a word that no input can have."""
     if taken := sorted(options.inputs.keys() & _ARGUMENTS):
         raise RefusedError(f"inputs: there is no input {short_repr(taken[0])}")
     if options.label is not None and "label" in options.inputs:
         raise RefusedError("inputs: the label is given twice, here and as label")
-    return {"label": options.label, **options.inputs}
+    if options.text is None:
+        return {"label": options.label, **options.inputs}
+    name = next((tensor.name for tensor in model.manifest.inputs if tensor.text), None)
+    if name is None:
+        raise RefusedError(
+            f"text: {model.manifest.model} reads no words. Its inputs: {', '.join(model.generator.inputs)}"
+        )
+    if name in options.inputs:
+        raise RefusedError(f"inputs: the {name} is given twice, here and as text")
+    return {"label": options.label, **options.inputs, name: options.text}
 
 
 def _drawing_model(service: Service, name: str) -> Model:

@@ -33,7 +33,8 @@ async def infer(request: Request, name: str, version: str = protocol.VERSION) ->
     model = _model(request, name, version)
     body, length = await request.body(), request.headers.get(protocol.LENGTH_HEADER)
     inline = len(body) <= (JSON_INLINE_BYTES if length is None else BINARY_INLINE_BYTES)
-    asked = await _call(protocol.decode, body, length, model.manifest, service.settings, inline=inline)
+    reader = model.generator.texts
+    asked = await _call(protocol.decode, body, length, model.manifest, service.settings, reader, inline=inline)
     size = _output_bytes(model, asked)
     if not asked.binary:
         protocol.check_json_size(size // 4, service.settings)

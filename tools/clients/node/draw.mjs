@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { crc32, deflateSync } from "node:zlib";
 import * as ort from "onnxruntime-node";
 import { readNpz } from "../npz.mjs";
+import { read, vocabulary } from "../text.mjs";
 
 const TOLERANCE = 1e-4;  // between processors
 const [artifact, out = "."] = process.argv.slice(2);
@@ -21,15 +22,30 @@ async function draw({ name, network, inputs, outputs: [output] }) {
   const file = readFileSync(join(artifact, network ? `golden_${network}.npz` : "golden.npz"));
   const golden = readNpz(new Uint8Array(file).buffer);
   const tensor = ({ dtype, data, shape }) => new ort.Tensor(dtype, data, shape);
-  const feeds = Object.fromEntries(inputs.map((input) => [input.name, tensor(golden[input.name])]));
-  const { data, dims } = (await session.run(feeds))[output.name];
-  const wanted = golden[output.name].data;
-  if (data.length !== wanted.length) throw new Error(`the output has ${data.length} numbers, golden.npz ${wanted.length}`);
-  const difference = data.reduce((most, value, i) => Math.max(most, Math.abs(value - wanted[i])), 0);
+  const run = async (size) => {  // "", or a further size of images: "/160x192"
+    const given = (input) => (input.text ? fromWords(input, golden) : golden[input.name + size]);
+    const feeds = Object.fromEntries(inputs.map((input) => [input.name, tensor(given(input))]));
+    const { data, dims } = (await session.run(feeds))[output.name], wanted = golden[output.name + size].data;
+    if (data.length !== wanted.length)
+      throw new Error(`the output has ${data.length} numbers, golden.npz ${wanted.length}`);
+    return { data, dims, difference: data.reduce((most, value, i) => Math.max(most, Math.abs(value - wanted[i])), 0) };
+  };
+  const { data, dims, difference: first } = await run("");
+  let difference = first;
+  for (const key of Object.keys(golden).filter((name) => name.startsWith(`${output.name}/`)))
+    difference = Math.max(difference, (await run(key.slice(output.name.length))).difference);
   const model = network ? `${name}_${network}` : name;
   console.log(`${model}: ${output.name} [${dims.join(", ")}], largest difference to golden.npz ${difference.toExponential(1)}`);
   if (output.layout === "NHWC") writeFileSync(join(out, `${model}.png`), png(data, dims, output.range));
   if (!(difference <= TOLERANCE)) process.exitCode = 1;
+}
+
+// The ids of the words of golden.npz, by the vocabulary beside the .onnx file
+function fromWords({ name, text, shape: [, longest] }, golden) {
+  const index = vocabulary(readFileSync(join(artifact, text.vocabulary), "utf8"));
+  const texts = new TextDecoder().decode(golden[`${name}.words`].data).trimEnd().split("\n");
+  const data = Int32Array.from(texts.flatMap((one) => read(index, one, longest).ids));
+  return { dtype: "int32", data, shape: [texts.length, longest] };
 }
 
 // float32 [n, h, w, c] in its range -> the bytes of a PNG file, n images in one row

@@ -3,6 +3,7 @@
 // A tensor is {data: typed array, shape: [batch, ...]}; feeds map the names of inputs to tensors.
 
 import { RandomState, crc32 } from "./random.js";
+import { read } from "./text.js";
 
 export const MAX_SEED = 2 ** 32 - 1;
 
@@ -98,16 +99,21 @@ export function prior(input) {
   };
 }
 
-/** The inputs that a person may fix: classes, and codes, which are single numbers beside other inputs. */
+/** The inputs that a person may fix: texts, classes, and codes, which are single numbers beside other inputs. */
 export const choosable = (inputs) =>
-  inputs.filter((input) => input.classes.length || (input.prior && inputs.length > 1 && rowSize(input) === 1));
+  inputs.filter(
+    (input) => input.text || input.classes.length || (input.prior && inputs.length > 1 && rowSize(input) === 1),
+  );
 
-/** Feeds of `n` rows: every input drawn from its prior, class ids uniformly; what `fixed` has by name is in all rows. */
+/**
+ * Feeds of `n` rows: every input drawn from its prior, class ids and examples of texts uniformly; what `fixed` has by
+ * name is in all rows. A text needs the vocabulary, `input.vocabulary`, see `text.js`.
+ */
 export function draw(inputs, n, seed, fixed = {}) {
   const feeds = {};
   for (const input of inputs) {
     const random = stream(seed, input.name);
-    const make = input.classes.length ? ids : noise;
+    const make = input.text ? words : input.classes.length ? ids : noise;
     feeds[input.name] = make(input, n, random, fixed[input.name] ?? null);
   }
   return feeds;
@@ -127,6 +133,26 @@ function ids(input, n, random, label) {
   const number = input.dtype === "int64" ? BigInt : Number;
   for (let i = 0; i < n; i++) data[i] = number(label ?? random.below(input.classes.length));
   return { data, shape: [n, ...input.shape.slice(1)] };
+}
+
+/** The ids of the words of a text, or of the first example. */
+export function wordIds(input, text = null) {
+  const longest = input.shape[1];
+  if (text !== null && !input.vocabulary) throw new Error(`the words of "${input.name}" are not known yet`);
+  const found = text === null ? input.text.example_ids[0] : read(input.vocabulary, text, longest).ids;
+  return Array.from({ length: longest }, (_, i) => found[i] ?? 0);
+}
+
+function words(input, n, random, text) {
+  const { example_ids: examples } = input.text;
+  const chosen = text === null ? null : wordIds(input, text);
+  const longest = input.shape[1];
+  const data = new ARRAYS[input.dtype](n * longest);
+  for (let i = 0; i < n; i++) {
+    const found = chosen ?? examples[random.below(examples.length)];
+    for (let k = 0; k < Math.min(longest, found.length); k++) data[i * longest + k] = found[k];
+  }
+  return { data, shape: [n, longest] };
 }
 
 /** Rows start..stop of all feeds. */
@@ -164,7 +190,7 @@ export function loop(inputs, n, seed, stops, fixed = {}) {
       const place = (i * stops) / n; // whole at a stop
       const leg = Math.floor(place);
       const [a, b] = [row(from, leg), row(from, (leg + 1) % stops)];
-      rows.push(input.classes.length ? row(from, 0) : prior(input).between(a, b, place - leg));
+      rows.push(input.text || input.classes.length ? row(from, 0) : prior(input).between(a, b, place - leg));
     }
     const data = new from.data.constructor(rows.length * rows[0].length);
     rows.forEach((one, i) => data.set(one, i * one.length));

@@ -5,9 +5,10 @@ import { milliseconds } from "./engines.js";
 import { choosable, rowSize } from "./latents.js";
 import { NUMBERS_OF, controls, pictures } from "./pictures.js";
 import { plot } from "./plot.js";
-import { address } from "./server.js";
+import { address, ask } from "./server.js";
 import { shape } from "./shape.js";
 import { take } from "./take.js";
+import { RULE, complaint, read, vocabulary } from "./text.js";
 import { translator } from "./translate.js";
 import { walk } from "./walk.js";
 import { authors, bytes, count, output, tensor } from "./words.js";
@@ -24,9 +25,9 @@ function placeOf(card, query) {
     const value = Number(query.get(name) ?? NaN);
     return Number.isFinite(value) ? value : null;
   };
-  const chosen = choosable(card.inputs).map(({ name, classes }) => [
+  const chosen = choosable(card.inputs).map(({ name, classes, text }) => [
     name,
-    classes.length ? whole(name, 0, classes.length - 1) : number(name),
+    text ? query.get(name) || null : classes.length ? whole(name, 0, classes.length - 1) : number(name),
   ]);
   return {
     seed: whole("seed", 0, 2 ** 32 - 1) ?? 0,
@@ -68,6 +69,17 @@ export function modelPage(card, { all, query, engines, signal }) {
         if (status.textContent === waiting) studio.say(before);
       }
     },
+    leftOut: "", // of the text: words that are unknown or too many
+    /** The ids by word of a generator that reads texts; its inputs have them too from then on. */
+    async vocabulary() {
+      const input = card.inputs.find((one) => one.text);
+      if (!input || input.vocabulary) return input?.vocabulary;
+      if (input.text.rule !== RULE) throw new Error(`This page does not know the rule "${input.text.rule}" of its words.`);
+      const file = `/models/${encodeURIComponent(card.name)}/${input.text.vocabulary}`;
+      input.vocabulary = vocabulary(await (await ask(file, { signal })).text());
+      if (place[input.name]) studio.leftOut = complaint(read(input.vocabulary, place[input.name], input.shape[1]));
+      return input.vocabulary;
+    },
     /** Call `redraw` when the window's size or colours change: canvases do not follow by themselves. */
     onlook(redraw) {
       window.addEventListener("resize", redraw, { signal });
@@ -76,7 +88,7 @@ export function modelPage(card, { all, query, engines, signal }) {
   };
   const kind = KINDS[card.kind](studio);
   const panel = take(studio, kind.save);
-  const redraw = () => kind.redraw().catch(studio.fail);
+  const redraw = () => studio.vocabulary().then(kind.redraw).catch(studio.fail);
   studio.change = (changes) => {
     Object.assign(place, changes);
     const query = new URLSearchParams(Object.entries(place).filter(([, value]) => value !== null));

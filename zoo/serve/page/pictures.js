@@ -5,6 +5,7 @@ import { paint, savePng, sheet } from "./draw.js";
 import { MAX_SEED, choosable, draw, slice } from "./latents.js";
 import { newest } from "./newest.js";
 import { difference, toUint8 } from "./pixels.js";
+import { complaint, read } from "./text.js";
 
 const NUMBERS = [1, 4, 9, 16, 25, 36, 64];
 
@@ -36,10 +37,12 @@ export function controls(studio, onchange, numbers = NUMBERS) {
   );
   const chosen = choosable(card.inputs);
   const single = chosen.filter((input) => input.classes.length).length === 1;
-  const choice = (input) =>
-    input.classes.length
+  const choice = (input) => {
+    if (input.text) return field("What they show", words(input, studio, onchange));
+    return input.classes.length
       ? field(single ? "Class" : input.name, menu(input, place, onchange))
       : field(input.name, code(input, place, onchange));
+  };
   return [
     h("div", { class: "row" }, field("Seed", seed), another),
     field(
@@ -57,6 +60,27 @@ export function controls(studio, onchange, numbers = NUMBERS) {
 function menu({ name, classes }, place, onchange) {
   const options = [["", "mixed"], ...classes.map((text, id) => [id, text])];
   return select(options, place[name] ?? "", (id) => onchange({ [name]: id === "" ? null : Number(id) }));
+}
+
+/** A text, in words; an empty one is drawn from the examples. What the generator does not know is said. */
+function words({ name, text, shape }, studio, onchange) {
+  const input = h("input", {
+    type: "text",
+    placeholder: text.examples[0],
+    value: studio.place[name] ?? "",
+    maxlength: 20000,
+    onchange: async () => {
+      try {
+        const index = await studio.vocabulary();
+        const wanted = input.value.trim();
+        studio.leftOut = wanted ? complaint(read(index, wanted, shape[1])) : "";
+        onchange({ [name]: wanted || null });
+      } catch (error) {
+        studio.fail(error);
+      }
+    },
+  });
+  return input;
 }
 
 /** A number for a code; an empty one is drawn from its prior. */
@@ -139,7 +163,8 @@ export function pictures(studio, { onpick, ondraw }) {
     if (!result) return;
     [feeds, rows] = [asked, made];
     studio.say(
-      `${n === 1 ? "1 picture" : `${n} pictures`} from ${studio.by(result)}.${agreement(result.engine, made)}`,
+      `${n === 1 ? "1 picture" : `${n} pictures`} from ${studio.by(result)}.${agreement(result.engine, made)}` +
+        (studio.leftOut ? ` Of the text: ${studio.leftOut}.` : ""),
     );
     pick(picked);
     ondraw({ pixels: rows[0], shape });

@@ -1,6 +1,6 @@
 // The lines that do elsewhere what the page does here. Each runs as it stands; only the place of files is the reader's.
 
-import { choosable, rowSize } from "./latents.js";
+import { choosable, rowSize, wordIds } from "./latents.js";
 
 const quoted = (text) => JSON.stringify(text);
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -15,12 +15,14 @@ export function snippets(card, origin, place) {
 function drawing(card, address, { seed, n, ...place }) {
   const fixed = choosable(card.inputs).filter(({ name }) => (place[name] ?? null) !== null);
   const chosen = fixed.map(({ name, classes }) => [name, classes.length ? classes[place[name]] : place[name]]);
+  const written = card.inputs.find((input) => input.text);
   const { label, ...inputs } = Object.fromEntries(chosen);
   const named = Object.keys(inputs).length ? { inputs } : {};
   const result = `${card.outputs[0].range ? "uint8" : "float32"} [${[n, ...card.outputs[0].shape.slice(1)].join(", ")}]`;
   return {
     Python: [
       `# pip install 'gan-zoo[cpu]', and ${card.name}.onnx from "Download .onnx"`,
+      ...(written ? [`# and beside it ${address}/${written.text.vocabulary}`] : []),
       "import zoo",
       "",
       `generator = zoo.load("${card.name}.onnx")`,
@@ -94,7 +96,8 @@ function feeding(card, n, place) {
     );
   }
   const feeds = card.inputs.map(
-    (input) => `  ${quoted(input.name)}: ${(input.prior ? latent : ids)(input, n, place[input.name] ?? null)},`,
+    (input) =>
+      `  ${quoted(input.name)}: ${(input.text ? words : input.prior ? latent : ids)(input, n, place[input.name] ?? null)},`,
   );
   return [...lines, "const feeds = {", ...feeds, "};"];
 }
@@ -110,6 +113,12 @@ function latent(input, n, code) {
   };
   const made = code === null ? values[kind] : `new Float32Array(${n} * ${size}).fill(${code})`;
   return `new ort.Tensor("float32", ${made}, [${[n, ...input.shape.slice(1)].join(", ")}])`;
+}
+
+/** Ids of words: those of the text, or of the first example. */
+function words(input, n, text) {
+  const found = JSON.stringify(wordIds(input, input.vocabulary ? text : null));
+  return `new ort.Tensor("int32", Int32Array.from(Array(${n}).fill(${found}).flat()), [${n}, ${input.shape[1]}])`;
 }
 
 function ids(input, n, label) {
