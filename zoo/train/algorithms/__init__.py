@@ -14,8 +14,9 @@ from zoo.spec.game_plan import GamePlan
 from zoo.spec.game_reader import game_of
 from zoo.spec.plan import Plan
 from zoo.spec.types import Part, construct_part
-from zoo.train.algorithms.base import ALGORITHMS, DATA_FIELDS, Algorithm
+from zoo.train.algorithms.base import ALGORITHMS, Algorithm
 from zoo.train.algorithms.game import Game
+from zoo.train.algorithms.players import DATA_FIELDS
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

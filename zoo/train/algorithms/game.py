@@ -9,7 +9,7 @@ A phase of the language is a `Phase` of the common step; its loss is the weighte
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial, reduce
 from typing import Any
 
@@ -22,6 +22,7 @@ from zoo.nn.autodiff import Tensor
 from zoo.nn.calls import Update, by_derivative, references, scheduled
 from zoo.nn.functions_drawing import Pool
 from zoo.nn.game_batches import GameBatches
+from zoo.nn.handed_on import HandedOn, without_overflow
 from zoo.nn.joined import joined
 from zoo.nn.lazy_terms import resting_values
 from zoo.nn.optimizers import schedule
@@ -37,8 +38,6 @@ from zoo.spec.types import Part, construct
 from zoo.train.algorithms.base import LOSS, Algorithm
 
 STEP = "step_number"  # of the batch
-KEEP_TYPE = ("shuffled", "stop_gradient")  # functions whose result has the type of what they take
-LAST, COMPUTED, REUSED = "last ", "computed ", "reused "  # what an update hands on: for states, whether, for phases
 
 
 class Game(Algorithm):
@@ -73,10 +72,10 @@ class Game(Algorithm):
         }
         self.counters = {p.name: Counter(name=f"{p.name}_updates") for p in game.phases if self._shares(p)}
         self.last_losses = {p.name: _not_known(f"{p.name}_loss") for p in game.phases if self._skips(p)}
-        self.last_values = {name: _not_known(name) for name in game.logged if self._rests(name)}
+        self.passed, resting = HandedOn(game, layout), self.last_losses
+        self.last_values = {n: _not_known(n) for n in game.logged if self.passed.waits(n, resting, self.lazy)}
         self.once: dict[str, Tensor] = {}  # what `begin` computes
         self._unknown: dict[int, list[str]] = {}
-        self._kept_for_later = {phase.name: self._handed_on(phase) for phase in game.phases}
         optimizers = self._make_optimizers()
         self._phases = tuple(self._phase(phase, optimizers[phase.name]) for phase in game.phases)
 
@@ -117,30 +116,11 @@ class Game(Algorithm):
         """Return whether the number of the step alone decides that nothing of a phase is computed."""
         return not self.game.simultaneous and by_number(phase.when)
 
-    def _rests(self, name: str) -> bool:
-        """Return whether there are steps that do not compute a value which is logged."""
-        skipping = {phase.name for phase in self.game.phases if self._skips(phase)}
-
-        def rests(value: str) -> bool:
-            lazy = {phase for phase, values in self.lazy.items() if value in values}
-            return bool(played := self._played(value)) and played <= skipping | lazy
-
-        return any(rests(leaf.partition(".")[0]) for leaf in self._leaves(Reference(name)))
-
-    def _waits(self, name: str, phases: Collection[str]) -> bool:
-        """Return whether some of what a logged value is made of comes from these phases alone."""
-        return any((of := self._played(leaf)) and of <= {*phases} for leaf in self._leaves(Reference(name)))
-
-    def _played(self, name: str) -> set[str]:
-        """Return the names of the phases that compute, draw or read something."""
-        name = name.partition(".")[0]
-        return {p.name for p in self.game.phases if name in (*p.values, *p.fields, *p.draws)}
-
     def unknown(self, step: int) -> list[str]:
         if step not in self._unknown:
             self._unknown.clear()  # those of the last step
             waiting = [n for n in self.last_losses if not has_played(self.phase_plans[n], self.data_draws, step)]
-            values = [name for name in self.last_values if self._waits(name, waiting)]
+            values = [name for name in self.last_values if self.passed.waits(name, waiting, {})]
             self._unknown[step] = [*(f"{name}_loss" for name in waiting), *values]
         return self._unknown[step]
 
@@ -171,27 +151,6 @@ class Game(Algorithm):
             memories=tuple(memories),
         )  # fmt: skip
 
-    def _handed_on(self, phase: PhasePlan) -> dict[str, str]:
-        """Return what an update of a phase hands on, {key of the batch: reference}: to states, logs, later phases."""
-        wanted = [one.of for one in self.game.states.values()] + [Reference(name) for name in self.game.logged]
-        read = dict.fromkeys(leaf for reference in wanted for leaf in self._leaves(reference))
-        keys = {LAST + one: one for one in read if phase.name in self._played(one)}
-        for later in self.game.phases:
-            names = [name for name in later.reuse if later.sources.get(name) == phase.name and name in phase.values]
-            for name in names:
-                taps = ("", *self.game.values[name].taps)
-                keys |= {f"{REUSED}{later.name} {Reference(name, tap)}": str(Reference(name, tap)) for tap in taps}
-        return keys
-
-    def _leaves(self, reference: Reference) -> Iterator[str]:
-        """Yield what a state or the log reads of the phases: the reference itself, or what its functions need."""
-        computed = any(reference.name in phase.values for phase in self.game.phases)
-        if computed or reference.name not in self.game.values:
-            yield str(reference)
-            return
-        for inner in references(self.game.values[reference.name]):
-            yield from self._leaves(inner)
-
     # An update.
 
     def _loss(self, phase: PhasePlan, batch: Batch, i: int) -> tuple[Tensor, Batch]:
@@ -204,12 +163,9 @@ class Game(Algorithm):
             for name, weight in phase.minimise.items()  # the reader leaves out weights of 0
         ]
         total = reduce(operator.add, terms)
-        later = self._kept_for_later[phase.name]
-        made = {key: name for key, name in later.items() if name in update.tensors}
-        extras = {key: ops.cast(update.tensors[name], self._type(name, batch)) for key, name in made.items()}
-        extras |= {COMPUTED + key[len(LAST) :]: ops.ones(()) for key in extras if key.startswith(LAST)}
+        extras = self.passed.made(phase, update.tensors, batch)
         if phase.name in self.lazy:
-            extras = self._as_before(phase, batch) | extras
+            extras = self.passed.as_before(phase, batch) | extras
         if _decides(phase):
             extras[_allowed(phase)] = self._holds(phase, batch, update)
         if phase.name in self.counters:
@@ -217,9 +173,8 @@ class Game(Algorithm):
         return total, extras
 
     def _update(self, phase: PhasePlan, batch: Batch, i: int) -> Update:
-        tensors, reused = self.states.values() | self.layout.read(phase, batch, i), REUSED + phase.name + " "
-        tensors |= {k[len(reused) :]: ops.stop_gradient(x) for k, x in batch.items() if k.startswith(reused)}
-        tensors |= self.once
+        tensors = self.states.values() | self.layout.read(phase, batch, i)
+        tensors |= self.passed.reused(phase, batch) | self.once
         values = [self.game.values[name] for name in phase.values if name not in self.once]
         return Update(
             values, partial(self._run, phase), self.players, self.layout.chance(phase, batch, i), self.pools,
@@ -296,23 +251,13 @@ class Game(Algorithm):
         movable = [*phase.variables, *phase.statistics, *phase.optimizer.variables]
         movable += [seed for player in self.players.values() for seed in seeds(player)]
         last = self.last_losses[phase.name]
-        otherwise = {LOSS: ops.convert_to_tensor(last)} | self._as_before(plan, batch)
+        otherwise = {LOSS: ops.convert_to_tensor(last)} | self.passed.as_before(plan, batch)
         if _decides(plan):
             otherwise[_allowed(plan)] = ops.zeros((1,))
         action = partial(super().turn, phase, batch, pending)
         made = autodiff.where_true(batch[_plays(plan)][0] > 0, action, _unique(movable), otherwise)
         last.assign(made[LOSS])
         return made
-
-    def _as_before(self, phase: PhasePlan, batch: Batch) -> Batch:
-        """Return what an update hands on that computes nothing: what earlier ones of the step handed on, or zeros."""
-        found: Batch = {}
-        for key, name in self._kept_for_later[phase.name].items():
-            found[key] = batch[key] if key in batch else self._blank(phase, batch, name)
-            if key.startswith(LAST):
-                flag = COMPUTED + key[len(LAST) :]
-                found[flag] = batch[flag] if flag in batch else ops.zeros(())
-        return found
 
     def gradient(self, phase: Phase, batch: Batch, i: int) -> autodiff.Gradient:
         plan = self.phase_plans[phase.name]
@@ -330,38 +275,12 @@ class Game(Algorithm):
         return lazy_terms.gradient(every, self._count(plan), take, movable)
 
     def handed_on(self, extras: Batch, good: Tensor | None) -> Batch:
-        """Mark what an update that is skipped has computed, so that no state follows it."""
-        if good is None:
-            return extras
-        return {key: x * ops.cast(good, x.dtype) if key.startswith(COMPUTED) else x for key, x in extras.items()}
-
-    def _blank(self, phase: PhasePlan, batch: Batch, name: str) -> Tensor:
-        """Return zeros in the place of what an update of a phase would have computed."""
-        owner, _, tap = name.partition(".")
-        if owner in self.game.values:
-            call = self.game.values[owner]
-            shape = call.taps.get(tap, call.shape)
-            return ops.zeros(() if shape is None else (self.layout.sizes[phase.name], *shape), self._type(name, batch))
-        get = self.layout.field if owner in phase.fields else self.layout.draw
-        return ops.zeros_like(get(phase, batch, 0, owner))
-
-    def _type(self, name: str, batch: Batch) -> str:
-        """Return the type of what an update computes: whole numbers are drawn class ids, and what keeps such types."""
-        call = self.game.values.get(name.partition(".")[0])
-        if call is not None and call.function == "categorical":
-            return "int32"
-        if call is not None and call.function in KEEP_TYPE and isinstance(of := call.arguments["of"], Reference):
-            return self._type(str(of), batch)
-        known = batch.get(name) if call is None or call.function == "another" else None
-        return keras.config.floatx() if known is None else keras.backend.standardize_dtype(known.dtype)
+        return extras if good is None else without_overflow(extras, good)
 
     def after_step(self, batch: Batch) -> dict[str, Tensor]:
         """Move the states, then the averages; return the scalar states and what else is logged."""
-        tensors = self.states.values()
-        computed = {name: ops.ones(()) for name in tensors}
-        for key, x in batch.items():
-            if key.startswith(LAST):
-                tensors[key[len(LAST) :]], computed[key[len(LAST) :]] = x, batch[COMPUTED + key[len(LAST) :]]
+        states, (tensors, computed) = self.states.values(), self.passed.last(batch)
+        tensors, computed = states | tensors, {name: ops.ones(()) for name in states} | computed
         steps = batch[STEP][0] if STEP in batch else None
         known = Update((), partial(self._run, self.game.phases[0]), self.players, {}, {}, steps, tensors)
 
