@@ -159,6 +159,8 @@ def _convert(run: Run, name: str, images: KeptImages, *, several: bool) -> _Netw
 
 def allowed_sizes(spec: Spec, plan: Plan) -> dict[str, dict[str, int]] | None:
     """Return the rule for the sizes of images that an exported network takes, or None: latents keep their shape."""
+    if spec.sections.export is not None and spec.sections.export.sizes == "trained":
+        return None
     return allowed(plan) if plan.inputs.keys() <= set(spec.image_fields) else None
 
 
@@ -219,6 +221,9 @@ def _write_samples(folder: Path, networks: Sequence[_Network], images: KeptImage
         inputs = samples.golden_inputs(generator, images)
         fed = {name: inputs[name] for name in generator.inputs}
         golden = {**inputs, manifest.outputs[0].name: network.keras(fed)}
+        for size, others in samples.golden_of_other_sizes(generator, images).items():
+            made = {manifest.outputs[0].name: network.keras(others)}
+            golden |= {f"{name}/{size}": array for name, array in {**others, **made}.items()}
         write_whole(folder / manifest.golden, partial(_save_golden, golden))
         shown.append(samples.picture(generator, images))
     pictures.write_png(folder / "samples.png", pictures.stack(shown))

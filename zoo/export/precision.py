@@ -192,11 +192,7 @@ def _reference_cases(generator: Generator, folder: Path) -> parity.Cases:
         case: {"input": inputs, "output": {output: generator(**inputs)}}
         for case, inputs in parity.make_cases(manifest).items()
     }
-    if (golden := folder / manifest.golden).is_file():
-        with np.load(golden, allow_pickle=False) as arrays:
-            inputs = {name: arrays[name] for name in generator.inputs}
-            cases["golden"] = {"input": inputs, "output": {output: arrays[output]}}
-    return cases
+    return cases | parity.golden_cases(manifest, folder)
 
 
 def _output_range(manifest: Manifest, cases: parity.Cases) -> float:

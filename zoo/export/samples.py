@@ -9,9 +9,9 @@ import numpy as np
 
 from zoo.core import pictures
 from zoo.core.arrays import Array
-from zoo.core.images import from_uint8
+from zoo.core.images import fitted, from_uint8
 from zoo.data.catalogue import TEXT
-from zoo.runtime import priors
+from zoo.runtime import parity, priors
 from zoo.runtime.generator import Generator
 from zoo.spec.feeds import given_rows, prior_of
 from zoo.spec.game_leaving import given_inputs
@@ -67,6 +67,19 @@ def golden_inputs(generator: Generator, images: KeptImages) -> dict[str, Array]:
     (tensor,) = generator.manifest.inputs
     assert tensor.range is not None  # of images
     return {tensor.name: from_uint8(images.golden(tensor.name), tensor.range)}
+
+
+def golden_of_other_sizes(generator: Generator, images: KeptImages) -> dict[str, dict[str, Array]]:
+    """Return one input for each further size at which a network of images is tried, such as "160x192"; else none."""
+    if generator.manifest.kind != "translation":
+        return {}
+    (tensor,) = generator.manifest.inputs
+    assert tensor.range is not None  # of images
+    one, found = images.golden(tensor.name)[:1], {}
+    for height, width in parity.other_sizes(tensor):
+        pixels = fitted(one, height, width, "crop")
+        found[f"{height}x{width}"] = {tensor.name: from_uint8(pixels, tensor.range)}
+    return found
 
 
 def picture(generator: Generator, images: KeptImages) -> pictures.Image:

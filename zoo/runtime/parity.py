@@ -57,13 +57,20 @@ def make_cases(manifest: Manifest) -> dict[str, dict[str, Array]]:
         cases |= {f"all_{fill:+.0f}": _inputs(manifest, 3, fill=fill) for fill in (0.0, 10.0, -10.0)}
     if images:
         cases["extremes"] = _inputs(manifest, 3, extremes=True)
-    for height, width in _other_sizes(images[0]) if images else ():
+    for height, width in other_sizes(images[0]) if images else ():
         cases[f"size_{height}x{width}"] = _inputs(manifest, 2, size=(height, width))
     return cases
 
 
-def _other_sizes(tensor: Tensor) -> list[tuple[int, int]]:
-    """About the smallest size, and one that is larger than the trained; neither is square."""
+def other_sizes(tensor: Tensor) -> list[tuple[int, int]]:
+    """Return two sizes beside the trained one at which a network of images is tried.
+
+    Args:
+        tensor: Its input.
+
+    Returns:
+        Height and width of about the smallest, and of a larger one; neither is square. None for a single size.
+    """
     if tensor.sizes is None:
         return []
     tall, wide = (tensor.sizes[axis] for axis in AXES)
@@ -99,6 +106,28 @@ def _inputs(
             pixels = (pixels > 127) * 255 if extremes else pixels
             inputs[tensor.name] = from_uint8(pixels, tensor.range or (-1.0, 1.0))
     return inputs
+
+
+def golden_cases(manifest: Manifest, folder: Path) -> Cases:
+    """Read the golden vectors of an artifact: what Keras computed.
+
+    Args:
+        manifest: The network.
+        folder: The folder of the artifact.
+
+    Returns:
+        The case "golden", and one for each further size of images, whose arrays are called NAME/HEIGHTxWIDTH; none
+        without the file.
+    """
+    cases: Cases = {}
+    output = manifest.outputs[0].name
+    if (golden := folder / manifest.golden).is_file():
+        with np.load(golden, allow_pickle=False) as arrays:
+            sizes = ["", *(key.removeprefix(output) for key in arrays.files if key.startswith(f"{output}/"))]
+            for size in sizes:
+                inputs = {tensor.name: arrays[tensor.name + size] for tensor in manifest.inputs}
+                cases[f"golden{size.replace('/', ' ')}"] = {"input": inputs, "output": {output: arrays[output + size]}}
+    return cases
 
 
 def check_parity(artifact: PathLike, cases: Cases, *, tolerance: float, name: str, to: str) -> dict[str, Any]:

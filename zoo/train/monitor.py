@@ -33,6 +33,7 @@ from zoo.metrics.networks.judge import FEATURES
 from zoo.runtime import priors
 from zoo.spec.algorithm_checks import unwatchable
 from zoo.spec.feeds import draw_inputs
+from zoo.spec.graph_checks import redraws
 from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
 from zoo.train.algorithms.base import Algorithm
@@ -264,12 +265,14 @@ def pictured_inputs(spec: Spec, dataset: Dataset | Domains) -> dict[str, Array]:
         dataset: Its training data.
 
     Returns:
-        64 latents [64, ...] of seed 0 and, where there are classes, each class in turn as `label` [64]; for two domains
-        also at most 16 images of each, uint8 [N, H, W, C] at the spec's size, from all over the data.
+        64 latents [64, ...] of seed 0 and, where there are classes, each class in turn as `label` [64]; for two
+        domains, and for networks that are exported to redraw images, also at most 16 images of each, uint8
+        [N, H, W, C] at the spec's size, from all over the data.
     """
     inputs = draw_inputs(spec, SAMPLES, seed=0)
-    if isinstance(dataset, Domains):
-        for name, part in dataset.parts.items():
+    taken = {name for plan in spec.leaving.values() for name in plan.inputs}
+    for name, part in dataset.parts.items():
+        if isinstance(dataset, Domains) or name in taken & {*spec.image_fields}:
             height, width, _ = spec.fields[name]
             inputs[name] = center_crop(evenly_spaced(part.items, PAIRS), height, width)
     return inputs
@@ -278,7 +281,8 @@ def pictured_inputs(spec: Spec, dataset: Dataset | Domains) -> dict[str, Array]:
 class SampleSheets:
     """Sample sheets of a training: what each network makes of the same inputs, as it would be exported.
 
-    `sheets(step)` writes two files for every network whose output is compared with the data:
+    `sheets(step)` writes two files for every network whose output is compared with the data, or that is exported to
+    redraw images:
 
         <network>-<step:07d>.png    a grid for people: samples, or originals with their translations at their right
         <network>-<step:07d>.npz    `made`, uint8 images [N, H, W, C] or float32 points [N, 2], and for translators
@@ -308,7 +312,8 @@ class SampleSheets:
             TrainingError: A network makes NaN or infinity.
         """
         for name, plan in {**self.spec.plans, **self.spec.leaving}.items():
-            if plan.output_name in self.spec.fields and plan.inputs.keys() <= self.shown.keys():
+            compared = plan.output_name in self.spec.fields or (name in self.spec.leaving and redraws(plan))
+            if compared and plan.inputs.keys() <= self.shown.keys():
                 raw = self._output(name, plan)
                 if not np.isfinite(raw).all():
                     raise TrainingError(f"step {step}: {name} makes numbers that are not finite")
