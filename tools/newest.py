@@ -38,7 +38,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         python = install(options.keep or Path(scratch) / "venv")
         found = versions(python)
-        command = [python, "-m", "pytest", "-q", "-n", "0", "-rfE", *TESTS]
+        command = [python, "-m", "pytest", "-q", "-rfE", *TESTS]
         done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
     print(done.stdout[-4000:], file=sys.stderr)
     PAGE.parent.mkdir(exist_ok=True)
