@@ -5,7 +5,6 @@ import numpy as np
 from zoo.data import photos
 from zoo.metrics.networks import vgg
 
-
 real_load, real_painting = vgg.load, photos.painting
 
 
