@@ -1,4 +1,4 @@
-"""What the updates of a game hand on through the batch of a step: to later phases, to states, and to the log.
+"""Values that updates of a game hand on through the batch of a step: to later phases, to states, and to the log.
 
 last <reference>               a value as last computed, for states and the log
 computed <reference>           1 where an update of this step has computed it

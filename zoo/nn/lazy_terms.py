@@ -19,7 +19,14 @@ Due = frozenset[int]  # the numbers n, of terms that count in one of n updates, 
 
 
 def intervals(phase: PhasePlan) -> list[int]:
-    """Return the numbers n of the terms of a phase that count in one of n updates, from the largest on."""
+    """Return the numbers n of the terms of a phase that count in one of n updates.
+
+    Args:
+        phase: The phase.
+
+    Returns:
+        Each once, from the largest on.
+    """
     return sorted({weight.every for weight in phase.minimise.values() if weight.every > 1}, reverse=True)
 
 
@@ -49,7 +56,15 @@ def _full(weight: Weight) -> Weight:
 
 
 def resting_values(phase: PhasePlan, game: GamePlan) -> set[str]:
-    """Return the values of a phase that some of its updates do not compute."""
+    """Return the values of a phase that some of its updates do not compute.
+
+    Args:
+        phase: The phase.
+        game: Its game.
+
+    Returns:
+        Their names.
+    """
     return {*phase.values} - {*without_resting(phase, game, frozenset()).values}
 
 
