@@ -88,3 +88,11 @@ def test_d_is_shown_a_fake_with_the_class_that_made_it(monkeypatch):
     for phase, count in (("discriminator", 3), ("generator", 2)):
         given = [inputs["label"] for _, inputs, _ in played.passes[phase]]
         assert len(given) == count and all(np.array_equal(label, labels) for label in given)
+
+
+def test_the_class_reaches_the_game_through_the_product_alone(played):
+    """One logit and the hinges: no classifier, and no cross-entropy as in AC-GAN."""
+    assert played.algorithm.plans["discriminator"].outputs.keys() == {"logits"}
+    game = played.algorithm.game
+    assert [dict(phase.minimise).keys() for phase in game.phases] == [{"d_loss"}, {"g_loss"}]
+    assert {call.function for call in game.values.values()} == {"", "hinge.discriminator", "hinge.generator"}

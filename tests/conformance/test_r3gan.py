@@ -9,6 +9,9 @@ import tensorflow as tf
 from games import layers, numpy
 from played import Played, softplus
 
+from zoo.spec.read import read_spec
+from zoo.spec.validate import specs_folder
+
 
 def penalty(d, x):
     """E ||grad_x D(x)||^2 / 2: of the sum of logits, summed over pixels, then the mean of the batch."""
@@ -55,6 +58,35 @@ def test_g_is_compared_with_a_fresh_batch(monkeypatch):
         assert len(seen) == 2
         assert [np.allclose(x, fresh, atol=1e-6) for x in seen].count(True) == 1
         assert not any(np.allclose(x, other, atol=1e-6) for x in seen)
+
+
+def test_g_learns_from_the_d_of_this_step_by_the_loss_that_does_not_saturate():
+    """E softplus(-(D(G) - D(x))) at the D that has just moved; the paper's zero-sum game has its negative, -E
+    softplus(-(D(x) - D(G)))."""
+    played = Played("r3gan")
+    batch = played.batch()
+    real, fake = batch["image"][1], played.net("generator", z=batch["z"][1])  # D's turn leaves G as it is
+    stale, logs = [played.net("discriminator", image=x) for x in (real, fake)], played.step()
+    real, fake = (played.net("discriminator", image=x) for x in (real, fake))
+    assert logs["generator_loss"] == pytest.approx(float(np.mean(softplus(real - fake))), rel=1e-5)
+    assert logs["generator_loss"] != pytest.approx(float(np.mean(softplus(stale[0] - stale[1]))), rel=1e-4)
+
+
+def test_the_average_begins_as_the_raw_weights():
+    """The half-life grows with the images seen, to 30,000; from the first step on it would hold the start for long."""
+    algorithm = Played("r3gan", batch=64).algorithm
+    betas = [float(algorithm.ema_beta(steps)) for steps in (1, 100, 10_000)]
+    assert betas == pytest.approx([0.5**10, 0.5 ** (64 / 640), 0.5 ** (64 / 30_000)], rel=1e-4)
+
+
+def test_pairs_of_the_papers_conditional_game_are_of_one_class():
+    """specs/paper/r3gan_cifar.yaml: in both turns real and fake images are judged with the labels of one batch."""
+    game = read_spec(specs_folder() / "paper" / "r3gan_cifar.yaml").game
+    for phase in game.phases:
+        assert {"image", "label"} <= set(phase.fields) and not phase.reuse
+        assert {"fake", "on_real", "on_fake"} <= set(phase.values)
+    calls = [game.values[name] for name in ("fake", "on_real", "on_fake")]
+    assert [str(call.arguments["label"]) for call in calls] == ["label"] * 3
 
 
 def test_one_cosine_moves_gamma_and_beta_2():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from zoo.data.dataset import Dataset
+from zoo.data.dataset import Dataset, Domains
 from zoo.spec.feeds import prior_of
 from zoo.spec.read import read_spec, spec_file
 
@@ -39,6 +39,14 @@ def images(spec, count=200, *, seed=0, field="image"):
     made = np.random.RandomState(seed).randint(0, 256, (count, *spec.fields[field])).astype("uint8")
     made[0], made[1] = 0, 255
     return Dataset("noise", images=made, labels=np.arange(count) % 10, classes=spec.classes)
+
+
+def noise(spec):
+    """Such a data set of images or of pairs of images."""
+    if "a" not in spec.fields:
+        return images(spec, 64)
+    a, b = (images(spec, 64, field=field, seed=seed) for seed, field in enumerate("ab"))
+    return Domains("noise", a, b, paired=True, together=True)
 
 
 def moved(before, algorithm):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from games import images, watch
+from games import noise, watch
 from keras import ops
 
-from zoo.data.dataset import Domains
 from zoo.nn.phases import as_numbers
 from zoo.spec.read import read_spec, spec_file
 from zoo.train import loop
@@ -27,15 +26,9 @@ class Played:
     def __init__(self, name, *overrides, batch=2):
         self.spec = read_spec(spec_file(name), (f"training.batch_size={batch}", *overrides))
         self.algorithm, self.number = loop.make(self.spec), 0
-        self.batches = loop.make_batches(self.spec, self.algorithm, self._data())
+        self.batches = loop.make_batches(self.spec, self.algorithm, noise(self.spec))
         self.passes = {}
         self.algorithm.begin(0)
-
-    def _data(self):
-        if "a" not in self.spec.fields:
-            return images(self.spec, 64)
-        a, b = (images(self.spec, 64, field=field, seed=seed) for seed, field in enumerate("ab"))
-        return Domains("noise", a, b, paired=True, together=True)
 
     def watch(self, monkeypatch):
         """Keep the passes of every step from now on, by phase."""

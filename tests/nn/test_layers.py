@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from zoo.core.registry import signature_of
+from zoo.nn import layers_grouped
 from zoo.nn.layer_registry import INITIALIZERS, LAYERS
 from zoo.nn.layers import (
     EqualizedConv2D,
@@ -568,11 +569,26 @@ def test_fixup_shrinks_with_the_number_of_blocks():
     assert values.std() == pytest.approx(expected, rel=0.02) and abs(values.max()) > 3.5 * expected  # not truncated
 
 
+def test_groups_in_bundles_are_groups(monkeypatch):
+    """Two bundles of two groups; the kernel of a bundle has zeros where it joins groups."""
+    layer, x = GroupedConv2D(12, 3, groups=4, padding="same"), normal(2, 7, 6, 8)
+    outputs = []
+    for wide in (2, 4):  # two channels in a group
+        monkeypatch.setattr(layers_grouped, "WIDE", wide)
+        outputs.append(call(layer, x))
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=0, atol=1e-5)
+    joined = ops.convert_to_numpy(layers_grouped.bundled(layer.kernel, 4, 2))
+    assert joined.shape == (3, 3, 4, 12) and np.count_nonzero(joined) == joined.size // 2
+    assert not joined[:, :, 2:, :3].any() and not joined[:, :, :2, 3:6].any() and joined[:, :, :2, 6:9].all()
+
+
+@pytest.mark.parametrize("wide", [1, 32])  # each group by itself, and both together
 @pytest.mark.parametrize("args", [{"padding": "same"}, {"strides": 2, "padding": "same"}, {"dilation_rate": 2}])
-def test_groups_are_convolved_apart_with_first_and_second_derivatives(args):
+def test_groups_are_convolved_apart_with_first_and_second_derivatives(args, wide, monkeypatch):
     """Keras's own is compiled by XLA here, its second derivatives take seconds: they are compared with a dense one."""
     import tensorflow as tf
 
+    monkeypatch.setattr(layers_grouped, "WIDE", wide)
     layer, x = GroupedConv2D(6, 3, groups=2, **args), tf.constant(normal(2, 7, 6, 4))
     plain = keras.layers.Conv2D(6, 3, groups=2, **args)
     y = layer(x)

@@ -183,7 +183,7 @@ def right_class(spec: Spec, *, samples: PositiveInt = 2000) -> Measure:
 
 @measurement("modes", "reverse_kl", "confidence")
 def stacked(spec: Spec, *, samples: PositiveInt = stacked_digits.SAMPLES) -> Measure:
-    """Of the 1,000 triples of digits those that the judge sees in the three channels of samples, the KL divergence to
+    """How many of the 1,000 triples of digits the judge sees in the channels of samples, their KL divergence to
     the even mixture, and the judge's mean confidence, low for images that are no digits (Metz et al. 2016)."""
     data, shape = spec.sections.data, first_leaving(spec).output_shape
     if data is None or data.source.name != "stacked_mnist" or shape[-1] != stacked_digits.CHANNELS:
