@@ -5,6 +5,7 @@ import pytest
 import texts
 
 from zoo.core.text import split
+from zoo.data.caption_draws import CaptionDraws
 from zoo.data.captions import Captions
 from zoo.data.catalogue import DATASETS
 from zoo.data.dataset import Dataset
@@ -33,8 +34,8 @@ def test_a_caption_has_the_words_of_its_labels():
     index = CAPTIONS.vocabulary.index
     ids = {name: np.array([LABELS[name].index(word)] * 2) for name, word in classes.items()}
     ids["color"][1] = LABELS["color"].index("pink")
-    bits = np.random.RandomState(0).randint(0, 2**64, size=(1, CAPTIONS.bits), dtype=np.uint64)
-    made = CAPTIONS.draw(ids, np.array([0]), bits)
+    bits = np.random.RandomState(0).randint(0, 2**64, size=(1, CaptionDraws(CAPTIONS).bits), dtype=np.uint64)
+    made = CaptionDraws(CAPTIONS).draw(ids, np.array([0]), bits)
     assert list(made["full_text"][0][:11]) == [index[word] for word in split(text)]
     assert set(made["text"][0]) <= set(made["full_text"][0])
     assert index["pink"] in made["wrong_text"][0]  # the only word in which they differ
@@ -72,15 +73,15 @@ def test_a_step_has_its_captions_and_the_next_one_others():
 
 
 def test_examples_are_always_the_same_and_known():
-    examples = CAPTIONS.examples()
-    assert examples == Captions("critters", 30).examples() and len(set(examples)) == len(examples) == 32
+    examples = CaptionDraws(CAPTIONS).examples()
+    assert examples == CaptionDraws(Captions("critters", 30)).examples() and len(set(examples)) == len(examples) == 32
     for text in examples:
         assert not CAPTIONS.vocabulary.read(text, 20).complaint
-    assert CAPTIONS.drawn(np.random.RandomState(0), 5).shape == (5, 20)
+    assert CaptionDraws(CAPTIONS).drawn(np.random.RandomState(0), 5).shape == (5, 20)
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_examples_without_a_difference_do_not_hang(count):
     ids = {name: np.zeros(count, np.int64) for name in LABELS}
-    bits = np.ones((count, CAPTIONS.bits), np.uint64)
-    assert CAPTIONS.draw(ids, np.arange(count), bits)["wrong_text"].shape == (count, 20)
+    bits = np.ones((count, CaptionDraws(CAPTIONS).bits), np.uint64)
+    assert CaptionDraws(CAPTIONS).draw(ids, np.arange(count), bits)["wrong_text"].shape == (count, 20)

@@ -32,7 +32,7 @@ _SHOWN = 8  # words in a message
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of one text.
+    """The reading of one text: its ids, and the words that were left out.
 
     Attributes:
         ids: The ids of the words that were read, filled up with zeros to the longest caption.
@@ -48,7 +48,7 @@ class Reading:
 
     @property
     def complaint(self) -> str:
-        """What was left out, in words; an empty string where everything was read."""
+        """The words that were left out, as a sentence; an empty string where everything was read."""
         unknown = f"skipped unknown words: {shown(self.unknown)}" if self.unknown else ""
         cut = f"cut after {len(self.ids)} words: {shown(self.cut)}" if self.cut else ""
         return "; ".join(filter(None, (unknown, cut)))

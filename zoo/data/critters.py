@@ -32,7 +32,7 @@ _OPTIONS = {
     **{name: f"{name}Variant" for name in ("body", "eyes", "mouth", "top", "pattern", "cheeks")},
     **{"color": "bodyColor", "accent": "accentColor", "ground": "backgroundColor"},
 }
-_COLOURS = {
+COLOURS = {
     **{"7dd3fc": "sky", "a5b4fc": "periwinkle", "c4b5fd": "lilac", "f0abfc": "pink", "fda4af": "rose"},
     **{"fca5a5": "coral", "fdba74": "orange", "fcd34d": "yellow", "bef264": "lime", "6ee7b9": "mint"},
     **{"5eead4": "turquoise", "e2e8f0": "white", "0369a1": "ocean", "1d4ed8": "blue", "4338ca": "indigo"},
@@ -79,12 +79,15 @@ def _versions() -> list[str]:
         raise DataError(f"data source 'critters' is drawn by DiceBear and resvg: pip install {wanted}") from error
 
 
-def unseen(body: int | np.ndarray, color: int | np.ndarray) -> bool | np.ndarray:
+def unseen(body: Any, color: Any) -> Any:
     """Return whether a pair of body and colour is one of the 24 (of 168) that the training split leaves out.
 
     Args:
-        body: Class ids.
-        color: Class ids.
+        body: A class id, or class ids [N].
+        color: As many.
+
+    Returns:
+        bool, or bool [N].
     """
     return (body + color) % 7 == 0
 
@@ -125,7 +128,7 @@ def words(options: Mapping[str, Any]) -> dict[str, str]:
     for name, key in _OPTIONS.items():
         value = options.get(key) or NONE
         if isinstance(value, list):
-            found[name] = _COLOURS[value[0].removeprefix("#")]
+            found[name] = COLOURS[value[0].removeprefix("#")]
         else:
             found[name] = re.sub("([A-Z])", r" \1", value).lower()
     return found

@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.core.errors import DataError
 from zoo.core.images import from_uint8
+from zoo.data.caption_draws import CaptionDraws
 from zoo.data.dataset import Dataset, Domains
 
 _ORDER, _FLIP, _WINDOW, _STREAMS = range(4)  # separate streams of one seed; the second domain has the next ones
@@ -152,9 +153,10 @@ class Batches:
         """Return the captions of the examples `indices` [draws, B], int32 [draws, B, longest], where there are any."""
         if part.captions is None:
             return {}
-        count = part.captions.bits
+        draws = CaptionDraws(part.captions)
+        count = draws.bits
         drawn = _bits(indices.size * count, seed=self.seed, index=step, stream=_WORDS)
-        captions = part.captions.draw(part.ids, indices.ravel(), drawn.reshape(-1, count))
+        captions = draws.draw(part.ids, indices.ravel(), drawn.reshape(-1, count))
         return {name: ids.reshape(*indices.shape, -1) for name, ids in captions.items()}
 
 

@@ -14,6 +14,7 @@ from zoo import __version__
 from zoo.artifact.manifest import Manifest
 from zoo.artifact.tensor import AXES, CHANNELS, Tensor
 from zoo.core.text import RULE, RULE_IN_WORDS, split
+from zoo.data.caption_draws import CaptionDraws
 from zoo.data.captions import Captions
 from zoo.data.catalogue import TEXT, describe, domain_titles
 from zoo.runtime import priors
@@ -152,15 +153,15 @@ def _input(spec: Spec, name: str, plan: Plan, sizes: Sizes) -> Tensor:
 
 
 def _text(captions: Captions) -> dict[str, Any]:
-    vocabulary = captions.vocabulary
+    vocabulary, examples = captions.vocabulary, CaptionDraws(captions).examples()
     return {
         "rule": RULE,
         "rule_in_words": RULE_IN_WORDS,
         "vocabulary": VOCABULARY,
         "sha256": vocabulary.sha256,
         "words": len(vocabulary.words),
-        "examples": list(captions.examples()),
-        "example_ids": [[vocabulary.index[word] for word in split(text)] for text in captions.examples()],
+        "examples": list(examples),
+        "example_ids": [[vocabulary.index[word] for word in split(text)] for text in examples],
     }
 
 

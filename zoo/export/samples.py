@@ -10,6 +10,7 @@ import numpy as np
 from zoo.core import pictures
 from zoo.core.arrays import Array
 from zoo.core.images import fitted, from_uint8
+from zoo.data.caption_draws import CaptionDraws
 from zoo.data.catalogue import TEXT
 from zoo.runtime import parity, priors
 from zoo.runtime.generator import Generator
@@ -47,7 +48,7 @@ def batches(spec: Spec, plan: Plan, count: int, images: KeptImages) -> list[dict
         if input_name in given:
             return given_rows(given[input_name], size)
         if input_name == TEXT and spec.captions is not None:
-            return spec.captions.drawn(random, size)
+            return CaptionDraws(spec.captions).drawn(random, size)
         if input_name in kept:
             return from_uint8(kept[input_name][batch], pixels)
         return priors.labels(random, size, classes=len(spec.labels[input_name]))

@@ -24,7 +24,7 @@ from zoo.core.arrays import Array
 from zoo.core.registry import suggest
 from zoo.runtime.inputs import check_input
 from zoo.runtime.texts import Texts
-from zoo.serve import texts
+from zoo.serve import written
 from zoo.serve.errors import RefusedError, short_repr
 from zoo.serve.settings import Settings
 
@@ -106,16 +106,16 @@ def _inputs(
         tensor = _named(keys.get("name"), stated, feed, "input")
         where, datatype = f"input '{tensor.name}'", keys.get("datatype")
         size = _parameters(keys, where).get("binary_data_size")
-        written = tensor.text is not None and datatype == "BYTES"
-        count = 0 if written else _count(keys.get("shape"), tensor, settings)
-        if not written and datatype != (expected := DATATYPES[tensor.dtype]):
+        as_text = tensor.text is not None and datatype == "BYTES"
+        count = 0 if as_text else _count(keys.get("shape"), tensor, settings)
+        if not as_text and datatype != (expected := DATATYPES[tensor.dtype]):
             expected += " (ids of words) or BYTES (texts)" if tensor.text else ""
             raise RefusedError(f"{where}: datatype must be {expected}, received {short_repr(datatype)}")
         if (size is None) == ("data" not in keys):
             raise RefusedError(f"{where}: needs data or the parameter binary_data_size, and not both")
-        if written:
+        if as_text:
             known = reader or Texts(manifest.model, {})
-            feed[tensor.name], complaint, used = texts.read_tensor(keys, size, raw[at:], tensor, known, settings)
+            feed[tensor.name], complaint, used = written.read_tensor(keys, size, raw[at:], tensor, known, settings)
             left_out, at = [*left_out, complaint], at + used
             continue
         if size is None:
@@ -302,7 +302,7 @@ def encode(output: Array, request: Inference, manifest: Manifest, settings: Sett
     entry: dict[str, Any] = {"name": tensor.name, "shape": list(output.shape), "datatype": DATATYPES[tensor.dtype]}
     head: dict[str, Any] = {"model_name": manifest.model, "model_version": VERSION}
     head |= {"id": request.id} if request.id else {}
-    head |= {"parameters": {texts.LEFT_OUT: request.left_out}} if request.left_out else {}
+    head |= {"parameters": {written.LEFT_OUT: request.left_out}} if request.left_out else {}
     if request.binary:
         raw = np.ascontiguousarray(output, np.dtype(tensor.dtype).newbyteorder("<"))
         entry |= {"parameters": {"binary_data_size": raw.nbytes}}

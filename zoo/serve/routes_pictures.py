@@ -22,7 +22,7 @@ from zoo.core.images import Fit, fitted, grey
 from zoo.core.text import MOST_CHARACTERS
 from zoo.runtime import priors
 from zoo.runtime.inputs import nearest_size
-from zoo.serve import texts
+from zoo.serve import written
 from zoo.serve.errors import RefusedError, error_line, short_repr
 from zoo.serve.protocol import read_json
 from zoo.serve.repository import Model
@@ -147,8 +147,8 @@ async def sample(request: Request, name: str) -> Response:
     fixed, headers = _fixed(model, options), dict[str, str]()
 
     def draw() -> bytes:
-        read, left_out = texts.in_ids(model.generator, fixed)
-        headers.update(texts.headers(left_out))
+        read, left_out = written.in_ids(model.generator, fixed)
+        headers.update(written.headers(left_out))
         return pack(model.generator.sample(options.n, options.seed, **read))
 
     return await _answer(request, draw, media_type, headers)
@@ -169,8 +169,8 @@ async def walk(request: Request, name: str) -> Response:
     fixed, headers = _fixed(model, options), dict[str, str]()
 
     def draw() -> bytes:
-        read, left_out = texts.in_ids(model.generator, fixed)
-        headers.update(texts.headers(left_out))
+        read, left_out = written.in_ids(model.generator, fixed)
+        headers.update(written.headers(left_out))
         frames = model.generator.walk(options.n, options.seed, stops=options.stops, **read)
         return pictures.animation(pictures.scale(frames), options.fps, f".{options.format}")
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data import sources
+from zoo.data.caption_draws import CaptionDraws
 from zoo.data.catalogue import TEXT
 from zoo.data.dataset import Dataset, Domains
 from zoo.runtime import priors
@@ -90,7 +91,7 @@ def written_texts(spec: Spec, count: int) -> dict[str, np.ndarray]:
     """
     if (captions := spec.captions) is None:
         return {}
-    read = [captions.vocabulary.read(text, captions.longest).ids for text in captions.examples(count)]
+    read = [captions.vocabulary.read(text, captions.longest).ids for text in CaptionDraws(captions).examples(count)]
     return {TEXT: np.array(read, "int32")}
 
 
