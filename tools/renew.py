@@ -26,15 +26,9 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 import zoo
+from zoo.artifact.artifact_folders import find_artifacts
 from zoo.artifact.claim_results import CLAIMS_FOLDER
-from zoo.artifact.manifest import (
-    FLOAT32,
-    MANIFEST_FILE,
-    Manifest,
-    find_artifacts,
-    read_manifests,
-    write_manifests,
-)
+from zoo.artifact.manifest import FLOAT32, MANIFEST_FILE, Manifest, read_manifests, write_manifests
 from zoo.artifact.onnx_header import doc_strings, onnx_metadata
 from zoo.artifact.scores import SCORES_FILE, SEEDS_FILE
 from zoo.artifact.tensor import CHANNELS, Tensor

@@ -15,8 +15,9 @@ import yaml
 from onnx.reference import ReferenceEvaluator
 
 import zoo
+from zoo.artifact.artifact_folders import find_artifacts
 from zoo.artifact.claim_results import read_claims
-from zoo.artifact.manifest import find_artifacts, read_manifests
+from zoo.artifact.manifest import read_manifests
 from zoo.artifact.onnx_header import doc_strings
 from zoo.artifact.scores import read_scores, read_seeds
 from zoo.core.files import sha256_file

@@ -6,14 +6,8 @@ from dataclasses import replace
 import pytest
 from onnx_nets import IMAGE, LABEL, SIZES, Z, describe, describe_negative, describe_points
 
-from zoo.artifact.manifest import (
-    Manifest,
-    find_artifacts,
-    read_manifest,
-    read_manifests,
-    require_artifact,
-    write_manifests,
-)
+from zoo.artifact.artifact_folders import find_artifacts, require_artifact
+from zoo.artifact.manifest import Manifest, read_manifest, read_manifests, write_manifests
 from zoo.artifact.onnx_header import onnx_metadata
 from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ServeError, UsageError

@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 import zoo
-from zoo.artifact.manifest import find_artifacts
+from zoo.artifact.artifact_folders import find_artifacts
 from zoo.export import exporter
 from zoo.export.replace import LOCK, YOUNG_SECONDS, folder_aside, remove_leftovers, replace_folder
 

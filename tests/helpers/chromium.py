@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.artifact.manifest import find_artifacts, read_manifests
+from zoo.artifact.artifact_folders import find_artifacts
+from zoo.artifact.manifest import read_manifests
 
 PAGE = Path(zoo.__file__).parent / "serve" / "page"
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"

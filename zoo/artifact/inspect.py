@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact import onnx_header
-from zoo.artifact.manifest import FLOAT32, MANIFEST_FILE, Manifest, choose_manifest, manifest_beside, read_manifests
+from zoo.artifact.artifact_folders import manifest_beside
+from zoo.artifact.manifest import FLOAT32, MANIFEST_FILE, Manifest, choose_manifest, read_manifests
 from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ServeError
 from zoo.core.files import sha256_file

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.artifact.artifact_folders import is_artifact
 from zoo.artifact.claim_results import CLAIMS_FOLDER, Result, Row
-from zoo.artifact.manifest import Manifest, is_artifact
+from zoo.artifact.manifest import Manifest
 from zoo.core.errors import UsageError
 from zoo.core.files import sha256_file, write_whole
 from zoo.core.host import cpu

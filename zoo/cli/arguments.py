@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zoo
-from zoo.artifact.manifest import is_artifact
+from zoo.artifact.artifact_folders import is_artifact
 from zoo.core import cards
 from zoo.core.errors import UsageError
 

@@ -77,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_draws(artifact: Path, networks: Container[str]) -> None:
     """Check that the artifact and the spec draw samples, before minutes are spent on training. Raises UsageError."""
-    from zoo.artifact.manifest import read_manifests, require_artifact
+    from zoo.artifact.artifact_folders import require_artifact
+    from zoo.artifact.manifest import read_manifests
 
     require_artifact(artifact, "--artifact")
     if "generator" not in networks or read_manifests(artifact)[0].kind == "translation":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from zoo.artifact.manifest import require_artifact
+from zoo.artifact.artifact_folders import require_artifact
 from zoo.cli import arguments
 from zoo.cli.requirements import Failures
 from zoo.core.errors import UsageError

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.artifact.manifest import require_artifact
+from zoo.artifact.artifact_folders import require_artifact
 from zoo.artifact.scores import SCORES_FILE, Score, read_scores, write_scores
 from zoo.cli import arguments
 from zoo.core.errors import UsageError

@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print one line per spec, with the artifact where there is one."""
-    from zoo.artifact.manifest import is_artifact, read_manifests
+    from zoo.artifact.artifact_folders import is_artifact
+    from zoo.artifact.manifest import read_manifests
     from zoo.cli.new import shipped
     from zoo.spec.read import read_spec
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from zoo.artifact.manifest import is_artifact
+from zoo.artifact.artifact_folders import is_artifact
 from zoo.cli import arguments
 from zoo.cli.requirements import Failures
 from zoo.core.errors import UsageError
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Draw the pictures, and write the cards, the gallery and the tables."""
     arguments.check_place(options.folder)
     require_packages("report", () if options.text else ("matplotlib",), extra="evaluate")
-    from zoo.artifact.manifest import find_artifacts
+    from zoo.artifact.artifact_folders import find_artifacts
     from zoo.core import pictures
     from zoo.report import figures, gallery, seeds
     from zoo.report.card import write_card

@@ -6,7 +6,7 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
-from zoo.artifact.manifest import is_artifact, require_artifact
+from zoo.artifact.artifact_folders import is_artifact, require_artifact
 from zoo.cli import arguments, requirements
 from zoo.core.errors import UsageError
 from zoo.core.host import require_packages

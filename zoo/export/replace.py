@@ -17,8 +17,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from zoo.artifact.artifact_folders import is_artifact
 from zoo.artifact.claim_results import CLAIMS_FOLDER
-from zoo.artifact.manifest import is_artifact, read_manifests
+from zoo.artifact.manifest import read_manifests
 from zoo.artifact.scores import SCORES_FILE, SEEDS_FILE
 from zoo.core.errors import ServeError
 from zoo.core.files import sync

@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import zoo
-from zoo.artifact.manifest import Manifest, find_artifacts
+from zoo.artifact.artifact_folders import find_artifacts
+from zoo.artifact.manifest import Manifest
 from zoo.artifact.scores import Score, read_seeds
 from zoo.core import pictures
 from zoo.core.arrays import Array, evenly_spaced

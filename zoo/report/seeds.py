@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zoo.artifact.manifest import read_manifests, require_artifact
+from zoo.artifact.artifact_folders import require_artifact
+from zoo.artifact.manifest import read_manifests
 from zoo.artifact.scores import SEEDS_FILE, SeedResult, alike, dump_seeds, read_scores
 from zoo.core.errors import UsageError
 from zoo.core.files import write_whole

@@ -15,16 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from zoo.artifact.manifest import (
-    FLOAT32,
-    MANIFEST_FILE,
-    Manifest,
-    choose_manifest,
-    find_artifacts,
-    manifest_beside,
-    read_manifest,
-    read_manifests,
-)
+from zoo.artifact.artifact_folders import find_artifacts, manifest_beside
+from zoo.artifact.manifest import FLOAT32, MANIFEST_FILE, Manifest, choose_manifest, read_manifest, read_manifests
 from zoo.core.errors import ServeError
 from zoo.core.registry import suggest
 from zoo.runtime.generator import Generator

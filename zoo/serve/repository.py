@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo.artifact.manifest import MANIFEST_FILE, Manifest, find_artifacts, read_manifests
+from zoo.artifact.artifact_folders import find_artifacts
+from zoo.artifact.manifest import MANIFEST_FILE, Manifest, read_manifests
 from zoo.core.arrays import Array
 from zoo.core.errors import ServeError
 from zoo.runtime.generator import Generator

@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from zoo.artifact.manifest import find_artifacts
+from zoo.artifact.artifact_folders import find_artifacts
 from zoo.core.errors import ServeError, UsageError
 from zoo.serve.app import create_app
 from zoo.serve.repository import Repository
