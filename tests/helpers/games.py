@@ -38,7 +38,12 @@ def images(spec, count=200, *, seed=0, field="image"):
     """A data set of the spec's shape without its files: uint8 images from black to white, no two alike."""
     made = np.random.RandomState(seed).randint(0, 256, (count, *spec.fields[field])).astype("uint8")
     made[0], made[1] = 0, 255
-    return Dataset("noise", images=made, labels=np.arange(count) % 10, classes=spec.classes)
+    fields = {name: len(classes) for name, classes in spec.labels.items() if name in spec.fields and name != "label"}
+    several = {name: np.arange(count) % classes for name, classes in fields.items()}
+    return Dataset(
+        "noise", images=made, labels=np.arange(count) % 10, classes=spec.classes, attributes=several,
+        captions=spec.captions,
+    )  # fmt: skip
 
 
 def noise(spec):
