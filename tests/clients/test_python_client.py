@@ -39,6 +39,16 @@ def test_it_fails_where_the_images_differ(disturbed, tmp_path, run):
     assert done.returncode == 1 and "1.0e-03" in done.stdout
 
 
+def test_it_fails_where_images_of_another_size_differ(tmp_path, run):
+    folder = goldens.save_photos(tmp_path / "photos")
+    with np.load(folder / "golden_a_to_b.npz") as golden:
+        arrays = dict(golden)
+    arrays["b/8x8"] += 1e-3
+    np.savez(folder / "golden_a_to_b.npz", **arrays)
+    done = run(sys.executable, CLIENT, folder, "--out", tmp_path)
+    assert done.returncode == 1 and "a_to_b: b [2, 8, 12, 3], largest difference to golden.npz 1.0e-03" in done.stdout
+
+
 def test_it_refuses_a_model_that_the_manifest_does_not_state(disturbed, tmp_path, run):
     model = disturbed / "generator.onnx"
     model.write_bytes(model.read_bytes() + b"\0")
