@@ -74,10 +74,16 @@ def value_and_grad(function: Function, variables: Sequence[keras.Variable]) -> G
 
 
 def input_gradient(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
-    """Return d function(tensor) / d tensor, of the tensor's shape; `function` returns a scalar.
+    """Return the derivative of a scalar function of a tensor.
 
-    It can be differentiated again by the weights, as gradient penalties need (Gulrajani et al. 2017, algorithm 1). What
-    the call assigns to variables is dropped: no statistics are kept of examples that are neither real nor fake.
+    Args:
+        function: Returns a scalar.
+        tensor: What to differentiate by.
+
+    Returns:
+        d function(tensor) / d tensor, of the tensor's shape. It can be differentiated again by the weights, as gradient
+        penalties need (Gulrajani et al. 2017, algorithm 1). What the call assigns to variables is dropped: no
+        statistics are kept of examples that are neither real nor fake.
     """
     return _INPUT_GRADIENTS[keras.backend.backend()](function, tensor)
 

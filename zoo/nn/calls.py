@@ -103,7 +103,15 @@ def by_derivative(call: Call) -> bool:
 
 
 def following(values: Sequence[Call], names: Collection[str]) -> set[str]:
-    """Return the names of those values that depend on some of `names`, these included, in the order of `values`."""
+    """Return the names of all values that depend on some of them.
+
+    Args:
+        values: Calls, each after what it needs.
+        names: Names of values, latents or fields.
+
+    Returns:
+        The names that follow, with `names`.
+    """
     found = set(names)
     for call in values:
         if any(str(one) in found or one.name in found for one in references(call)):

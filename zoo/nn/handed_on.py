@@ -23,7 +23,7 @@ LAST, COMPUTED, REUSED = "last ", "computed ", "reused "
 
 
 class HandedOn:
-    """What each phase of a game hands on.
+    """The values that each phase of a game hands on.
 
     Args:
         game: The game.
