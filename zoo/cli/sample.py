@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -101,7 +102,7 @@ def _words(generator: Generator, text: str | None) -> dict[str, list[int]]:
     """Return the ids of a text under the name of its input, and print which words were left out."""
     if text is None:
         return {}
-    reading = generator.read(text)
+    reading = generator.read(os.fsencode(text))  # the bytes of the command line, whatever they are
     if reading.complaint:
         print(f"--text: {reading.complaint}", file=sys.stderr)
     return {tensor.name: list(reading.ids) for tensor in generator.inputs.values() if tensor.text}

@@ -1,10 +1,13 @@
 """The page's modules that need no browser, held against the Python that they mirror, under node."""
 
 import json
+import shlex
 
 import numpy as np
+import onnx_nets as nets
 import pytest
 
+import zoo
 from zoo.artifact.tensor import Tensor
 from zoo.core.images import from_uint8, to_uint8
 from zoo.runtime import priors
@@ -274,3 +277,41 @@ def test_a_task_that_is_asked_too_often_runs_once_more_with_the_newest(node):
 
 def _input(part, *shape):
     return {"name": "z", "dtype": "float32", "shape": ["batch", *shape], "prior": part, "classes": []}
+
+
+def _words():
+    text = nets.describe_words().inputs[1]
+    return json.loads(json.dumps({"name": text.name, "dtype": text.dtype, "shape": text.shape, "prior": None,
+                                  "classes": [], "text": text.text}))  # fmt: skip
+
+
+def test_examples_of_texts_are_those_of_the_runtime(node, tmp_path):
+    generator = zoo.load(nets.save_words(tmp_path / "words"))
+    code = "return given.seeds.map((seed) => draw([given.input], 40, seed).text)"
+    for seed, drawn in zip(SEEDS, node("latents.js", code, seeds=SEEDS, input=_words()), strict=True):
+        assert drawn["shape"] == [40, nets.LONGEST]
+        np.testing.assert_array_equal(np.reshape(drawn["data"], (40, -1)), generator.latents(40, seed=seed)["text"])
+
+
+def test_a_text_fills_the_batch_and_stays_in_a_walk(node):
+    ids = list(nets.WORDS.read("mint smile", nets.LONGEST).ids)
+    code = """
+        const input = { ...given.input, vocabulary: new Map(given.words.map((word, i) => [word, i + 1])) };
+        const walk = loop([input], 3, 0, 2, { text: "Smile" });
+        return [draw([input], 2, 0, { text: "Mint, smile!" }).text, walk.text];
+    """
+    drawn, walked = node("latents.js", code, input=_words(), words=nets.WORDS.words)
+    assert drawn == {"data": ids * 2, "shape": [2, nets.LONGEST]}
+    assert walked["data"] == list(nets.WORDS.read("smile", nets.LONGEST).ids) * 3
+
+
+def test_snippets_of_a_text(node):
+    card = {"name": "words", "kind": "images", "inputs": [_input({"normal": {}}, 8), _words()],
+            "outputs": [{"name": "image", "shape": ["batch", 8, 8, 3], "range": [-1, 1]}]}  # fmt: skip
+    place = {"seed": 1, "n": 2, "text": "mint 'n' \"smile\""}
+    made = node("snippets.js", "return snippets(given.card, 'http://h', given.place)", card=card, place=place)
+    assert 'sample(2, seed=1, text="mint \'n\' \\"smile\\"")' in made["Python"]
+    assert "http://h/models/words/vocabulary.txt" in made["Python"]
+    body = shlex.split(made["curl"])[shlex.split(made["curl"]).index("-d") + 1]
+    assert json.loads(body) == {"n": 2, "seed": 1, "text": place["text"]}
+    assert 'new ort.Tensor("int32", Int32Array.from(Array(2).fill([4,1,2,0,0,0]).flat()), [2, 6])' in made["JavaScript"]

@@ -16,7 +16,7 @@ function drawing(card, address, { seed, n, ...place }) {
   const fixed = choosable(card.inputs).filter(({ name }) => (place[name] ?? null) !== null);
   const chosen = fixed.map(({ name, classes }) => [name, classes.length ? classes[place[name]] : place[name]]);
   const written = card.inputs.find((input) => input.text);
-  const { label, ...inputs } = Object.fromEntries(chosen);
+  const { label, [written?.name]: text, ...inputs } = Object.fromEntries(chosen);
   const named = Object.keys(inputs).length ? { inputs } : {};
   const result = `${card.outputs[0].range ? "uint8" : "float32"} [${[n, ...card.outputs[0].shape.slice(1)].join(", ")}]`;
   return {
@@ -32,7 +32,7 @@ function drawing(card, address, { seed, n, ...place }) {
     curl: [
       `curl ${address}/sample \\`,
       "  -H 'Content-Type: application/json' \\",
-      `  -d ${shell(JSON.stringify({ n, seed, ...(label === undefined ? {} : { label }), ...named }))} -o ${card.name}.png`,
+      `  -d ${shell(JSON.stringify({ n, seed, ...(label === undefined ? {} : { label }), ...(text === undefined ? {} : { text }), ...named }))} -o ${card.name}.png`,
     ].join("\n"),
   };
 }
