@@ -248,6 +248,15 @@ def test_a_line_names_phases_and_values_and_leaves_out_what_is_not_known(now, ca
     assert capsys.readouterr().err.strip() == "dcgan: step 1/1,200  generator 0.500  g_loss 0.250  pixel 2.000"
 
 
+def test_a_line_of_many_numbers_has_the_losses_of_phases_first_and_says_where_the_rest_is(now, capsys):
+    clock = make_clock(steps=1200, batch_size=100)
+    clock.on_train_batch_end(0)
+    logs = {f"fake_{i}": float(i) for i in range(9)} | {"generator_loss": 0.5, "discriminator_loss": 0.25}
+    LossLine(clock, "critters", PHASES).show(logs)
+    shown = "generator 0.500  discriminator 0.250  fake_0 0.000  fake_1 1.000  fake_2 2.000  fake_3 3.000"
+    assert capsys.readouterr().err.strip() == f"critters: step 1/1,200  {shown}  and 5 more in TensorBoard"
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

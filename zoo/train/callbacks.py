@@ -20,6 +20,7 @@ from zoo.core.progress import SETTLED_SECONDS, ProgressLine, duration
 Logs = dict[str, float]
 PLAIN_LINE_EVERY_SECONDS = 10.0
 FINISHED = "all steps are done"
+NUMBERS = 6  # of the progress line; all are in TensorBoard's curves
 PLAYERS = {"generator": "G", "discriminator": "D"}  # in a line that must be short
 FLUSH_SECONDS, ROOM = 60.0, 2**20  # the longest time numbers stay in memory; bytes that must be free to write them
 BEGUN = "first_step"  # a scalar of every file of events
@@ -242,7 +243,7 @@ class Curves(keras.callbacks.Callback):
 
 class LossLine(keras.callbacks.Callback):
     """The progress line of a training: step, images/s, time left; the loss of each phase by the name of the phase, then
-    values and states by their own. A number that nothing has computed yet is left out.
+    values and states by their own, NUMBERS of them at most. A number that nothing has computed yet is left out.
 
     Args:
         clock: Of the training.
@@ -275,7 +276,10 @@ class LossLine(keras.callbacks.Callback):
         names = {name: self._names.get(name, name) for name in logs}
         if self.line.on_terminal:  # which may be narrow
             names = {name: PLAYERS.get(word, word) for name, word in names.items()}
-        parts += [f"{names[name]} {value:.3f}" for name, value in logs.items() if not math.isnan(value)]
+        known = [name for name, value in logs.items() if not math.isnan(value)]
+        known.sort(key=lambda name: name not in self._names)  # the losses of phases first
+        parts += [f"{names[name]} {logs[name]:.3f}" for name in known[:NUMBERS]]
+        parts += [f"and {len(known) - NUMBERS} more in TensorBoard"] if len(known) > NUMBERS else []
         self.line.show(round(clock.done * clock.steps), "  ".join(parts))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
