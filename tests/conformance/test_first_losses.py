@@ -15,7 +15,7 @@ HELPER = Path(__file__).parents[1] / "helpers" / "first_losses.py"
 EXPECTED = json.loads(Path(__file__).with_name("first_losses.json").read_text("utf-8"))
 QUICK = ("vanilla", "unrolled")
 NOT_WRITTEN = {  # their losses are still to be written down
-    "acgan", "began", "critters", "feature_matching", "infogan", "letters", "minibatch", "pix2pix", "projection",
+    "acgan", "began", "critters", "feature_matching", "infogan", "letters", "pix2pix", "projection",
     "r3gan", "style_transfer", "terrain", "text_to_image", "text_to_image_matching",
 }  # fmt: skip
 
