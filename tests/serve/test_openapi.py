@@ -49,7 +49,7 @@ def test_the_schema_states_every_route(server):
     paths = json.loads(server.ask("GET", "/openapi.json")[2])["paths"]
     assert {
         "/models", "/models/{name}", "/models/{name}/samples.png", "/models/{name}/game.svg",
-        "/models/{name}/model.onnx", "/models/{name}/card",
+        "/models/{name}/model.onnx", "/models/{name}/card", "/models/{name}/vocabulary.txt",
         "/models/{name}/sample", "/models/{name}/walk", "/models/{name}/translate", "/metrics", "/v2",
         "/v2/health/live", "/v2/health/ready", "/v2/models/{name}", "/v2/models/{name}/infer",
         "/v2/models/{name}/ready", "/v2/models/{name}/versions/{version}",
@@ -58,5 +58,5 @@ def test_the_schema_states_every_route(server):
     } == set(paths)  # fmt: skip
     body = paths["/models/{name}/sample"]["post"]["requestBody"]
     sample = body["content"]["application/json"]["schema"]
-    assert set(sample["properties"]) == {"n", "seed", "label", "inputs", "format"}
+    assert set(sample["properties"]) == {"n", "seed", "label", "text", "inputs", "format"}
     assert sample["additionalProperties"] is False
