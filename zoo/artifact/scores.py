@@ -40,7 +40,7 @@ class Score:
 
 # keys of a protocol that name the model, and by-products of the measurement; all others are its rules
 FILES = ("file", "file_sha256", "step")
-FOUND = ("of_the_input", "of_the_real", "of_two_halves_of_the_real", "weakest_class", "std", "levels")
+FOUND = ("of_the_input", "of_the_real", "of_two_halves_of_the_real", "weakest_class", "by_label", "std", "levels")
 
 
 def alike(a: Score, b: Score) -> bool:

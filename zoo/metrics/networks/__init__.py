@@ -1,7 +1,8 @@
 """The networks of metrics, run by ONNX Runtime alone.
 
     download (packages that carry weights) -> inception, lpips (converted once by onnx_builder, kept by network)
-    judge    the classifier of garments that comes with the zoo
+    judge    the classifiers of garments and of digits that come with the zoo
+    reader   the classifier of the nine labels of critters, likewise
 
 May import: zoo.core, zoo.data, zoo.runtime, NumPy, onnx.
 """
