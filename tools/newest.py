@@ -3,7 +3,7 @@
     python tools/newest.py [--keep FOLDER]
 
 tf2onnx is the one way out of the zoo, and a release of TensorFlow, Keras, onnx or ONNX Runtime may close it. This takes
-a quarter of an hour: it installs the `train` and `test` extras, runs the tests of exports there and exports every entry,
+a quarter of an hour: it installs the `train` and `test` extras, runs the tests of exports, exports every entry there,
 and writes docs/exporter.md: versions, date, and PASS or what broke. It ends with 1 where something broke.
 
 `pip install uv` first: uv finds versions that go together in seconds, for which pip alone may need half an hour.
