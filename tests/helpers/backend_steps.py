@@ -1,15 +1,19 @@
 """Run by tests/train/test_backends.py in a process of its own, because Keras has one backend per process.
 
-    python backend_steps.py FOLDER STEPS
+    python backend_steps.py FOLDER STEPS [noise]
 
 continues every FOLDER/<game>.npz under FOLDER/<game>.yaml by STEPS steps, writes FOLDER/<game>.<backend>.npz, and
 prints as JSON the losses of every step of each game, and the values of the small functions on derivatives here.
+
+With `noise` the examples are noise of the shape of the data, which need no files, and numbers have 64 bits: rounding
+does not grow to differences over the steps of a deep network. Where FOLDER has no checkpoint the weights are new ones.
 """
 
 import json
 import sys
 from pathlib import Path
 
+import games
 import keras
 
 from zoo.nn import autodiff, optimizers
@@ -24,7 +28,10 @@ def losses(algorithm, batches, steps):
     algorithm.begin(0)
     algorithm.compile()
     for step in range(steps):
-        batch = {name: keras.ops.convert_to_tensor(value) for name, value in batches[step].items()}
+        wide = {
+            name: x.astype(keras.config.floatx()) if x.dtype.kind == "f" else x for name, x in batches[step].items()
+        }
+        batch = {name: keras.ops.convert_to_tensor(value) for name, value in wide.items()}
         rows.append(algorithm.train_on_batch(batch, return_dict=True))
     return [{name: float(value) for name, value in row.items()} for row in rows]
 
@@ -74,13 +81,20 @@ def derivatives():
 
 
 if __name__ == "__main__":
-    folder, steps = Path(sys.argv[1]), int(sys.argv[2])
+    folder, steps, examples = Path(sys.argv[1]), int(sys.argv[2]), games.noise if sys.argv[3:] else load_data
     played = {}
+    if sys.argv[3:]:
+        keras.config.set_floatx("float64")
     for path in sorted(folder.glob("*.yaml")):
-        read = read_spec(path)
+        read, begun = read_spec(path), path.with_suffix(".npz")
+        if sys.argv[3:]:
+            read.sections.training.__dict__["precision"] = "float64"
         algorithm = loop.make(read)
-        checkpoint.load(path.with_suffix(".npz"), algorithm, read.document)
-        played[path.stem] = losses(algorithm, loop.make_batches(read, algorithm, load_data(read)), steps)
+        if not begun.is_file():
+            algorithm.begin(0)
+            checkpoint.save(begun, algorithm, checkpoint.Progress(0, 0.0, ""), read.document)
+        checkpoint.load(begun, algorithm, read.document)  # the first one, too: a checkpoint has weights of 32 bits
+        played[path.stem] = losses(algorithm, loop.make_batches(read, algorithm, examples(read)), steps)
         progress = checkpoint.Progress(steps, 1.0, loop.machine())
         end = path.with_suffix(f".{keras.backend.backend()}.npz")
         checkpoint.save(end, algorithm, progress, read.document)

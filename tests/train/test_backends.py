@@ -50,6 +50,15 @@ GAMES: dict[str, tuple[str, ...]] = {
         f"algorithm.alternating.generator={{{PLAYER}}}",
         f"algorithm.alternating.discriminator={{{PLAYER}}}",
     ),
+    "features": (  # of D, whose name comes before that of its output
+        tiny.GAN,
+        "networks.generator.layers.4.Dropout.rate=0",
+        "networks.discriminator.layers.3.Dropout.rate=0",
+        "networks.discriminator.layers.4={Flatten: null, as: features}",
+        "algorithm.alternating.values={match: {feature_matching: {real: on_real.features, fake: on_fake.features}}}",
+        f"algorithm.alternating.generator={{{PLAYER}, minimise: {{match: 1}}}}",
+        f"algorithm.alternating.discriminator={{{PLAYER}}}",
+    ),
     "labels": (tiny.LABELLED,),
     "critic": (
         tiny.POINTS,

@@ -204,7 +204,8 @@ class Game(Algorithm):
             for seed in seeds(network):
                 if (moved := scope.get_current_value(seed)) is not None:
                     seed.assign(moved)
-        return {name: _wide(x) for name, x in made.items()}
+        in_order = (*self.plans[call.network].outputs, *made)  # JAX and PyTorch return them sorted by name
+        return {name: _wide(made[name]) for name in dict.fromkeys(in_order)}
 
     def _count(self, phase: PhasePlan) -> Tensor:
         """Return how many updates a phase has made."""
