@@ -43,6 +43,31 @@ def test_two_networks_and_images_of_many_sizes(tmp_path):
     assert found.keys() == {"a_to_b", "b_to_a"} and all(map(EXPORTED.fullmatch, found.values()))
 
 
+ONE_PIXEL = """
+      - Conv2D: {filters: 6, kernel_size: 4, padding: valid}
+      - UnitNormalization
+      - Flatten
+      - Dense: {units: 64}
+      - Reshape: {target_shape: [8, 8, 1]}
+"""
+IMAGES_OF_8 = """
+      - Conv2D: {filters: 4, kernel_size: 1}
+      - PixelNorm
+      - Flatten
+      - Dense: {units: 64}
+      - Reshape: {target_shape: [8, 8, 1]}
+"""
+
+
+@pytest.mark.parametrize(("layers", "opset"), [(ONE_PIXEL, "lowest"), (ONE_PIXEL, 18), (IMAGES_OF_8, 18)])
+def test_compositions_that_once_left_wrong(tmp_path, layers, opset):
+    """One pixel that is normalised became as many examples as channels; a pixel norm of opset 18 a mean of all."""
+    start = tiny.GAN.index("      - Conv2DTranspose")
+    text = tiny.GAN[:start] + layers.lstrip("\n") + tiny.GAN[tiny.GAN.index("  discriminator:") :]
+    found = rehearsal.rehearse(tiny.read(tmp_path, text, f"export.opset={opset}"))["generator"]
+    assert float(re.search(r"as Keras to ([0-9.e-]+)$", found)[1]) < 1e-5
+
+
 def test_an_error_is_located_at_the_layer_that_is_to_blame(tmp_path, broken):
     message = (
         r"^\S+tested\.yaml:24:9: networks\.generator\.layers\[6\]\.Conv2DTranspose: cannot be exported: "

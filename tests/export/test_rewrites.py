@@ -99,5 +99,32 @@ def test_vectors_are_divided_by_numbers_with_four_axes(to):
              helper.make_node("Reshape", ["d", "to"], ["y"])]  # fmt: skip
     model = made(nodes, {"to": np.int64(to)}, {"x": (FLOAT, ["b", 4])}, ["b", *to[1:]])
     kinds, _ = rewritten(model, {"x": RANDOM.rand(3, 4).astype(np.float32)})
-    rest = ["Reshape", "Reshape"] if to[1] == 2 else []
+    rest = ["Reshape"] if to[1] == 2 else []
     assert kinds == ["ReduceMax", "Reshape", "Reshape", "Div", *rest]
+
+
+@pytest.mark.parametrize(
+    ("shape", "perm", "kinds"),
+    [(["b", 5, 1, 1], [0, 2, 3, 1], ["Reshape"]), (["b", 1, 4, 3], [0, 2, 3, 1], ["Reshape"]),
+     (["b", "h", 4, 1], [0, 3, 1, 2], ["Transpose"]), (["b", 5, 2, 1], [0, 2, 3, 1], ["Transpose"])],
+)  # fmt: skip
+def test_a_transpose_that_moves_axes_of_size_one_alone_is_a_reshape(shape, perm, kinds):
+    nodes = [helper.make_node("Transpose", ["x"], ["y"], perm=perm)]
+    model = made(nodes, {}, {"x": (FLOAT, shape)}, ["b", "i", "j", "k"])
+    x = RANDOM.rand(*(side if isinstance(side, int) else 3 for side in shape)).astype(np.float32)
+    before = run(model, {"x": x})
+    assert bool(rewrites.rewrite(model)) == (kinds == ["Reshape"])
+    assert [node.op_type for node in model.graph.node] == kinds
+    np.testing.assert_array_equal(run(model, {"x": x}), before)
+
+
+@pytest.mark.parametrize(("to", "kinds"), [([-1, 2, 2], 1), ([0, -1], 2)])
+def test_two_reshapes_are_one_unless_the_second_keeps_an_axis(to, kinds):
+    nodes = [helper.make_node("Reshape", ["x", "first"], ["r"]), helper.make_node("Reshape", ["r", "second"], ["y"])]
+    arrays = {"first": np.int64([-1, 2]), "second": np.int64(to)}
+    model = made(nodes, arrays, {"x": (FLOAT, ["b", 4])}, ["c", "d", "e"][: len(to)])
+    x = {"x": RANDOM.rand(3, 4).astype(np.float32)}
+    before = run(model, x)
+    rewrites.rewrite(model)
+    assert len(model.graph.node) == kinds
+    np.testing.assert_array_equal(run(model, x), before)

@@ -5,6 +5,7 @@ OneHot with a depth [1]     a scalar depth, as the standard has it
 Pad, Transpose              Transpose, Pad: of images the last two axes are padded
 ConvTranspose, Slice        ConvTranspose with `pads` and `output_padding`
 Div of [B, C] by [B, 1]     Div of [B, C, 1, 1] by [B, 1, 1, 1], as elsewhere in a pixel norm
+Transpose of [B, 1, 1, C]   Reshape, wherever axes of size one alone are moved; and one Reshape for two
 """
 
 from __future__ import annotations
@@ -148,6 +149,32 @@ def _transpose_first(graph: _Graph) -> bool:
     return False
 
 
+def _reshape_for_transpose(graph: _Graph) -> bool:
+    for node in graph.nodes:
+        sizes = graph.shapes.get(node.input[0]) if node.op_type == "Transpose" else None
+        perm = attributes_of(node).get("perm")
+        if not sizes or perm is None or sizes.count(0) > 1:
+            continue
+        moved = [axis for axis in perm if sizes[axis] != 1]
+        if moved == sorted(moved):
+            shape = np.array([sizes[axis] or -1 for axis in perm], np.int64)
+            inputs = [node.input[0], graph.constant(node.name, shape)]
+            return graph.replace({node.name: [helper.make_node("Reshape", inputs, node.output, name=node.name)]})
+    return False
+
+
+def _one_reshape(graph: _Graph) -> bool:
+    for node in graph.nodes:
+        second = graph.only_reader(node) if node.op_type == "Reshape" else None
+        if second is None or second.op_type != "Reshape" or second.input[0] != node.output[0]:
+            continue
+        shape = graph.constants.get(second.input[1])
+        if shape is not None and 0 not in shape:  # a 0 keeps an axis of what comes in
+            one = helper.make_node("Reshape", [node.input[0], second.input[1]], second.output, name=second.name)
+            return graph.replace({node.name: [], second.name: [one]})
+    return False
+
+
 def transposed_pads(begin: Sequence[int], end: Sequence[int]) -> dict[str, list[int]]:
     """Return `pads` and `output_padding` of a ConvTranspose whose full output is cropped.
 
@@ -223,4 +250,6 @@ REWRITES: dict[str, Change] = {
     "Pad after Transpose": _transpose_first,
     "pads of ConvTranspose for Slice": _crop_in_conv_transpose,
     "Div of [B, C] by [B, 1] with four axes": _divide_images,
+    "Reshape for Transpose of axes of size one": _reshape_for_transpose,
+    "one Reshape for two": _one_reshape,
 }

@@ -12,7 +12,8 @@ at all, have handlers too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -185,9 +186,10 @@ def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int 
 
     handlers: dict[str, Any] = {name: (handler, []) for name, handler in HANDLERS.items()}
     traced = HIGHEST_RELABELLED if opset == LOWEST else min(int(opset), HIGHEST_RELABELLED)  # what handlers write for
-    model, _ = tf2onnx.convert.from_function(
-        generate, input_signature=signature, opset=traced, custom_op_handlers=handlers
-    )
+    with _transposes_kept():
+        model, _ = tf2onnx.convert.from_function(
+            generate, input_signature=signature, opset=traced, custom_op_handlers=handlers
+        )
     rewrites.rewrite(model)
     if opset == LOWEST:
         lower_opset(model)
@@ -198,6 +200,23 @@ def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int 
         model, name=manifest.model, inputs=names, output=output, shapes=shapes, metadata=onnx_metadata(manifest),
         producer=__version__, words=doc_strings(manifest),
     )  # fmt: skip
+
+
+@contextmanager
+def _transposes_kept() -> Iterator[None]:
+    """Keep tf2onnx from writing a Reshape for a Transpose that moves axes of size one alone.
+
+    It does so by shapes that it tracks while it moves nodes, and some are wrong: images of one pixel that are
+    normalised become as many examples as they have channels. `rewrites` does it by shapes that are inferred.
+    """
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
+
+    kept = TransposeOptimizer.post_optimize_action
+    TransposeOptimizer.post_optimize_action = lambda self: None
+    try:
+        yield
+    finally:
+        TransposeOptimizer.post_optimize_action = kept
 
 
 Nodes = Callable[[Any, Any, str], str]  # (tf2onnx's graph, the node, x [B, C, H, W]) -> the name of y [B, C, H, W]
