@@ -20,21 +20,21 @@ Form = tuple[list[NodeProto], list[TensorProto]]
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a graph: its weights, and the number of axes of its tensors."""
+    """Knowledge of a graph: its weights, and the number of axes of its tensors."""
 
     weights: Mapping[str, TensorProto]
     ranks: Mapping[str, int]
 
 
 def _resize_with_roi(node: NodeProto, known: Known, prefix: str) -> Form | None:
-    """Resize of opset 11: `roi` and `scales` may be empty, but not left out."""
+    """Write a Resize of opset 11: `roi` and `scales` may be empty, but not left out."""
     names = [name or f"{prefix}_{i}" for i, name in enumerate(node.input)]
     empty = [numpy_helper.from_array(np.zeros(0, np.float32), name) for name in names if name not in node.input]
     return [helper.make_node("Resize", names, node.output, name=node.name, **attributes_of(node))], empty
 
 
 def _resize_by_factors(node: NodeProto, known: Known, prefix: str) -> Form | None:
-    """Resize of opset 10 by nearest neighbours: its only way is by factors, from the corner, rounded down."""
+    """Write a Resize of opset 10 by nearest neighbours: its only way is by factors, from the corner, rounded down."""
     how = {"mode": b"nearest", "coordinate_transformation_mode": b"asymmetric", "nearest_mode": b"floor"}
     found = attributes_of(node)
     if {name: found.get(name) for name in how} != how or len(node.input) != 3:
@@ -43,7 +43,7 @@ def _resize_by_factors(node: NodeProto, known: Known, prefix: str) -> Form | Non
 
 
 def _upsample(node: NodeProto, known: Known, prefix: str) -> Form | None:
-    """Upsample of opset 9, in which it could not make anything smaller."""
+    """Write an Upsample of opset 9, in which it could not make anything smaller."""
     factors = known.weights.get(node.input[1])
     if factors is None or _values(factors).min() < 1:
         return None
@@ -51,7 +51,7 @@ def _upsample(node: NodeProto, known: Known, prefix: str) -> Form | None:
 
 
 def _upsample_by_attribute(node: NodeProto, known: Known, prefix: str) -> Form | None:
-    """Upsample of opset 7, whose factors are an attribute."""
+    """Write an Upsample of opset 7, whose factors are an attribute."""
     if node.input[1] not in known.weights:
         return None
     attributes = attributes_of(node) | {"scales": _values(known.weights[node.input[1]]).tolist()}
@@ -59,7 +59,7 @@ def _upsample_by_attribute(node: NodeProto, known: Known, prefix: str) -> Form |
 
 
 def _softmax_at_the_end(node: NodeProto, known: Known, prefix: str) -> Form | None:
-    """Softmax of opset 12, which normalises all axes from its own on: at the last one that is the same."""
+    """Write a Softmax of opset 12, which normalises all axes from its own on: at the last one that is the same."""
     rank, attributes = known.ranks.get(node.input[0], 0), attributes_of(node)
     axis = attributes.get("axis", -1)
     if not rank:
@@ -77,7 +77,7 @@ def _softmax_at_the_end(node: NodeProto, known: Known, prefix: str) -> Form | No
 
 
 def _pad_by_attributes(node: NodeProto, known: Known, prefix: str) -> Form | None:
-    """Pad of opset 2, whose pads and value are attributes."""
+    """Write a Pad of opset 2, whose pads and value are attributes."""
     if len(node.input) > 3 or any(name not in known.weights for name in node.input[1:] if name):
         return None
     pads, *value = [_values(known.weights[name]) for name in node.input[1:] if name]
