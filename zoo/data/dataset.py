@@ -158,7 +158,17 @@ class Domains:
         return {name: found for name, part in self.parts.items() if (found := part.counts)}
 
     def first(self, count: int) -> Domains:
-        """Return the two sets of their first images; see `Dataset.first`."""
+        """Return the two sets of their first images.
+
+        Args:
+            count: How many of each.
+
+        Returns:
+            Two sets of `count` images.
+
+        Raises:
+            DataError: One of them has fewer.
+        """
         return replace(self, a=self.a.first(count), b=self.b.first(count))
 
     def __len__(self) -> int:
