@@ -5,8 +5,7 @@
 continues every FOLDER/<game>.npz under FOLDER/<game>.yaml by STEPS steps, writes FOLDER/<game>.<backend>.npz, and
 prints as JSON the losses of every step of each game, and the values of the small functions on derivatives here.
 
-With `noise` the examples are noise of the shape of the data, which need no files, and numbers have 64 bits: rounding
-does not grow to differences over the steps of a deep network. Where FOLDER has no checkpoint the weights are new ones.
+With `noise` the examples are noise of the shape of the data, which need no files. Where FOLDER has no checkpoint the weights are new ones.
 """
 
 import json
@@ -83,17 +82,13 @@ def derivatives():
 if __name__ == "__main__":
     folder, steps, examples = Path(sys.argv[1]), int(sys.argv[2]), games.noise if sys.argv[3:] else load_data
     played = {}
-    if sys.argv[3:]:
-        keras.config.set_floatx("float64")
     for path in sorted(folder.glob("*.yaml")):
         read, begun = read_spec(path), path.with_suffix(".npz")
-        if sys.argv[3:]:
-            read.sections.training.__dict__["precision"] = "float64"
         algorithm = loop.make(read)
         if not begun.is_file():
             algorithm.begin(0)
             checkpoint.save(begun, algorithm, checkpoint.Progress(0, 0.0, ""), read.document)
-        checkpoint.load(begun, algorithm, read.document)  # the first one, too: a checkpoint has weights of 32 bits
+        checkpoint.load(begun, algorithm, read.document)
         played[path.stem] = losses(algorithm, loop.make_batches(read, algorithm, examples(read)), steps)
         progress = checkpoint.Progress(steps, 1.0, loop.machine())
         end = path.with_suffix(f".{keras.backend.backend()}.npz")
