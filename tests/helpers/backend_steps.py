@@ -5,7 +5,8 @@
 continues every FOLDER/<game>.npz under FOLDER/<game>.yaml by STEPS steps, writes FOLDER/<game>.<backend>.npz, and
 prints as JSON the losses of every step of each game, and the values of the small functions on derivatives here.
 
-With `noise` the examples are noise of the shape of the data, which need no files. Where FOLDER has no checkpoint the weights are new ones.
+With `noise` the examples are noise of the shape of the data, which need no files. Where FOLDER has no checkpoint the
+weights are new ones.
 """
 
 import json
