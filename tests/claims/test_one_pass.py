@@ -66,4 +66,4 @@ def test_a_network_that_leaves_photographs_as_they_are_does_not_hold(spec, tmp_p
     found = base.reproduce("one_pass", Options(quick=True, folder=tmp_path, artifact=artifact))
     (share,) = (row for row in found.rows if row.quantity.startswith("share"))
     assert not found.holds and share.ours == pytest.approx(0, abs=0.02), found.text()
-    assert (tmp_path / "one_pass.png").stat().st_size > 5000
+    assert (tmp_path / "one_pass.png").stat().st_size > 5000 and "one pass goes" in found.text()

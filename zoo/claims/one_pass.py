@@ -61,7 +61,7 @@ def one_pass(options: Options) -> Outcome:
     pictures = {"photograph": photos, "network": painted, "optimisation": to_uint8(optimised, limits)}
     found = {name: terms(losses, from_uint8(images, limits)) for name, images in pictures.items()}
     return Outcome(
-        rows=_rows(found, curve, scale.steps), seeds=(), machine=loop.machine(),
+        rows=_rows(found, curve, scale.steps), seeds=(generator.manifest.weights["seed"],), machine=loop.machine(),
         picture=_picture(pictures, curve, found),
         notes=(
             f"{scale.photos} held-out photographs of {scale.side} x {scale.side} pixels; losses are means over them, "
