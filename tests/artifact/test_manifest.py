@@ -52,10 +52,10 @@ def edited(**changes):
         ("[" * 100_000, "manifest.json: not JSON"),
         ("[]", r"manifest.json: manifest must be a JSON object, received \[\]"),
         (
-            edited(manifest_version=6),
-            "manifest_version must be 1, 2, 3, 4 or 5; a later gan-zoo wrote it: upgrade, received 6",
+            edited(manifest_version=7),
+            "manifest_version must be 1, 2, 3, 4, 5 or 6; a later gan-zoo wrote it: upgrade, received 7",
         ),
-        (edited(manifest_version="REMOVE"), "manifest_version must be 1, 2, 3, 4 or 5, received None"),
+        (edited(manifest_version="REMOVE"), "manifest_version must be 1, 2, 3, 4, 5 or 6, received None"),
         (edited(licence="REMOVE"), "manifest lacks the key 'licence'"),
         (edited(license="MIT"), "unknown key 'license'. Did you mean 'licence'?"),
         (edited(title=3), "title must be a string, received 3"),

@@ -132,7 +132,7 @@ def test_two_networks_leave_as_one_graph(made, trained):
 def test_the_graph_computes_the_value_by_hand(made, trained):
     """Batch norm is measured through the very graph, at the psi of training: the second norm sees the first one's."""
     parts = [[numbers(w) for w in trained.algorithm.averages[name].get_weights()] for name in ("mapping", "synthesis")]
-    centre = numbers(trained.algorithm.states.values()["w_mean"])[1:]
+    centre = numbers(trained.algorithm.states.values()["w_mean"])[0, 1:]
     assert np.abs(centre).max() > 0.01
 
     def normed(x, layer, statistics):
