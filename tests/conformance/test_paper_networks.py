@@ -148,6 +148,7 @@ networks:
       0: {Dense: {units: 32}}
       2: {stage: {width: 32}}
       3: {repeat: 3, layers: [FilteredUpSampling2D, stage: {width: 32}]}
+training: {batch_size: 4}
 """
 
 

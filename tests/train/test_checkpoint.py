@@ -56,6 +56,15 @@ def test_six_steps_are_three_and_three(tmp_path):
     }
 
 
+def test_a_phase_that_still_rests_does_not_keep_a_run_from_its_checkpoint(tmp_path):
+    """What it would log is not known before it plays, which is no number that has gone wrong."""
+    late = "algorithm.alternating.generator.when.from=4"
+    first = tiny.train(tmp_path, tiny.DENSE, late, steps=2)
+    assert np.isnan(state(first.algorithm)["last_losses/generator"])
+    second = tiny.train(tmp_path, tiny.DENSE, late, steps=6, resume=True)
+    assert second.step == 6 and np.isfinite(state(second.algorithm)["last_losses/generator"])
+
+
 def test_everything_is_in_it(algorithm, saved):
     with np.load(saved, allow_pickle=False) as file:
         names = set(file.files)

@@ -115,7 +115,7 @@ def _schema_line(folder: Path) -> list[str]:
 def _without_download(spec: Spec) -> str:
     """Return the flags that replace data to be downloaded by small digits of the same size, or a colon."""
     data, image = spec.sections.data, spec.fields.get("image")
-    if data is None or image is None or data.source.name == "digits":
+    if data is None or image is None or data.source.name == "digits" or spec.fields.keys() - {"image", "label"}:
         return ":"
     height, width, channels = image
     size = str(height) if height == width else f"[{height},{width}]"
