@@ -172,7 +172,9 @@ def test_metadata_that_lies_about_its_version(zoo_says, tmp_path):
     helper.set_model_props(net, {"gan.manifest": '{"manifest_version": 9}'})
     (tmp_path / "a.onnx").write_bytes(net.SerializeToString())
     code, _, err = zoo_says("inspect", tmp_path / "a.onnx")
-    assert code == 2 and "a.onnx (metadata): manifest_version must be 1, 2, 3, 4, 5 or 6; a later gan-zoo wrote it" in err
+    assert (
+        code == 2 and "a.onnx (metadata): manifest_version must be 1, 2, 3, 4, 5 or 6; a later gan-zoo wrote it" in err
+    )
 
 
 def test_it_needs_neither_onnx_nor_onnxruntime():
