@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -267,9 +268,8 @@ def _images(path: Path) -> list[Array]:
     if manifest.kind == "translation":
         originals = evenly_spaced(_originals(path, manifest), COLUMNS // 2)
         return [image for pair in zip(originals, generator.translate(originals), strict=True) for image in pair]
-    classes = next((len(tensor.classes) for tensor in manifest.inputs if tensor.classes), 0)
-    label = np.arange(COLUMNS) % classes if classes else None
-    return list(generator.sample(COLUMNS, seed=0, label=label))
+    fixed: dict[str, Any] = {one.name: np.arange(COLUMNS) % len(one.classes) for one in manifest.inputs if one.classes}
+    return list(generator.sample(COLUMNS, seed=0, **fixed))
 
 
 def _originals(path: Path, manifest: Manifest) -> Array:

@@ -39,8 +39,8 @@ def _call(manifest: Manifest, place: str) -> str:
     source = next((tensor for tensor in manifest.inputs if tensor.is_image), None)
     if source is None:
         items = "images" if manifest.outputs[0].is_image else "points"
-        classes = next((tensor.classes for tensor in manifest.inputs if tensor.classes), ())
-        label = f', label="{classes[-1]}"' if classes else ""
+        labels = [tensor for tensor in manifest.inputs if tensor.classes][:3]  # enough to see how it is done
+        label = "".join(f', {tensor.name}="{tensor.classes[-1]}"' for tensor in labels)
         for tensor in manifest.inputs:
             label += f', {tensor.name}="{tensor.text["examples"][0]}"' if tensor.text else ""
         return f'{items} = zoo.load("{place}"{network}).sample(16, seed=0{label})'
