@@ -51,6 +51,34 @@ def test_rows_of_a_kernel_are_gathered_and_a_label_beyond_them_is_an_error():
         run(model, {"label": np.int64([99])})
 
 
+def wrapped_ids(rows):
+    """What Keras makes of a look-up in a table of three rows, where negative ids count from the end by `rows`."""
+    node = helper.make_node
+    nodes = [
+        node("Cast", ["label"], ["wide"], to=FLOAT),
+        node("Less", ["wide", "zero"], ["below"]),
+        node("Not", ["below"], ["inside"]),
+        node("Cast", ["inside"], ["is_inside"], to=INT64),
+        node("Mul", ["label", "is_inside"], ["kept"]),
+        node("Add", ["label", "rows"], ["from_the_end"]),
+        node("Cast", ["below"], ["is_below"], to=INT64),
+        node("Mul", ["is_below", "from_the_end"], ["moved"]),
+        node("Add", ["moved", "kept"], ["ids"]),
+        node("Gather", ["w", "ids"], ["y"], axis=0),
+    ]
+    table = RANDOM.rand(3, 5).astype(np.float32)
+    return made(nodes, {"w": table, "zero": np.float32(0), "rows": np.int64(rows)}, LABEL, ["b", 5])
+
+
+def test_ids_of_a_table_go_in_as_they_are():
+    kinds, model = rewritten(wrapped_ids(3), {"label": np.int64([2, 0, -1, -3, 1])})
+    assert kinds == ["Gather"] and list(model.graph.node[0].input) == ["w", "label"]
+
+
+def test_ids_that_are_moved_by_another_number_stay():
+    assert not rewrites.rewrite(wrapped_ids(2))
+
+
 def test_a_one_hot_that_meets_no_kernel_has_a_scalar_depth():
     nodes = [helper.make_node("OneHot", ["label", "depth", "off_on"], ["h"]), helper.make_node("Neg", ["h"], ["y"])]
     kinds, model = rewritten(made(nodes, dict(ONE_HOT), LABEL, ["b", 3]), {"label": np.int64([2, 0])})

@@ -1,6 +1,7 @@
 """Exact rewrites of a converted graph, so that more engines can read it: same weights, same outputs.
 
 OneHot, MatMul              Gather of the kernel's rows: a label beyond the classes is an error in the engine
+Gather of Keras's ids       Gather of the ids: it counts negative ones from the end too
 OneHot with a depth [1]     a scalar depth, as the standard has it
 Pad, Transpose              Transpose, Pad: of images the last two axes are padded
 ConvTranspose, Slice        ConvTranspose with `pads` and `output_padding`
@@ -121,6 +122,58 @@ def _gather_rows(graph: _Graph) -> bool:
             unused = graph.only_reader(one_hot) is not None
             return graph.replace({node.name: [rows], **({one_hot.name: []} if unused else {})})
     return False
+
+
+def _plain_ids(graph: _Graph) -> bool:
+    """Keras takes ids + rows where ids < 0, and ids elsewhere, as sums of products with casts of comparisons."""
+    makers = {name: node for node in graph.nodes for name in node.output}
+
+    def made(name: str, kind: str) -> NodeProto | None:
+        node = makers.get(name)
+        return node if node is not None and node.op_type == kind else None
+
+    def factor(product: NodeProto | None, kind: str) -> tuple[str, str] | None:
+        """Return of a product of a number and a cast of `kind` the number and what the cast is of."""
+        for cast, other in (product.input, reversed(product.input)) if product is not None else ():
+            source = made(cast, "Cast")
+            if source is not None and made(source.input[0], kind) is not None:
+                return other, source.input[0]
+        return None
+
+    for node in graph.nodes:
+        total = made(node.input[1], "Add") if node.op_type == "Gather" else None
+        for first, second in (total.input, reversed(total.input)) if total is not None else ():
+            kept, moved = factor(made(first, "Mul"), "Not"), factor(made(second, "Mul"), "Less")
+            if kept is None or moved is None or makers[kept[1]].input[0] != moved[1]:
+                continue
+            ids, (compared, zero), shifted = kept[0], makers[moved[1]].input, made(moved[0], "Add")
+            wide = made(compared, "Cast")
+            rows = (
+                [graph.constants[name].tolist() for name in shifted.input if name in graph.constants] if shifted else []
+            )
+            if (
+                ids in (compared, wide.input[0] if wide is not None else "")
+                and np.all(graph.constants.get(zero, 1) == 0)
+                and shifted is not None and ids in shifted.input
+                and rows == [len(graph.constants.get(node.input[0], []))]
+            ):  # fmt: skip
+                axis = attributes_of(node).get("axis", 0)
+                plain = helper.make_node("Gather", [node.input[0], ids], node.output, name=node.name, axis=axis)
+                graph.replace({node.name: [plain]})
+                _drop_dead(graph.model)
+                return True
+    return False
+
+
+def _drop_dead(model: ModelProto) -> None:
+    """Take out the nodes whose results nothing reads, in place."""
+    wanted, nodes = {value.name for value in model.graph.output}, []
+    for node in reversed(model.graph.node):
+        if wanted & set(node.output):
+            wanted |= set(node.input)
+            nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(nodes))
 
 
 def _scalar_depth(graph: _Graph) -> bool:
@@ -246,6 +299,7 @@ def _equal(found: Array | None, expected: Array) -> bool:
 
 REWRITES: dict[str, Change] = {
     "Gather for OneHot and MatMul": _gather_rows,
+    "ids as they are for Gather": _plain_ids,
     "a scalar depth of OneHot": _scalar_depth,
     "Pad after Transpose": _transpose_first,
     "pads of ConvTranspose for Slice": _crop_in_conv_transpose,

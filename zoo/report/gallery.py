@@ -25,7 +25,7 @@ from zoo.artifact.manifest import Manifest
 from zoo.artifact.scores import Score, read_seeds
 from zoo.core import pictures
 from zoo.core.arrays import Array, evenly_spaced
-from zoo.core.errors import DataError, UsageError
+from zoo.core.errors import DataError, UsageError, ZooError
 from zoo.core.images import to_uint8
 from zoo.evaluate.measures import METRICS, format_score, ordered, stem
 from zoo.report.records import located, networks_of, scores_of
@@ -60,7 +60,15 @@ def markdown(folder: Path, *, skip: Collection[Path] = ()) -> str:
 
 
 def _shown(folder: Path, skip: Collection[Path]) -> list[Path]:
-    return [path for path in find_artifacts(folder) if path not in skip]
+    """Return the artifacts by name, those in colour first: a visitor looks at the top."""
+    return sorted((path for path in find_artifacts(folder) if path not in skip), key=lambda path: not _in_colour(path))
+
+
+def _in_colour(path: Path) -> bool:
+    with contextlib.suppress(ZooError):  # a damaged one is reported where it is shown
+        output = networks_of(path)[0].outputs[0]
+        return output.is_image and output.shape[-1] == 3
+    return False
 
 
 def check_entry(path: Path) -> None:
