@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from zoo.core.errors import TrainingError
-from zoo.core.files import write_whole
 from zoo.data import sources
 from zoo.data.dataset import Dataset
+from zoo.metrics.networks import shipped
 from zoo.metrics.networks.judge import CLASSES, FEATURES, FILE, SIZE, SOURCE, Judge, judge_file
 from zoo.runtime.session import open_session
 
@@ -43,9 +42,7 @@ def make(source: str = SOURCE, file: Path = FILE) -> Judge:
     accuracy = float((Judge(session, sha256, 0.0)(test.images).classes == test.labels).mean())
     if accuracy < FLOORS[source]:
         raise TrainingError(f"the judge recognises {accuracy:.2%} of the real test images, below {FLOORS[source]:.1%}")
-    write_whole(file, model)
-    facts = {"sha256": sha256, "test_accuracy": accuracy}
-    write_whole(file.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
+    shipped.keep(file, model, {"test_accuracy": accuracy})
     return Judge(session, sha256, accuracy)
 
 
@@ -89,11 +86,11 @@ def make_network() -> Any:
 
 
 def to_onnx(network: Any) -> bytes:
-    """Convert the network. Returns the bytes of an ONNX file."""
+    """Convert a network of images whose outputs have names. Returns the bytes of an ONNX file with these names."""
     import tensorflow as tf
     import tf2onnx
 
-    signature = [tf.TensorSpec((None, SIZE, SIZE, 1), tf.float32, name="image")]
+    signature = [tf.TensorSpec(network.inputs[0].shape, tf.float32, name="image")]
 
     @tf.function(input_signature=signature)
     def judge(image: Any) -> Any:

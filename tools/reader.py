@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from judge import to_onnx
 
 from zoo.core.errors import TrainingError
-from zoo.core.files import write_whole
 from zoo.data import sources
 from zoo.data.catalogue import DATASETS, Split
 from zoo.data.dataset import Dataset
+from zoo.metrics.networks import shipped
 from zoo.metrics.networks.reader import READERS, Reader, reader_file
 from zoo.runtime.session import open_session
 
@@ -45,10 +45,7 @@ def make(source: str, file: Path) -> Reader:
     accuracy = {name: float((read[name] == ids).mean()) for name, ids in test.attributes.items()}
     if (mean := float(np.mean(list(accuracy.values())))) < FLOOR:
         raise TrainingError(f"the reader is right for {mean:.2%} of the labels of real images, below {FLOOR:.0%}")
-    write_whole(file, model)
-    write_whole(
-        file.with_suffix(".json"), (json.dumps({"sha256": sha256, "accuracy": accuracy}, indent=2) + "\n").encode()
-    )
+    shipped.keep(file, model, {"accuracy": accuracy})
     return Reader(source, session, sha256, accuracy)
 
 
@@ -75,7 +72,7 @@ def train(source: str) -> bytes:
     )
     images = data.images.astype(np.float32) / 255
     network.fit(images, dict(data.attributes), batch_size=BATCH, epochs=EPOCHS, verbose=2)
-    return to_onnx(network, READERS[source], tuple(data.attributes))
+    return to_onnx(network)
 
 
 def make_network(side: int, classes: Mapping[str, int]) -> Any:
@@ -89,23 +86,6 @@ def make_network(side: int, classes: Mapping[str, int]) -> Any:
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
     x = layers.Dropout(0.1)(layers.Flatten()(x))  # [B, 4 * 4 * 40]
     return keras.Model(image, {name: layers.Dense(count, name=name)(x) for name, count in classes.items()})
-
-
-def to_onnx(network: Any, side: int, labels: tuple[str, ...]) -> bytes:
-    """Convert the network. Returns the bytes of an ONNX file, whose outputs have the names of the labels."""
-    import tensorflow as tf
-    import tf2onnx
-
-    signature = [tf.TensorSpec((None, side, side, 3), tf.float32, name="image")]
-
-    @tf.function(input_signature=signature)
-    def reader(image: Any) -> Any:
-        logits = network(image, training=False)
-        return {name: tf.identity(logits[name], name=name) for name in labels}
-
-    model, _ = tf2onnx.convert.from_function(reader, input_signature=signature, opset=17)
-    content: bytes = model.SerializeToString()
-    return content
 
 
 if __name__ == "__main__":

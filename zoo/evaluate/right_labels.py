@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from zoo.core.arrays import Array
+from zoo.data.catalogue import DATASETS
 from zoo.data.critters import unseen
 from zoo.evaluate.measures import Metric, Numbers, measure
 from zoo.evaluate.subject import Subject
@@ -18,7 +19,7 @@ PAIR = ("body", "color")  # of which training leaves some out, see `zoo.data.cri
 def _read(subject: Subject) -> bool:
     """Return True for a generator that is asked for all labels of a source with a reader."""
     asked = {tensor.name for tensor in subject.manifest.inputs if tensor.classes}
-    return subject.kind == "images" and subject.source in READERS and asked >= set(load_reader(subject.source).accuracy)
+    return subject.kind == "images" and subject.source in READERS and asked >= set(DATASETS[subject.source].labels)
 
 
 @measure(
@@ -35,7 +36,7 @@ def labels_right(subject: Subject) -> Numbers:
     images = subject.generator().sample(subject.n, subject.seed, **wishes)
     right = _agreement(reader, images, asked)
     new = unseen(*(asked[name] for name in PAIR))
-    real = float(np.mean([share for share in reader.accuracy.values()]))
+    real = float(np.mean(list(reader.accuracy.values())))
     about = {"reader_sha256": reader.sha256, "of_the_real": real}
     each = {name: round(float(values.mean()), 4) for name, values in right.items()}
     means = np.mean(list(right.values()), axis=0)  # [n]

@@ -7,8 +7,6 @@ rounds otherwise and trains another judge, whose numbers differ: therefore it co
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +14,8 @@ import numpy as np
 
 from zoo.core.arrays import Array
 from zoo.core.errors import DataError
-from zoo.runtime.session import Session, open_session
+from zoo.metrics.networks import shipped
+from zoo.runtime.session import Session
 
 SOURCE, SIZE, CLASSES, FEATURES = "fashion_mnist", 28, 10, 64
 SOURCES = ("fashion_mnist", "mnist")  # data with a judge; that of the first looks on while a model trains
@@ -102,12 +101,4 @@ def load_judge(file: Path = FILE) -> Judge:
     Raises:
         DataError: for a file that is missing, or not the one whose accuracy was measured.
     """
-    try:
-        facts, content = json.loads(file.with_suffix(".json").read_text("utf-8")), file.read_bytes()
-        stated, accuracy = str(facts["sha256"]), float(facts["test_accuracy"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: the judge is not whole ({type(error).__name__}: {error}); install again") from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != stated:
-        raise DataError(f"{file}: SHA-256 {sha256[:12]}... instead of {stated[:12]}...: install again")
-    return Judge(open_session(content, source=str(file)), sha256, accuracy)
+    return Judge(*shipped.load(file, "judge", lambda facts: float(facts["test_accuracy"])))

@@ -6,17 +6,17 @@ of right answers for each label on unseen real images.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.core.arrays import Array
 from zoo.core.errors import DataError
-from zoo.runtime.session import Session, open_session
+from zoo.metrics.networks import shipped
+from zoo.runtime.session import Session
 
 READERS = {"critters": 64}  # sources with a reader, and the side of the images that it takes
 
@@ -90,13 +90,8 @@ def load_reader(source: str, file: Path | None = None) -> Reader:
     """
     if file is None and source not in READERS:
         raise DataError(f"there is no reader of the labels of '{source}'. Known: {', '.join(READERS)}")
-    file = file or reader_file(source)
-    try:
-        facts, content = json.loads(file.with_suffix(".json").read_text("utf-8")), file.read_bytes()
-        stated, accuracy = str(facts["sha256"]), {name: float(share) for name, share in facts["accuracy"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file}: the reader is not whole ({type(error).__name__}: {error}); install again") from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != stated:
-        raise DataError(f"{file}: SHA-256 {sha256[:12]}... instead of {stated[:12]}...: install again")
-    return Reader(source, open_session(content, source=str(file)), sha256, accuracy)
+    return Reader(source, *shipped.load(file or reader_file(source), "reader", _accuracy))
+
+
+def _accuracy(facts: Any) -> Mapping[str, float]:
+    return {name: float(share) for name, share in facts["accuracy"].items()}
