@@ -1,4 +1,4 @@
-"""Making a reader: its ONNX file agrees with Keras by the names of the labels, and is kept only if it is good enough."""
+"""Making a reader: its ONNX file agrees with Keras by the names of the labels, and is kept if it is good enough."""
 
 import numpy as np
 import pytest
