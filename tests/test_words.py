@@ -1,6 +1,7 @@
 """Docstrings say what is returned, in the field's form: an imperative sentence, then Args, Returns and Raises."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def room(path):
     return path.relative_to(PACKAGE).parent
 
 
+@functools.cache
 def names_across_folders():
     """(file, name) of everything that a file of another folder imports, and all names of modules imported whole."""
     found = set()
@@ -36,9 +38,6 @@ def names_across_folders():
                         used = re.findall(rf"\b{alias.asname or alias.name}\.(\w+)", path.read_text("utf-8"))
                         found |= {(module, name) for name in used}
     return found
-
-
-ACROSS = names_across_folders()
 
 
 def documented(path):
@@ -75,13 +74,13 @@ def test_no_docstring_is_a_riddle(path):
 def test_what_another_folder_imports_has_its_sections(path):
     wrong = []
     for node in ast.parse(path.read_text("utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and (path, node.name) in ACROSS:
+        if isinstance(node, ast.FunctionDef) and (path, node.name) in names_across_folders():
             wrong += [f"{node.name}: {part}" for part in lacking(node, ast.get_docstring(node) or "")]
         if isinstance(node, ast.ClassDef) and node.name in PUBLIC:
             methods = [n for n in node.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
             wrong += [
                 f"{node.name}.{m.name}: {part}" for m in methods for part in lacking(m, ast.get_docstring(m) or "")
             ]
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and (path, node.name) in ACROSS:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and (path, node.name) in names_across_folders():
             wrong += [] if ast.get_docstring(node) else [f"{node.name}: docstring"]
     assert not wrong, f"{path.relative_to(ROOT)}: {', '.join(wrong)}"

@@ -5,8 +5,8 @@
 continues every FOLDER/<game>.npz under FOLDER/<game>.yaml by STEPS steps, writes FOLDER/<game>.<backend>.npz, and
 prints as JSON the losses of every step of each game, and the values of the small functions on derivatives here.
 
-With `noise` the examples are noise of the shape of the data, which need no files. Where FOLDER has no checkpoint the
-weights are new ones.
+With `noise` the examples are noise of the shape of the data, which need no files, and numbers have 64 bits (JAX wants
+JAX_ENABLE_X64=1). Where FOLDER has no checkpoint the weights are new ones.
 """
 
 import json
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import games
+import given
 import keras
 
 from zoo.nn import autodiff, optimizers
@@ -81,10 +82,16 @@ def derivatives():
 
 
 if __name__ == "__main__":
-    folder, steps, examples = Path(sys.argv[1]), int(sys.argv[2]), games.noise if sys.argv[3:] else load_data
+    folder, steps, examples = Path(sys.argv[1]), int(sys.argv[2]), load_data
+    if wide := bool(sys.argv[3:]):
+        examples = games.noise
+        keras.config.set_floatx("float64")
+        given.install()
     played = {}
     for path in sorted(folder.glob("*.yaml")):
         read, begun = read_spec(path), path.with_suffix(".npz")
+        if wide:
+            read.sections.training.__dict__["precision"] = "float64"  # a step of 64 bits is for comparisons alone
         algorithm = loop.make(read)
         if not begun.is_file():
             algorithm.begin(0)

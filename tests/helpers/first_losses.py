@@ -16,10 +16,12 @@ from pathlib import Path
 os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")
 
 import games
+import given
 import keras
 import tensorflow as tf
 
 from zoo.cli.new import shipped
+from zoo.data.catalogue import describe
 from zoo.data.dataset import Domains
 from zoo.nn.layers import initialize_from_data
 from zoo.spec.feeds import load_data
@@ -32,12 +34,14 @@ FILE = Path(__file__).parents[1] / "conformance" / "first_losses.json"
 
 def data_of(spec):
     """Random images from a seed; points are computed as the spec says."""
-    if "point" in spec.fields:
-        return load_data(spec)
     if "image" in spec.fields:
         return games.images(spec, 1000)
+    if "point" in spec.fields:
+        return load_data(spec)
     a, b = (games.images(spec, 200, seed=seed, field=field) for seed, field in enumerate("ab"))
-    return Domains("noise", a, b)
+    source = spec.sections.data.source
+    together = describe(source.name, source.args).together
+    return Domains("noise", a, b, paired=together, together=together)
 
 
 def losses(name):
@@ -66,6 +70,7 @@ def main():
     parser.add_argument("--renew", action="store_true", help="write them to tests/conformance/first_losses.json")
     options = parser.parse_args()
     keras.config.set_floatx("float64")
+    given.install()
     tf.config.experimental.enable_op_determinism()
     found = {}
     for name in options.names or shipped():

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from zoo.data.dataset import Dataset, Domains
-from zoo.spec.feeds import prior_of
+from zoo.spec.feeds import load_data, prior_of
 from zoo.spec.read import read_spec, spec_file
 
 
@@ -47,7 +47,9 @@ def images(spec, count=200, *, seed=0, field="image"):
 
 
 def noise(spec):
-    """Such a data set of images or of pairs of images."""
+    """Such a data set of images or of pairs of images; points are computed as the spec says."""
+    if "point" in spec.fields:
+        return load_data(spec)
     if "a" not in spec.fields:
         return images(spec, 64)
     a, b = (images(spec, 64, field=field, seed=seed) for seed, field in enumerate("ab"))

@@ -49,7 +49,7 @@ def test_it_ends_where_it_is_told_and_takes_pictures_of_any_size(spec_of):
     [
         ("package: vgg16", "package: vgg19", "networks.vgg.weights.package: expected vgg16, received 'vgg19'"),
         ("package: vgg16", "package: vgg16, run: x", "networks.vgg.weights: a package has the weights of one network"),
-        ("{package: vgg16}", "{}", "networks.vgg.weights: expected {run: NAME}, an earlier training, or {package:"),
+        ("{package: vgg16}", "{}", "networks.vgg.weights: expected {run: NAME}, an earlier training, {artifact: NAME}"),
         ("frozen: true, ", "", "networks.vgg.frozen: is not trained: write `frozen: true` beside its weights"),
         ("relu2_2}\n", "relu2_9}\n", "received 'relu2_9'. Did you mean 'relu2_2'"),
         ("frozen: true", "frozen: true, layers: [ReLU]", "networks.vgg.layers: comes with the package vgg16"),

@@ -45,6 +45,8 @@ COUNTS: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {
     ("projection_cifar", "discriminator"): (1_055_104, (1,)),
     ("biggan_cifar", "generator"): (4_304_387, (32, 32, 3)),
     ("biggan_cifar", "discriminator"): (4_207_361, (1,)),
+    ("unrolled_stacked", "generator"): (287_875, (28, 28, 3)),
+    ("unrolled_stacked", "discriminator"): (1_889, (1,)),
     ("r3gan_stacked", "generator"): (20_732_160, (32, 32, 3)),
     ("r3gan_stacked", "discriminator"): (20_683_776, (1,)),
     ("r3gan_cifar", "generator"): (20_781_952, (32, 32, 3)),

@@ -14,6 +14,8 @@ import tiny
 from lowered_steps import SMALL, data_of
 
 from zoo.nn.phases import as_numbers
+from zoo.spec.diagnostics import Problems
+from zoo.spec.merge import load_tree
 from zoo.spec.read import read_spec
 from zoo.spec.validate import specs_folder
 from zoo.train import loop
@@ -26,7 +28,7 @@ GATE = "vanilla.yaml"  # the smallest; the others are slow
 ENTRIES = sorted(
     str(path.relative_to(specs_folder()))
     for path in (*specs_folder().glob("[!_]*.yaml"), *specs_folder().glob("paper/[!_]*.yaml"))
-    if read_spec(path).sections.algorithm is not None
+    if load_tree(path, (), Problems()).get("algorithm") is not None
 )
 
 

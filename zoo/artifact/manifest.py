@@ -35,6 +35,7 @@ from zoo.core.registry import suggest
 MANIFEST_VERSIONS = (1, 2, 3, 4, 5, 6)
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "generator.onnx"
+TRAINABLE = "trainable.npz"  # weights before batch norm is folded, for trainings that begin with them
 OUTSIDE_CONTRACT = ("training", "parity", "files", "variants", "rewritten")  # they vary from run to run
 OPTIONAL = ("network", "variants", "rewritten")  # left out where they are empty
 FLOAT32, PRECISIONS = "float32", ("fp16",)  # what a network is made in, and what `zoo convert` makes of it

@@ -127,7 +127,10 @@ def run(options: argparse.Namespace) -> int:
         for network, words in _rehearsed(spec, options, backend).items():
             if not words.startswith(CAN):
                 print(f"{spec.name}: {network}: {words}", file=sys.stderr)
-    run = loop.train(spec, runs=options.runs, resume=options.resume, steps=options.steps, budget=options.budget)
+    run = loop.train(
+        spec, runs=options.runs, artifacts=options.out, resume=options.resume, steps=options.steps,
+        budget=options.budget,
+    )  # fmt: skip
     if options.export == "best":
         run = loop.best_of(run)
     which = f" the {run.best}, step {run.exported_step:,}" if run.best else ""

@@ -1,10 +1,11 @@
 """A trained run -> exported/<name>/: ONNX files that explain themselves, checked against Keras in a fresh process.
 
     generator.onnx   manifest.json   spec.yaml   samples.png   golden.npz   README.md   film.png   curves.json
-    game.svg   vocabulary.txt
+    game.svg   vocabulary.txt   trainable.npz
 
 An artifact of several networks has `<network>.onnx`, `golden_<network>.npz` and `film_<network>.png` for each; a run
-without sample sheets gives no film, one without logged losses no curves, one without captions no vocabulary.
+without sample sheets gives no film, one without logged losses no curves, one without captions no vocabulary, and
+`trainable.npz` is left where the spec says so.
 
 `export` is the road: the rule of the spec (`exported_plans`), each network as ONNX (`_convert`), the files and their
 parity with Keras (`_write_networks`), samples and history, and at last the manifest and the card, which state the rest.
@@ -24,9 +25,9 @@ import keras
 import numpy as np
 
 import zoo
-from zoo.artifact.manifest import Manifest, write_manifests
+from zoo.artifact.manifest import TRAINABLE, Manifest, write_manifests
 from zoo.core import pictures
-from zoo.core.arrays import Array
+from zoo.core.arrays import Array, save_arrays
 from zoo.core.errors import DiskFullError, UsageError
 from zoo.core.files import sha256_file, write_whole
 from zoo.data.captions import Captions
@@ -121,6 +122,7 @@ def export(run: Run, *, out: Path = Path("exported")) -> Exported:
         write_whole(folder / "spec.yaml", spec.to_yaml().encode())
         _write_samples(folder, networks, images)
         _write_history(folder, networks, run)
+        _write_trainable(folder, run)
         manifests = tuple(replace(one.manifest, files=_hashes(folder, one.manifest)) for one in networks)
         write_manifests(manifests, folder)
         write_game(spec, folder)
@@ -244,8 +246,28 @@ def _write_history(folder: Path, networks: Sequence[_Network], run: Run) -> None
         history.write_film(run.folder, film, network.name, until=until, every=every, last=run.step)
 
 
+def _write_trainable(folder: Path, run: Run) -> None:
+    """Write the weights of the trained networks as training has them, averages instead of what they average.
+
+    In float16 a number has 11 bits; arrays beyond its range stay as they are.
+    """
+    precision = (run.spec.sections.export or Export()).trainable
+    if precision is None:
+        return
+    averages = run.algorithm.averages
+    owners = {f"{name}_ema" if name in averages else name for name in run.spec.trained}
+    arrays = {}
+    for name, variable in run.algorithm.state().items():
+        if name.partition("/")[0] in owners and "seed" not in name:
+            array = keras.ops.convert_to_numpy(variable.value)
+            with np.errstate(over="ignore"):
+                short = array.astype(precision)
+            arrays[name] = short if np.isfinite(short).all() else array
+    save_arrays(folder / TRAINABLE, arrays, {"step": run.step})
+
+
 def _hashes(folder: Path, manifest: Manifest) -> dict[str, str]:
     """SHA-256 of the files that a manifest states, as far as they were written."""
-    names = [manifest.file, "spec.yaml", manifest.golden, "samples.png", manifest.film, history.CURVES]
+    names = [manifest.file, "spec.yaml", manifest.golden, "samples.png", manifest.film, history.CURVES, TRAINABLE]
     names += manifest.vocabularies
     return {name: sha256_file(folder / name) for name in names if (folder / name).is_file()}

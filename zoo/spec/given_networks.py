@@ -56,7 +56,7 @@ def given_package(network: YamlNode) -> str:
 
 
 def check_weights(name: str, network: YamlNode, problems: Problems) -> None:
-    """Report weights of a network that are neither those of a run nor of a package, or are said to be both.
+    """Report weights of a network that come from nowhere, or from several places.
 
     Args:
         name: The name of the network.
@@ -64,14 +64,18 @@ def check_weights(name: str, network: YamlNode, problems: Problems) -> None:
         problems: Where mistakes are reported.
     """
     weights, where = network.get("weights"), f"networks.{name}.weights"
-    known = ("run", "package", "network")
+    known = ("run", "artifact", "package", "network")
     if weights is None or not weights.is_map or set(weights.value) - {*known}:
         return  # others are reported by the schema
-    run, package, part = (weights.get(key) for key in known)
-    if run is None and package is None:
-        problems.add(weights.place, where, "expected {run: NAME}, an earlier training, or {package: vgg16}")
-    elif package is not None and (other := run or part) is not None:
-        problems.add(other.place, where, "a package has the weights of one network: leave `run` and `network` out")
+    run, artifact, package, part = (weights.get(key) for key in known)
+    if run is None and artifact is None and package is None:
+        text = "expected {run: NAME}, an earlier training, {artifact: NAME}, what one left, or {package: vgg16}"
+        problems.add(weights.place, where, text)
+    elif package is not None and (other := run or artifact or part) is not None:
+        text = "a package has the weights of one network: leave `run`, `artifact` and `network` out"
+        problems.add(other.place, where, text)
+    elif run is not None and artifact is not None:
+        problems.add(artifact.place, where, "a network begins with the weights of a run or of an artifact, not of both")
 
 
 def given_plan(name: str, tree: YamlNode, known: Mapping[str, Shape | None], problems: Problems) -> Plan | None:

@@ -70,11 +70,13 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """The weights that a network begins with: those of a network of another run, by the name of its spec; its averaged
-    ones, where it has them. Layers are told apart by their names and shapes; what does not match is listed. Or a
-    `package`, which has layers and weights: the network then states neither inputs nor layers."""
+    """The weights that a network begins with: those of a network of another `run`, by the name of its spec, or of an
+    `artifact` that keeps them (`export: {trainable: float16}`); the averaged ones, where there are some. They are
+    matched in their order, by name (kernel, gamma) and shape; what does not match is listed. Or a `package`, which has
+    layers and weights: the network then states neither inputs nor layers."""
 
     run: Identifier | None = None
+    artifact: Identifier | None = None
     network: Identifier | None = None
     package: Literal["vgg16"] | None = None
 
@@ -84,8 +86,8 @@ class Network:
     """One network: its inputs, its layers, and its output. An input is a latent, a field of the data, or states a
     shape, or the latent, the field or the network whose shape it has. `output: image` is the last tensor; several are
     named by `as` in the layers, [logits, classes], or by a mapping {logits: h7, classes: x}. `weights` begins with
-    those of another run, or with `weights: {package: vgg16}` is a network that comes with its layers; one that is
-    `frozen` is trained by no phase, and runs in inference mode."""
+    those of another run or artifact, or with `weights: {package: vgg16}` is a network that comes with its layers; one
+    that is `frozen` is trained by no phase, and runs in inference mode."""
 
     inputs: Identifier | tuple[Identifier, ...] | Mapping[Identifier, tuple[PositiveInt, ...] | Reference] = ()
     output: Identifier | tuple[Identifier, ...] | Mapping[Identifier, Identifier] = ""
@@ -136,13 +138,15 @@ class Export:
     and their batch norm statistics: averaged over `batch_norm_batches` batches of latents with the exported weights,
     or, for 0, the moving averages of training. `opset` is the version of the operators: the lowest from 13 that the
     graph needs, or a number. Networks from image to image take images of any size where their layers can; `sizes: any`
-    insists on that, `sizes: trained` exports that of the training alone."""
+    insists on that, `sizes: trained` exports that of the training alone. `trainable` also keeps the weights of all
+    trained networks, in this precision, for others to begin with: `weights: {artifact: NAME}`."""
 
     networks: tuple[Identifier, ...] | None = None
     values: Mapping[Identifier, str] = field(default_factory=dict)
     opset: Annotated[int, Limits(minimum=13, maximum=18)] | Literal["lowest"] = "lowest"
     batch_norm_batches: NonNegativeInt = 100
     sizes: Literal["any", "trained"] | None = None
+    trainable: Literal["float16", "float32"] | None = None
     licence: str = "unknown"
 
 
@@ -178,7 +182,10 @@ RESERVED = {
 
 LOWEST = "lowest"  # the opset of `export` that the graph decides
 PROSE = ("title", "about", "paper", "deviations")  # sections of words alone
-OUTSIDE_HASH = {"training": ("evaluate",), "export": ("licence",)}  # keys that change no weight and no network
+OUTSIDE_HASH = {
+    "training": ("evaluate",),
+    "export": ("licence", "trainable"),
+}  # keys that change no weight and no network
 
 # how long a run is, what is shown of it, and how it is exported
 FREE_KNOBS = ("steps", "budget", "picture_every_steps", "checkpoint_every_seconds", "evaluate", "xla", "devices")

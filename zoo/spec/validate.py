@@ -25,10 +25,6 @@ _TYPES = {
 }  # fmt: skip
 # keys that somebody may well expect beside another one that is known: that one, and what to do
 _INSTEAD = {
-    "artifact": (
-        "run", "the ONNX of an artifact cannot be trained on: batch norm is folded into its weights. "
-        "Write {{run: {}}}, the training that made it",
-    ),
     "unroll": (
         "trains", "a gradient through the updates of another phase is an algorithm of its own: "
         "{{unrolled: {{loss: minimax, unrolled_updates: 5, discriminator: ..., generator: ...}}}}",

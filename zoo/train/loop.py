@@ -79,6 +79,7 @@ def train(
     spec: Spec,
     *,
     runs: Path = Path("runs"),
+    artifacts: Path = Path("exported"),
     resume: bool = False,
     steps: int | None = None,
     budget: float | None = None,
@@ -89,6 +90,7 @@ def train(
     Args:
         spec: What to train.
         runs: The run is written to `runs`/<name of the spec>.
+        artifacts: The folder of artifacts, whose weights a spec may begin with.
         resume: Continue from the checkpoint there; otherwise an earlier run is renamed and kept.
         steps: The last step, in place of `training.steps`.
         budget: Seconds of this part of the run, in place of `training.budget`.
@@ -105,7 +107,7 @@ def train(
     """
     training = recipe(spec)
     folder = runs / spec.name
-    finished = resume and checkpoint.reached(folder / checkpoint.FILE) >= (steps or training.steps)
+    finished = resume and checkpoint.reached(folder / checkpoint.FILE) >= (training.steps if steps is None else steps)
     dataset = _load_data(spec, needed=not finished)
     own_images.print_readings(spec.name, dataset)
     metric = make_metric(spec, dataset) if dataset else None
@@ -114,11 +116,11 @@ def train(
     if budget is None and training.budget:
         budget = seconds(training.budget)
     with checkpoint.lock_run(folder):
-        start = _start(spec, algorithm, dataset, folder, resume)
+        start = _start(spec, algorithm, dataset, folder, resume, artifacts)
         start = own_images.checked(folder / checkpoint.FILE, start, dataset, finished=finished)
         counts = start.data.get("counts", {})
         clock = callbacks.Clock(
-            step=start.step, steps=max(steps or training.steps, start.step), budget_seconds=budget,
+            step=start.step, steps=max(training.steps if steps is None else steps, start.step), budget_seconds=budget,
             batch_size=algorithm.step_images,
         )  # fmt: skip
         if batches is None:
@@ -140,7 +142,7 @@ def _load_data(spec: Spec, *, needed: bool) -> Dataset | Domains | None:
 
 
 def _start(
-    spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains | None, folder: Path, resume: bool
+    spec: Spec, algorithm: Algorithm, dataset: Dataset | Domains | None, folder: Path, resume: bool, artifacts: Path
 ) -> checkpoint.Progress:
     """Restore the checkpoint of the run, or begin a new one in an empty folder."""
     path = folder / checkpoint.FILE
@@ -154,7 +156,7 @@ def _start(
     checkpoint.check_space(folder, algorithm, resumed=False)
     assert dataset is not None  # only a finished run does without
     _initialise_from_data(algorithm, spec, dataset)
-    begin_with(spec, algorithm, folder.parent)
+    begin_with(spec, algorithm, folder.parent, artifacts)
     if folder.exists():
         set_aside(folder)  # last: a spec that cannot be trained leaves the earlier run where it is
     return checkpoint.Progress(0, 0.0, machine())
