@@ -32,7 +32,7 @@ algorithm:
     loss: hinge
     generator: &player {optimizer: {Adam: {learning_rate: 1e-2, beta_1: 0.5}}}
     discriminator: *player
-training: {batch_size: 8, steps: 40, picture_every_steps: 40, ema_half_life_images: 80}
+training: {batch_size: 8, steps: 150, picture_every_steps: 150, ema_half_life_images: 80}
 """
 
 
