@@ -104,7 +104,7 @@ def generate() -> Json:
         "loss": _kind("loss", _own(LOSSES)),
         "penalty": _kind("penalty", _own(PENALTIES)),
         "prior": _kind("prior", _own(PRIORS, narrow=_PRIOR)),
-        "source": _kind("source", _own(SOURCES, leave=("size", "fit", "split"), narrow=_SOURCE)),  # keys of data
+        "source": _kind("source", _own(SOURCES, leave=("size", "channels", "fit", "split"), narrow=_SOURCE)),
         "algorithm": _kind("algorithm", _algorithms()),
         "function": _functions(),
         "state": _kind("state", _own(STATES)),

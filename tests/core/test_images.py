@@ -89,6 +89,18 @@ def test_pixels_survive_the_way_in_and_out(range):
     np.testing.assert_array_equal(to_uint8(raw, range), every)
 
 
+def test_alpha_comes_and_goes():
+    """Opaque where there was none; half of red on white is pink, and nothing is white."""
+    data = Dataset("flat", images=np.full((1, 2, 2, 1), 7, np.uint8))
+    assert prepare(data, channels=4).images[0, 0, 0].tolist() == [7, 7, 7, 255]
+    data = Dataset("red", images=np.uint8([[[[255, 0, 0, 128], [9, 9, 9, 0]]]]))
+    assert prepare(data, channels=3).images[0, 0].tolist() == [[255, 127, 127], [255, 255, 255]]
+    assert prepare(data, channels=1).images[0, 0].tolist() == [[165], [255]]
+    wide = Dataset("edge", images=np.uint8([[[[255, 0, 0, 255], [0, 255, 0, 0]] * 4] * 8]))
+    small = prepare(wide, size=4, fit="resize").images
+    assert small[..., 1].max() == 0  # the green that nobody sees adds nothing
+
+
 def test_points_pass_through():
     data = Dataset("ring", points=np.zeros((3, 2), np.float32))
     assert prepare(data) is data

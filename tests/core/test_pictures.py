@@ -65,7 +65,7 @@ def test_grid_without_gap():
     [np.zeros((2, 4, 4), np.uint8), np.zeros((2, 4, 4, 3)), np.zeros((0, 4, 4, 3), np.uint8), flat(1, channels=2)],
 )
 def test_grid_refuses_what_is_no_image(images):
-    with pytest.raises(DataError, match=r"expected uint8 \[N, H, W, C\] with C = 1 or 3, received"):
+    with pytest.raises(DataError, match=r"expected uint8 \[N, H, W, C\] with C = 1, 3 or 4, received"):
         grid(images)
 
 

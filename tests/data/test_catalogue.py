@@ -69,7 +69,7 @@ def test_final_shape(native, size, channels, expected):
         ((2,), None, 3, "points"),
         ((28, 28, 1), 0, None, "at least 1 pixel. Received: 0"),
         ((28, 28, 1), (32, 32, 3), None, "at least 1 pixel"),
-        ((28, 28, 1), 32, 4, "Received: 4"),
+        ((28, 28, 1), 32, 5, "Received: 5"),
     ],
 )
 def test_impossible_shapes_are_refused(native, size, channels, message):

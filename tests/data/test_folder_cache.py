@@ -128,9 +128,9 @@ def test_a_picture_that_is_written_meanwhile_is_not_kept(photos, cache, monkeypa
 
     read = folder_reader.read_picture
 
-    def slow(file):
+    def slow(file, **how):
         os.utime(photos / "dogs" / "0.png")
-        return read(file)
+        return read(file, **how)
 
     monkeypatch.setattr(folder_reader, "read_picture", slow)
     load(photos, opened=6)

@@ -379,6 +379,10 @@ def test_changes_of_images_by_hand():
     np.testing.assert_allclose(augmented("color", n6=0.0), grey, atol=1e-12)
     middle = IMAGES.mean((1, 2, 3), keepdims=True)
     np.testing.assert_allclose(augmented("color", n7=0.0), middle + 0.5 * (IMAGES - middle), atol=1e-12)
+    rgba = np.concatenate([IMAGES, IMAGES], axis=3)  # of two channels each
+    changed = augmented("color", images=rgba, n5=0.9, n6=0.5, n7=0.5)
+    np.testing.assert_allclose(changed[..., :3], rgba[..., :3] + 0.4, atol=1e-12)
+    np.testing.assert_array_equal(changed[..., 3], rgba[..., 3])  # alpha is no colour
     moved = augmented("translation", n8=0.99, n9=0.0)  # 6 pixels: by at most one
     np.testing.assert_allclose(moved[:, 1:, :-1], IMAGES[:, :-1, 1:], atol=1e-12)
     assert not moved[:, 0].any() and not moved[:, :, -1].any()

@@ -43,7 +43,7 @@ def test_images_of_allowed_sizes(shape):
             pixels(8, 8, 1),
             r"expected RGB images, received grey \[8, 8, 1\]; repeat the channel with images.repeat",
         ),
-        (ANY, pixels(8, 8, 4), r"expected RGB images, received 4 channels \[8, 8, 4\]"),
+        (ANY, pixels(8, 8, 4), r"expected RGB images, received RGBA \[8, 8, 4\]"),
         (
             ANY,
             pixels(8, 8),

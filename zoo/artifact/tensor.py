@@ -14,7 +14,7 @@ from zoo.core.registry import suggest
 
 DTYPES = ("float32", "int32", "int64")
 LAYOUTS = ("NHWC", "NC")
-CHANNELS: Mapping[int | str, str] = {1: "grey", 3: "RGB"}  # number -> their order
+CHANNELS: Mapping[int | str, str] = {1: "grey", 3: "RGB", 4: "RGBA"}  # number -> their order
 AXES = ("height", "width")  # that may be dynamic, in this order
 OPTIONAL_KEYS = ("sizes", "channels", "text")  # of a tensor in JSON; left out where they are null
 TEXT_KEYS = ("rule", "rule_in_words", "vocabulary", "sha256", "words", "examples", "example_ids")
@@ -32,7 +32,8 @@ class Tensor:
         classes: For class ids the names of the classes, in their order.
         range: For pixels the values of black and white, (low, high).
         layout: "NHWC" for images, "NC" for vectors, None for anything else.
-        channels: For images the order of the channels: "RGB", or "grey" for a single one; None where it is not stated.
+        channels: For images the order of the channels: "RGB", "RGBA", or "grey" for a single one; None where it is not
+            stated.
         text: For ids of words how a text becomes them: the `rule` by its name and `rule_in_words`, the `vocabulary`, a
             file beside the .onnx whose line k is the word of id k, its `sha256` and number of `words`; and `examples`,
             captions, of which one is drawn where none is given, with the ids of their words, `example_ids`. The shape
@@ -83,7 +84,7 @@ class Tensor:
         need(self.layout is None or self.layout in LAYOUTS, f"{where} layout", "null, NHWC or NC", self.layout)
         need(rank[self.layout] == len(self.shape), f"{where} shape", f"one that fits {self.layout}", self.shape)
         fits = self.channels is None or (self.layout == "NHWC" and self.channels == CHANNELS.get(self.shape[3]))
-        need(fits, f"{where} channels", "null, or RGB for three channels, or grey for one", self.channels)
+        need(fits, f"{where} channels", "null, or grey, RGB or RGBA for one, three or four channels", self.channels)
 
     def __str__(self) -> str:
         """Return one line: `image float32 [batch, 32, 32, 3] in [-1, 1]`."""

@@ -87,7 +87,7 @@ def _fitting(file: Path, source: Tensor, fit: Fit | None, max_pixels: int) -> Ar
     Raises UsageError without `fit` for more than `max_pixels`; with it, larger images shrink to about so many.
     """
     from zoo.core.image_files import range_warning, read_picture
-    from zoo.core.images import fitted, grey
+    from zoo.core.images import fitted, grey, with_channels
     from zoo.runtime.inputs import nearest_size
 
     picture = read_picture(file)
@@ -100,8 +100,7 @@ def _fitting(file: Path, source: Tensor, fit: Fit | None, max_pixels: int) -> Ar
             "--fit resize shrink it, or allow more with --max-pixels"
         )
     image = picture.pixels[None]  # [1, H, W, 3]
-    if source.shape[-1] == 1:
-        image = grey(image)
+    image = grey(image) if source.shape[-1] == 1 else with_channels(image, int(source.shape[-1]))
     if fit:
         shrink = min(1, (max_pixels / (height * width)) ** 0.5)
         image = fitted(image, *nearest_size(source, int(height * shrink), int(width * shrink)), fit)

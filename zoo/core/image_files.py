@@ -1,6 +1,6 @@
 """Image files -> pixels: the one reader of training data, `zoo translate` and the server.
 
-    read_image(file)      uint8 [H, W, 3]
+    read_image(file)      uint8 [H, W, 3]; read_picture(file, alpha=True) keeps what is transparent, [H, W, 4]
     read_picture(file)    the same, with the largest number of a 16-bit file
     is_image(file)        True where the header of a file is that of an image
 
@@ -43,7 +43,7 @@ class Picture:
     """A picture that was read.
 
     Attributes:
-        pixels: uint8 [H, W, 3].
+        pixels: uint8 [H, W, 3], or [H, W, 4] with alpha.
         highest: The largest number of a file of 16-bit grey, 0..65535; None for other files.
     """
 
@@ -80,7 +80,7 @@ def read_image(file: Path | BinaryIO, *, limit: int | None = None, name: str = "
     return read_picture(file, limit=limit, name=name).pixels
 
 
-def read_picture(file: Path | BinaryIO, *, limit: int | None = None, name: str = "") -> Picture:
+def read_picture(file: Path | BinaryIO, *, limit: int | None = None, name: str = "", alpha: bool = False) -> Picture:
     """Read an image file as RGB: upright by its EXIF data, transparent parts on white, the first of several frames.
 
     16-bit grey is divided by 257, so that 65535 is white; floats in [0, 1] are multiplied by 255; 32-bit integers in
@@ -90,6 +90,7 @@ def read_picture(file: Path | BinaryIO, *, limit: int | None = None, name: str =
         file: A path, or a file open for binary reading, in one of `FORMATS` that this Pillow has.
         limit: The most pixels, height x width; None is `max_pixels()`.
         name: The name of the file in messages; by default its path.
+        alpha: Return RGBA in place of RGB on white; what is wholly transparent is black then, whatever the file has.
 
     Returns:
         The picture.
@@ -114,7 +115,7 @@ def read_picture(file: Path | BinaryIO, *, limit: int | None = None, name: str =
                 )
             _mend_transparency(opened)
             white = _white_of_grey(opened)
-            return _as_rgb(ImageOps.exif_transpose(opened), white)
+            return _converted(ImageOps.exif_transpose(opened), white, alpha)
     except TooManyPixelsError:
         raise
     except Image.DecompressionBombError as error:
@@ -206,11 +207,11 @@ def _white_of_grey(image: Image.Image) -> int | None:
     return 4095 if stated[0] == 12 else 65535
 
 
-def _as_rgb(image: Image.Image, white: int | None) -> Picture:
+def _converted(image: Image.Image, white: int | None, alpha: bool) -> Picture:
     """Convert a picture of any mode. Raises ValueError for numbers without a known range."""
     from PIL import Image
 
-    highest = None
+    highest, holes = None, None
     if white or image.mode in ("I", "F"):
         numbers = np.asarray(image)
         if white:
@@ -220,8 +221,15 @@ def _as_rgb(image: Image.Image, white: int | None) -> Picture:
             pixels = _from_numbers(numbers)
         clear = image.info.get("transparency")
         if isinstance(clear, int):
-            pixels[numbers == clear] = 255
+            holes = numbers == clear
+            pixels[holes] = 255
         image = Image.fromarray(pixels)
+    if alpha:
+        rgba = np.array(image.convert("RGBA"))
+        if holes is not None:
+            rgba[holes] = 0
+        rgba[rgba[..., 3] == 0] = 0
+        return Picture(rgba, highest)
     if image.has_transparency_data:
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image.convert("RGBA"))

@@ -1,4 +1,4 @@
-"""Images as arrays [N, H, W, C] with C = 1 or 3: numbers to pixels and back, grey, and three ways to fit a size.
+"""Images as arrays [N, H, W, C] with C = 1, 3 or 4: numbers to pixels and back, grey, and three ways to fit a size.
 
 Pixels are uint8, 0..255; the numbers of a network are float32 in the range that its tensor states, such as [-1, 1].
 The same functions prepare training data and what a user hands to an exported network, so that both see the same pixels.
@@ -68,6 +68,38 @@ def grey(images: Array) -> Array:
     return out
 
 
+def on_white(images: Array) -> Array:
+    """Return images without alpha, as they look on white paper.
+
+    Args:
+        images: uint8 [..., C]; those of 1 or 3 channels are returned as they are.
+
+    Returns:
+        uint8 [..., 3] for RGBA.
+    """
+    if images.shape[-1] != 4:
+        return images
+    colour, alpha = images[..., :3].astype(np.uint32), images[..., 3:].astype(np.uint32)
+    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def with_channels(images: Array, channels: int) -> Array:
+    """Return images with more channels: grey becomes RGB, and both become opaque RGBA.
+
+    Args:
+        images: uint8 [..., C].
+        channels: C or more.
+
+    Returns:
+        uint8 [..., channels].
+    """
+    if channels > images.shape[-1] == 1:
+        images = np.repeat(images, 3, axis=-1)
+    if channels > images.shape[-1]:
+        images = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
+    return images
+
+
 def fitted(images: Array, height: int, width: int, fit: Fit) -> Array:
     """Return images of another size; those that have it already are returned as they are.
 
@@ -75,8 +107,9 @@ def fitted(images: Array, height: int, width: int, fit: Fit) -> Array:
         images: uint8 [N, H, W, C].
         height: Rows wanted.
         width: Columns wanted.
-        fit: "pad" keeps the aspect ratio within a black border (enlarged by whole factors only), "resize" stretches,
-            "crop" keeps the aspect ratio and cuts the long side off at both ends. All resizing is bicubic, antialiased.
+        fit: "pad" keeps the aspect ratio within a border, black, of RGBA transparent (enlarged by whole factors only),
+            "resize" stretches, "crop" keeps the aspect ratio and cuts the long side off at both ends. All resizing is
+            bicubic, antialiased; of RGBA what is transparent has no colour to add.
 
     Returns:
         uint8 [N, height, width, C].

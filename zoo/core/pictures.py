@@ -1,6 +1,7 @@
 """Pictures for people: grids, pairs, scatter plots, lines of text, animations, and their files.
 
-An image is uint8 [H, W, C] with C = 1 or 3, several of one size are uint8 [N, H, W, C]; backgrounds are white.
+An image is uint8 [H, W, C] with C = 1, 3 or 4, several of one size are uint8 [N, H, W, C]; backgrounds are white, and
+between images with alpha transparent.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from zoo.core.errors import DataError
 from zoo.core.files import write_whole
+from zoo.core.images import on_white, with_channels
 
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 WHITE = 255
@@ -62,7 +64,7 @@ def grid(images: Image, *, columns: int | None = None, gap: int = 2) -> Image:
     if columns < 1 or gap < 0:
         raise DataError(f"a grid has at least 1 column and no negative gap, received columns={columns}, gap={gap}")
     rows = math.ceil(n / columns)
-    cells = np.full((rows * columns, h + gap, w + gap, c), WHITE, np.uint8)
+    cells = _paper(rows * columns, h + gap, w + gap, c)
     cells[:n, :h, :w] = images
     cells = cells.reshape(rows, columns, h + gap, w + gap, c).swapaxes(1, 2)  # [rows, h, columns, w, c]
     picture = cells.reshape(rows * (h + gap), columns * (w + gap), c)
@@ -88,7 +90,7 @@ def stack(images: Sequence[Image], *, gap: int = STACK_GAP) -> Image:
     """Return pictures below each other, left-aligned, on white.
 
     Args:
-        images: uint8 [H, W, C], each of its own size; grey ones become RGB where one of them is.
+        images: uint8 [H, W, C], each of its own size; all get the channels of the one with most.
         gap: Pixels between two pictures.
 
     Returns:
@@ -99,8 +101,8 @@ def stack(images: Sequence[Image], *, gap: int = STACK_GAP) -> Image:
     channels, width = max(image.shape[2] for image in images), max(image.shape[1] for image in images)
     rows: list[Image] = []
     for image in images:
-        row = np.full((image.shape[0] + gap, width, channels), WHITE, np.uint8)
-        row[: image.shape[0], : image.shape[1]] = image
+        row = _paper(image.shape[0] + gap, width, channels)
+        row[: image.shape[0], : image.shape[1]] = with_channels(image, channels)
         rows.append(row)
     return np.concatenate(rows)[:-gap]
 
@@ -205,7 +207,8 @@ def animation(frames: Image, fps: float = 20, kind: str = ".gif") -> bytes:
     Args:
         frames: uint8 [N, H, W, C].
         fps: Frames a second, above 0 and at most 50.
-        kind: ".gif" or ".webp". WebP keeps every pixel; GIF does for grey images, and keeps 256 colours a frame.
+        kind: ".gif" or ".webp". WebP keeps every pixel; GIF does for grey images, keeps 256 colours a frame, and shows
+            on white what is transparent.
 
     Returns:
         The file.
@@ -222,11 +225,19 @@ def animation(frames: Image, fps: float = 20, kind: str = ".gif") -> bytes:
         raise DataError(f"an animation has more than 0 and at most {MAX_FPS} frames a second, received {fps}")
     if kind == ".webp" and not features.check("webp"):
         raise DataError("this Pillow was built without WebP: install another, or make a .gif")
-    first, *others = map(_pillow, frames)
+    first, *others = map(_pillow, on_white(frames) if kind == ".gif" else frames)
     buffer = io.BytesIO()
     how = {"duration": round(1000 / fps), "loop": 0, "lossless": True}  # a GIF ignores what it does not know
     first.save(buffer, ANIMATIONS[kind], save_all=True, append_images=others, **how)
     return buffer.getvalue()
+
+
+def _paper(*shape: int) -> Image:
+    """Return white pixels; of RGBA transparent ones."""
+    made = np.full(shape, WHITE, np.uint8)
+    if shape[-1] == 4:
+        made[..., 3] = 0
+    return made
 
 
 def _encoded(picture: Any) -> bytes:
@@ -255,7 +266,7 @@ def write_png(path: str | os.PathLike[str], image: Image) -> Path:
 
 
 def _check(images: Image, *, rank: int) -> None:
-    good = images.dtype == np.uint8 and images.ndim == rank and images.shape[-1] in (1, 3) and images.size > 0
+    good = images.dtype == np.uint8 and images.ndim == rank and images.shape[-1] in (1, 3, 4) and images.size > 0
     if not good:
         axes = "[N, H, W, C]" if rank == 4 else "[H, W, C]"
-        raise DataError(f"expected uint8 {axes} with C = 1 or 3, received {images.dtype} {list(images.shape)}")
+        raise DataError(f"expected uint8 {axes} with C = 1, 3 or 4, received {images.dtype} {list(images.shape)}")

@@ -229,7 +229,7 @@ def final_shape(
     Args:
         native: Shape of a native item; None if the user's files decide.
         size: A side, or (height, width), in pixels; None keeps the native one.
-        channels: 1 (grey) or 3 (RGB); None keeps the native one, and means 3 for the user's files.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA); None keeps the native one, and means 3 for the user's files.
 
     Returns:
         (H, W, C), or (2,) for points.
@@ -241,8 +241,8 @@ def final_shape(
         if size is not None or channels is not None:
             raise DataError(f"size and channels belong to images; these items are points of shape {native}")
         return native
-    if channels not in (None, 1, 3):
-        raise DataError(f"channels must be 1 (grey) or 3 (RGB). Received: {channels!r}")
+    if channels not in (None, 1, 3, 4):
+        raise DataError(f"channels must be 1 (grey), 3 (RGB) or 4 (RGBA). Received: {channels!r}")
     if size is None:
         if native is None:
             raise DataError("a folder of images has no size of its own: state one, such as size: 64")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zoo.core.errors import DataError
-from zoo.core.images import Fit, fitted, grey
+from zoo.core.images import Fit, fitted, grey, on_white, with_channels
 from zoo.data.captions import Captions
 from zoo.data.catalogue import final_shape
 from zoo.data.folder_reader import Reading
@@ -184,7 +184,7 @@ def prepare(
     Args:
         dataset: The data set, with images of any size.
         size: A side, or (height, width), in pixels; None keeps the native one.
-        channels: 1 (grey) or 3 (RGB); None keeps the native ones.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA, opaque where the data are); None keeps the native ones.
         fit: "pad" enlarges by the largest whole factor and centres on black, "resize" ignores the aspect ratio, "crop"
             fills the frame and cuts the long side.
 
@@ -198,9 +198,7 @@ def prepare(
     if dataset.images is None:
         return dataset
     (height, width, channels), images = shape, dataset.images
-    if channels < images.shape[-1]:
-        images = grey(images)  # before resizing: a third of the work
-    images = fitted(images, height, width, fit)
-    if channels > images.shape[-1]:
-        images = np.repeat(images, channels, axis=-1)  # [N, H, W, 3]
+    if channels < images.shape[-1]:  # before resizing: a third of the work
+        images = grey(on_white(images)) if channels == 1 else on_white(images)
+    images = with_channels(fitted(images, height, width, fit), channels)
     return replace(dataset, images=images)

@@ -144,7 +144,7 @@ def _both(root: Path, name: str) -> str:
 
 
 def read_folder(
-    path: str, height: int, width: int, fit: Fit, *, skip_broken: bool, classes: bool = True
+    path: str, height: int, width: int, fit: Fit, *, skip_broken: bool, classes: bool = True, alpha: bool = False
 ) -> tuple[np.ndarray, list[str], Reading]:
     """Read all images of a folder; each is fitted as it is read, so that only the final pixels are held.
 
@@ -155,10 +155,11 @@ def read_folder(
         fit: The way to that size, see `zoo.core.images.fitted`.
         skip_broken: Leave out images that cannot be read, in place of an error that names them.
         classes: Sub-folders are classes.
+        alpha: Keep what is transparent.
 
     Returns:
-        uint8 [N, height, width, 3] in the order of the paths, for each image the sub-folder of `path` that it is in (an
-        empty string for none), and the account.
+        uint8 [N, height, width, 3], or 4 with `alpha`, in the order of the paths, for each image the sub-folder of
+        `path` that it is in (an empty string for none), and the account.
 
     Raises:
         DataError: The folder is missing, holds no image, holds images beside sub-folders of images, or broken images.
@@ -170,20 +171,20 @@ def read_folder(
     files = sorted(_files(root, (), problems))
 
     def read() -> tuple[np.ndarray, dict[str, Any]]:
-        images, owners, reading = _read(root, files, problems, (height, width), fit, skip_broken, classes)
+        images, owners, reading = _read(root, files, problems, (height, width), fit, skip_broken, classes, alpha)
         return images, {"owners": owners, "reading": asdict(reading)}
 
     if problems:  # a folder that cannot be listed has more files than are known
         images, account = read()
     else:
-        how = {"size": [height, width], "fit": fit, "skip_broken": skip_broken, "classes": classes}
+        how = {"size": [height, width], "fit": fit, "skip_broken": skip_broken, "classes": classes, "alpha": alpha}
         images, account = folder_cache.kept([root], files, how, read)
     return images, account["owners"], Reading(**account["reading"])
 
 
 def _read(
     root: Path, found: list[Path], problems: list[str], size: tuple[int, int], fit: Fit, skip_broken: bool,
-    classes: bool,
+    classes: bool, alpha: bool,
 ) -> tuple[np.ndarray, list[str], Reading]:  # fmt: skip
     left_out: Counter[str] = Counter()
     files = []
@@ -195,12 +196,12 @@ def _read(
     owners = [file.relative_to(root).parts[0] if classes and file.parent != root else "" for file in files]
     if "" in owners and (folders := sorted(set(owners) - {""})):
         raise DataError(f"data source 'folder': {_both(root, folders[0])}")
-    images = np.empty((len(files), *size, 3), np.uint8)
+    images = np.empty((len(files), *size, 4 if alpha else 3), np.uint8)
     kept: list[str] = []
     highest: int | None = None
     for file, owner in zip(files, owners, strict=True):
         try:
-            picture = read_picture(file)
+            picture = read_picture(file, alpha=alpha)
         except DataError as error:
             problems.append(str(error))
             continue

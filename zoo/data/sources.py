@@ -131,19 +131,21 @@ def folder(
     path: str,
     classes: bool | tuple[str, ...] | None = None,
     size: int | tuple[int, int] | None = None,
+    channels: Literal[1, 3, 4] | None = None,
     fit: Fit = "crop",
     skip_broken: bool = False,
 ) -> Dataset:
-    """The user's own images of any size, as RGB. Sub-folders that hold images are classes, sorted by name, the field
-    `label`; `classes` insists on them (true), ignores them (false), or lists those to use, in the order of their ids.
-    A relative path begins at the spec's folder. `skip_broken` leaves out images that cannot be read.
+    """The user's own images of any size, as RGB, or with 4 `channels` as RGBA: what is transparent stays so.
+    Sub-folders that hold images are classes, sorted by name, the field `label`; `classes` insists on them (true),
+    ignores them (false), or lists those to use, in the order of their ids. A relative path begins at the spec's folder.
+    `skip_broken` leaves out images that cannot be read.
 
-    `size` and `fit` are those of the spec's data section unless stated here. `read_folder` has the rules and the
-    errors: DataError for a missing or empty folder, and for broken images.
+    `size`, `channels` and `fit` are those of the spec's data section unless stated here. `read_folder` has the rules
+    and the errors: DataError for a missing or empty folder, and for broken images.
     """
     height, width, _ = final_shape(None, size, 3)
     images, owners, reading = read_folder(
-        path, height, width, fit, skip_broken=skip_broken, classes=classes is not False
+        path, height, width, fit, skip_broken=skip_broken, classes=classes is not False, alpha=channels == 4
     )
     found = tuple(sorted(set(owners) - {""}))
     names = found if classes is None or isinstance(classes, bool) else tuple(classes)
@@ -328,10 +330,10 @@ def load_dataset(
 
     Args:
         source: Name of the source.
-        args: Its arguments. A source that itself takes `size`, `fit` or `split` (a folder, which fits each file as it
-            reads it) gets those below, unless they are stated here.
+        args: Its arguments. A source that itself takes `size`, `channels`, `fit` or `split` (a folder, which fits each
+            file as it reads it) gets those below, unless they are stated here.
         size: A side, or (height, width), in pixels; None keeps the native one.
-        channels: 1 (grey) or 3 (RGB); None keeps the native ones.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA); None keeps the native ones.
         fit: How images of another shape are fitted, see `prepare`. By default "pad", and "crop" for a folder, where
             black bars would be learnt like the rest.
         split: "train" (the default) or "test".
@@ -344,7 +346,7 @@ def load_dataset(
     """
     try:
         signature = inspect.signature(SOURCES.get(source))
-        common = {"size": size, "fit": fit, "split": split}
+        common = {"size": size, "channels": channels, "fit": fit, "split": split}
         given = {name: value for name, value in common.items() if name in signature.parameters and value is not None}
         bound = SOURCES.bind(source, {**given, **(args or {})})
         signature.bind(**bound)  # names the argument that is missing, such as a folder's path

@@ -13,7 +13,7 @@ import zoo
 from zoo.artifact.manifest import Manifest, read_manifests
 from zoo.core.arrays import Array
 from zoo.core.errors import UsageError
-from zoo.core.images import center_crop, padded
+from zoo.core.images import center_crop, on_white, padded
 from zoo.core.progress import progress
 from zoo.data.catalogue import DATASETS
 from zoo.data.dataset import Dataset
@@ -24,6 +24,8 @@ from zoo.runtime.generator import Generator
 from zoo.spec import feeds
 from zoo.spec.algorithm_checks import unwatchable
 from zoo.spec.read import Spec, read_spec
+
+INTO_RGB = {1: ", grey repeated to RGB", 4: ", on white"}  # by the number of channels
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class Subject:
         for manifest in self.networks:
             given, truth = (test.parts[tensor.name].items for tensor in (manifest.inputs[0], manifest.outputs[0]))
             made = self.generator(manifest.network).translate(given)
-            translations.append(Translation(manifest, given, truth, made))
+            translations.append(Translation(manifest, *map(on_white, (given, truth, made))))
         return translations
 
     @property
@@ -174,7 +176,7 @@ class Subject:
     def inception_input(self) -> dict[str, str]:
         """The images that Inception receives, in words, for protocols."""
         height, width, channels = self.cropped(self.fakes[:1]).shape[1:]
-        return {"input": f"{height} x {width} pixels{', grey repeated to RGB' if channels == 1 else ''}"}
+        return {"input": f"{height} x {width} pixels{INTO_RGB.get(channels, '')}"}
 
     @cached_property
     def inception(self) -> FeaturePair:
@@ -199,7 +201,7 @@ class Subject:
         return self._features(self.judge)
 
     def _features(self, network: FeatureNetwork) -> FeaturePair:
-        real, fake = self.cropped(self.test.items), self.cropped(self.fakes)
+        real, fake = (on_white(self.cropped(images)) for images in (self.test.items, self.fakes))
         return FeaturePair(network, extract(network, real, "real"), extract(network, fake, "generated"))
 
 

@@ -1,6 +1,7 @@
 """Random changes of images that gradients pass, of each image apart: Zhao et al. 2020, DiffAugment.
 
-Images are [B, H, W, C] in a range around 0, such as -1 to 1. All random numbers are arguments.
+Images are [B, H, W, C] in a range around 0, such as -1 to 1; a fourth channel is alpha, which keeps its numbers where
+colours change. All random numbers are arguments.
 """
 
 from __future__ import annotations
@@ -43,11 +44,13 @@ def _flip(images: Tensor, chance: Tensor) -> Tensor:
 
 def _color(images: Tensor, chance: Tensor) -> Tensor:
     """Brightness + U(-0.5, 0.5), then saturation by U(0, 2), then contrast by U(0.5, 1.5)."""
+    images, alpha = images[..., :3], images[..., 3:]
     images = images + _number(chance, 5) - 0.5
     grey = ops.mean(images, axis=3, keepdims=True)
     images = grey + 2.0 * _number(chance, 6) * (images - grey)
     middle = ops.mean(images, axis=(1, 2, 3), keepdims=True)
-    return middle + (0.5 + _number(chance, 7)) * (images - middle)
+    images = middle + (0.5 + _number(chance, 7)) * (images - middle)
+    return ops.concatenate([images, alpha], axis=3) if alpha.shape[3] else images
 
 
 def _translation(images: Tensor, chance: Tensor) -> Tensor:

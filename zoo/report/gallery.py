@@ -26,7 +26,7 @@ from zoo.artifact.scores import Score, read_seeds
 from zoo.core import pictures
 from zoo.core.arrays import Array, evenly_spaced
 from zoo.core.errors import DataError, UsageError, ZooError
-from zoo.core.images import to_uint8
+from zoo.core.images import on_white, to_uint8
 from zoo.evaluate.measures import METRICS, format_score, ordered, stem
 from zoo.report.records import located, networks_of, scores_of
 from zoo.report.score_table import aim, published
@@ -294,7 +294,7 @@ def _originals(path: Path, manifest: Manifest) -> Array:
 def _cell(image: Array) -> Image.Image:
     """Return a square of white with the image in its middle, as large as it fits."""
     height, width = (max(1, round(SIDE * side / max(image.shape[:2]))) for side in image.shape[:2])
-    drawn = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    drawn = Image.fromarray(image[..., 0] if image.shape[2] == 1 else on_white(image))
     square = Image.new("RGB", (SIDE, SIDE), "white")
     square.paste(drawn.resize((width, height), Image.Resampling.NEAREST), ((SIDE - width) // 2, (SIDE - height) // 2))
     return square

@@ -24,7 +24,7 @@ from zoo.runtime.texts import Texts
 
 Feed = dict[str, Array]  # name of an input -> rows [n, ...]
 Draw = Callable[[int], Feed]
-COLOURS = {1: "grey", 3: "RGB"}
+COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 MAX_ROWS = 10**9
 MAX_PICKED_ROW = 10**5 - 1  # of `Inputs.sums`: all rows up to it are drawn, and nobody looks at more
 

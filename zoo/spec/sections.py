@@ -52,15 +52,15 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """The training data. Pixels 0..255 are mapped to `range`; `size` and `channels` default to the source's own,
-    `fit` to a black border (pad), or to crop for folders of photos. With `jitter_from` images are held at that larger
-    size, and a random window of `size` is drawn from them at each step. `text` gives data with several labels
-    captions. `limit` trains on the first so many examples alone."""
+    """The training data. Pixels 0..255 are mapped to `range`; `size` and `channels` default to the source's own (4 are
+    RGBA: of a folder, what is transparent in its pictures stays so), `fit` to a black border (pad), or to crop for
+    folders of photos. With `jitter_from` images are held at that larger size, and a random window of `size` is drawn
+    from them at each step. `text` gives data with several labels captions. `limit` trains on so many examples alone."""
 
     source: Source
     size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
     jitter_from: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
-    channels: Literal[1, 3] | None = None
+    channels: Literal[1, 3, 4] | None = None
     fit: Literal["pad", "resize", "crop"] | None = None
     range: tuple[float, float] = (-1.0, 1.0)
     flip: bool = False

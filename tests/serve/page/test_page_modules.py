@@ -165,6 +165,7 @@ def test_a_photo_becomes_grey_as_by_the_runtime(node):
         node("pixels.js", "return fromRgba(Uint8ClampedArray.from(given.rgba), 3)", rgba=rgba) == rgb.ravel().tolist()
     )
     assert node("pixels.js", "return toRgba([7, 8], 1)") == [7, 7, 7, 255, 8, 8, 8, 255]
+    assert node("pixels.js", "return toRgba([7, 8, 9, 5], 4)") == [7, 8, 9, 5]
 
 
 def test_the_size_of_a_photo_is_the_nearest_that_is_allowed(node):

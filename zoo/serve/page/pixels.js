@@ -17,22 +17,22 @@ export function fromUint8(pixels, [low, high]) {
   return Float32Array.from(pixels, (shade) => (shade === 255 ? high : shade * step + low));
 }
 
-/** RGBA of a canvas -> [H, W, C] of 1 or 3 channels; grey is ITU-R 601 luma in the integers that gan-zoo uses. */
+/** RGBA of a canvas -> [H, W, C] of 1, 3 or 4 channels; grey is ITU-R 601 luma in the integers that gan-zoo uses. */
 export function fromRgba(rgba, channels) {
   const pixels = new Uint8Array((rgba.length / 4) * channels);
   for (let i = 0; i < rgba.length / 4; i++) {
-    const [r, g, b] = rgba.subarray(4 * i, 4 * i + 3);
+    const [r, g, b, alpha] = rgba.subarray(4 * i, 4 * i + 4);
     if (channels === 1) pixels[i] = (19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16;
-    else pixels.set([r, g, b], 3 * i);
+    else pixels.set(channels === 4 ? [r, g, b, alpha] : [r, g, b], channels * i);
   }
   return pixels;
 }
 
-/** [H, W, C] of 1 or 3 channels -> RGBA. */
+/** [H, W, C] of 1, 3 or 4 channels -> RGBA. */
 export function toRgba(pixels, channels) {
   const rgba = new Uint8ClampedArray((pixels.length / channels) * 4).fill(255);
   for (let i = 0; i < pixels.length / channels; i++) {
-    for (let c = 0; c < 3; c++) rgba[4 * i + c] = pixels[channels * i + (channels === 1 ? 0 : c)];
+    for (let c = 0; c < Math.max(channels, 3); c++) rgba[4 * i + c] = pixels[channels * i + (channels === 1 ? 0 : c)];
   }
   return rgba;
 }

@@ -10,7 +10,7 @@ export function parameters(n) {
 
 export const bytes = (n) => (n >= 1e6 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e3).toFixed(1)} kB`);
 
-const COLOURS = { 1: "grey", 3: "colour" };
+const COLOURS = { 1: "grey", 3: "colour", 4: "colour, transparent background" };
 
 /** What comes out: "32 × 32, grey", "pictures of any size", "points in the plane". */
 export function output(card) {
