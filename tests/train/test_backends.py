@@ -25,7 +25,7 @@ STEPS = 10
 PLAYER = "optimizer: {Adam: {learning_rate: 1e-3, beta_1: 0.5}}"
 CRITIC = "optimizer: {RMSprop: {learning_rate: 1e-3, rho: 0.99, epsilon: 1e-8}}"
 SMOOTH = "networks.discriminator.layers.0.Dense.activation=tanh"
-# Derivatives by data, by a pass and by a latent, a phase that rests, an optimizer that is shared, a state, a schedule.
+# Derivatives by data, by a pass and by a latent, a phase that rests, one whose terms do, a shared optimizer, a state.
 GAME = f"""{{
   values: {{fake: generator, seen: {{perturbed: {{of: point, scale: 0.1}}}},
     on_real: {{discriminator: {{point: seen}}}},
@@ -39,7 +39,8 @@ GAME = f"""{{
     discriminator: {{trains: discriminator, minimise: {{d_loss: 1, r1: [0.5, k], r2: 0.5}}, {PLAYER}}},
     generator: {{trains: generator, data: fresh, {PLAYER},
       minimise: {{g_loss: {{cosine: {{initial: 1, final: 0.5, updates: 8}}}}}}}},
-    lazy: {{trains: generator, when: {{every: 2}}, optimizer: generator, minimise: {{path: 0.1}}}}}}}}"""
+    lazy: {{trains: generator, when: {{every: 2}}, optimizer: generator, minimise: {{path: 0.1}}}},
+    rare: {{trains: discriminator, optimizer: discriminator, minimise: {{r2: {{weight: 0.1, every: 2}}}}}}}}}}"""
 # A spec and what is changed in it: chance differs between backends (no dropout), large steps drive rounding apart.
 # A new algorithm joins by a line here.
 GAMES: dict[str, tuple[str, ...]] = {

@@ -18,6 +18,7 @@ from zoo.train import loop
 pytestmark = pytest.mark.xdist_group("devices")  # its fixture is slow: made once
 
 HELPER = Path(__file__).parents[1] / "helpers" / "shared_steps.py"
+PLAYER = "{optimizer: {Adam: {learning_rate: 2e-2, beta_1: 0.5}}}"
 CHANGES = (  # no chance, and an average
     "networks.generator.layers.2.Dropout.rate=0", "networks.discriminator.layers.4.Dropout.rate=0",
     "training.batch_size=8", "training.steps=20", "training.ema_half_life_images=20",
@@ -80,7 +81,11 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [(None, "each device would fill the pool"), ("MinibatchStdDev", "looks at the whole batch")],
+    [
+        (None, "each device would fill the pool"),
+        ("MinibatchStdDev", "looks at the whole batch"),
+        ("twice", "phase 'generator' has batches of 16, which fall into other shares than those of 8"),
+    ],
 )
 def test_what_tensorflow_cannot_divide_is_refused_by_name(tmp_path, monkeypatch, change, reason):
     import tensorflow as tf
@@ -90,6 +95,11 @@ def test_what_tensorflow_cannot_divide_is_refused_by_name(tmp_path, monkeypatch,
     text = (
         tiny.GAN.replace("- Flatten", f"- {change}\n      - Flatten") if change else tiny.cycle(tmp_path / "pictures")
     )
+    if change == "twice":
+        text = tiny.GAN.replace(
+            "discriminator: *player", "discriminator: *player\n    order: [generator, discriminator]"
+        )
+        text = text.replace("generator: &player {", "generator: {batch_size: 16, ").replace(": *player", ": " + PLAYER)
     with pytest.raises(UsageError, match=f"training.devices: Keras on tensorflow gives .*{reason}"):
         loop.make(tiny.read(tmp_path, text))
 

@@ -144,7 +144,9 @@ class _DataParallel(Replicas):
 
 class _Shares(keras.distribution.DataParallel):
     def get_data_layout(self, data_shape: tuple[int, ...]) -> Any:
-        axes = [None, self.batch_dim_name, *[None] * (len(data_shape) - 2)] if len(data_shape) > 1 else [None]
+        axes: list[Any] = [None] * len(data_shape)
+        if len(data_shape) > 1 and data_shape[1] % self.device_mesh.shape[0] == 0:  # else every device has all of it
+            axes[1] = self.batch_dim_name
         return keras.distribution.TensorLayout(axes, self.device_mesh)
 
 

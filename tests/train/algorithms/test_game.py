@@ -274,6 +274,19 @@ def test_a_lazy_term_keeps_its_strength(play):
     assert logs[0]["r1"] == logs[1]["r1"] == logs[2]["r1"] != logs[3]["r1"]  # as last known
 
 
+def test_terms_may_all_rest_in_an_update(play):
+    """Its loss is 0 then, and gradient descent stays where it is, compiled or not."""
+    values, rare = "r1: {r1: {of: on_real, wrt: image}}", "{weight: 2, every: 3}"
+    game = play([f"discriminator: {{trains: discriminator, minimise: {{r1: {rare}}}, {SGD}}}", G], values=values)
+    step = tf.function(game.algorithm.step, autograph=False)
+    for number in range(4):
+        before = game.weights()["discriminator"]
+        logs = step(game.batch(number)) if number > 1 else game.algorithm.step(game.batch(number))
+        moves = any((a != b).any() for a, b in zip(before, game.weights()["discriminator"], strict=True))
+        assert moves == (number % 3 == 0)
+        assert float(logs["discriminator_loss"]) == pytest.approx(6 * float(logs["r1"]) if number % 3 == 0 else 0)
+
+
 def test_an_update_computes_no_term_that_rests(play, monkeypatch):
     """Terms of every 2nd and every 4th update, compiled and not, on passes of their own."""
     terms = D.replace("{d_loss: 1}", "{d_loss: 1, slope: {weight: 2, every: 2}, size: {weight: 3, every: 4}}")

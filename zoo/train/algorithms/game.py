@@ -97,7 +97,11 @@ class Game(Algorithm):
             for phase in self.game.phases for name in (*phase.when.above, *phase.when.below)
             if name not in self.game.states
         ]  # fmt: skip
-        return [*super().undivided(), *states, *resting, *deciding]
+        other = [
+            f"phase '{name}' has batches of {size}, which fall into other shares than those of {self.batch_size}"
+            for name, size in self.layout.sizes.items() if size != self.batch_size
+        ]  # fmt: skip
+        return [*super().undivided(), *states, *resting, *deciding, *other]
 
     # What a step is made of.
 
@@ -162,6 +166,9 @@ class Game(Algorithm):
             self._weight(weight, count) * ops.cast(update.tensors[name], keras.config.floatx())
             for name, weight in phase.minimise.items()  # the reader leaves out weights of 0
         ]
+        if not terms:  # all of them rest: 0, with gradients of zeros, which every backend can take
+            first = next(v for role in phase.trains for v in self.players[role].trainable_variables)
+            terms = [0.0 * ops.cast(ops.sum(first), keras.config.floatx())]
         total = reduce(operator.add, terms)
         extras = self.passed.made(phase, update.tensors, batch)
         if phase.name in self.lazy:
