@@ -1,8 +1,10 @@
 """Does an image show what was asked for? The reader of critters on drawings, whose labels are known."""
 
 import numpy as np
+import onnx_nets as nets
 import pytest
 
+from zoo.artifact.tensor import Tensor
 from zoo.core.errors import DataError
 from zoo.data.catalogue import DATASETS
 from zoo.data.critters import unseen
@@ -50,6 +52,26 @@ def test_what_was_asked_for_is_seen(drawn, monkeypatch, wrong):
         assert value < 0.7
     else:
         assert value > 0.95 and found["unseen_right"][0] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("shape", "reference", "applies"),
+    [
+        ((64, 64, 3), "", True),
+        ((32, 32, 3), "", False),
+        ((64, 64, 1), "", False),
+        ((64, 64, 3), "it has not grown", False),
+    ],
+)
+def test_only_images_of_the_size_of_the_reader_are_measured(monkeypatch, shape, reference, applies):
+    """A critters model of 32 x 32 pixels has the same labels, and the reader could not look at one of its images."""
+    labels = [Tensor(name, "int64", ("batch",), classes=("a", "b")) for name in DATASETS["critters"].labels]
+    output = Tensor("image", "float32", ("batch", *shape), layout="NHWC", range=(-1.0, 1.0))
+    subject = Subject(None, n=240, seed=0)
+    facts = {"manifest": nets.describe(nets.Z, *labels, output=output), "source": "critters", "kind": "images"}
+    for name, value in {**facts, "no_reference": reference}.items():
+        monkeypatch.setattr(Subject, name, value)
+    assert measures.MEASURES["labels_right"].applies(subject) is applies
 
 
 def test_the_reader_takes_critters_of_its_size_and_its_own_file(tmp_path):

@@ -17,9 +17,12 @@ PAIR = ("body", "color")  # of which training leaves some out, see `zoo.data.cri
 
 
 def _read(subject: Subject) -> bool:
-    """Return True for a generator that is asked for all labels of a source with a reader."""
+    """Return True for a generator that is asked for all labels of a source with a reader, at the reader's size."""
+    if subject.kind != "images" or subject.source not in READERS or subject.no_reference:
+        return False
     asked = {tensor.name for tensor in subject.manifest.inputs if tensor.classes}
-    return subject.kind == "images" and subject.source in READERS and asked >= set(DATASETS[subject.source].labels)
+    side, (_, *shape) = READERS[subject.source], subject.manifest.outputs[0].shape
+    return asked >= set(DATASETS[subject.source].labels) and shape == [side, side, 3]
 
 
 @measure(
