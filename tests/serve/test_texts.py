@@ -3,15 +3,19 @@
 import io
 import json
 import struct
+from dataclasses import replace
 from urllib.parse import unquote
 
 import numpy as np
 import onnx_nets as nets
 import pytest
 from live import Live
+from onnx import TensorProto, helper
 from PIL import Image
 
 import zoo
+from zoo.artifact.tensor import Tensor
+from zoo.core.text import Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +23,25 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("words")
     nets.save_words(place / "words")
     nets.save(place / "tiny", nets.images(), nets.describe())
+    two_texts(place / "two")
     return place
+
+
+STYLES = Vocabulary(("cubist", "etched"))
+
+
+def two_texts(folder):
+    """Two inputs of words, each with a vocabulary of its own, under names of their own; the second changes nothing."""
+    net, manifest = nets.words(), nets.describe_words()
+    net.graph.input.append(helper.make_tensor_value_info("style", TensorProto.INT32, ["batch", 4]))
+    z, text = manifest.inputs
+    facts = {**text.text, "vocabulary": "styles.txt", "sha256": STYLES.sha256, "words": 2}
+    facts |= {"examples": ["etched"], "example_ids": [[2]]}
+    inputs = z, replace(text, text={**text.text, "vocabulary": "ours.txt"})
+    style = Tensor("style", "int32", ("batch", 4), text=facts)
+    nets.save(folder, net, replace(manifest, name="two", inputs=(*inputs, style)))
+    (folder / "ours.txt").write_bytes(nets.WORDS.to_bytes())
+    (folder / "styles.txt").write_bytes(STYLES.to_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +96,38 @@ def test_words_that_are_left_out_are_reported(server):
     answer = json.loads(data)
     left = "cut after 6 words: mint, mint; skipped unknown words: wings"
     assert code == 200 and answer["parameters"] == {"text_left_out": left}
+
+
+@pytest.mark.parametrize("letters", ["w", "\U00020000" * 30], ids=["short", "long"])
+def test_the_report_of_many_texts_fits_in_a_header(server, letters):
+    """A letter of the second plane is 12 bytes there; eight such words alone would be 3 kB."""
+    texts = ["mint " + " ".join(f"{i}{k}{letters}" for k in range(len(letters) % 22)) for i in range(300)]
+    code, headers, _ = drawn(server, {"n": 300, "text": texts, "format": "npy"})
+    told = unquote(headers["X-Text-Left-Out"])
+    assert code == 200 and len(headers["X-Text-Left-Out"]) < 3100
+    assert told.startswith(f"skipped unknown words: 00{letters[:20]}")
+    left = len(told.split("; ")) - 1
+    assert left and told.endswith(f"; and {300 - left} more")
+
+
+def test_each_input_of_words_has_its_own_vocabulary(server):
+    body = {"text": "mint wings", "inputs": {"style": "etched, mint"}}
+    code, headers, _ = drawn(server, body, "/models/two/sample")
+    assert code == 200, headers
+    assert unquote(headers["X-Text-Left-Out"]) == "skipped unknown words: wings; skipped unknown words: mint"
+    code, _, data = server.ask("GET", "/models/two/vocabulary.txt")
+    assert code == 200 and data == nets.WORDS.to_bytes()
+
+
+def test_a_text_is_as_long_by_its_name_as_elsewhere(server, generator):
+    long = "mint critter" + " " * 300
+    code, _, data = drawn(server, {"inputs": {"text": long}, "format": "npy"})
+    assert code == 200, data
+    np.testing.assert_array_equal(array(data), generator.sample(1, text="mint critter"))
+    assert drawn(server, {"n": 2, "inputs": {"text": [long, "lilac"]}})[0] == 200
+    for body in ({"text": ["m" * 20_001]}, {"inputs": {"z": "m" * 201}}, {"inputs": {"z": [0, "m" * 201]}}):
+        code, _, data = drawn(server, {**body, "n": 1})
+        assert code == 422 and b"characters" in data, data
 
 
 def test_the_protocol_takes_texts_and_ids(server, generator):

@@ -212,7 +212,8 @@ def _files(folder: Path, manifest: Manifest) -> dict[str, File]:
         path = folder / file
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= MAX_EXTRA_BYTES:
             files[name] = _file(path, media_type)
-    files |= {name: _file(folder / name, "text/plain; charset=utf-8") for name in manifest.vocabularies}
+    for own_name in manifest.vocabularies[:1]:
+        files["vocabulary.txt"] = _file(folder / own_name, "text/plain; charset=utf-8")
     stated = {"model.onnx": manifest.files[manifest.file], "samples.png": manifest.files.get("samples.png")}
     for name, expected in stated.items():
         if name in files and files[name].sha256 != expected:

@@ -29,12 +29,14 @@ from zoo.serve.repository import Model
 from zoo.serve.routes_pages import content
 from zoo.serve.service import Service, service_of
 
-Class = StrictInt | Annotated[StrictStr, Field(max_length=200)]  # finding a name near a very long one takes long
+LONGEST_NAME = 200  # of a class: finding a name near a very long one takes long
+Class = StrictInt | Annotated[StrictStr, Field(max_length=LONGEST_NAME)]
 Label = Class | Annotated[list[Class], Field(max_length=2**16)] | None
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Fixed = Annotated[dict[str, Class | Number | list[Class | Number]], Field(max_length=64)]
-FixedField: Any = Field(default={}, description="inputs by name that are not drawn: classes, or numbers of a code")
 Text = Annotated[StrictStr, Field(max_length=MOST_CHARACTERS)]
+Value = StrictInt | Text | Number
+Fixed = Annotated[dict[str, Value | list[Value]], Field(max_length=64)]
+FixedField: Any = Field(default={}, description="inputs by name that are not drawn: classes, numbers of a code, texts")
 TextField: Any = Field(default=None, description="what the pictures show, in words, for models that read them")
 Seed = Field(default=0, ge=0, le=priors.MAX_SEED, strict=True, description="the same seed gives the same pictures")
 PNG, ZIP, NPY, GIF, WEBP = "image/png", "application/zip", "application/x-npy", "image/gif", "image/webp"
@@ -121,7 +123,7 @@ async def onnx(request: Request, name: str) -> Response:
 
 @router.get("/models/{name}/vocabulary.txt", response_class=Response, responses=content("text/plain"))
 async def vocabulary(request: Request, name: str) -> Response:
-    """Return the words that a model of texts knows: a word a line, whose number is its id."""
+    """Return the words that a model of texts knows, whatever its file is called: a word a line, its number the id."""
     return _file(request, name, "vocabulary.txt")
 
 
@@ -243,6 +245,8 @@ def _fixed(model: Model, options: Sample | Walk) -> dict[str, Any]:
         raise RefusedError(f"inputs: there is no input {short_repr(taken[0])}")
     if options.label is not None and "label" in options.inputs:
         raise RefusedError("inputs: the label is given twice, here and as label")
+    for key, value in options.inputs.items():
+        _check_names(model, key, value)
     if options.text is None:
         return {"label": options.label, **options.inputs}
     name = next((tensor.name for tensor in model.manifest.inputs if tensor.text), None)
@@ -253,6 +257,15 @@ def _fixed(model: Model, options: Sample | Walk) -> dict[str, Any]:
     if name in options.inputs:
         raise RefusedError(f"inputs: the {name} is given twice, here and as text")
     return {"label": options.label, **options.inputs, name: options.text}
+
+
+def _check_names(model: Model, key: str, value: Any) -> None:
+    """Refuse names of classes that are longer than any; texts may be long. Raises RefusedError."""
+    tensor = model.generator.inputs.get(key)
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and len(one) > LONGEST_NAME and not (tensor and tensor.text):
+            why = f"a name should have at most {LONGEST_NAME} characters, received {short_repr(one)}"
+            raise RefusedError(f"inputs: {short_repr(key)}: {why}", 422)
 
 
 def _drawing_model(service: Service, name: str) -> Model:

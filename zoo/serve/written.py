@@ -23,16 +23,32 @@ from zoo.serve.settings import Settings
 LEFT_OUT = "text_left_out"  # the parameter of an answer of the protocol
 HEADER = "X-Text-Left-Out"  # percent-encoded UTF-8
 MOST_BYTES = 4 * MOST_CHARACTERS  # of one text
+MOST_ENCODED = 3000  # bytes of a header: proxies refuse more than 4 or 8 kB of all of them, clients lines over 64 kB
+_OF_A_CHARACTER = 12  # bytes at most, percent-encoded: four of UTF-8
 
 
 def left_out(readings: Iterable[Reading]) -> str:
-    """Return which words of several texts were skipped or cut, each complaint once."""
-    return "; ".join(dict.fromkeys(reading.complaint for reading in readings if reading.complaint))
+    """Return which words of several texts were skipped or cut, each complaint once: as many as a header holds."""
+    complaints = list(dict.fromkeys(reading.complaint for reading in readings if reading.complaint))
+    told, room = list[str](), MOST_ENCODED
+    for complaint in complaints:
+        long = len(_encoded(complaint)) > MOST_ENCODED
+        told.append(f"{complaint[: MOST_ENCODED // _OF_A_CHARACTER - 1]}\u2026" if long else complaint)
+        room -= len(_encoded(told[-1])) + 2
+        if room < 0:
+            told.pop()
+            break
+    more = len(complaints) - len(told)
+    return "; ".join(told) + (f"; and {more:,} more" if more else "")
 
 
 def headers(complaint: str) -> dict[str, str]:
     """Return the header that reports what was left out, if something was."""
-    return {HEADER: quote(complaint, safe=" ,;:")} if complaint else {}
+    return {HEADER: _encoded(complaint)} if complaint else {}
+
+
+def _encoded(complaint: str) -> str:
+    return quote(complaint, safe=" ,;:")
 
 
 def read_tensor(
@@ -114,10 +130,10 @@ def in_ids(generator: Generator, inputs: Mapping[str, Any]) -> tuple[dict[str, A
         if tensor.text is None or value is None:
             continue
         if isinstance(value, str):
-            readings.append(generator.read(value))
+            readings.append(generator.texts.read(tensor, value))
             found[name] = list(readings[-1].ids)
         elif isinstance(value, list) and value and all(isinstance(one, str) for one in value):
-            read = [generator.read(one) for one in value]
+            read = [generator.texts.read(tensor, one) for one in value]
             readings += read
             found[name] = [list(one.ids) for one in read]
     return found, left_out(readings)

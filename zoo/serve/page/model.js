@@ -75,7 +75,7 @@ export function modelPage(card, { all, query, engines, signal }) {
       const input = card.inputs.find((one) => one.text);
       if (!input || input.vocabulary) return input?.vocabulary;
       if (input.text.rule !== RULE) throw new Error(`This page does not know the rule "${input.text.rule}" of its words.`);
-      const file = `/models/${encodeURIComponent(card.name)}/${input.text.vocabulary}`;
+      const file = `/models/${encodeURIComponent(card.name)}/vocabulary.txt`; // whatever its own name
       input.vocabulary = vocabulary(await (await ask(file, { signal })).text());
       if (place[input.name]) studio.leftOut = complaint(read(input.vocabulary, place[input.name], input.shape[1]));
       return input.vocabulary;

@@ -22,7 +22,7 @@ function drawing(card, address, { seed, n, ...place }) {
   return {
     Python: [
       `# pip install 'gan-zoo[cpu]', and ${card.name}.onnx from "Download .onnx"`,
-      ...(written ? [`# and beside it ${address}/${written.text.vocabulary}`] : []),
+      ...(written ? [`# and beside it, as ${written.text.vocabulary}, ${address}/vocabulary.txt`] : []),
       "import zoo",
       "",
       `generator = zoo.load("${card.name}.onnx")`,
