@@ -35,6 +35,26 @@ def test_words_that_are_left_out_are_printed(zoo_says, words):
     assert code == 0 and err == "--text: skipped unknown words: wings; cut after 6 words: smile\n"
 
 
+def test_words_of_an_input_by_name_are_reported_in_the_same_way(zoo_says, words):
+    code, _, err = zoo_says("sample", words, "-n", 1, "--fix", "text=mint wings " + "smile " * 6)
+    assert code == 0 and err == "--fix text: skipped unknown words: wings; cut after 6 words: smile\n"
+    code, _, err = zoo_says("sample", words, "-n", 1, "--fix", "text=7")  # a text, though it is a number
+    assert code == 2 and "none of its words is in the vocabulary: 7" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--text", "mint", "--fix", "text=lilac"], "--fix: the text is given twice, here and as --text\n"),
+        (["--fix", "text=mint", "--fix", "text=lilac"], "--fix: the text is given twice\n"),
+        (["--label", "3", "--fix", "label=4"], "--fix: the label is given twice, here and as --label\n"),
+    ],
+)
+def test_nothing_is_given_twice(zoo_says, words, flags, message, tmp_path):
+    assert zoo_says("sample", words, "-n", 1, *flags) == (2, "", message)
+    assert not list(tmp_path.glob("*.png"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,10 +1,12 @@
 """Classes and codes by name: several labels, a categorical code and a number, fixed for all rows or for every row."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx_nets as nets
 import pytest
+from live import Live
 from onnx import TensorProto, helper
 
 import zoo
@@ -131,3 +133,25 @@ def test_a_single_label_of_another_name_is_the_label(tmp_path):
     generator = zoo.load(nets.save(tmp_path / "one", nets.images(label=True), manifest))
     np.testing.assert_array_equal(generator.sample(4, label="bag"), generator.sample(4, **{"label": 1}))
     assert json.loads(manifest.to_json())["manifest_version"] == 1  # as before
+
+
+def test_a_class_is_given_once(tmp_path):
+    """`label` stands for the only input with classes, whatever its name: one of two values would be lost."""
+    net = nets.images(label=True)
+    for names in ([net.graph.input[1]], net.graph.node):
+        for one in names:
+            if getattr(one, "name", "") == "label":
+                one.name = "digit"
+            if hasattr(one, "input"):
+                one.input[:] = ["digit" if name == "label" else name for name in one.input]
+    manifest = nets.describe(nets.Z, replace(nets.LABEL, name="digit"), name="one")
+    generator = zoo.load(nets.save(tmp_path / "one", net, manifest))
+    np.testing.assert_array_equal(generator.sample(2, label=1), generator.sample(2, digit=1))
+    np.testing.assert_array_equal(generator.sample(2, label=None, digit=1), generator.sample(2, digit=1))
+    for draw in (generator.sample, generator.latents, generator.walk, generator.interpolate):
+        with pytest.raises(ServeError, match=r"^digit is given twice: label stands for it"):
+            draw(4, label=0, digit=1)
+    with Live(tmp_path) as server:
+        body = {"label": 0, "inputs": {"digit": 1}}
+        code, _, told = server.ask("POST", "/models/one/sample", body)
+    assert code == 400 and b"digit is given twice" in told

@@ -215,6 +215,21 @@ def test_a_contract_that_the_model_does_not_keep(tmp_path, manifest, message):
     fails(message, zoo.load, nets.save(tmp_path / "a", nets.images(), manifest))
 
 
+def test_a_lone_file_beside_the_words_of_another_takes_ids(tmp_path):
+    """Files of several models end in one folder of downloads: a vocabulary there is not of each of them."""
+    folder = nets.save_words(tmp_path / "words")
+    expected, lone = zoo.load(folder).sample(2, text="mint"), tmp_path / "downloads" / "words.onnx"
+    ids = list(zoo.load(folder).read("mint").ids)
+    lone.parent.mkdir()
+    words = write_whole(lone.with_name("vocabulary.txt"), b"other\nwords\n")
+    write_whole(lone, (folder / MODEL_FILE).read_bytes())
+    for verify in (True, False):
+        np.testing.assert_array_equal(zoo.load(lone, verify=verify).sample(2, text=ids), expected)
+        fails("vocabulary.txt is not beside the .onnx file", zoo.load(lone, verify=verify).sample, 2, text="mint")
+    write_whole(words, nets.WORDS.to_bytes())
+    np.testing.assert_array_equal(zoo.load(lone).sample(2, text="mint"), expected)
+
+
 def test_a_frozen_batch_axis_is_refused(tmp_path):
     net = nets.images()
     for value in (net.graph.input[0], net.graph.output[0]):

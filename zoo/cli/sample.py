@@ -16,13 +16,15 @@ from zoo.core.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.core.arrays import Array
+    from zoo.core.text import Reading
     from zoo.runtime.generator import Generator
 
 HELP = "draw pictures from an exported generator"
 EXAMPLES = """\
   zoo sample exported/dcgan -n 64 --seed 0 --out grid.png
   zoo sample exported/dcgan -n 1000 --out samples.npy       one array, uint8 [n, height, width, channels]
-  zoo sample exported/text_to_image --text "mint critter, horns, smile" -n 16
+  zoo sample exported/critters --fix body=dome --fix eyes=happy -n 16
+  zoo sample mine/text_to_image --text "mint critter, horns"     after zoo build specs/text_to_image.yaml --out mine
   zoo sample exported/dcgan -n 10 --interpolate --out walk.png
   zoo sample exported/dcgan -n 80 --walk --out walk.gif     a loop through 4 latents
   zoo sample exported/dcgan --arithmetic 3 - 5 + 8          images 3, 5 and 8 of the grid, and their sum
@@ -72,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
         network = f" --network {options.network}" if options.network else ""
         raise UsageError(f"{generator.name} translates images: zoo translate {options.artifact} IMAGE...{network}")
     label = int(options.label) if options.label and options.label.isdecimal() else options.label
-    fixed: dict[str, Any] = {"label": label, **_words(generator, options.text), **dict(map(_fixed, options.fix))}
+    fixed: dict[str, Any] = {"label": label, **_words(generator, options.text)}
+    fixed |= _by_name(generator, options.fix, {name for name, value in fixed.items() if value is not None})
     if encode is _animation and not next(iter(generator.outputs.values())).is_image:
         raise UsageError(f"--out: {generator.name} makes points, not images that could move; end it in .npy or .png")
     n = (1 if terms else 64) if options.n is None else options.n
@@ -103,17 +106,38 @@ def _words(generator: Generator, text: str | None) -> dict[str, list[int]]:
     if text is None:
         return {}
     reading = generator.read(os.fsencode(text))  # the bytes of the command line, whatever they are
+    name = next(tensor.name for tensor in generator.inputs.values() if tensor.text)
+    return {name: _told(reading, "--text")}
+
+
+def _told(reading: Reading, flag: str) -> list[int]:
+    """Return the ids of a reading, and print which words were left out."""
     if reading.complaint:
-        print(f"--text: {reading.complaint}", file=sys.stderr)
-    return {tensor.name: list(reading.ids) for tensor in generator.inputs.values() if tensor.text}
+        print(f"{flag}: {reading.complaint}", file=sys.stderr)
+    return list(reading.ids)
 
 
-def _fixed(text: str) -> tuple[str, str | int | float]:
-    """Read NAME=VALUE. Raises UsageError."""
+def _by_name(generator: Generator, flags: list[str], taken: set[str]) -> dict[str, Any]:
+    """Return the values of every NAME=VALUE, texts as ids. Raises UsageError, also for a name in `taken`."""
+    found = dict[str, Any]()
+    for name, value in map(_fixed, flags):
+        if name in found or name in taken:
+            other = "" if name in found else f", here and as --{'label' if name == 'label' else 'text'}"
+            raise UsageError(f"--fix: the {name} is given twice{other}")
+        tensor = generator.inputs.get(name)
+        if tensor is not None and tensor.text:
+            found[name] = _told(generator.texts.read(tensor, os.fsencode(value)), f"--fix {name}")
+        else:
+            found[name] = _value(value)
+    return found
+
+
+def _fixed(text: str) -> tuple[str, str]:
+    """Split NAME=VALUE. Raises UsageError."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier() and value) or name in ("self", "n", "seed", "stops", "batch_size"):
         raise UsageError(f"--fix: expected the name of an input and a value, such as body=dome, received '{text}'")
-    return name, _value(value)
+    return name, value
 
 
 def _value(text: str) -> str | int | float:

@@ -35,9 +35,15 @@ def rows_of(
         Rows [n, ...] in the type of the input, for each that is given.
 
     Raises:
-        ServeError: There is no such input, or the value does not fit it.
+        ServeError: There is no such input, it is given twice, or the value does not fit it.
     """
-    named = {_name(model, tensors, name): value for name, value in given.items() if value is not None}
+    named = dict[str, Any]()
+    for name, value in given.items():
+        if value is None:
+            continue
+        if (meant := _name(model, tensors, name)) in named:
+            raise ServeError(f"{meant} is given twice: label stands for it, as for the only input with classes")
+        named[meant] = value
     return {
         name: as_input(_ids(model, tensors[name], value, n), tensors[name])
         if tensors[name].classes

@@ -101,7 +101,8 @@ class Generator:
         """Read a text as `sample` does: the ids of its words, and the words that are unknown or cut.
 
         Example:
-            >>> zoo.load("exported/text_to_image").read("mint critter, wings").unknown
+            >>> # after zoo build specs/text_to_image.yaml --out mine
+            >>> zoo.load("mine/text_to_image").read("mint critter, wings").unknown
             ('wings',)
 
         Args:

@@ -13,6 +13,7 @@ from zoo.artifact.manifest import Manifest
 from zoo.artifact.tensor import Tensor
 from zoo.core.arrays import Array
 from zoo.core.errors import ServeError
+from zoo.core.files import sha256_file
 from zoo.core.text import RULE, Reading, Vocabulary
 
 PACKAGE = __name__.partition(".")[0]
@@ -43,7 +44,8 @@ class Texts:
             verify: Check the hash that the manifest states.
 
         Returns:
-            What reads texts. A lone .onnx file without its vocabulary takes ids alone.
+            What reads texts. A lone .onnx file without its vocabulary takes ids alone; what lies there under its name
+            but is another file is not its vocabulary.
 
         Raises:
             ServeError: A vocabulary cannot be read, is another one, or its rule is unknown.
@@ -53,7 +55,7 @@ class Texts:
             if tensor.text is None:
                 continue
             path = Path(file or "").with_name(tensor.text["vocabulary"])
-            if not path.exists() and path.name not in manifest.files:
+            if path.name not in manifest.files and not _is_own(path, tensor.text["sha256"]):
                 continue
             found[tensor.name] = _vocabulary(tensor, path, verify=verify)
         return cls(manifest.model, found)
@@ -107,6 +109,14 @@ def _caller() -> int:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
         frame, level = frame.f_back, level + 1
     return level
+
+
+def _is_own(path: Path, sha256: str) -> bool:
+    """Return True for a file with this hash, or one whose hash cannot be had and of which one should hear."""
+    try:
+        return path.exists() and sha256_file(path) == sha256
+    except OSError:
+        return True
 
 
 def _vocabulary(tensor: Tensor, path: Path, *, verify: bool) -> Vocabulary:
