@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from zoo.core.errors import ServeError, UsageError
-from zoo.export.opset_rules import RULES, Form, Known
+from zoo.export.opset_rules import RULES, RULES_UPWARDS, Form, Known, counted_from_the_front
 from zoo.export.rewrites import attributes_of
 from zoo.runtime.session import open_session
 
@@ -24,6 +24,10 @@ LOWEST_OPSET, HIGHEST_RELABELLED = 13, 17  # of what an export chooses by itself
 OLDEST_OPSET = 7  # that ONNX Runtime reads
 # The definition that gave the same attributes another meaning, or a new one whose default is not what was done before.
 MEANT_OTHERWISE = {"RoiAlign": 16, "Softmax": 13, "LogSoftmax": 13, "Hardmax": 13, "GroupNormalization": 21}
+# What onnx's converter only relabels, or with defaults that are not what was done before.
+NOT_BY_CONVERTER = {("Resize", 10, 11)}
+SPLIT_STATES_PARTS = 18  # from here on a Split without sizes states the number of its parts
+AXES_FROM_THE_BACK = 11  # the first version in which axes may be negative
 CONVERTER_ERRORS = (
     onnx.version_converter.ConvertError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError,
     RuntimeError, ValueError,
@@ -138,10 +142,9 @@ def _step(way: _Way, version: int) -> list[NodeProto]:
     weights = {tensor.name: tensor for tensor in graph.initializer}
     change = _Change(stated_opset(way.model), version, _types(way.model), weights)
     nodes, constants, missing, rewritten = list[NodeProto](), list[TensorProto](), list[NodeProto](), set[str]()
+    start = _new_start(f"opset_{version}_", way.model)
     for number, node in enumerate(graph.node):
-        prefix = f"opset_{version}_{number}"
-        form = ([node], []) if _same_form(node, change) else _by_rule(node, change, prefix)
-        form = form or _by_converter(node, change, prefix)
+        form = _form(node, change, f"{start}{number}")
         if form is None:
             missing.append(node)
             continue
@@ -156,6 +159,27 @@ def _step(way: _Way, version: int) -> list[NodeProto]:
         way.rewritten.update(rewritten)
         _state(way.model, version)
     return missing
+
+
+def _new_start(start: str, model: ModelProto) -> str:
+    """A start of names that no tensor and node has: a graph may have been in this version before."""
+    nodes = ((node.name, *node.input, *node.output) for node in model.graph.node)
+    taken = {*(tensor.name for tensor in model.graph.initializer), *(name for names in nodes for name in names)}
+    while any(name.startswith(start) for name in taken):
+        start += "again_"
+    return start
+
+
+def _form(node: NodeProto, change: _Change, prefix: str) -> Form | None:
+    """The node in the other version, or None."""
+    if change.leaves(AXES_FROM_THE_BACK):
+        found = counted_from_the_front(node, change.known)
+        if found is None:
+            return None
+        node = found
+    if _same_form(node, change):
+        return [node], []
+    return _by_rule(node, change, prefix) or _by_converter(node, change, prefix)
 
 
 def _state(model: ModelProto, opset: int) -> None:
@@ -174,6 +198,15 @@ class _Change:
     def crosses(self, node: NodeProto) -> bool:
         """True if an operator of this kind means something else on the other side."""
         return min(self.stated, self.opset) < MEANT_OTHERWISE.get(node.op_type, 0) <= max(self.stated, self.opset)
+
+    def leaves(self, version: int) -> bool:
+        """True if the way leads down from a version or a later one to an earlier one."""
+        return self.opset < version <= self.stated
+
+    @cached_property
+    def known(self) -> Known:
+        """What rules may know of the graph."""
+        return Known(self.weights, {name: len(value.type.tensor_type.shape.dim) for name, value in self.types.items()})
 
 
 def _types(model: ModelProto) -> dict[str, onnx.ValueInfoProto]:
@@ -201,6 +234,8 @@ def _same_form(node: NodeProto, change: _Change) -> bool:
         return False
     if old.since_version == new.since_version:
         return True
+    if node.op_type == "Split" and len(node.input) == 1 and max(change.stated, change.opset) == SPLIT_STATES_PARTS:
+        return False
     return not change.crosses(node) and _attributes_fit(node, old, new) and _tensors_fit(node, new, change.types)
 
 
@@ -233,10 +268,9 @@ def _type_word(value: onnx.ValueInfoProto) -> str:
 
 
 def _by_rule(node: NodeProto, change: _Change, prefix: str) -> Form | None:
-    """The node in the version before by our rule, if there is one for this kind and version."""
-    rule = RULES.get((node.op_type, change.opset)) if change.opset < change.stated else None
-    ranks = {name: len(value.type.tensor_type.shape.dim) for name, value in change.types.items()}
-    return rule(node, Known(change.weights, ranks), prefix) if rule else None
+    """The node in the other version by our rule, if there is one for this kind and version."""
+    rule = (RULES if change.opset < change.stated else RULES_UPWARDS).get((node.op_type, change.opset))
+    return rule(node, change.known, prefix) if rule else None
 
 
 def _by_converter(node: NodeProto, change: _Change, prefix: str) -> Form | None:
@@ -244,6 +278,8 @@ def _by_converter(node: NodeProto, change: _Change, prefix: str) -> Form | None:
     names = [name for name in dict.fromkeys(node.input) if name]
     outputs = [name for name in node.output if name]
     if node.domain or not change.types.keys() >= {*names, *outputs}:
+        return None
+    if (node.op_type, change.stated, change.opset) in NOT_BY_CONVERTER:
         return None
     constants = [change.weights[name] for name in names if name in change.weights]
     inputs = [change.types[name] for name in names if name not in change.weights]

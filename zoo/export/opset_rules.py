@@ -1,7 +1,7 @@
 """Operators of ONNX in the forms that older versions of it have, where onnx's own converter has no rule.
 
-Each rule brings a node from one version into the version before: it gives the nodes that stand in its place with their
-new constants, whose names begin with a prefix, or None for a node that the older version cannot say.
+Each rule brings a node from one version into the version before, or after: it gives the nodes that stand in its place
+with their new constants, whose names begin with a prefix, or None for a node that the other version cannot say.
 """
 
 from __future__ import annotations
@@ -34,18 +34,35 @@ def _resize_with_roi(node: NodeProto, known: Known, prefix: str) -> Form | None:
 
 
 def _resize_by_factors(node: NodeProto, known: Known, prefix: str) -> Form | None:
-    """Write a Resize of opset 10 by nearest neighbours: its only way is by factors, from the corner, rounded down."""
-    how = {"mode": b"nearest", "coordinate_transformation_mode": b"asymmetric", "nearest_mode": b"floor"}
+    """Write a Resize of opset 10: its only ways are by factors, from the corner, nearest neighbours rounded down."""
     found = attributes_of(node)
-    if {name: found.get(name) for name in how} != how or len(node.input) != 3:
+    mode = found.get("mode", b"nearest")
+    if found.get("coordinate_transformation_mode") != b"asymmetric" or len(node.input) != 3:
         return None
-    return [helper.make_node("Resize", [node.input[0], node.input[2]], node.output, name=node.name, mode="nearest")], []
+    if mode != b"linear" and not (found.get("nearest_mode") == b"floor" and _enlarges(node.input[2], known)):
+        return None
+    return [helper.make_node("Resize", [node.input[0], node.input[2]], node.output, name=node.name, mode=mode)], []
+
+
+def _resize_from_the_corner(node: NodeProto, known: Known, prefix: str) -> Form | None:
+    """Write a Resize of opset 11 that does what the one of opset 10 did, which is not its default."""
+    mode = attributes_of(node).get("mode", b"nearest")
+    if mode != b"linear" and not _enlarges(node.input[1], known):
+        return None
+    roi = numpy_helper.from_array(np.zeros(0, np.float32), f"{prefix}_roi")
+    how = {"mode": mode, "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    names = [node.input[0], roi.name, node.input[1]]
+    return [helper.make_node("Resize", names, node.output, name=node.name, **how)], [roi]
+
+
+def _enlarges(factors: str, known: Known) -> bool:
+    """True for factors from 1 on: for smaller ones versions differ in which of two neighbours is the nearest."""
+    return factors in known.weights and bool(_values(known.weights[factors]).min() >= 1)
 
 
 def _upsample(node: NodeProto, known: Known, prefix: str) -> Form | None:
     """Write an Upsample of opset 9, in which it could not make anything smaller."""
-    factors = known.weights.get(node.input[1])
-    if factors is None or _values(factors).min() < 1:
+    if not _enlarges(node.input[1], known):
         return None
     return [helper.make_node("Upsample", node.input, node.output, name=node.name, **attributes_of(node))], []
 
@@ -76,6 +93,14 @@ def _softmax_at_the_end(node: NodeProto, known: Known, prefix: str) -> Form | No
     ], []
 
 
+def _softmax_with_its_axis(node: NodeProto, known: Known, prefix: str) -> Form | None:
+    """Write a Softmax of opset 13 for one that normalised the last axis alone; its axis was 1 where none is stated."""
+    rank, axis = known.ranks.get(node.input[0], 0), attributes_of(node).get("axis", 1)
+    if not rank or axis not in (-1, rank - 1):
+        return None
+    return [helper.make_node(node.op_type, node.input, node.output, name=node.name, axis=rank - 1)], []
+
+
 def _pad_by_attributes(node: NodeProto, known: Known, prefix: str) -> Form | None:
     """Write a Pad of opset 2, whose pads and value are attributes."""
     if len(node.input) > 3 or any(name not in known.weights for name in node.input[1:] if name):
@@ -100,3 +125,35 @@ RULES: dict[tuple[str, int], Callable[[NodeProto, Known, str], Form | None]] = {
     ("Upsample", 8): _upsample_by_attribute,
     ("Pad", 10): _pad_by_attributes,
 }
+# the same, from the form of the version before it
+RULES_UPWARDS: dict[tuple[str, int], Callable[[NodeProto, Known, str], Form | None]] = {
+    **dict.fromkeys((("Softmax", 13), ("LogSoftmax", 13)), _softmax_with_its_axis),
+    ("Resize", 11): _resize_from_the_corner,
+}
+
+
+def counted_from_the_front(node: NodeProto, known: Known) -> NodeProto | None:
+    """Return a node whose axes are not negative, as they had to be before opset 11.
+
+    Args:
+        node: Any node.
+        known: What is known of its graph.
+
+    Returns:
+        The node itself where its axes are so, or a copy; None where the number of axes is unknown.
+    """
+    negative = [name for name, value in attributes_of(node).items() if name in _AXES and np.min(value, initial=0) < 0]
+    if not negative:
+        return node
+    rank = known.ranks.get((node.output if node.op_type in _OF_THE_OUTPUT else node.input)[0], 0)
+    if not rank:
+        return None
+    copy = NodeProto.FromString(node.SerializeToString())
+    for attribute in copy.attribute:
+        if attribute.name in negative:
+            axes = np.mod(helper.get_attribute_value(attribute), rank).tolist()
+            attribute.CopyFrom(helper.make_attribute(attribute.name, axes))
+    return copy
+
+
+_AXES, _OF_THE_OUTPUT = ("axis", "axes"), ("Unsqueeze", "OneHot")
