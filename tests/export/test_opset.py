@@ -20,7 +20,7 @@ from zoo.core.errors import UsageError
 from zoo.core.files import sha256_file
 from zoo.export import opset, opset_copy
 from zoo.export.precision import add_variant
-from zoo.report.card import markdown
+from zoo.report.card import markdown, write_card
 from zoo.runtime.session import open_session
 from zoo.spec.read import read_spec
 
@@ -290,6 +290,29 @@ def test_words_of_an_edited_card_are_not_lost_in_silence(tiny, tmp_path, capsys)
         f"{tiny / 'README.md'}: was edited by hand; what it says stands in that file alone" in capsys.readouterr().out
     )
     assert not (tmp_path / "new" / "tiny" / "README.md").exists()  # there is no spec to write one from
+
+
+def test_a_card_that_was_written_elsewhere_is_not_taken_for_an_edited_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, place in (("one", Path("exported/vanilla")), ("two", tmp_path / "a place/x")):
+        folder = Path(shutil.copytree(ROOT / "exported" / "vanilla", name))
+        write_card(folder, place=place)
+        assert not opset_copy.copy_in_opset(folder, 17, Path("out")).card_lost, name
+    card = folder / "README.md"
+    card.write_text(card.read_text("utf-8").replace("## Use it", "## How I use it"), "utf-8")
+    assert opset_copy.copy_in_opset(folder, 17, Path("more")).card_lost
+
+
+def test_golden_vectors_of_other_sizes_are_compared(tmp_path, capsys):
+    photos = nets.save(tmp_path / "photos", nets.negative(), nets.describe_negative())
+    square, wide = np.zeros((1, 16, 16, 3), np.float32), np.ones((1, 8, 12, 3), np.float32)
+    golden = {"a": square, "b": -square, "a/8x12": wide, "b/8x12": -wide}
+    np.savez(photos / "golden.npz", **golden)
+    assert convert(photos, 13, "--out", str(tmp_path / "good")) == 0
+    assert " in 7 batches" in capsys.readouterr().out
+    np.savez(photos / "golden.npz", **{**golden, "b/8x12": wide})
+    assert convert(photos, 13, "--out", str(tmp_path / "new")) == 1
+    assert "Keras's golden vectors" in capsys.readouterr().err and not (tmp_path / "new").exists()
 
 
 def hard_swish():

@@ -13,6 +13,8 @@ Needs `onnx` and ONNX Runtime, nothing that trains.
 from __future__ import annotations
 
 import hashlib
+import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -44,6 +46,7 @@ from zoo.runtime.generator import Generator
 from zoo.spec.read import read_spec
 
 SPEC_FILE = "spec.yaml"
+_NOWHERE = "/the-place-of-an-artifact"
 SAME = 1e-6  # of the largest output: what a rewritten file may differ by from the one that it is made from
 TOLERANCE = 1e-4  # to Keras, where a manifest states none
 
@@ -121,9 +124,13 @@ def _is_edited(folder: Path, manifests: Sequence[Manifest]) -> bool:
     """True if an artifact has a card with other words than the zoo writes."""
     if not ((card := folder / CARD_FILE).is_file() and (folder / SPEC_FILE).is_file()):
         return card.is_file()
-    spec = read_spec(folder / SPEC_FILE)
-    places = (folder, Path("exported") / folder.resolve().name)  # where it is, and where it was perhaps written
-    return card.read_text("utf-8") not in {markdown(manifests, spec, folder, place=place) for place in places}
+    text, spec = card.read_text("utf-8"), read_spec(folder / SPEC_FILE)
+    if not (stated := re.search("`zoo build (.+) --steps ", text)):
+        return True
+    recipe = stated[1]  # with the path of the folder, wherever the card was written
+    place = "".join(shlex.split(recipe)[:1]).removesuffix(f"/{SPEC_FILE}")
+    written = markdown(manifests, spec, folder, place=Path(_NOWHERE))
+    return text != written.replace(f"{_NOWHERE}/{SPEC_FILE}", recipe).replace(_NOWHERE, place)
 
 
 def check_files(folder: Path, manifests: Sequence[Manifest]) -> None:
@@ -187,11 +194,8 @@ def _compared(generator: Generator, folder: Path, data: bytes, *, golden: bool) 
     """Compare a rewritten file with the one that it was made from, and with Keras's golden vectors."""
     manifest = generator.manifest
     output, name = manifest.outputs[0].name, f"{manifest.model} in another opset"
-    feeds, keras = parity.make_cases(manifest), dict[str, Any]()
-    if golden and (vectors := folder / manifest.golden).is_file():
-        with np.load(vectors, allow_pickle=False) as arrays:
-            feeds["golden"] = {tensor.name: arrays[tensor.name] for tensor in manifest.inputs}
-            keras["golden"] = {"input": feeds["golden"], "output": {output: arrays[output]}}
+    keras = parity.golden_cases(manifest, folder) if golden else {}
+    feeds = parity.make_cases(manifest) | {case: dict(sides["input"]) for case, sides in keras.items()}
     cases = {case: {"input": feed, "output": {output: generator(**feed)}} for case, feed in feeds.items()}
     largest = max(float(np.abs(sides["output"][output]).max(initial=1)) for sides in cases.values())
     with tempfile.TemporaryDirectory() as scratch:
