@@ -61,7 +61,9 @@ def test_one_row_that_misses_is_a_claim_that_does_not_hold(result):
     held = dataclasses.replace(result, rows=result.rows[::2])
     assert held.holds and held.verdict == "PASS: 1 of 1 numbers hold"
     reported = dataclasses.replace(result, scale="quick", rows=(row(1.0),))
-    assert reported.holds and reported.verdict.startswith("NOT JUDGED: the quick scale cannot show it")
+    assert reported.holds is None and reported.verdict.startswith("NOT JUDGED: the quick scale cannot show it")
+    assert json.loads(reported.to_json())["holds"] is None
+    assert Result.from_json(reported.to_json(), source="x") == reported
 
 
 def test_text_names_seeds_scale_and_machine(result):

@@ -30,13 +30,13 @@ def apart(monkeypatch, tmp_path):
 
 @pytest.fixture
 def answer():
-    """`answer(42.0)` registers the claim that the answer is 42, which measures this number."""
+    """`answer(42.0)` registers the claim that the answer is 42, which measures this number, or does not judge it."""
 
-    def register(ours):
+    def register(ours, bound=42.0):
         @claims_decorator
         def answer(options):
             seen.append(options)
-            rows = (Row(quantity="answer", paper="42", ours=ours, low=42.0, high=42.0),)
+            rows = (Row(quantity="answer", paper="42", ours=ours, low=bound, high=bound),)
             return Outcome(rows=rows, seeds=options.seeds or (0,), machine="this one", picture=PNG)
 
         return seen
@@ -61,7 +61,7 @@ def test_the_list_has_every_file_of_the_folder(zoo_says):
     assert code == 0 and sorted(listed) == sorted(CLAIMS) and modules == python - machinery and set(listed) > yaml
 
 
-def test_a_claim_that_holds_is_code_0_and_one_that_does_not_is_code_3(zoo_says, answer):
+def test_a_claim_that_holds_is_code_0_one_that_does_not_3_and_one_that_is_not_judged_4(zoo_says, answer):
     answer(42.0)
     code, out, _ = zoo_says("reproduce", "answer")
     assert code == 0 and "PASS: 1 of 1 numbers hold\nfull scale, seed 0, 0 seconds on this one\n" in out
@@ -73,6 +73,12 @@ def test_a_claim_that_holds_is_code_0_and_one_that_does_not_is_code_3(zoo_says, 
     code, out, _ = zoo_says("reproduce", "answer", "--out", "elsewhere")
     assert code == 3 and "FAIL: 1 of 1 numbers does not hold: answer" in out and "NO: 1 too low" in out
     assert json.loads(Path("elsewhere/answer.json").read_text())["holds"] is False
+
+    del CLAIMS["answer"]
+    answer(41.0, bound=None)
+    code, out, _ = zoo_says("reproduce", "answer", "--quick", "--out", "small")
+    assert code == 4 and "NOT JUDGED: the quick scale cannot show it" in out
+    assert json.loads(Path("small/answer.json").read_text())["holds"] is None
 
 
 def test_flags_reach_the_claim(zoo_says, answer):

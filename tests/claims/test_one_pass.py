@@ -67,3 +67,7 @@ def test_a_network_that_leaves_photographs_as_they_are_does_not_hold(spec, tmp_p
     (share,) = (row for row in found.rows if row.quantity.startswith("share"))
     assert not found.holds and share.ours == pytest.approx(0, abs=0.02), found.text()
     assert (tmp_path / "one_pass.png").stat().st_size > 5000 and "one pass goes" in found.text()
+    monkeypatch.setattr(one_pass, "optimise", lambda losses, start, steps, limits: (start, [1e9] * steps))
+    found = base.reproduce("one_pass", Options(quick=True, folder=tmp_path, artifact=artifact))
+    assert not [row.quantity for row in found.rows if row.quantity.startswith(("share", "steps of"))]
+    assert "The optimisation did not reach the network's loss within 20 steps." in found.notes

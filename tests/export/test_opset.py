@@ -294,10 +294,9 @@ def test_words_of_an_edited_card_are_not_lost_in_silence(tiny, tmp_path, capsys)
 
 def test_a_card_that_was_written_elsewhere_is_not_taken_for_an_edited_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, place in (("one", Path("exported/vanilla")), ("two", tmp_path / "a place/x")):
-        folder = Path(shutil.copytree(ROOT / "exported" / "vanilla", name))
-        write_card(folder, place=place)
-        assert not opset_copy.copy_in_opset(folder, 17, Path("out")).card_lost, name
+    folder = Path(shutil.copytree(ROOT / "exported" / "vanilla", "one"))
+    write_card(folder, place=tmp_path / "a place" / "vanilla")
+    assert not opset_copy.copy_in_opset(folder, 17, Path("out")).card_lost
     card = folder / "README.md"
     card.write_text(card.read_text("utf-8").replace("## Use it", "## How I use it"), "utf-8")
     assert opset_copy.copy_in_opset(folder, 17, Path("more")).card_lost

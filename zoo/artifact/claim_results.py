@@ -96,9 +96,10 @@ class Result:
     about: Mapping[str, str] | None = None
 
     @property
-    def holds(self) -> bool:
-        """True if no number is outside its bounds."""
-        return not any(row.off for row in self.rows if row.judged)
+    def holds(self) -> bool | None:
+        """True if no number is outside its bounds; None where none has bounds, and nothing was judged."""
+        judged = [row for row in self.rows if row.judged]
+        return not any(row.off for row in judged) if judged else None
 
     @property
     def verdict(self) -> str:

@@ -67,6 +67,9 @@ def one_pass(options: Options) -> Outcome:
             f"{scale.photos} held-out photographs of {scale.side} x {scale.side} pixels; losses are means over them, "
             "of pictures with whole pixels, with the weights of the training.",
             f"The optimisation is Adam on the pixels, step {RATE}, from the photograph itself; the paper takes L-BFGS.",
+            *([] if _reached(found, curve) is not None else [
+                f"The optimisation did not reach the network's loss within {scale.steps} steps."
+            ]),
             provenance(generator.manifest),
         ),
         about=(artifact / generator.manifest.file,),
@@ -161,22 +164,30 @@ def optimise(losses: Losses, start: Array, steps: int, limits: tuple[float, floa
 
 def _rows(found: Mapping[str, Mapping[str, float]], curve: list[float], steps: int) -> tuple[Row, ...]:
     photo, network, optimised = (found[name]["total"] for name in ("photograph", "network", "optimisation"))
-    reached = next((step for step, loss in enumerate(curve) if loss <= network), steps)
     rows = [
         Row(quantity=f"{term} of the {name}", paper="", ours=value)
         for term in found["network"] if term != "total"
         for name, value in ((name, one[term]) for name, one in found.items())
     ]  # fmt: skip
-    return (
-        *rows,
+    rows += [
         Row(quantity="all terms of the photograph", paper="", ours=photo),
         Row(quantity="all terms of the network", paper="less", ours=network, high=photo),
         Row(quantity=f"all terms of {steps} steps of the optimisation", paper="the reference", ours=optimised,
             high=photo),
-        Row(quantity="share of the way from the photograph to it that one pass goes", paper="most",
-            ours=(photo - network) / max(photo - optimised, 1e-12), form=".1%", low=0.5),
-        Row(quantity="steps of the optimisation for the network's loss", paper="", ours=float(reached), form=".0f"),
-    )  # fmt: skip
+    ]  # fmt: skip
+    if optimised < photo:  # otherwise there is no way to go
+        share = (photo - network) / (photo - optimised)
+        way = "share of the way from the photograph to it that one pass goes"
+        rows.append(Row(quantity=way, paper="most", ours=share, form=".1%", low=0.5))
+    if (reached := _reached(found, curve)) is not None:
+        quantity = "steps of the optimisation for the network's loss"
+        rows.append(Row(quantity=quantity, paper="", ours=float(reached), form=".0f"))
+    return tuple(rows)
+
+
+def _reached(found: Mapping[str, Mapping[str, float]], curve: list[float]) -> int | None:
+    """Return the steps after which the optimisation had the network's loss, or None where it never had."""
+    return next((step for step, loss in enumerate(curve) if loss <= found["network"]["total"]), None)
 
 
 def _picture(pictures: Mapping[str, Array], curve: list[float], found: Mapping[str, Mapping[str, float]]) -> bytes:

@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 2 for a mistake of the user, 1 for a failed run, 130 after Ctrl-C. `zoo reproduce` returns 3
-        for a claim that does not hold, `zoo evaluate --check` 1 for a score that differs.
+        for a claim that does not hold and 4 for one that was not judged, `zoo evaluate --check` 1 for a score that
+        differs.
     """
     try:
         options = (top := parser()).parse_args(split_overrides(sys.argv[1:] if arguments is None else arguments))

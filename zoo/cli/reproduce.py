@@ -18,7 +18,7 @@ EXAMPLES = """\
   zoo reproduce ring --quick           on a smaller scale; the result states it
   zoo reproduce ring --seeds 7 8 9     the same command again resumes a stopped one
   zoo reproduce mine.yaml              a claim of your own: variants of a spec, a number, what must hold
-exit code: 0 when the claim holds, 3 when it does not"""
+exit code: 0 when the claim holds, 3 when it does not, 4 when the scale is too small to judge it"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Try a claim, or list them. Returns 0 if it holds, 3 if it does not."""
+    """Try a claim, or list them. Returns 0 if it holds, 3 if it does not, 4 if nothing was judged."""
     require_packages("reproduce", (*requirements.TRAIN_MODULES, *requirements.EXPORT_MODULES))
     if find_spec("matplotlib") is None:
         raise UsageError("`zoo reproduce` draws with matplotlib: pip install 'gan-zoo[claims]'")
@@ -69,4 +69,4 @@ def run(options: argparse.Namespace) -> int:
     if options.artifact or (is_artifact(artifact) and not options.quick):
         add_to_card(result, options.out, artifact)
         print(f"{artifact / 'README.md'}: the result is in the card")
-    return 0 if result.holds else 3
+    return 4 if result.holds is None else 0 if result.holds else 3
