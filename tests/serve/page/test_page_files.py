@@ -93,10 +93,11 @@ def test_curl_that_draws(snippets, folder, tmp_path, name, place, more):
     np.testing.assert_array_equal(made.reshape(expected.shape), expected)
 
 
-def test_a_translator_in_python_and_by_curl(snippets, folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (17, 30)])
+def test_a_translator_in_python_and_by_curl(snippets, folder, tmp_path, monkeypatch, height, width):
     code = snippets("photos_a_to_b", {})
     monkeypatch.chdir(tmp_path)
-    photo = np.random.randint(0, 256, (16, 16, 3), np.uint8)
+    photo = np.random.randint(0, 256, (height, width, 3), np.uint8)
     Image.fromarray(photo).save(tmp_path / "photo.png")
     expected = zoo.load(folder / "photos", network="a_to_b").translate(photo)
     for run in (lambda: exec(code["Python"], {}), lambda: _shell(code["curl"], tmp_path)):

@@ -316,3 +316,39 @@ def test_snippets_of_a_text(node):
     body = shlex.split(made["curl"])[shlex.split(made["curl"]).index("-d") + 1]
     assert json.loads(body) == {"n": 2, "seed": 1, "text": place["text"]}
     assert 'new ort.Tensor("int32", Int32Array.from(Array(2).fill([4,1,2,0,0,0]).flat()), [2, 6])' in made["JavaScript"]
+
+
+def test_a_text_without_a_known_word_leaves_snippets_of_an_example(node):
+    """The drawing says what is wrong with the text; what a snippet throws would end the page's change."""
+    card = {"name": "words", "kind": "images", "inputs": [_input({"normal": {}}, 8), _words()],
+            "outputs": [{"name": "image", "shape": ["batch", 8, 8, 3], "range": [-1, 1]}]}  # fmt: skip
+    code = """
+        given.card.inputs[1].vocabulary = new Map(given.words.map((word, i) => [word, i + 1]));
+        return ["xyzzy", "smile"].map((text) => snippets(given.card, "http://h", { seed: 1, n: 2, text }).JavaScript);
+    """
+    unknown, known = node("snippets.js", code, card=card, words=nets.WORDS.words)
+    assert "fill([4,1,2,0,0,0])" in unknown and "fill([5,0,0,0,0,0])" in known
+
+
+def test_snippets_keep_the_size_of_a_picture_where_the_translator_takes_it(node):
+    image = {"name": "a", "layout": "NHWC", "range": [-1, 1], "classes": [], "prior": None}
+    axis = {"multiple": 4, "minimum": 8, "trained": 16}
+    many = {**image, "shape": ["batch", "height", "width", 4], "sizes": {"height": axis, "width": axis}}
+    one = {**image, "shape": ["batch", 32, 48, 1], "sizes": None}
+    code = "return snippets(given.card, 'http://h', {})"
+    made = {}
+    for name, tensor in (("many", many), ("one", one)):
+        card = {"name": name, "kind": "translation", "inputs": [tensor], "outputs": [{**tensor, "name": "b"}]}
+        made[name] = node("snippets.js", code, card=card)
+    assert ".resize" not in made["many"]["Python"] and 'convert("RGBA")' in made["many"]["Python"]
+    assert "fit=" not in made["many"]["curl"]
+    assert 'convert("L").resize((48, 32))' in made["one"]["Python"] and "translate?fit=crop" in made["one"]["curl"]
+
+
+def test_a_number_that_is_given_stays_within_its_limits(node):
+    psi = {**_input({"given": {"default": 1, "low": 0, "high": 2}}, 1), "name": "psi"}
+    free = {**_input({"uniform": {"low": -1, "high": 1}}, 1), "name": "slant"}  # beyond its prior on purpose
+    code = "return given.values.map((value) => [within(given.psi, value), within(given.free, value)])"
+    found = node("latents.js", code, psi=psi, free=free, values=[5, 0.5, -1])
+    assert found == [[2, 5], [0.5, 0.5], [0, -1]]
+    assert node("latents.js", "return within(given.psi, NaN)", psi=psi) is None

@@ -52,3 +52,14 @@ def test_an_address_has_the_words(page, folder):
     page.wait(lambda: "skipped unknown words: wings" in page.text(".status"))
     expected = zoo.load(folder / "words").sample(1, seed=1, text="smile")
     assert np.abs(page.pixels(".grid canvas").astype(int) - expected).max() <= 1
+
+
+def test_an_address_of_unknown_words_is_said_with_every_seed(page, folder):
+    page.open("words?seed=1&n=1&text=xyzzy")
+    told = "None of the words is in the vocabulary: xyzzy."
+    page.wait(lambda: told in page.text(".status"))
+    page.press("Another seed")
+    page.wait(lambda: "seed=1&" not in page.js("return location.hash") and told in page.text(".status"))
+    assert not page.errors()
+    write(page, "mint")
+    page.wait(lambda: "1 picture from" in page.text(".status"))

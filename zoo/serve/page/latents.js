@@ -99,6 +99,12 @@ export function prior(input) {
   };
 }
 
+/** A number for a code: one that is given stays within its limits, as everything else is refused; null for none. */
+export function within({ prior }, value) {
+  const { low, high } = prior?.given ?? {};
+  return Number.isFinite(value) ? Math.min(high ?? Infinity, Math.max(low ?? -Infinity, value)) : null;
+}
+
 /** The inputs that a person may fix: texts, classes, and codes, which are single numbers beside other inputs. */
 export const choosable = (inputs) =>
   inputs.filter(

@@ -2,7 +2,7 @@
 
 import { h, link } from "./dom.js";
 import { milliseconds } from "./engines.js";
-import { choosable, rowSize } from "./latents.js";
+import { choosable, rowSize, within } from "./latents.js";
 import { NUMBERS_OF, controls, pictures } from "./pictures.js";
 import { plot } from "./plot.js";
 import { address, ask } from "./server.js";
@@ -21,14 +21,11 @@ function placeOf(card, query) {
     const value = Number(query.get(name) ?? NaN);
     return Number.isInteger(value) && value >= low && value <= high ? value : null;
   };
-  const number = (name) => {
-    const value = Number(query.get(name) ?? NaN);
-    return Number.isFinite(value) ? value : null;
-  };
-  const chosen = choosable(card.inputs).map(({ name, classes, text }) => [
-    name,
-    text ? query.get(name) || null : classes.length ? whole(name, 0, classes.length - 1) : number(name),
-  ]);
+  const number = (input) => within(input, Number(query.get(input.name) ?? NaN));
+  const chosen = choosable(card.inputs).map((input) => {
+    const { name, classes, text } = input;
+    return [name, text ? query.get(name) || null : classes.length ? whole(name, 0, classes.length - 1) : number(input)];
+  });
   return {
     seed: whole("seed", 0, 2 ** 32 - 1) ?? 0,
     n: NUMBERS_OF[card.kind]?.find((n) => n === whole("n", 1, 4096)) ?? DEFAULTS[card.kind],
@@ -93,8 +90,8 @@ export function modelPage(card, { all, query, engines, signal }) {
     Object.assign(place, changes);
     const query = new URLSearchParams(Object.entries(place).filter(([, value]) => value !== null));
     history.replaceState(null, "", `#/${encodeURIComponent(card.name)}?${query}`);
-    panel.refresh();
     redraw();
+    panel.refresh();
   };
   panel.refresh();
   queueMicrotask(redraw); // when the element stands in the page

@@ -2,7 +2,7 @@
 
 import { field, h, select } from "./dom.js";
 import { paint, savePng, sheet } from "./draw.js";
-import { MAX_SEED, choosable, draw, slice } from "./latents.js";
+import { MAX_SEED, choosable, draw, slice, within } from "./latents.js";
 import { newest } from "./newest.js";
 import { difference, toUint8 } from "./pixels.js";
 import { complaint, read } from "./text.js";
@@ -83,15 +83,23 @@ function words({ name, text, shape }, studio, onchange) {
   return input;
 }
 
-/** A number for a code; an empty one is drawn from its prior. */
-function code({ name, prior }, place, onchange) {
+/** A number for a code; an empty one is drawn from its prior, or the default of one that is given. */
+function code(one, place, onchange) {
+  const { name, prior } = one;
   const { low = null, high = null } = Object.values(prior)[0];
+  const limits = low === null || high === null ? "" : ` in ${low} to ${high}`;
   const input = h("input", {
     type: "number",
     step: 0.1,
-    placeholder: low === null ? "drawn" : `drawn in ${low} to ${high}`,
+    min: prior.given?.low ?? null,
+    max: prior.given?.high ?? null,
+    placeholder: prior.given ? `${prior.given.default}${limits}` : `drawn${limits}`,
     value: place[name] ?? "",
-    onchange: () => onchange({ [name]: Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : null }),
+    onchange: () => {
+      const value = within(one, input.valueAsNumber);
+      input.value = value ?? "";
+      onchange({ [name]: value });
+    },
   });
   return input;
 }

@@ -5,6 +5,8 @@ import { choosable, rowSize, wordIds } from "./latents.js";
 const quoted = (text) => JSON.stringify(text);
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+const MODES = { 1: "L", 3: "RGB", 4: "RGBA" }; // of Pillow, by the number of channels
+
 /** {Python, JavaScript, curl} for a generator at `origin`, with the seed, number, classes and codes of `place`. */
 export function snippets(card, origin, place) {
   const address = `${origin}/models/${encodeURIComponent(card.name)}`;
@@ -51,8 +53,8 @@ function translation(card, address) {
       "import zoo",
       "from PIL import Image",
       "",
-      `photo = Image.open("photo.png").convert("${input.shape.at(-1) === 1 ? "L" : "RGB"}").resize((${width}, ${height}))`,
-      `pixels = np.asarray(photo).reshape(${shape.slice(1).join(", ")})`,
+      `photo = Image.open("photo.png").convert("${MODES[input.shape.at(-1)]}")${input.sizes ? "" : `.resize((${width}, ${height}))`}`,
+      `pixels = np.asarray(photo)${input.shape.at(-1) === 1 ? "[..., None]" : ""}  # uint8 [${input.sizes ? "any height, width" : `${height}, ${width}`}, ${input.shape.at(-1)}]`,
       `result = zoo.load("${card.name}.onnx").translate(pixels)  # uint8, of the same size`,
       `Image.fromarray(result.squeeze()).save("translated.png")`,
     ].join("\n"),
@@ -64,7 +66,7 @@ function translation(card, address) {
       ...running(card),
     ].join("\n"),
     curl: [
-      `curl '${address}/translate?fit=crop' \\`,
+      `curl '${address}/translate${input.sizes ? "" : "?fit=crop"}' \\`,
       "  -H 'Content-Type: image/png' --data-binary @photo.png -o translated.png",
     ].join("\n"),
   };
@@ -115,9 +117,15 @@ function latent(input, n, code) {
   return `new ort.Tensor("float32", ${made}, [${[n, ...input.shape.slice(1)].join(", ")}])`;
 }
 
-/** Ids of words: those of the text, or of the first example. */
+/** Ids of words: those of the text, or of the first example where they are not known yet, or none of them is known. */
 function words(input, n, text) {
-  const found = JSON.stringify(wordIds(input, input.vocabulary ? text : null));
+  let row = wordIds(input);
+  try {
+    if (input.vocabulary) row = wordIds(input, text);
+  } catch {
+    // the drawing says what is wrong with the text
+  }
+  const found = JSON.stringify(row);
   return `new ort.Tensor("int32", Int32Array.from(Array(${n}).fill(${found}).flat()), [${n}, ${input.shape[1]}])`;
 }
 
