@@ -37,6 +37,18 @@ def losses(algorithm, batches, steps):
     return [{name: float(value) for name, value in row.items()} for row in rows]
 
 
+def whole_kernels():
+    """PyTorch's convolution of 64 bits takes no gradient by a kernel that is a view, as Keras hands it over."""
+    if keras.backend.backend() == "torch":
+        import torch.nn.functional as functions
+
+        for name in ("conv2d", "conv_transpose2d"):
+            function = getattr(functions, name)
+            setattr(
+                functions, name, lambda x, kernel, *a, f=function, **k: f(x.contiguous(), kernel.contiguous(), *a, **k)
+            )
+
+
 def second_derivative():
     """Of v ** 3 at v = 2, which is 12, through two nested calls of `value_and_grad`."""
     v = keras.Variable(2.0)
@@ -86,6 +98,7 @@ if __name__ == "__main__":
     if wide := bool(sys.argv[3:]):
         examples = games.noise
         keras.config.set_floatx("float64")
+        whole_kernels()
         given.install()
     played = {}
     for path in sorted(folder.glob("*.yaml")):

@@ -39,7 +39,7 @@ def losses(folder, backend):
 def entry(request, tmp_path_factory):
     """A folder with the spec and its first checkpoint, and the losses under TensorFlow."""
     folder = tmp_path_factory.mktemp(request.param)
-    text = re.sub(r"(?<=rate: )0?\.\d+", "0.0", read_spec(shipped()[request.param], SMALL).to_yaml())
+    text = re.sub(r"(?<!\w)rate: 0?\.\d+", "rate: 0.0", read_spec(shipped()[request.param], SMALL).to_yaml())
     (folder / f"{request.param}.yaml").write_text(text, "utf-8")
     assert not re.search(r"Dropout: \{?\s*rate: (?!0\.0)", text)
     return folder, losses(folder, "tensorflow")
