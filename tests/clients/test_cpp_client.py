@@ -56,6 +56,12 @@ def test_it_fails_where_the_images_differ(program, disturbed, run):
     assert done.returncode == 1 and "1.0e-03" in done.stdout
 
 
+def test_it_fails_where_images_of_another_size_differ(program, tmp_path, run):
+    folder = goldens.disturbed_elsewhere(tmp_path / "photos")
+    done = run(program, folder / "generator.onnx", folder / "golden.npz")
+    assert done.returncode == 1 and "1.0e-03" in done.stdout and "[1, 16, 16, 3]" in done.stdout
+
+
 def test_it_says_what_it_cannot_read(program, disturbed, run):
     (disturbed / "golden.npz").write_bytes(b"junk")
     done = run(program, disturbed / "generator.onnx", disturbed / "golden.npz")

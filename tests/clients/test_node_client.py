@@ -37,6 +37,12 @@ def test_it_fails_where_the_images_differ(disturbed, tmp_path, run):
     assert done.returncode == 1 and "1.0e-3" in done.stdout
 
 
+@needs_node
+def test_it_fails_where_images_of_another_size_differ(tmp_path, run):
+    done = run("node", FOLDER / "draw.mjs", goldens.disturbed_elsewhere(tmp_path / "photos"), tmp_path)
+    assert done.returncode == 1 and "1.0e-3" in done.stdout
+
+
 @pytest.mark.parametrize("client", ["node", "web"])
 def test_its_packages_are_pinned(client):
     """Exact versions with their hashes; no address of a registry, so that any mirror will do."""

@@ -59,6 +59,16 @@ def browser(tmp_path_factory):
     driver.quit()
 
 
+def test_images_of_another_size_are_compared(browser, site, artifacts):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    folder = goldens.disturbed_elsewhere(artifacts / "elsewhere")
+    browser.get(f"{site}/clients/web/index.html?artifact=/{folder.name}")
+    result = browser.find_element("id", "result")
+    WebDriverWait(browser, 60).until(lambda _: result.text != "drawing ...")
+    assert result.text.endswith("largest difference to golden.npz 1.0e-3, which is too much")
+
+
 def test_it_makes_the_golden_images(browser, site, artifact):
     from selenium.webdriver.support.ui import WebDriverWait
 

@@ -66,6 +66,15 @@ def pictures(folder: Path) -> dict[str, Array]:
     }
 
 
+def disturbed_elsewhere(folder: Path) -> Path:
+    """Write an artifact of one network for images of any size, whose golden numbers of a further size are off."""
+    manifest = nets.describe_negative()
+    nets.save(folder, nets.negative(), manifest)
+    a, small = np.zeros((1, 16, 16, 3), np.float32), np.zeros((1, 8, 12, 3), np.float32)
+    np.savez(folder / manifest.golden, **{"a": a, "b": -a, "a/8x12": small, "b/8x12": small + np.float32(1e-3)})
+    return folder
+
+
 def disturbed(folder: Path, copy: Path) -> Path:
     """Copy an artifact of one network, with one golden number off by 0.001: ten times what clients allow."""
     copy.mkdir()

@@ -90,34 +90,43 @@ static int draw(const char* model, const char* npz, const char* picture) {
     auto golden = read_npz(npz);
 
     std::vector<std::string> names;
-    std::vector<Ort::Value> values;
-    const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    for (size_t i = 0; i < session.GetInputCount(); ++i) {
+    for (size_t i = 0; i < session.GetInputCount(); ++i)
         names.emplace_back(session.GetInputNameAllocated(i, allocator).get());
-        Array& input = golden.at(names.back());
-        values.push_back(Ort::Value::CreateTensor(memory, input.data.data(), input.data.size(), input.shape.data(),
-                                                  input.shape.size(), types.at(input.dtype)));
-    }
     std::vector<const char*> inputs;
     for (const auto& name : names) inputs.push_back(name.c_str());
-    const auto output = session.GetOutputNameAllocated(0, allocator);
-    const char* outputs[] = {output.get()};
-    auto results = session.Run(Ort::RunOptions{}, inputs.data(), values.data(), values.size(), outputs, 1);
+    const std::string output = session.GetOutputNameAllocated(0, allocator).get();
+    const char* outputs[] = {output.c_str()};
+    const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+
+    double difference = 0;  // the largest of all sizes
+    const auto run = [&](const std::string& size) {  // "", or a further size of images: "/160x192"
+        std::vector<Ort::Value> values;
+        for (const auto& name : names) {
+            Array& input = golden.at(name + size);
+            values.push_back(Ort::Value::CreateTensor(memory, input.data.data(), input.data.size(), input.shape.data(),
+                                                      input.shape.size(), types.at(input.dtype)));
+        }
+        auto results = session.Run(Ort::RunOptions{}, inputs.data(), values.data(), values.size(), outputs, 1);
+        const Array& expected = golden.at(output + size);
+        if (results[0].GetTensorTypeAndShapeInfo().GetShape() != expected.shape)
+            throw std::runtime_error("the output has another shape than golden.npz");
+        const float* made = results[0].GetTensorData<float>();
+        const float* wanted = reinterpret_cast<const float*>(expected.data.data());
+        for (size_t i = 0; i < expected.data.size() / sizeof(float); ++i) {
+            const double one = std::fabs(static_cast<double>(made[i]) - wanted[i]);
+            difference = std::isnan(one) ? INFINITY : std::max(difference, one);
+        }
+        return results;
+    };
+    const auto results = run("");
+    for (const auto& entry : golden)
+        if (entry.first.rfind(output + "/", 0) == 0) run(entry.first.substr(output.size()));
 
     const auto shape = results[0].GetTensorTypeAndShapeInfo().GetShape();
     const float* data = results[0].GetTensorData<float>();
-    const Array& expected = golden.at(output.get());
-    if (shape != expected.shape) throw std::runtime_error("the output has another shape than golden.npz");
-    const float* wanted = reinterpret_cast<const float*>(expected.data.data());
-    const size_t count = expected.data.size() / sizeof(float);
-    double difference = 0;
-    for (size_t i = 0; i < count; ++i) {
-        const double one = std::fabs(static_cast<double>(data[i]) - wanted[i]);
-        difference = std::isnan(one) ? INFINITY : std::max(difference, one);
-    }
     const auto facts = session.GetModelMetadata();  // what manifest.json says stands in the file too
     const auto name = facts.LookupCustomMetadataMapAllocated("gan.name", allocator);
-    std::printf("%s: %s [", name ? name.get() : model, output.get());
+    std::printf("%s: %s [", name ? name.get() : model, output.c_str());
     for (size_t i = 0; i < shape.size(); ++i) std::printf(i ? ", %lld" : "%lld", static_cast<long long>(shape[i]));
     std::printf("], largest difference to golden.npz %.1e\n", difference);
 
