@@ -205,7 +205,7 @@ class _Change:
 
     @cached_property
     def known(self) -> Known:
-        """What rules may know of the graph."""
+        """The weights and ranks of the graph, for rules."""
         return Known(self.weights, {name: len(value.type.tensor_type.shape.dim) for name, value in self.types.items()})
 
 
