@@ -110,12 +110,12 @@ def test_a_cache_that_cannot_be_written_is_a_line(photos, tmp_path, capsys):
     assert err.count("\n") == 1 and f"{photos}: its pictures will be read again at the next start: " in err
 
 
-@pytest.mark.parametrize("damage", ["cut", "lost", "no_account"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "zip", "lost", "no_account"])
 def test_a_damaged_cache_is_read_again(photos, cache, damage):
     first = load(photos, opened=6)
     (pixels,), (account,) = cache.glob("*.npy"), cache.glob("*.json")
-    if damage == "cut":
-        shorter = pixels.read_bytes()[:-1]
+    if damage in ("cut", "empty", "zip"):
+        shorter = {"cut": pixels.read_bytes()[:-1], "empty": b"", "zip": b"PK\x03\x04 and no more"}[damage]
         pixels.unlink()  # the first data set is mapped to it
         pixels.write_bytes(shorter)
     else:

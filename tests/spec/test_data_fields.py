@@ -224,6 +224,25 @@ def test_limits_that_cannot_be_are_located(tmp_path, limit, message):
         read_spec(tmp_path / "few.yaml")
 
 
+def test_a_limit_of_a_folder_keeps_every_class(tmp_path):
+    """Its images are sorted by class; the account says how many are used."""
+    for name, count in (("cats", 20), ("dogs", 10)):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "pets" / name / f"{number}.png")
+    own = OWN.replace("channels: 1", "channels: 1, limit: LIMIT")
+
+    def load(limit):
+        (tmp_path / "few.yaml").write_text(own.replace("LIMIT", str(limit)))
+        return load_data(read_spec(tmp_path / "few.yaml"))
+
+    few = load(9)
+    assert np.bincount(few.labels).tolist() == [6, 3] and few.counts == {"images": 9, "classes": 2}
+    assert few.reading.warnings and few.fingerprint["images"] == 9
+    with pytest.raises(DataError, match="data.limit is 1, which leaves a class of 2 without an example"):
+        load(9).limited(1)
+
+
 def test_a_limit_above_the_images_of_a_folder_is_said_as_they_are_read(pets):
     (pets / "few.yaml").write_text(OWN.replace("channels: 1", "channels: 1, limit: 6"))
     with pytest.raises(DataError, match="data.limit is 6, and the data .* are 5 examples"):

@@ -32,7 +32,12 @@ def test_captions_are_fields_of_ids(spec_of):
             "data.text: 'fashion_mnist' has no captions. Sources that have: cri",
         ),
         ("longest: 17", "longst: 17", "data.text: unknown key 'longst'. Did you mean 'longest'?"),
-        ("{longest: 17}", "{longest: 17, fewest: 0}", "data.text.fewest"),
+        ("{longest: 17}", "{longest: 17, fewest: 0}", "data.text.fewest: expected an integer at least 1, received 0"),
+        (
+            "{longest: 17}",
+            "{longest: 17, fewest: 50}",
+            "data.text.fewest: a caption of 'critters' has at most 8 phrases",
+        ),
         ("inputs: text", "inputs: txt", "networks.reader.inputs: 'txt' is neither a latent nor a field"),
         ("input_dim: 106", "input_dim: 105", "BagOfWords: input_dim 105 is too few: 'text' has 106"),
         ("inputs: text", "inputs: body", "networks.reader.layers[0].BagOfWords"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.core.arrays import evenly_spaced
 from zoo.core.errors import DataError
 from zoo.core.images import Fit, fitted, grey, on_white, with_channels
 from zoo.data.captions import Captions
@@ -95,8 +96,8 @@ class Dataset:
         """`Reading.counts` of the user's own images; empty for other sources."""
         return self.reading.counts if self.reading else {}
 
-    def first(self, count: int) -> Dataset:
-        """Return the data set of its first examples.
+    def limited(self, count: int) -> Dataset:
+        """Return the data set of some examples: the first ones; of a folder, which is sorted by classes, of all alike.
 
         Args:
             count: How many.
@@ -105,13 +106,21 @@ class Dataset:
             A data set of `count` examples with their labels.
 
         Raises:
-            DataError: There are fewer.
+            DataError: There are fewer, or too few for a class.
         """
         if count > len(self):
             raise DataError(f"data.limit is {count:,}, and the data '{self.name}' are {len(self):,} examples")
+        by_class = self.reading is not None and self.labels is not None
+        rows = evenly_spaced(np.arange(len(self)), count) if by_class else slice(count)
         arrays = {name: getattr(self, name) for name in ("images", "points", "labels")}
-        cut = {name: array[:count] for name, array in arrays.items() if array is not None}
-        return replace(self, **cut, attributes={name: ids[:count] for name, ids in self.attributes.items()})
+        cut = {name: array[rows] for name, array in arrays.items() if array is not None}
+        reading = self.reading and replace(self.reading, images=count)
+        made = replace(
+            self, **cut, attributes={name: ids[rows] for name, ids in self.attributes.items()}, reading=reading
+        )
+        if by_class and len(np.unique(made.ids["label"])) < len(self.classes):
+            raise DataError(f"data.limit is {count:,}, which leaves a class of {len(self.classes)} without an example")
+        return made
 
     def __len__(self) -> int:
         return len(self.items)
@@ -157,8 +166,8 @@ class Domains:
         """The counts of both sets by their names; empty unless they are the user's own images."""
         return {name: found for name, part in self.parts.items() if (found := part.counts)}
 
-    def first(self, count: int) -> Domains:
-        """Return the two sets of their first images.
+    def limited(self, count: int) -> Domains:
+        """Return the two sets of some of their images, see `Dataset.limited`.
 
         Args:
             count: How many of each.
@@ -169,7 +178,7 @@ class Domains:
         Raises:
             DataError: One of them has fewer.
         """
-        return replace(self, a=self.a.first(count), b=self.b.first(count))
+        return replace(self, a=self.a.limited(count), b=self.b.limited(count))
 
     def __len__(self) -> int:
         """The number of items of the larger set, which is one epoch."""

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import sys
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def _mapped(place: Path) -> Pixels | None:
     try:
         account = json.loads(place.with_suffix(".json").read_bytes())
         return np.asarray(np.load(place, mmap_mode="r")), account  # a plain array: indexing is faster
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):  # NumPy tells formats apart by their first bytes
         return None
 
 

@@ -8,7 +8,7 @@ A value that a penalty differentiates by is marked where it is made, so that the
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -28,7 +28,7 @@ from zoo.nn.autodiff import Derivative, Mark, Tensor, with_derivatives
 from zoo.nn.functions import DIRECTION, FUNCTIONS, evaluate
 from zoo.nn.optimizers import schedule
 from zoo.spec.game_plan import Argument, Call, Reference
-from zoo.spec.game_uses import nested
+from zoo.spec.game_uses import nested, references
 from zoo.spec.types import Part, Takes
 
 Pass = Callable[[Call, Mapping[str, Tensor]], Mapping[str, Tensor]]
@@ -51,39 +51,6 @@ def takes(function: str) -> Mapping[str, str]:
                 if isinstance(extra, Takes):
                     found[name.rstrip("_")] = extra.what
     return found
-
-
-def scheduled(argument: Argument) -> bool:
-    """Find out whether a number of a call, or of those within it, follows the count of steps.
-
-    Args:
-        argument: A call, or an argument of one.
-
-    Returns:
-        True for a schedule anywhere.
-    """
-    if isinstance(argument, Call):
-        return any(map(scheduled, argument.arguments.values()))
-    return isinstance(argument, Part) or (isinstance(argument, tuple | list) and any(map(scheduled, argument)))
-
-
-def references(argument: Argument) -> Iterator[Reference]:
-    """Return what a call, or an argument, reads.
-
-    Args:
-        argument: A call, or an argument of one.
-
-    Yields:
-        References to latents, fields, values and states.
-    """
-    if isinstance(argument, Reference):
-        yield argument
-    elif isinstance(argument, Call):
-        for inner in argument.arguments.values():
-            yield from references(inner)
-    elif isinstance(argument, tuple | list):
-        for inner in argument:
-            yield from references(inner)
 
 
 def _kinds(call: Call) -> Mapping[str, str]:

@@ -100,5 +100,6 @@ def gaussian_kl(*, mean: Value, log_variance: Amount, per: Per = "batch") -> Ten
 
 
 def _float(x: Tensor) -> Tensor:
-    """Return whole numbers, such as class ids, as floats."""
+    """Return whole numbers, such as class ids, and a number that a user gives, as tensors of floats."""
+    x = ops.convert_to_tensor(x)
     return x if "float" in keras.backend.standardize_dtype(x.dtype) else ops.cast(x, keras.config.floatx())

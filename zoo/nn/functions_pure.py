@@ -141,7 +141,7 @@ def picture(
     """A constant picture, [1, height, width, channels]: the file `path`, or one of the five paintings that the zoo
     fetches. It is cut to its middle and resized; `range` are the numbers of black and white, those of the data."""
     height, width = (size, size) if isinstance(size, int) else size
-    pixels = read_image(Path(path)) if path is not None else photos.painting(str(painting))
+    pixels = read_image(Path(path).expanduser()) if path is not None else photos.painting(str(painting))
     cut = fitted(pixels[None], height, width, "crop")
     return from_uint8(cut if channels == 3 else grey(cut), range)
 

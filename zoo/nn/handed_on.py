@@ -13,10 +13,10 @@ import keras
 from keras import ops
 
 from zoo.nn.autodiff import Tensor
-from zoo.nn.calls import references
 from zoo.nn.game_batches import GameBatches
 from zoo.nn.phases import Batch
 from zoo.spec.game_plan import GamePlan, PhasePlan, Reference
+from zoo.spec.game_uses import references
 
 KEEP_TYPE = ("shuffled", "stop_gradient")  # functions whose result has the type of what they take
 LAST, COMPUTED, REUSED = "last ", "computed ", "reused "

@@ -12,8 +12,8 @@ import keras
 from keras import ops
 
 from zoo.nn.autodiff import Gradient, Tensor, either
-from zoo.nn.calls import references
 from zoo.spec.game_plan import GamePlan, PhasePlan, Weight
+from zoo.spec.game_uses import references
 
 Due = frozenset[int]  # the numbers n, of terms that count in one of n updates, whose turn it is
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.core.errors import DataError
 from zoo.data.captions import Captions
-from zoo.data.catalogue import DATASETS, Field, describe, fields, final_shape, window_shape
+from zoo.data.catalogue import DATASETS, SUBJECT, Field, describe, fields, final_shape, window_shape
 from zoo.spec.cost_checks import check_data
 from zoo.spec.diagnostics import Problems
 from zoo.spec.folder_paths import class_names, images_in, mismatched
@@ -136,6 +136,10 @@ def _captions(data: YamlNode, source: str, stated: Any, problems: Problems) -> C
         at, most = node.get("longest") or node, captions.longest_possible
         text = f"a whole caption has up to {most} words, received {captions.longest}: set longest: {most} or more"
         problems.add(at.place, "data.text.longest", text)
+    elif captions.fewest > (most := sum(name != SUBJECT for name in captions.phrases)):
+        at = node.get("fewest") or node
+        text = f"a caption of '{source}' has at most {most} phrases, received {captions.fewest}"
+        problems.add(at.place, "data.text.fewest", text)
     return captions
 
 

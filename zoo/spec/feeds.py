@@ -43,7 +43,7 @@ def load_data(spec: Spec, *, split: Any = None) -> Dataset | Domains:
         split=split,
     )
     if section.limit and split in (None, "train"):
-        loaded = loaded.first(section.limit)
+        loaded = loaded.limited(section.limit)
     return replace(loaded, captions=spec.captions) if isinstance(loaded, Dataset) and spec.captions else loaded
 
 

@@ -7,7 +7,7 @@ A relative path begins at the folder of the file in which it is written; one of 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,7 @@ def with_absolute_paths(root: YamlNode) -> YamlNode:
     """Return the tree with the paths of its folders, and of the pictures of its game, made absolute."""
     places: list[tuple[str, ...]] = [("data", "source", name, key) for name, keys in PATHS.items() for key in keys]
     for word, _ in root.entries("algorithm"):
-        values = ("algorithm", word, "values")
-        places += [(*values, name, "picture", "path") for name, _ in root.entries(*values)]
+        places += [(*where, "path") for where in _pictures(root, ("algorithm", word, "values"))]
     for where in places:
         node = root.get(*where)
         if node is not None and isinstance(node.value, str) and node.value and not node.value.startswith("~"):
@@ -47,8 +46,17 @@ def with_absolute_paths(root: YamlNode) -> YamlNode:
     return root
 
 
+def _pictures(root: YamlNode, where: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the places of all calls of `picture` below a node, nested ones included."""
+    for name, entry in root.entries(*where):
+        if name == "picture" and entry.node.is_map:
+            yield (*where, name)
+        elif entry.node.is_map:
+            yield from _pictures(root, (*where, name))
+
+
 def without_paths(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a spec's document without the paths of folders: the pixels decide a training, not where they are.
+    """Return a spec's document without the paths of folders and pictures: pixels decide a training, not their place.
 
     Args:
         document: See `Spec.document`.
@@ -56,12 +64,24 @@ def without_paths(document: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         A copy; of another source it is the same.
     """
+    if isinstance(document.get("algorithm"), Mapping):
+        document = {**document, "algorithm": _without_pictures(document["algorithm"])}
     data = document.get("data") or {}
     source = data.get("source")
     if not isinstance(source, Mapping) or not (name := next((name for name in PATHS if name in source), "")):
         return dict(document)
     arguments = {key: value for key, value in source[name].items() if key not in PATHS[name]}
     return {**document, "data": {**data, "source": {name: arguments}}}
+
+
+def _without_pictures(node: Any) -> Any:
+    """Return a part of a document in which no call of `picture` has a path."""
+    if isinstance(node, Mapping):
+        found = {key: _without_pictures(value) for key, value in node.items()}
+        if isinstance(found.get("picture"), Mapping):
+            found["picture"] = {key: value for key, value in found["picture"].items() if key != "path"}
+        return found
+    return [_without_pictures(item) for item in node] if isinstance(node, list) else node
 
 
 def images_in(source: str, args: Mapping[str, Any], most: int) -> tuple[int, str] | None:

@@ -58,6 +58,33 @@ def _mentioned(argument: Any) -> Iterator[Reference | Use]:
             yield from _mentioned(item)
 
 
+def references(argument: Any) -> Iterator[Reference]:
+    """Yield what a call, or an argument of one, reads.
+
+    Args:
+        argument: A call, or an argument.
+
+    Yields:
+        References to latents, fields, values and states, in the order of the arguments.
+    """
+    for found in _mentioned(argument):
+        yield found.reference if isinstance(found, Use) else found
+
+
+def scheduled(argument: Any) -> bool:
+    """Find out whether a number of a call, or of those within it, follows the count of steps.
+
+    Args:
+        argument: A call, or an argument of one.
+
+    Returns:
+        True for a schedule anywhere.
+    """
+    if isinstance(argument, Call):
+        return any(map(scheduled, argument.arguments.values()))
+    return isinstance(argument, Part) or (isinstance(argument, tuple | list) and any(map(scheduled, argument)))
+
+
 def nested(call: Call) -> Iterator[Call]:
     """Yield a call and the calls inside its arguments.
 
@@ -135,8 +162,7 @@ def unchanging(game: GamePlan) -> tuple[str, ...]:
     def alone(call: Call) -> bool:
         rule = function_rule(call.function) if call.function else None
         pure = rule is None or (rule.pure and call.function != "input" and "network" not in call.arguments)
-        scheduled = any(isinstance(argument, Part) for argument in call.arguments.values())
-        return pure and call.network not in game.trained and not scheduled
+        return pure and call.network not in game.trained and not scheduled(call)
 
     for name in game.values:
         rests(name)

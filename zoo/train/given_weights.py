@@ -4,11 +4,14 @@ which one of a new run begins."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
+
+import numpy as np
 
 from zoo.artifact.manifest import MANIFEST_FILE, TRAINABLE, read_manifests
 from zoo.core.arrays import Array, load_arrays
@@ -47,21 +50,28 @@ def give_packages(algorithm: Algorithm) -> None:
                     layer.set_weights([arrays[f"{key}/kernel"], arrays[f"{key}/bias"]])
 
 
-def read_pictures(game: GamePlan | None) -> None:
+def read_pictures(game: GamePlan | None) -> dict[str, str]:
     """Read the constant pictures of a game once, so that one which cannot be read is reported at its place.
 
     Args:
         game: The game; None for algorithms in Python.
 
+    Returns:
+        The SHA-256 of the numbers of each picture that has a path, by the place of its call in the spec.
+
     Raises:
         DataError: A picture cannot be read or fetched; with its line in the spec.
     """
+    found = {}
     for call in (inner for value in (game.values.values() if game else ()) for inner in nested(value)):
         if call.function == "picture":
             try:
-                evaluate("picture", call.arguments)
+                pixels = evaluate("picture", call.arguments)
             except DataError as error:
                 raise DataError(f"{call.place}: {call.where}: {error}") from error
+            if call.arguments.get("path"):
+                found[call.where] = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
+    return found
 
 
 def begin_with(spec: Spec, algorithm: Algorithm, runs: Path, artifacts: Path) -> None:

@@ -117,7 +117,9 @@ def train(
         budget = seconds(training.budget)
     with checkpoint.lock_run(folder):
         start = _start(spec, algorithm, dataset, folder, resume, artifacts)
-        start = own_images.checked(folder / checkpoint.FILE, start, dataset, finished=finished)
+        start = own_images.checked(
+            folder / checkpoint.FILE, start, dataset, read_pictures(spec.game), finished=finished
+        )
         counts = start.data.get("counts", {})
         clock = callbacks.Clock(
             step=start.step, steps=max(training.steps if steps is None else steps, start.step), budget_seconds=budget,

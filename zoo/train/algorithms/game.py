@@ -19,7 +19,7 @@ from keras import ops
 
 from zoo.nn import autodiff, lazy_terms, loss_scale
 from zoo.nn.autodiff import Tensor
-from zoo.nn.calls import Update, by_derivative, references, scheduled
+from zoo.nn.calls import Update, by_derivative
 from zoo.nn.functions_drawing import Pool
 from zoo.nn.game_batches import GameBatches
 from zoo.nn.handed_on import HandedOn, without_overflow
@@ -32,7 +32,7 @@ from zoo.nn.states import States
 from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
 from zoo.spec.game_sections import WeightClip
 from zoo.spec.game_steps import by_number, has_played, plays
-from zoo.spec.game_uses import nested, unchanging
+from zoo.spec.game_uses import nested, references, scheduled, unchanging
 from zoo.spec.plan import Plan
 from zoo.spec.types import Part, construct
 from zoo.train.algorithms.base import LOSS, Algorithm
