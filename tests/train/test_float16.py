@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tiny
 from keras import ops
 
 from zoo.nn import loss_scale
@@ -67,6 +68,16 @@ def test_in_a_game_a_skipped_update_moves_no_pool_and_no_state(found, phase, oth
     assert one["states"] == [f"states/seen_by_{other[0]}/value"]
     assert one["scales"] == {phase: 2.0**59, other: loss_scale.INITIAL}
     assert all(map(math.isfinite, one["logs"].values()))
+
+
+def test_a_term_may_overflow_before_it_was_ever_logged(tmp_path, capsys):
+    """Its first update is skipped: the term is not known then, which is no fault of the training."""
+    text = tiny.DENSE.replace("    loss: non_", "    values: {r1: {r1: {of: on_real, wrt: image}}}\n    loss: non_")
+    lazy = "discriminator: {optimizer: {SGD: {learning_rate: 0.1}}, minimise: {r1: {weight: 1.0e+7, every: 4}}}"
+    text = text.replace("discriminator: *player", lazy).replace("steps: 3}", "steps: 3, precision: mixed_float16}")
+    assert tiny.train(tmp_path, text).step == 3
+    lines = [line for line in capsys.readouterr().err.splitlines() if "  generator " in line]
+    assert len(lines) == 2 and not any("r1" in line or "nan" in line for line in lines)
 
 
 def test_a_checkpoint_holds_the_scales(found):

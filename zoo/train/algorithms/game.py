@@ -124,7 +124,8 @@ class Game(Algorithm):
         if step not in self._unknown:
             self._unknown.clear()  # those of the last step
             waiting = [n for n in self.last_losses if not has_played(self.phase_plans[n], self.data_draws, step)]
-            values = [name for name in self.last_values if self.passed.waits(name, waiting, {})]
+            # any of them where a first update may be skipped: one that is computed then is finite, as its loss is
+            values = [name for name in self.last_values if self.scaled or self.passed.waits(name, waiting, {})]
             self._unknown[step] = [*(f"{name}_loss" for name in waiting), *values]
         return self._unknown[step]
 
