@@ -69,8 +69,18 @@ def empty(algorithm: Algorithm) -> None:
     algorithm.compile()
 
 
-def fit(algorithm: Algorithm, batches: ahead.Pixels, steps: int = STEPS) -> None:
-    """Make steps as a training does, with the callbacks that look at every step."""
+def fit(algorithm: Algorithm, batches: ahead.Pixels, steps: int = STEPS) -> dict[str, list[float]]:
+    """Make steps as a training does, with the callbacks that look at every step.
+
+    Args:
+        algorithm: What makes the steps.
+        batches: What they are fed.
+        steps: Their number.
+
+    Returns:
+        What `fit` has logged, by name.
+    """
     clock = callbacks.Clock(step=0, steps=steps, budget_seconds=None, batch_size=algorithm.batch_size)
     looks: list[keras.callbacks.Callback] = [clock, callbacks.Finite(clock, algorithm.unknown)]
-    algorithm.fit(ahead.steps(batches, 0, steps), epochs=1, verbose=0, shuffle=False, callbacks=looks)
+    made = algorithm.fit(ahead.steps(batches, 0, steps), epochs=1, verbose=0, shuffle=False, callbacks=looks)
+    return dict(made.history)
