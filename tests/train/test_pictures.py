@@ -27,7 +27,8 @@ algorithm:
       fake: generator
       wanted: {resized: {of: {picture: {path: art/wanted.png, size: 16, channels: 1}}, size: 8}}
       faint: {sum: {wanted: {linear: {initial: 1, final: 0, updates: 5}}}}
-      level: {mean: faint}
+      bright: {sum: [faint, {picture: {path: art/wanted.png, size: 8, channels: 1}}]}
+      level: {mean: bright}
       spread: {mean: {square: fake}}
       loss: {l2: {between: [spread, level], per: batch}}
     phases: {generator: {trains: generator, minimise: {loss: 1}, optimizer: {SGD: {learning_rate: 0.1}}}}

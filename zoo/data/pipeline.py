@@ -98,6 +98,7 @@ class Batches:
             raise DataError(f"draws must be at least 1. Received: {draws}")
         self.dataset, self.batch_size, self.draws, self.seed = dataset, batch_size, draws, seed
         self.range, self.flip, self.window, self.extra = range, flip, window, extra
+        self._captioned = {name: CaptionDraws(part.captions) for name, part in dataset.parts.items() if part.captions}
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
         batch = self.pixels(step)
@@ -151,9 +152,8 @@ class Batches:
 
     def _captions(self, part: Dataset, indices: np.ndarray, step: int) -> dict[str, np.ndarray]:
         """Return the captions of the examples `indices` [draws, B], int32 [draws, B, longest], where there are any."""
-        if part.captions is None:
+        if (draws := self._captioned.get(part.field)) is None:
             return {}
-        draws = CaptionDraws(part.captions)
         count = draws.bits
         drawn = _bits(indices.size * count, seed=self.seed, index=step, stream=_WORDS)
         captions = draws.draw(part.ids, indices.ravel(), drawn.reshape(-1, count))

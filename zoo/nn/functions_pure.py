@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -147,6 +148,6 @@ def picture(
 
 
 @function("input")
-def given(*, default: float, within: tuple[float, float] | None = None) -> float:
+def given(*, default: float, within: tuple[float, float] | None = None) -> Tensor:
     """A number that a user of what is exported gives, such as the psi of a truncation. Training takes the default."""
-    return default
+    return ops.convert_to_tensor(default, keras.config.floatx())

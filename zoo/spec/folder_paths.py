@@ -7,7 +7,7 @@ A relative path begins at the folder of the file in which it is written; one of 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +37,32 @@ def with_folder_source(root: YamlNode) -> YamlNode:
 def with_absolute_paths(root: YamlNode) -> YamlNode:
     """Return the tree with the paths of its folders, and of the pictures of its game, made absolute."""
     places: list[tuple[str, ...]] = [("data", "source", name, key) for name, keys in PATHS.items() for key in keys]
-    for word, _ in root.entries("algorithm"):
-        places += [(*where, "path") for where in _pictures(root, ("algorithm", word, "values"))]
     for where in places:
-        node = root.get(*where)
-        if node is not None and isinstance(node.value, str) and node.value and not node.value.startswith("~"):
+        if (node := root.get(*where)) is not None and _is_relative(node):
             root = _changed(root, where, YamlNode(_absolute(node), node.place))
+    for word, _ in root.entries("algorithm"):
+        if (values := root.get("algorithm", word, "values")) is not None:
+            root = _changed(root, ("algorithm", word, "values"), _with_pictures(values))
     return root
 
 
-def _pictures(root: YamlNode, where: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the places of all calls of `picture` below a node, nested ones included."""
-    for name, entry in root.entries(*where):
-        if name == "picture" and entry.node.is_map:
-            yield (*where, name)
-        elif entry.node.is_map:
-            yield from _pictures(root, (*where, name))
+def _is_relative(path: YamlNode) -> bool:
+    return isinstance(path.value, str) and bool(path.value) and not path.value.startswith("~")
+
+
+def _with_pictures(node: YamlNode) -> YamlNode:
+    """Return a node in which the paths of all calls of `picture` are absolute, nested ones included."""
+    if node.is_list:
+        return YamlNode([_with_pictures(item) for item in node.value], node.place)
+    if not node.is_map:
+        return node
+    made = {key: Entry(_with_pictures(entry.node), entry.place) for key, entry in node.value.items()}
+    picture = made["picture"].node if "picture" in made else None
+    if picture is not None and (path := picture.get("path")) is not None and _is_relative(path):
+        made["picture"] = Entry(
+            _changed(picture, ("path",), YamlNode(_absolute(path), path.place)), made["picture"].place
+        )
+    return YamlNode(made, node.place)
 
 
 def without_paths(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -274,6 +274,20 @@ def test_a_lazy_term_keeps_its_strength(play):
     assert logs[0]["r1"] == logs[1]["r1"] == logs[2]["r1"] != logs[3]["r1"]  # as last known
 
 
+def test_a_number_that_a_user_gives_has_its_default_in_training(play):
+    values = """psi: {input: {default: 0.7}}
+scaled: {product: [on_fake, psi]}
+between: {lerp: {from: scaled, to: on_fake, share: psi}}
+level: {mean: {of: between, per: example}}
+far: {l2: {between: [level, psi]}}"""
+    game = play([f"generator: {{trains: generator, minimise: {{far: 1}}, {SGD}}}"], values=values)
+    batch = game.batch()
+    on_fake = game.net("discriminator", image=game.net("generator", z=batch["z"][0]))
+    between = 0.7 * on_fake + 0.7 * (on_fake - 0.7 * on_fake)
+    expected = float(ops.mean(ops.square(between - 0.7)))
+    assert game.step()["generator_loss"] == pytest.approx(expected, abs=1e-5)
+
+
 def test_terms_may_all_rest_in_an_update(play):
     """Its loss is 0 then, and gradient descent stays where it is, compiled or not."""
     values, rare = "r1: {r1: {of: on_real, wrt: image}}", "{weight: 2, every: 3}"
