@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 import typing
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,8 @@ def test_window_shape():
     for shape, jitter_from in (((256, 256, 3), 255), ((32, 48, 3), (40, 47)), ((2,), 4), ((8, 8, 1), 0)):
         with pytest.raises(DataError, match="jitter_from|at least 1"):
             window_shape(shape, jitter_from)
+
+
+def test_every_source_stands_on_the_page_of_data():
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text("utf-8")
+    assert [name for name in sorted(SOURCES) if f"`{name}`" not in text] == []
