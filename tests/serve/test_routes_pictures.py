@@ -213,6 +213,7 @@ def test_inputs_by_name_are_fixed(server, fashion):
         ({"inputs": {"seed": 1}}, "there is no input 'seed'"),
         ({"inputs": {"label": 1}, "label": 1}, "given twice"),
         ({"inputs": {"label": {}}}, "inputs"),
+        ({"inputs": {"z": True}}, "inputs"),
     ):
         code, _, data = server.ask("POST", "/models/fashion/sample", wrong)
         assert code in (400, 422) and message in json.loads(data)["error"], data

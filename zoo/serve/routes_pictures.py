@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
 
 from zoo.core import pictures
 from zoo.core.arrays import Array
@@ -32,7 +32,7 @@ from zoo.serve.service import Service, service_of
 LONGEST_NAME = 200  # of a class: finding a name near a very long one takes long
 Class = StrictInt | Annotated[StrictStr, Field(max_length=LONGEST_NAME)]
 Label = Class | Annotated[list[Class], Field(max_length=2**16)] | None
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]  # true is no number
 Text = Annotated[StrictStr, Field(max_length=MOST_CHARACTERS)]
 Value = StrictInt | Text | Number
 Fixed = Annotated[dict[str, Value | list[Value]], Field(max_length=64)]

@@ -146,7 +146,7 @@ TRANSLATORS = ["photos_a_to_b", *(n for n, (_, manifest) in SHIPPED.items() if m
 @pytest.mark.parametrize("name", TRANSLATORS)
 def test_a_picture_is_translated_on_the_server_and_here(page, everything, here, tmp_path, name):
     stem, _, network = name.partition("_")
-    generator = zoo.load(everything / stem, network=network)
+    generator = zoo.load(everything / stem, network=network or None)
     trained = [size["trained"] for size in generator.manifest.inputs[0].sizes.values()]
     photo = np.random.RandomState(0).randint(0, 256, (*trained, 3), np.uint8)
     Image.fromarray(photo).save(tmp_path / "photo.png")
