@@ -154,7 +154,7 @@ class Finite(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         for name, value in (logs or {}).items():
-            if not math.isfinite(value) and name not in self.unknown(self.clock.step):
+            if math.isinf(value) or (math.isnan(value) and name not in self.unknown(self.clock.step)):
                 raise TrainingError(f"step {self.clock.step}: {name} is {value}")
 
 

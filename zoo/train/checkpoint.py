@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -61,9 +61,6 @@ def lock_run(folder: Path) -> Iterator[None]:
         yield
 
 
-LOGGED = ("last_losses/", "last_values/")  # numbers that are only shown
-
-
 @dataclass(frozen=True)
 class Progress:
     """The state of a run: steps made, seconds they took, the machine of the last ones, and why they ended.
@@ -85,8 +82,9 @@ def save(path: Path, algorithm: Algorithm, progress: Progress, document: Mapping
         TrainingError: For NaN and infinity; an earlier checkpoint then stays.
     """
     arrays = {name: keras.ops.convert_to_numpy(variable.value) for name, variable in algorithm.state().items()}
+    logged = algorithm.only_logged()
     for name, array in arrays.items():
-        if not _sound(name, array.astype("float32") if array.dtype.kind not in "fiub" else array):
+        if not _sound(array.astype("float32") if array.dtype.kind not in "fiub" else array, logged=name in logged):
             raise TrainingError(f"'{name}' is not finite after step {progress.step}")
     save_arrays(path, arrays, {**asdict(progress), "document": document})
 
@@ -133,7 +131,8 @@ def load(path: Path, algorithm: Algorithm, document: Mapping[str, Any]) -> Progr
         raise TrainingError(f"{path}: made with another spec: {', '.join(different)} changed. {hint}")
     algorithm.begin(max(progress.step - 1, 0))  # the stage in which it was written, where a later one begins now
     state = algorithm.state()
-    if misfit := _misfit(arrays, {name: tuple(variable.shape) for name, variable in state.items()}):
+    shapes = {name: tuple(variable.shape) for name, variable in state.items()}
+    if misfit := _misfit(arrays, shapes, algorithm.only_logged()):
         raise TrainingError(f"{path}: does not fit the networks: {misfit}. {hint}")
     for name, variable in state.items():
         variable.assign(arrays[name])
@@ -169,19 +168,19 @@ def refuse_damaged(path: Path, content: str, hint: str) -> Iterator[None]:
         raise TrainingError(f"{path}: not a readable {content}: {reason}. {hint}") from error
 
 
-def _misfit(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _misfit(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], logged: Collection[str]) -> str:
     """Return the first difference between a checkpoint's arrays and the networks at hand, or an empty string."""
     for name, shape in shapes.items():
         if name not in arrays:
             return f"it lacks '{name}'"
         if arrays[name].shape != shape:
             return f"'{name}' is {list(arrays[name].shape)}, expected {list(shape)}"
-        if not _sound(name, arrays[name]):
+        if not _sound(arrays[name], logged=name in logged):
             return f"'{name}' is not finite"
     return next((f"'{name}' is unknown" for name in arrays if name not in shapes), "")
 
 
-def _sound(name: str, array: np.ndarray) -> bool:
-    """Return whether all numbers are finite, or not known yet: what a phase that still rests would log is NaN."""
-    known = array[~np.isnan(array)] if name.startswith(LOGGED) else array
+def _sound(array: np.ndarray, *, logged: bool) -> bool:
+    """Return whether all numbers are finite, or not known yet: what is only logged is NaN until it is computed."""
+    known = array[~np.isnan(array)] if logged else array
     return bool(np.isfinite(known).all())

@@ -9,8 +9,10 @@ import tensorflow as tf
 from keras import ops
 from small_games import SGD, D, G, Play, calls_of, text, without_rest
 
+from zoo.core.errors import TrainingError
 from zoo.spec.types import Part
 from zoo.train import checkpoint
+from zoo.train.callbacks import Clock, Finite
 
 # 1. A step plays all phases once.
 
@@ -272,6 +274,39 @@ def test_a_lazy_term_keeps_its_strength(play):
     extra = [one["discriminator_loss"] - one["d_loss"] for one in logs]
     assert extra == pytest.approx([6 * logs[0]["r1"], 0, 0, 6 * logs[3]["r1"]], abs=1e-5)
     assert logs[0]["r1"] == logs[1]["r1"] == logs[2]["r1"] != logs[3]["r1"]  # as last known
+
+
+@pytest.mark.parametrize(
+    "rests", ["minimise: {d_loss: 1, r1: {weight: 1, every: 2}}", "when: {every: 2}, minimise: {d_loss: 1, r1: 1}"]
+)
+def test_a_value_whose_first_update_overflows_is_not_known_yet(spec_of, tmp_path, rests):
+    """The update is skipped, and the run goes on, through a checkpoint too."""
+    discriminator = f"discriminator: {{trains: discriminator, {rests}, {SGD}}}"
+    written = text([discriminator, G], values="r1: {r1: {of: on_real, wrt: image}}")
+    game = Play(spec_of(written.replace("batch_size: 4,", "batch_size: 4, precision: mixed_float16,")))
+    scale = game.algorithm.phases()[0].optimizer.loss_scale
+    clock = Clock(step=0, steps=9, budget_seconds=None, batch_size=4)
+    finite, logs = Finite(clock, game.algorithm.unknown), []
+    for exponent in (60, 8, 8):
+        scale.assign(2.0**exponent)
+        clock.on_train_batch_end(0)
+        logs.append(game.step()["r1"])
+        finite.on_train_batch_end(0, {"r1": logs[-1]})
+        checkpoint.save(tmp_path / "one.npz", game.algorithm, checkpoint.Progress(1, 1.0, ""), game.spec.document)
+        checkpoint.load(tmp_path / "one.npz", game.algorithm, game.spec.document)
+    assert np.isnan(logs[0]) and logs[2] > 0
+
+
+def test_a_value_that_is_computed_and_is_no_number_ends_the_training(play):
+    late = f"late: {{trains: generator, when: {{from: 1}}, minimise: {{g_loss: 1, pixel: 0.5}}, {SGD}}}"
+    values = "pixel: {l1: {between: [fake, image]}}\nwrong: {log: {sum: {terms: {pixel: 1}, constant: -99}}}"
+    game = play([D, late], values=values, rest="states: {mean_wrong: {moving_average: {of: wrong}}}")
+    clock = Clock(step=1, steps=9, budget_seconds=None, batch_size=4)
+    finite = Finite(clock, game.algorithm.unknown)
+    finite.on_train_batch_end(0, {"wrong": game.step()["wrong"]})
+    clock.on_train_batch_end(0)
+    with pytest.raises(TrainingError, match="step 2: wrong is inf"):
+        finite.on_train_batch_end(0, {"wrong": game.step()["wrong"]})
 
 
 def test_a_number_that_a_user_gives_has_its_default_in_training(play):

@@ -54,6 +54,7 @@ class Algorithm(Players):
     latent_draws: int  # independent batches of each latent that a step uses
     simultaneous: bool = False  # all gradients of a step are taken at the same weights, before any weight moves
     latent_batches: Mapping[str, tuple[int, int]] = {}  # draws of a latent and their size, where they differ from these
+    pictures: Mapping[str, str] = {}  # of a game that reads some: the SHA-256 of their pixels, by their places
     noise: Mapping[str, Part] = {}  # priors of what a step draws besides the latents, by name
 
     # For subclasses to override; only `phases` is needed.
@@ -99,7 +100,7 @@ class Algorithm(Players):
         return None
 
     def unknown(self, step: int) -> Collection[str]:
-        """List what a step logs as NaN, since nothing has computed it yet.
+        """List what a step may log as NaN, since nothing has computed it yet; what is computed is never NaN there.
 
         Args:
             step: The count of steps, that one included.
@@ -114,6 +115,14 @@ class Algorithm(Players):
 
         Returns:
             Variables by a name that does not depend on the backend.
+        """
+        return {}
+
+    def only_logged(self) -> Mapping[str, keras.Variable]:
+        """Return the numbers among `extra_state` that are only logged, and NaN until something has computed them.
+
+        Returns:
+            Variables by the names that they have there.
         """
         return {}
 

@@ -124,7 +124,7 @@ class Game(Algorithm):
         if step not in self._unknown:
             self._unknown.clear()  # those of the last step
             waiting = [n for n in self.last_losses if not has_played(self.phase_plans[n], self.data_draws, step)]
-            # any of them where a first update may be skipped: one that is computed then is finite, as its loss is
+            # any of them where a first update may be skipped: what is computed is never NaN, see `_last`
             values = [name for name in self.last_values if self.scaled or self.passed.waits(name, waiting, {})]
             self._unknown[step] = [*(f"{name}_loss" for name in waiting), *values]
         return self._unknown[step]
@@ -310,11 +310,17 @@ class Game(Algorithm):
         return scalars | logs
 
     def _last(self, name: str, value: Tensor, computed: Tensor) -> Tensor:
-        """Return a value that is logged: where this step has not computed it, as last known."""
+        """Return a value that is logged: where this step has not computed it, as last known.
+
+        NaN stands for what is not known, also after the first updates that would compute it overflowed: a value that
+        is computed and is not a number counts as infinite, and ends the training.
+        """
         last = self.last_values.get(name)
         if last is None:
             return value
-        value = ops.where(computed > 0, ops.cast(value, last.dtype), ops.convert_to_tensor(last))
+        value = ops.cast(value, last.dtype)
+        value = ops.where(ops.isnan(value), float("inf"), value)
+        value = ops.where(computed > 0, value, ops.convert_to_tensor(last))
         last.assign(value)
         return value
 
@@ -335,9 +341,12 @@ class Game(Algorithm):
             **{f"{name}/{v.name}": v for name, pool in self.pools.items() for v in pool.non_trainable_weights},
             **{f"states/{name}": variable for name, variable in self.states.numbers.items()},
             **{f"updates/{name}": counter.count for name, counter in self.counters.items()},
-            **{f"last_losses/{name}": variable for name, variable in self.last_losses.items()},
-            **{f"last_values/{name}": variable for name, variable in self.last_values.items()},
+            **self.only_logged(),
         }
+
+    def only_logged(self) -> dict[str, keras.Variable]:
+        losses = {f"last_losses/{name}": variable for name, variable in self.last_losses.items()}
+        return losses | {f"last_values/{name}": variable for name, variable in self.last_values.items()}
 
 
 def _not_known(name: str) -> keras.Variable:
