@@ -110,7 +110,7 @@ def images() -> dict[str, str]:
         network = None if file.stem == "generator" else file.stem
         generator = package.load(file.parent, network=network)
         if any(tensor.is_image for tensor in generator.inputs.values()):
-            golden = np.load(file.parent / (f"golden_{network}.npz" if network else "golden.npz"))
+            golden = np.load(file.parent / generator.manifest.golden)
             made = generator(**{name: golden[name] for name in generator.inputs})
         else:
             made = generator.sample(4, seed=0)

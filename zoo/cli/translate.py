@@ -87,7 +87,7 @@ def _fitting(file: Path, source: Tensor, fit: Fit | None, max_pixels: int) -> Ar
     Raises UsageError without `fit` for more than `max_pixels`; with it, larger images shrink to about so many.
     """
     from zoo.core.image_files import range_warning, read_picture
-    from zoo.core.images import fitted, grey, with_channels
+    from zoo.core.images import fitted, with_channels
     from zoo.runtime.inputs import nearest_size
 
     picture = read_picture(file)
@@ -99,8 +99,7 @@ def _fitting(file: Path, source: Tensor, fit: Fit | None, max_pixels: int) -> Ar
             f"{file}: at most {max_pixels:,} pixels are translated, received {width} x {height}. Let --fit crop or "
             "--fit resize shrink it, or allow more with --max-pixels"
         )
-    image = picture.pixels[None]  # [1, H, W, 3]
-    image = grey(image) if source.shape[-1] == 1 else with_channels(image, int(source.shape[-1]))
+    image = with_channels(picture.pixels[None], int(source.shape[-1]))  # [1, H, W, C]
     if fit:
         shrink = min(1, (max_pixels / (height * width)) ** 0.5)
         image = fitted(image, *nearest_size(source, int(height * shrink), int(width * shrink)), fit)

@@ -84,15 +84,18 @@ def on_white(images: Array) -> Array:
 
 
 def with_channels(images: Array, channels: int) -> Array:
-    """Return images with more channels: grey becomes RGB, and both become opaque RGBA.
+    """Return images with another number of channels: RGBA on white paper, the luma of RGB, grey as RGB, opaque RGBA.
 
     Args:
-        images: uint8 [..., C].
-        channels: C or more.
+        images: uint8 [N, H, W, C] with C = 1, 3 or 4.
+        channels: 1, 3 or 4.
 
     Returns:
-        uint8 [..., channels].
+        uint8 [N, H, W, channels]; `images` themselves where nothing changes.
     """
+    if channels < images.shape[-1]:
+        images = on_white(images)
+        return grey(images) if channels == 1 else images
     if channels > images.shape[-1] == 1:
         images = np.repeat(images, 3, axis=-1)
     if channels > images.shape[-1]:

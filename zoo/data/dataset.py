@@ -15,7 +15,7 @@ import numpy as np
 
 from zoo.core.arrays import evenly_spaced
 from zoo.core.errors import DataError
-from zoo.core.images import Fit, fitted, grey, on_white, with_channels
+from zoo.core.images import Fit, fitted, with_channels
 from zoo.data.captions import Captions
 from zoo.data.catalogue import final_shape
 from zoo.data.folder_reader import Reading
@@ -207,7 +207,7 @@ def prepare(
     if dataset.images is None:
         return dataset
     (height, width, channels), images = shape, dataset.images
-    if channels < images.shape[-1]:  # before resizing: a third of the work
-        images = grey(on_white(images)) if channels == 1 else on_white(images)
+    if channels < images.shape[-1]:
+        images = with_channels(images, channels)  # before resizing: a third of the work
     images = with_channels(fitted(images, height, width, fit), channels)
     return replace(dataset, images=images)

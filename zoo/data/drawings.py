@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from zoo.core.errors import DataError
+from zoo.core.images import on_white
 from zoo.data.catalogue import Split
 from zoo.data.fetch import read_files
 
@@ -109,6 +110,4 @@ def rendered(svg: str, side: int, *, source: str) -> np.ndarray:
         raise DataError(f"data source '{source}' is drawn by resvg: pip install resvg_py") from error
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=side, height=side))
     with Image.open(io.BytesIO(png), formats=("PNG",)) as opened:
-        rgba = np.asarray(opened.convert("RGBA")).astype(np.uint32)  # [side, side, 4]
-    alpha = rgba[..., 3:]
-    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        return on_white(np.asarray(opened.convert("RGBA")))

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from zoo.core.image_files import read_image
-from zoo.core.images import fitted, from_uint8, grey
+from zoo.core.images import fitted, from_uint8, with_channels
 from zoo.data import photos
 from zoo.nn.autodiff import Tensor
 from zoo.nn.functions import Per, aligned, averaged, function
@@ -144,7 +144,7 @@ def picture(
     height, width = (size, size) if isinstance(size, int) else size
     pixels = read_image(Path(path).expanduser()) if path is not None else photos.painting(str(painting))
     cut = fitted(pixels[None], height, width, "crop")
-    return from_uint8(cut if channels == 3 else grey(cut), range)
+    return from_uint8(with_channels(cut, channels), range)
 
 
 @function("input")

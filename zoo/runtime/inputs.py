@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from zoo.artifact.manifest import Manifest
-from zoo.artifact.tensor import AXES, Tensor
+from zoo.artifact.tensor import AXES, CHANNELS, Tensor
 from zoo.core.arrays import Array
 from zoo.core.errors import ServeError
 from zoo.core.registry import suggest
@@ -24,7 +24,6 @@ from zoo.runtime.texts import Texts
 
 Feed = dict[str, Array]  # name of an input -> rows [n, ...]
 Draw = Callable[[int], Feed]
-COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 MAX_ROWS = 10**9
 MAX_PICKED_ROW = 10**5 - 1  # of `Inputs.sums`: all rows up to it are drawn, and nobody looks at more
 
@@ -89,14 +88,14 @@ def check_images(tensor: Tensor, images: Any) -> Array:
         ServeError: Wrong type, channels or size, or an empty batch.
     """
     array, channels, where = as_array("images", images), tensor.shape[-1], f"input '{tensor.name}'"
-    colour, received = COLOURS.get(int(channels), f"{channels}-channel"), f"received {array.dtype} {list(array.shape)}"
+    colour, received = CHANNELS.get(channels, f"{channels}-channel"), f"received {array.dtype} {list(array.shape)}"
     if array.ndim not in (3, 4):
         hint = "; a grey image ends in an axis of 1: images[..., None]" if array.ndim == 2 else ""
         shapes = f"[n, H, W, {channels}] or one [H, W, {channels}]"
         raise ServeError(f"{where}: expected {colour} images {shapes}, {received}{hint}")
     if array.shape[-1] != channels:
         hint = "; repeat the channel with images.repeat(3, axis=-1)" if (array.shape[-1], channels) == (1, 3) else ""
-        other = COLOURS.get(array.shape[-1], f"{array.shape[-1]} channels")
+        other = CHANNELS.get(array.shape[-1], f"{array.shape[-1]} channels")
         raise ServeError(f"{where}: expected {colour} images, received {other} {list(array.shape)}{hint}")
     if array.dtype != np.uint8:
         raw = f"numbers in [{tensor.range[0]:g}, {tensor.range[1]:g}]" if tensor.range else "raw numbers"

@@ -18,7 +18,7 @@ from zoo.core import pictures
 from zoo.core.arrays import Array
 from zoo.core.errors import DataError
 from zoo.core.image_files import FORMAT_WORDS, TooManyPixelsError, read_image
-from zoo.core.images import Fit, fitted, grey, with_channels
+from zoo.core.images import Fit, fitted, with_channels
 from zoo.core.text import MOST_CHARACTERS
 from zoo.runtime import priors
 from zoo.runtime.inputs import nearest_size
@@ -198,8 +198,8 @@ async def translate(request: Request, name: str, fit: Fit | None = None) -> Resp
         raise RefusedError(f"Content-Type must be image/png or that of another image, received {received}", 415)
 
     def draw() -> bytes:
-        image = read_photo(body, service.settings.max_pixels)[None]  # [1, H, W, 3]
-        image = grey(image) if source.shape[-1] == 1 else with_channels(image, int(source.shape[-1]))
+        photo = read_photo(body, service.settings.max_pixels)[None]
+        image = with_channels(photo, int(source.shape[-1]))  # [1, H, W, C]
         if fit is not None:
             height, width = nearest_size(source, *image.shape[1:3])
             image = fitted(image, height, width, fit)

@@ -107,7 +107,8 @@ def train(
     """
     training = recipe(spec)
     folder = runs / spec.name
-    finished = resume and checkpoint.reached(folder / checkpoint.FILE) >= (training.steps if steps is None else steps)
+    last = training.steps if steps is None else steps
+    finished = resume and checkpoint.reached(folder / checkpoint.FILE) >= last
     dataset = _load_data(spec, needed=not finished)
     own_images.print_readings(spec.name, dataset)
     metric = make_metric(spec, dataset) if dataset else None
@@ -117,12 +118,10 @@ def train(
         budget = seconds(training.budget)
     with checkpoint.lock_run(folder):
         start = _start(spec, algorithm, dataset, folder, resume, artifacts)
-        start = own_images.checked(
-            folder / checkpoint.FILE, start, dataset, read_pictures(spec.game), finished=finished
-        )
+        start = own_images.checked(folder / checkpoint.FILE, start, dataset, algorithm.pictures, finished=finished)
         counts = start.data.get("counts", {})
         clock = callbacks.Clock(
-            step=start.step, steps=max(training.steps if steps is None else steps, start.step), budget_seconds=budget,
+            step=start.step, steps=max(last, start.step), budget_seconds=budget,
             batch_size=algorithm.step_images,
         )  # fmt: skip
         if batches is None:
@@ -295,7 +294,7 @@ def make(spec: Spec) -> Algorithm:
     if training.batch_size % shares.count:
         size = f"a batch of {training.batch_size}"
         raise UsageError(f"{spec.path}: training.devices: {size} cannot be shared equally by {shares.count} devices")
-    read_pictures(spec.game)
+    pictures = read_pictures(spec.game)
     keras.utils.set_random_seed(training.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(devices.POLICIES.get(training.precision, training.precision))
@@ -306,6 +305,7 @@ def make(spec: Spec) -> Algorithm:
                 ema_half_life_images=training.ema_half_life_images, fields=tuple(spec.fields),
                 pixel_range=section.range,
             )  # fmt: skip
+        algorithm.pictures = pictures
         give_packages(algorithm)
         algorithm.share_among(shares)
         return algorithm
