@@ -4,35 +4,13 @@ import io
 import json
 
 import numpy as np
+import own_pictures
 import pytest
 from live import Live
 from PIL import Image
 
 import zoo
-from zoo import cli
 from zoo.artifact.manifest import read_manifests
-
-SPRITES = """
-name: sprites
-title: Sprites
-data: {source: {folder: {path: PICTURES}}, size: 8, channels: 4}
-latent: {z: {normal: {shape: [4]}}}
-networks:
-  generator:
-    inputs: z
-    output: image
-    layers: [Dense: {units: 256, activation: tanh}, Reshape: {target_shape: [8, 8, 4]}]
-  discriminator:
-    inputs: image
-    output: logits
-    layers: [Flatten, Dense: {units: 1}]
-algorithm:
-  alternating:
-    loss: hinge
-    generator: &player {optimizer: {Adam: {learning_rate: 1e-2, beta_1: 0.5}}}
-    discriminator: *player
-training: {batch_size: 8, steps: 400, picture_every_steps: 400, ema_half_life_images: 80}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +20,8 @@ def built(tmp_path_factory):
     y, x = np.mgrid[:16, :16] - 7.5
     inside = x**2 + y**2 < 36
     pixels = np.where(inside[..., None], [250, 0, 0, 255], [0, 255, 0, 0]).astype(np.uint8)
-    (folder / "pictures").mkdir()
-    for number in range(16):
-        Image.fromarray(pixels).save(folder / "pictures" / f"{number}.png")
-    (folder / "sprites.yaml").write_text(SPRITES.replace("PICTURES", str(folder / "pictures")))
-    places = ["--runs", str(folder / "runs"), "--out", str(folder / "exported")]
-    assert cli.main(["build", str(folder / "sprites.yaml"), *places]) == 0
-    return folder / "exported" / "sprites"
+    layers = "[Dense: {units: 256, activation: tanh}, Reshape: {target_shape: [8, 8, 4]}]"
+    return own_pictures.build(folder, "sprites", pixels, data="size: 8, channels: 4", layers=layers, steps=400)
 
 
 def test_what_is_transparent_is_learnt(built):

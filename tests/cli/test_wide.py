@@ -4,53 +4,24 @@ import io
 import json
 
 import numpy as np
+import own_pictures
 import pytest
 from live import Live
 from PIL import Image
 
 import zoo
 
-WIDE = """
-name: wide
-title: Wide pictures
-data: {source: {folder: {path: PICTURES}}, size: [8, 12], fit: crop}
-latent: {z: {normal: {shape: [4]}}}
-networks:
-  generator:
-    inputs: z
-    output: image
-    layers:
-      - Dense: {units: 48}
-      - Reshape: {target_shape: [4, 6, 2]}
-      - Conv2DTranspose: {filters: 3, kernel_size: 4, strides: 2, padding: same, activation: tanh}
-  discriminator:
-    inputs: image
-    output: logits
-    layers: [Flatten, Dense: {units: 1}]
-algorithm:
-  alternating:
-    loss: hinge
-    generator: &player {optimizer: {Adam: {learning_rate: 1e-2, beta_1: 0.5}}}
-    discriminator: *player
-training: {batch_size: 8, steps: 150, picture_every_steps: 150, ema_half_life_images: 80}
-"""
-
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The artifact of pictures of 24 x 36 pixels, whose left half is white and whose right half is black."""
-    from zoo import cli
 
     folder = tmp_path_factory.mktemp("wide")
     pixels = np.zeros((24, 36, 3), np.uint8)
     pixels[:, :18] = 255
-    (folder / "pictures").mkdir()
-    for number in range(16):
-        Image.fromarray(pixels).save(folder / "pictures" / f"{number}.png")
-    (folder / "wide.yaml").write_text(WIDE.replace("PICTURES", str(folder / "pictures")))
-    places = ["--runs", str(folder / "runs"), "--out", str(folder / "exported")]
-    assert cli.main(["build", str(folder / "wide.yaml"), *places]) == 0
-    return folder / "exported" / "wide"
+    layers = """[Dense: {units: 48}, Reshape: {target_shape: [4, 6, 2]},
+        Conv2DTranspose: {filters: 3, kernel_size: 4, strides: 2, padding: same, activation: tanh}]"""
+    return own_pictures.build(folder, "wide", pixels, data="size: [8, 12], fit: crop", layers=layers, steps=150)
 
 
 def test_samples_have_the_data_s_height_and_width(built, zoo_says, tmp_path):

@@ -11,16 +11,9 @@ from zoo.core.errors import TrainingError
 from zoo.spec.read import read_spec
 from zoo.train import loop
 
-GAME = """
-name: shown
-title: A game with pictures
-data: {source: digits}
-latent: {z: {normal: {shape: [3]}}}
-networks:
-  generator:
-    inputs: z
-    output: image
-    layers: [Dense: {units: 64, activation: tanh}, Reshape: {target_shape: [8, 8, 1]}]
+GAME = (
+    tiny.DENSE[: tiny.DENSE.index("  discriminator:")]
+    + """
 algorithm:
   game:
     values:
@@ -34,6 +27,7 @@ algorithm:
     phases: {generator: {trains: generator, minimise: {loss: 1}, optimizer: {SGD: {learning_rate: 0.1}}}}
 training: {batch_size: 4, steps: 4, evaluate: null, ema_half_life_images: null}
 """
+)
 
 
 @pytest.fixture
