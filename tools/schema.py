@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 import keras
+from game_arguments import TAKES
 from keras_arguments import BY_OWNER, COUNT, KERAS_INITIALIZERS, LEFT_OUT, Json, keras_argument
 
 from zoo.claims.measurements import MEASUREMENTS, NUMBERS
@@ -60,37 +61,6 @@ _SOURCE: Json = {
     "std": {"type": "number", "minimum": 0},
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
     "path": {"type": "string", "pattern": r"^[^\0]+$", "description": "a folder"},
-}
-
-_NAME: Json = {"type": "string", "pattern": r"^[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63})?$"}
-_FUNCTION: Json = {"$ref": "#/$defs/function"}
-_SCHEDULE: Json = {"$ref": "#/$defs/schedule"}
-_FACTOR: Json = {"anyOf": [{"type": "number"}, _NAME, _SCHEDULE]}
-_TENSOR: Json = {"anyOf": [_NAME, _FUNCTION]}
-_WEIGHT: Json = {"anyOf": [{"type": "number"}, _NAME, _SCHEDULE, {"type": "array", "items": _FACTOR}]}
-# What arguments of a game take, for editors; zoo.spec.game_calls and game_phases check them by the game's own names.
-TAKES: dict[str, Json] = {
-    "value": _TENSOR,
-    "values": {"type": "array", "items": _TENSOR},
-    "wrt": {"anyOf": [_NAME, {"type": "array", "items": _NAME}]},
-    "number": _FACTOR,
-    "amount": {"anyOf": [{"type": "number"}, _NAME, _SCHEDULE, _FUNCTION]},
-    "terms": {"anyOf": [{"type": "object", "additionalProperties": _FACTOR}, {"type": "array", "items": _TENSOR}]},
-    "taps": {"type": "array", "items": _NAME},
-    "network": _NAME,
-    "call": {"anyOf": [_NAME, _FUNCTION, {"type": "object", "minProperties": 1, "maxProperties": 1}]},
-    "weight": {
-        "anyOf": [
-            *_WEIGHT["anyOf"],
-            {
-                "type": "object",
-                "properties": {"weight": _WEIGHT, "every": COUNT},
-                "additionalProperties": False,
-                "minProperties": 1,
-            },
-        ]
-    },
-    "optimizer": {"anyOf": [{"$ref": "#/$defs/optimizer"}, _NAME]},
 }
 
 
