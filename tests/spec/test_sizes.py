@@ -1,8 +1,8 @@
-"""Which sizes a translator takes: by the arithmetic of its strides and its padding."""
+"""Which sizes a translator takes, and which maps of latents: by the arithmetic of strides and padding."""
 
 import pytest
 
-from zoo.spec.sizes import allowed
+from zoo.spec.sizes import Sizes, allowed, cells
 
 HEAD = "name: tested\ntitle: Tested\nnetworks:\n  net:\n    inputs: {a: %s}\n    output: b\n    layers:\n"
 DOWN = "Conv2D: {filters: 4, kernel_size: 4, strides: 2, padding: same}"
@@ -31,20 +31,20 @@ def rule(multiple, minimum, trained=(16, 24)):
     ],
 )
 def test_multiple_and_minimum(spec_of, layers, multiple, minimum):
-    assert allowed(plan(spec_of, layers)) == rule(multiple, minimum)
+    assert allowed(plan(spec_of, layers)) == Sizes(rule(multiple, minimum))
 
 
 def test_skips_need_sizes_that_come_back_at_every_level(spec_of):
     layers = ["as: skip", DOWN, "as: deep", DOWN, UP, "Add: {}\n        from: [x, deep]".replace(": {}", ":")]
     layers[2:3] = ["Conv2D: {filters: 3, kernel_size: 1}", "as: deep"]
     layers += [UP, "Add:\n        from: [x, skip]"]
-    assert allowed(plan(spec_of, layers)) == rule(4, 4)
+    assert allowed(plan(spec_of, layers)) == Sizes(rule(4, 4))
 
 
 def test_height_and_width_have_their_own_rules(spec_of):
     layers = [DOWN.replace("strides: 2", "strides: [2, 1]"), UP.replace("strides: 2", "strides: [2, 1]")]
     found = allowed(plan(spec_of, layers))
-    assert [axis["multiple"] for axis in found.values()] == [2, 1]
+    assert [axis["multiple"] for axis in found.axes.values()] == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_network_that_knows_its_size_takes_that_alone(spec_of, layers):
 
 
 def test_a_prelu_shared_by_all_pixels_does_not_know_the_size(spec_of):
-    assert allowed(plan(spec_of, [SAME, "PReLU: {shared_axes: [1, 2]}"])) == rule(1, 1)
+    assert allowed(plan(spec_of, [SAME, "PReLU: {shared_axes: [1, 2]}"])) == Sizes(rule(1, 1))
 
 
 def test_latents_have_no_size(spec_of):
@@ -81,4 +81,34 @@ def test_the_papers_translators(spec, multiple, minimum):
 
     plans = read_spec(Path(__file__).parents[2] / "specs" / "paper" / f"{spec}.yaml").plans
     trained = {"cyclegan_6": 128, "pix2pix": 256}[spec]
-    assert allowed(next(iter(plans.values()))) == rule(multiple, minimum, (trained, trained))
+    assert allowed(next(iter(plans.values()))) == Sizes(rule(multiple, minimum, (trained, trained)))
+
+
+CROP = "Cropping2D: {cropping: [[2, 2], [3, 3]]}"
+
+
+@pytest.mark.parametrize(
+    ("layers", "scale", "offset", "minimum"),
+    [
+        ([UP], [2, 2], [0, 0], [1, 1]),
+        ([UP, UP], [4, 4], [0, 0], [1, 1]),
+        (["UpSampling2D: {size: [3, 1]}", SAME], [3, 1], [0, 0], [1, 1]),
+        ([UP, CROP], [2, 2], [-4, -6], [3, 4]),  # 2 x 3 - 4 = 2, 2 x 4 - 6 = 2
+        (["Conv2D: {filters: 3, kernel_size: 3}", UP], [2, 2], [-4, -4], [3, 3]),  # a convolution without padding
+        ([SAME], [1, 1], [0, 0], [1, 1]),
+    ],
+)
+def test_pixels_of_a_map_of_latents(spec_of, layers, scale, offset, minimum):
+    found = cells(plan(spec_of, layers, shape="[5, 6, 3]"))
+    assert found.grid == {"scale": scale, "offset": offset}
+    rules = [{"multiple": 1, "minimum": least, "trained": size} for least, size in zip(minimum, (5, 6), strict=True)]
+    assert found.axes == dict(zip(("rows", "columns"), rules, strict=True))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [["Flatten", "Dense: {units: 90}", "Reshape: {target_shape: [5, 6, 3]}"], [DOWN], [SAME, "LayerNormalization"]],
+)
+def test_a_map_that_cannot_grow(spec_of, layers):
+    """Dense layers know its size, and strides take it in steps."""
+    assert cells(plan(spec_of, layers, shape="[5, 6, 3]")) is None

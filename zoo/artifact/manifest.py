@@ -5,7 +5,8 @@ manifest states them, beside every .onnx file (manifest.json) and, as far as it 
 (metadata "gan.manifest", the contract). An artifact of several networks has one manifest.json with a manifest for each.
 
 The lowest version that can hold it is written: 1; 2: several networks or many sizes; 3: variants; 4: channels,
-rewritten files; 5: several inputs with classes; 6: texts.
+rewritten files; 5: several inputs with classes; 6: texts;
+7: maps of latents.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from zoo.core.errors import ServeError
 from zoo.core.files import write_whole
 from zoo.core.registry import suggest
 
-MANIFEST_VERSIONS = (1, 2, 3, 4, 5, 6)
+MANIFEST_VERSIONS = (1, 2, 3, 4, 5, 6, 7)
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "generator.onnx"
 TRAINABLE = "trainable.npz"  # weights before batch norm is folded, for trainings that begin with them
@@ -202,6 +203,7 @@ class Manifest:
         later = 3 if latest else 2 if variants else bool(network) or any(tensor.sizes for tensor in self.inputs)
         later = 4 if sum(bool(tensor.classes) for tensor in self.inputs) > 1 else later
         later = 5 if any(tensor.text for tensor in self.inputs) else later
+        later = 6 if self.outputs[0].grid else later
         return {"manifest_version": MANIFEST_VERSIONS[later], **network, **keys, **rewritten, **variants}
 
     @classmethod

@@ -15,8 +15,10 @@ from zoo.core.registry import suggest
 DTYPES = ("float32", "int32", "int64")
 LAYOUTS = ("NHWC", "NC")
 CHANNELS: Mapping[int | str, str] = {1: "grey", 3: "RGB", 4: "RGBA"}  # number -> their order
-AXES = ("height", "width")  # that may be dynamic, in this order
-OPTIONAL_KEYS = ("sizes", "channels", "text")  # of a tensor in JSON; left out where they are null
+AXES = ("height", "width")  # of images, that may be dynamic, in this order
+CELLS = ("rows", "columns")  # of a map of latents, likewise
+OPTIONAL_KEYS = ("sizes", "channels", "text", "grid")  # of a tensor in JSON; left out where they are null
+GRID_KEYS = ("scale", "offset", "margin")
 TEXT_KEYS = ("rule", "rule_in_words", "vocabulary", "sha256", "words", "examples", "example_ids")
 
 
@@ -27,7 +29,8 @@ class Tensor:
     Attributes:
         name: Its name in the ONNX file.
         dtype: "float32", or "int32" or "int64" for ids of classes or words.
-        shape: "batch", then sizes; images of any size have ("batch", "height", "width", 3).
+        shape: "batch", then sizes; images of any size have ("batch", "height", "width", 3), and a map of latents that
+            may be larger has ("batch", "rows", "columns", 64).
         prior: For a latent the distribution to draw from: {name: arguments}.
         classes: For class ids the names of the classes, in their order.
         range: For pixels the values of black and white, (low, high).
@@ -39,7 +42,11 @@ class Tensor:
             captions, of which one is drawn where none is given, with the ids of their words, `example_ids`. The shape
             has the longest caption.
         sizes: For an input of images of any size: "height" and "width" -> what a size must be a `multiple` of, the
-            `minimum`, and the size that was `trained`. The output has the size of the input.
+            `minimum`, and the size that was `trained`. The output has the size of the input. For a map of latents the
+            same of "rows" and "columns".
+        grid: For an image that is made of a map of latents: of its height and its width the pixels of a cell (`scale`)
+            and what comes to them (`offset`): height = scale * rows + offset. The `margin` is how many pixels from the
+            edge may show where the map ends; those inside are the same in every larger map. It is null where all do.
 
     Raises:
         ServeError: A value has the wrong type, or the values contradict each other.
@@ -55,20 +62,26 @@ class Tensor:
     sizes: Mapping[str, Mapping[str, int]] | None = None
     channels: str | None = None
     text: Mapping[str, Any] | None = None
+    grid: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for key in ("shape", "classes", "range"):  # JSON has lists only
             if isinstance(getattr(self, key), list):
                 object.__setattr__(self, key, tuple(getattr(self, key)))
+        if isinstance(self.sizes, Mapping) and {*self.sizes} == {*CELLS}:  # JSON with sorted keys has columns first
+            object.__setattr__(self, "sizes", {axis: self.sizes[axis] for axis in CELLS})
         need(isinstance(self.name, str) and bool(self.name), "tensor name", "a non-empty string", self.name)
         where = f"tensor '{self.name}'"
         need(self.dtype in DTYPES, f"{where} dtype", f"one of {', '.join(DTYPES)}", self.dtype)
         axes = self.shape[1:] if isinstance(self.shape, tuple) and self.shape[:1] == ("batch",) else (0,)
-        named = self.layout == "NHWC" and axes[:2] == AXES
-        need(all(is_size(d) for d in axes[2 if named else 0 :]), f"{where} shape", "'batch', then sizes above 0",
-              self.shape)  # fmt: skip
-        need(self.sizes is None or (named and _are_sizes(self.sizes)), f"{where} sizes",
+        image, cells = self.layout == "NHWC" and axes[:2] == AXES, self.prior is not None and axes[:2] == CELLS
+        need(all(is_size(d) for d in axes[2 if image or cells else 0 :]), f"{where} shape",
+              "'batch', then sizes above 0", self.shape)  # fmt: skip
+        rules = (image or cells) and _are_sizes(self.sizes, CELLS if cells else AXES)
+        need(rules or (self.sizes is None and not cells), f"{where} sizes",
               "null, or multiple, minimum and trained size of height and width", self.sizes)  # fmt: skip
+        need(self.grid is None or (image and _is_grid(self.grid)), f"{where} grid",
+              "null, or scale, offset and margin of an image's height and width", self.grid)  # fmt: skip
         prior = self.prior
         part = isinstance(prior, Mapping) and len(prior) == 1 and all(isinstance(a, Mapping) for a in prior.values())
         need(prior is None or part, f"{where} prior", 'null or {"name": {arguments}}', prior)
@@ -96,8 +109,28 @@ class Tensor:
         """Return `, height and width multiples of 4 from 8`, or an empty string where the size is fixed."""
         if self.sizes is None:
             return ""
-        height, width = (f"multiples of {size['multiple']} from {size['minimum']}" for size in self.sizes.values())
-        return f", height and width {height}" if height == width else f", height {height}, width {width}"
+        height, width = (
+            f"from {size['minimum']} up"
+            if size["multiple"] == 1
+            else f"multiples of {size['multiple']} from {size['minimum']}"
+            for size in self.sizes.values()
+        )
+        tall, wide = self.sizes
+        return f", {tall} and {wide} {height}" if height == width else f", {tall} {height}, {wide} {width}"
+
+    def spread(self, axes: Mapping[str, int]) -> dict[str, int]:
+        """Return named axes with the height and the width that an image has which is made of a map of latents.
+
+        Args:
+            axes: The sizes of the named axes of the inputs, such as "rows" and "columns".
+
+        Returns:
+            The same; with a `grid` also "height" and "width", in pixels.
+        """
+        if self.grid is None:
+            return dict(axes)
+        rules = zip(AXES, CELLS, self.grid["scale"], self.grid["offset"], strict=True)
+        return {**axes, **{side: scale * axes[cells] + offset for side, cells, scale, offset in rules}}
 
     @classmethod
     def from_json(cls, entry: Any, what: str) -> Tensor:
@@ -130,8 +163,12 @@ def check_together(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     sizes = [tensor.sizes for tensor in inputs if AXES[0] in tensor.shape]
     stated = None not in sizes and all(one == sizes[0] for one in sizes)
     need(stated, "inputs", "images of one rule for their sizes", sizes)
+    maps = [tensor.name for tensor in inputs if CELLS[0] in tensor.shape]
+    need(len(maps) < 2 and not (maps and sizes), "inputs", "one map of latents, or images", maps)
+    need(bool(maps) == (outputs[0].grid is not None), "outputs", "with a grid just where a map of latents is drawn",
+         outputs[0].grid)  # fmt: skip
     fixed = AXES[0] not in outputs[0].shape
-    need(bool(sizes) or fixed, "outputs", "of fixed sizes, as the inputs are", outputs[0].shape)
+    need(bool(sizes or maps) or fixed, "outputs", "of fixed sizes, as the inputs are", outputs[0].shape)
 
 
 def need(holds: bool, what: str, expected: str, received: object) -> None:
@@ -178,9 +215,9 @@ def is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _are_sizes(value: object) -> bool:
+def _are_sizes(value: object, axes: tuple[str, str]) -> bool:
     """True for `{"height": {"multiple": 4, "minimum": 8, "trained": 64}, "width": ...}` with sizes that are allowed."""
-    if not (isinstance(value, Mapping) and tuple(value) == AXES):
+    if not (isinstance(value, Mapping) and tuple(value) == axes):
         return False
     return all(
         isinstance(one, Mapping)
@@ -189,6 +226,16 @@ def _are_sizes(value: object) -> bool:
         and one["minimum"] % one["multiple"] == one["trained"] % one["multiple"] == 0
         for one in value.values()
     )
+
+
+def _is_grid(value: object) -> bool:
+    """True for `{"scale": [16, 16], "offset": [0, 0], "margin": [24, 24]}`; the margin may be null."""
+    if not (isinstance(value, Mapping) and set(value) == set(GRID_KEYS)):
+        return False
+    scale, offset, margin = (value[key] for key in GRID_KEYS)
+    pairs = all(isinstance(one, list | tuple) and len(one) == 2 for one in (scale, offset, margin or offset))
+    whole = pairs and all(type(number) is int for one in (scale, offset, margin or offset) for number in one)
+    return whole and all(map(is_size, scale)) and (margin is None or min(margin) >= 0)
 
 
 def _is_text(value: object) -> bool:

@@ -27,6 +27,8 @@ EXAMPLES = """\
   zoo sample mine/text_to_image --text "mint critter, horns"     after zoo build specs/text_to_image.yaml --out mine
   zoo sample exported/dcgan -n 10 --interpolate --out walk.png
   zoo sample exported/dcgan -n 80 --walk --out walk.gif     a loop through 4 latents
+  zoo sample mine/terrain --size 256 512 -n 4               larger pictures, of a map of latents that may be larger
+  zoo sample mine/terrain --size 400 800 --at 0 3000        a piece of a world without end, from row 0, column 3000
   zoo sample exported/dcgan --arithmetic 3 - 5 + 8          images 3, 5 and 8 of the grid, and their sum
   zoo sample exported/dcgan --arithmetic 3,9 - 5 + 8 -n 5   a mean of two; the sum, and 4 images close to it"""
 
@@ -45,7 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an input that is not drawn, such as body=dome or slant=0.5; again for another one",
     )  # fmt: skip
     parser.add_argument("--text", help="what the pictures show, in words, for generators that read them")
+    parser.add_argument(
+        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
+        help="pixels of the pictures, for generators that are fed a map of latents",
+    )  # fmt: skip
     how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--at", type=int, nargs=2, metavar=("TOP", "LEFT"),
+        help="instead a piece of --size of a picture without end: its first row and column",
+    )  # fmt: skip
     how.add_argument("--interpolate", action="store_true", help="walk from one latent to another instead")
     how.add_argument("--walk", action="store_true", help="walk in a loop through 4 latents instead")
     how.add_argument(
@@ -78,8 +88,12 @@ def run(options: argparse.Namespace) -> int:
     fixed |= _by_name(generator, options.fix, {name for name, value in fixed.items() if value is not None})
     if encode is _animation and not next(iter(generator.outputs.values())).is_image:
         raise UsageError(f"--out: {generator.name} makes points, not images that could move; end it in .npy or .png")
-    n = (1 if terms else 64) if options.n is None else options.n
-    if terms:
+    n = (1 if terms or options.at else 64) if options.n is None else options.n
+    if options.size and not options.at:
+        generator = generator.sized(*options.size)
+    if options.at:
+        images, drawn = _piece(generator, options, n), "the piece from row {} and column {}".format(*options.at)
+    elif terms:
         images, drawn = _sums(generator, terms, n, options.seed, fixed), " ".join(options.arithmetic)
     else:
         draw = generator.walk if options.walk else generator.interpolate if options.interpolate else generator.sample
@@ -89,6 +103,16 @@ def run(options: argparse.Namespace) -> int:
     write_whole(options.out, data)
     print(f"{options.out}: {drawn} from {generator.title}, seed {options.seed}")
     return 0
+
+
+def _piece(generator: Generator, options: argparse.Namespace, n: int) -> Array:
+    """Return one piece of a picture without end, [1, H, W, C]. Raises UsageError."""
+    if options.size is None:
+        raise UsageError("--at: say how large the piece is: --size 256 512")
+    if n != 1 or options.fix or options.text or options.label:
+        raise UsageError("--at: draws one piece, of --seed alone; leave -n, --label, --fix and --text out")
+    (top, left), (height, width) = options.at, options.size
+    return generator.window(top, left, height, width, options.seed)[None]
 
 
 def _terms(parts: list[str]) -> Terms:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact.manifest import Manifest
-from zoo.artifact.tensor import AXES, Tensor
+from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ServeError
 from zoo.core.files import write_whole
 from zoo.runtime.inputs import row_shape
@@ -104,7 +104,7 @@ def config(manifest: Manifest, options: Options) -> str:
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:
     """Describe an input or output without the batch axis, which Triton adds itself; an axis of any size is -1."""
-    dims = [-1 if size in AXES else size for size in tensor.shape[1:]]
+    dims = [-1 if isinstance(size, str) else size for size in tensor.shape[1:]]
     described = {"name": tensor.name, "data_type": TYPES[tensor.dtype], "dims": dims or [1]}
     return described if dims else {**described, "reshape": {"shape": []}}
 

@@ -248,8 +248,8 @@ def judge_scores(subject: Subject) -> Numbers:
 
 
 def _has_pyramid(subject: Subject) -> bool:
-    height, width = subject.manifest.outputs[0].shape[1:3] if _images(subject) else (0, 0)
-    side = height if isinstance(height, int) and height == width else 0
+    height, width = subject.drawn_shape[:2] if _images(subject) else (0, 0)
+    side = height if height == width else 0
     return side >= patches.SMALLEST and not side & (side - 1)
 
 

@@ -21,8 +21,8 @@ def _read(subject: Subject) -> bool:
     if subject.kind != "images" or subject.source not in READERS or subject.no_reference:
         return False
     asked = {tensor.name for tensor in subject.manifest.inputs if tensor.classes}
-    side, (_, *shape) = READERS[subject.source], subject.manifest.outputs[0].shape
-    return asked >= set(DATASETS[subject.source].labels) and shape == [side, side, 3]
+    side, shape = READERS[subject.source], subject.drawn_shape
+    return asked >= set(DATASETS[subject.source].labels) and shape == (side, side, 3)
 
 
 @measure(

@@ -20,6 +20,7 @@ from zoo.data.dataset import Dataset
 from zoo.metrics.networks import inception
 from zoo.metrics.networks.judge import CLASSES, FEATURES, load_judge
 from zoo.metrics.networks.network import FeatureNetwork
+from zoo.runtime.cells import drawn_shape
 from zoo.runtime.generator import Generator
 from zoo.spec import feeds
 from zoo.spec.algorithm_checks import unwatchable
@@ -99,10 +100,15 @@ class Subject:
         """The spec that it was trained by."""
         return read_spec(self.folder / "spec.yaml")
 
+    @cached_property
+    def drawn_shape(self) -> tuple[int, ...]:
+        """The shape of one output at the size of the training."""
+        return drawn_shape(self.manifest)
+
     @property
     def full_size(self) -> bool:
         """True if its images are as large as its data: a training that grows may have ended before."""
-        return self.kind != "images" or tuple(self.manifest.outputs[0].shape[1:]) == tuple(self.spec.fields["image"])
+        return self.kind != "images" or self.drawn_shape == tuple(self.spec.fields["image"])
 
     @property
     def judged(self) -> bool:
@@ -118,7 +124,7 @@ class Subject:
         if self.kind == "translation" and not info.paired:
             return f"its data '{self.source}' has no pairs to compare a translation with"
         if not self.full_size:
-            made, whole = self.manifest.outputs[0].shape[1:3], self.spec.fields["image"][:2]
+            made, whole = self.drawn_shape, self.spec.fields["image"][:2]
             return f"it makes {made[0]} x {made[1]} pixels of {whole[0]} x {whole[1]}: it has not grown so far"
         return ""
 
@@ -164,7 +170,7 @@ class Subject:
         native, section = DATASETS[self.source].shape, self.spec.sections.data
         if native is None or len(native) != 3 or section is None or section.fit not in (None, "pad"):
             return None
-        height, width = map(int, self.manifest.outputs[0].shape[1:3])
+        height, width = self.drawn_shape[:2]
         inside = padded(native[:2], height, width)
         return None if inside == (height, width) else inside
 

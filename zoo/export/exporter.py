@@ -32,6 +32,7 @@ from zoo.core.errors import DiskFullError, UsageError
 from zoo.core.files import sha256_file, write_whole
 from zoo.data.captions import Captions
 from zoo.export import history, samples, to_onnx
+from zoo.export.margin import with_margin
 from zoo.export.network_manifest import network_manifest
 from zoo.export.replace import folder_aside, replace_folder
 from zoo.nn.batch_norm import averaged_statistics, folded
@@ -41,7 +42,7 @@ from zoo.runtime import parity
 from zoo.spec.plan import Plan
 from zoo.spec.read import Spec
 from zoo.spec.sections import Export
-from zoo.spec.sizes import allowed
+from zoo.spec.sizes import Sizes, allowed, cells
 from zoo.train.kept import KeptImages, kept_images
 from zoo.train.loop import Run, recipe
 
@@ -153,17 +154,21 @@ def _convert(run: Run, name: str, images: KeptImages, *, several: bool) -> _Netw
     network.set_weights(trained.get_weights())
     averaged_statistics(network, samples.batches(run.spec, plan, section.batch_norm_batches, images))
     manifest = network_manifest(run, plan, sizes, network=name if several else "")
+    if sizes is not None and sizes.grid is not None:
+        manifest = with_margin(manifest, keras_outputs(network, plan))
     if manifest.kind == "translation":
         manifest = replace(manifest, training={**manifest.training, "shown": images.split})
     onnx = to_onnx.onnx_bytes(folded(plan, network, to_onnx.traced_layers(plan)), plan, manifest, section.opset)
     return _Network(name, manifest, onnx, keras_outputs(network, plan))
 
 
-def allowed_sizes(spec: Spec, plan: Plan) -> dict[str, dict[str, int]] | None:
-    """Return the rule for the sizes of images that an exported network takes, or None: latents keep their shape."""
+def allowed_sizes(spec: Spec, plan: Plan) -> Sizes | None:
+    """Return the rule for the sizes of images or maps of latents that an exported network takes, or None for one."""
     if spec.sections.export is not None and spec.sections.export.sizes == "trained":
         return None
-    return allowed(plan) if plan.inputs.keys() <= set(spec.image_fields) else None
+    if plan.inputs.keys() <= set(spec.image_fields):
+        return allowed(plan)
+    return cells(plan) if plan.inputs.keys() <= spec.latents.keys() else None
 
 
 def of_any_size(plan: Plan) -> Plan:

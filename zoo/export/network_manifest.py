@@ -6,13 +6,13 @@ Hashes of files and the figures of the parity check are added by the exporter, o
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from zoo import __version__
 from zoo.artifact.manifest import Manifest
-from zoo.artifact.tensor import AXES, CHANNELS, Tensor
+from zoo.artifact.tensor import AXES, CELLS, CHANNELS, Tensor
 from zoo.core.text import RULE, RULE_IN_WORDS, split
 from zoo.data.caption_draws import CaptionDraws
 from zoo.data.captions import Captions
@@ -22,20 +22,20 @@ from zoo.spec.game_leaving import given_inputs
 from zoo.spec.plan import BATCH_NORMS, Plan
 from zoo.spec.read import Spec
 from zoo.spec.sections import Export
+from zoo.spec.sizes import Sizes
 from zoo.spec.words import data_words
 from zoo.train.loop import Run
 
 VOCABULARY = "vocabulary.txt"  # beside the .onnx
-Sizes = Mapping[str, Mapping[str, int]] | None  # what `zoo.spec.sizes.allowed` returns
 
 
-def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -> Manifest:
+def network_manifest(run: Run, plan: Plan, sizes: Sizes | None, *, network: str = "") -> Manifest:
     """Return the manifest of one network of a run, without `parity` and `files`.
 
     Args:
         run: The finished run.
         plan: The plan of the network.
-        sizes: The rule for heights and widths, where the network takes images of many sizes.
+        sizes: The rules of the sizes, where the network takes images or maps of latents of many.
         network: Its name, where the artifact holds several networks.
     """
     section, manifest = run.spec.sections.export or Export(), untrained_manifest(run.spec, plan, sizes, network=network)
@@ -47,13 +47,13 @@ def network_manifest(run: Run, plan: Plan, sizes: Sizes, *, network: str = "") -
     )
 
 
-def untrained_manifest(spec: Spec, plan: Plan, sizes: Sizes, *, network: str = "") -> Manifest:
+def untrained_manifest(spec: Spec, plan: Plan, sizes: Sizes | None, *, network: str = "") -> Manifest:
     """Return what the manifest of a network states before any training: its inputs, its output, and words.
 
     Args:
         spec: The spec.
         plan: The plan of the network.
-        sizes: The rule for heights and widths, where the network takes images of many sizes.
+        sizes: The rules of the sizes, where the network takes images or maps of latents of many.
         network: Its name, where the artifact holds several networks.
     """
     sections = spec.sections
@@ -135,7 +135,8 @@ def _parts(spec: Spec, name: str) -> set[str]:
     return {name} if value is None else {*value.networks} & {*spec.trained}
 
 
-def _input(spec: Spec, name: str, plan: Plan, sizes: Sizes) -> Tensor:
+def _input(spec: Spec, name: str, plan: Plan, sizes: Sizes | None) -> Tensor:
+    axes = None if sizes is None else sizes.axes
     if name in spec.labels:  # of the data, or a categorical latent
         return Tensor(name, "int64", ("batch",), classes=spec.labels[name])
     if name == TEXT and (captions := spec.captions) is not None:
@@ -148,8 +149,9 @@ def _input(spec: Spec, name: str, plan: Plan, sizes: Sizes) -> Tensor:
         part = spec.sections.latent[name]
         args = priors.PRIORS.bind(part.name, part.args)  # defaults too: no reader has to look them up
         del args["shape"]
-        return Tensor(name, "float32", ("batch", *spec.latents[name]), prior={part.name: args})
-    return replace(_image(spec, name, plan.inputs[name], sizes), sizes=sizes)
+        shape = spec.latents[name] if sizes is None else (*CELLS, spec.latents[name][-1])
+        return Tensor(name, "float32", ("batch", *shape), prior={part.name: args}, sizes=axes)
+    return replace(_image(spec, name, plan.inputs[name], sizes), sizes=axes)
 
 
 def _text(captions: Captions) -> dict[str, Any]:
@@ -165,14 +167,15 @@ def _text(captions: Captions) -> dict[str, Any]:
     }
 
 
-def _output(spec: Spec, plan: Plan, sizes: Sizes) -> Tensor:
+def _output(spec: Spec, plan: Plan, sizes: Sizes | None) -> Tensor:
     if len(plan.output_shape) == 3:
-        return _image(spec, plan.output_name, plan.output_shape, sizes)
+        grid = None if sizes is None or sizes.grid is None else {**sizes.grid, "margin": None}
+        return replace(_image(spec, plan.output_name, plan.output_shape, sizes), grid=grid)
     shape: tuple[int | str, ...] = ("batch", *plan.output_shape)
     return Tensor(plan.output_name, "float32", shape, layout="NC" if len(plan.output_shape) == 1 else None)
 
 
-def _image(spec: Spec, name: str, shape: Sequence[int], sizes: Sizes) -> Tensor:
+def _image(spec: Spec, name: str, shape: Sequence[int], sizes: Sizes | None) -> Tensor:
     assert spec.sections.data is not None
     axes = AXES if sizes else shape[:2]
     return Tensor(

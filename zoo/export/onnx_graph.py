@@ -54,7 +54,7 @@ def clean(
     result.graph.output.extend(graph.output)
     result.graph.node.extend(graph.node)
     result.graph.initializer.extend(graph.initializer)
-    _name_axes(result, shapes or {})
+    name_axes(result, shapes or {})
     _rename(result)
     _drop_unused(result)
     words = words or {}
@@ -71,7 +71,18 @@ def clean(
     return result.SerializeToString(deterministic=True)
 
 
-def _name_axes(model: ModelProto, shapes: Mapping[str, Sequence[int | str]]) -> None:
+def name_axes(model: ModelProto, shapes: Mapping[str, Sequence[int | str]]) -> None:
+    """Name the dynamic axes of inputs and outputs, in place.
+
+    Args:
+        model: A graph, which a converter has traced at fixed sizes.
+        shapes: Input or output -> shape, in which words are names of dynamic axes; the batch is dynamic anyway.
+
+    Raises:
+        ExportError: Another axis is dynamic.
+    """
+    if any(isinstance(size, str) for shape in shapes.values() for size in shape[1:]):
+        del model.graph.value_info[:]  # they have the traced sizes
     for value in (*model.graph.input, *model.graph.output):
         axes = value.type.tensor_type.shape.dim
         if not axes:

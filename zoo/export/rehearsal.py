@@ -27,7 +27,7 @@ from zoo.artifact.tensor import Tensor
 from zoo.core.errors import ExportError, SpecError, ZooError
 from zoo.core.files import write_whole
 from zoo.export import exporter, to_onnx
-from zoo.export.network_manifest import Sizes, untrained_manifest
+from zoo.export.network_manifest import untrained_manifest
 from zoo.nn.batch_norm import folded
 from zoo.nn.networks import build
 from zoo.runtime import parity
@@ -35,6 +35,7 @@ from zoo.spec.plan import LayerCall, Plan
 from zoo.spec.read import Spec, read_spec
 from zoo.spec.sections import Export
 from zoo.spec.shapes import Shape
+from zoo.spec.sizes import Sizes
 
 LARGEST = {"parameters": 50_000_000, "macs": 20 * 10**9}  # what is converted and run in some seconds
 WORK = 4 * 10**9  # multiply-adds of the comparison, which is of one example at least
@@ -78,7 +79,7 @@ def _content(plan: Plan) -> str:
     return json.dumps([list(plan.inputs.values()), calls, plan.output], sort_keys=True, default=str)
 
 
-def _tried(plan: Plan, manifest: Manifest, sizes: Sizes, opset: int | str) -> str:
+def _tried(plan: Plan, manifest: Manifest, sizes: Sizes | None, opset: int | str) -> str:
     """Convert a network with drawn weights and compare it with Keras. Raises whatever a converter raises."""
     network = build(exporter.of_any_size(plan) if sizes else plan)
     _draw_weights(network)

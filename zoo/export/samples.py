@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from zoo.artifact.tensor import CELLS
 from zoo.core import pictures
 from zoo.core.arrays import Array
 from zoo.core.images import fitted, from_uint8
 from zoo.data.caption_draws import CaptionDraws
 from zoo.data.catalogue import TEXT
 from zoo.runtime import parity, priors
+from zoo.runtime.cells import drawn_shape
 from zoo.runtime.generator import Generator
 from zoo.spec.feeds import given_rows, prior_of
 from zoo.spec.game_leaving import given_inputs
@@ -71,15 +73,17 @@ def golden_inputs(generator: Generator, images: KeptImages) -> dict[str, Array]:
 
 
 def golden_of_other_sizes(generator: Generator, images: KeptImages) -> dict[str, dict[str, Array]]:
-    """Return one input for each further size at which a network of images is tried, such as "160x192"; else none."""
-    if generator.manifest.kind != "translation":
-        return {}
-    (tensor,) = generator.manifest.inputs
-    assert tensor.range is not None  # of images
-    one, found = images.golden(tensor.name)[:1], {}
-    for height, width in parity.other_sizes(tensor):
-        pixels = fitted(one, height, width, "crop")
-        found[f"{height}x{width}"] = {tensor.name: from_uint8(pixels, tensor.range)}
+    """Return one input for each further size at which a network of images, or of a map of latents, is tried, such as
+    "160x192"; else none."""
+    found = {}
+    for height, width in parity.other_sizes(generator.manifest):
+        (tensor,) = generator.manifest.inputs
+        if tensor.prior is None:
+            pixels = fitted(images.golden(tensor.name)[:1], height, width, "crop")
+            found[f"{height}x{width}"] = {tensor.name: from_uint8(pixels, tensor.range or (-1.0, 1.0))}
+        else:
+            tall, wide, *_ = drawn_shape(generator.manifest, dict(zip(CELLS, (height, width), strict=True)))
+            found[f"{height}x{width}"] = generator.sized(tall, wide).latents(1, seed=0)
     return found
 
 

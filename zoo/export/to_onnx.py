@@ -190,12 +190,13 @@ def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int 
         model, _ = tf2onnx.convert.from_function(
             generate, input_signature=signature, opset=traced, custom_op_handlers=handlers
         )
+    shapes = {tensor.name: tensor.shape for tensor in (*manifest.inputs, *manifest.outputs)}
+    onnx_graph.name_axes(model, shapes)  # rewrites go by what the graph knows of its sizes
     rewrites.rewrite(model)
     if opset == LOWEST:
         lower_opset(model)
     else:
         change_opset(model, int(opset), source=manifest.model)
-    shapes = {tensor.name: tensor.shape for tensor in (*manifest.inputs, *manifest.outputs)}
     return onnx_graph.clean(
         model, name=manifest.model, inputs=names, output=output, shapes=shapes, metadata=onnx_metadata(manifest),
         producer=__version__, words=doc_strings(manifest),

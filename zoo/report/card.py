@@ -28,6 +28,7 @@ from zoo.evaluate.measures import ordered
 from zoo.report.records import located, networks_of, scores_of
 from zoo.report.score_table import scores_chapter, seeds_chapter, speed_sentence
 from zoo.report.usage import usage_chapter
+from zoo.runtime.cells import drawn_shape
 
 if TYPE_CHECKING:
     from zoo.spec.read import Spec
@@ -169,9 +170,9 @@ def _seen(folder: Path) -> str:
 
 def _purpose(manifest: Manifest, measured: Mapping[str, Score]) -> str:
     """Write what the model is for, and its limits."""
-    what, size = manifest.data["title"], manifest.outputs[0].shape
+    what, size = manifest.data["title"], drawn_shape(manifest)
     what = "the user's own images" if manifest.data["name"] in OWN_IMAGES else what
-    kind = f"images of {size[1]} x {size[2]} pixels" if manifest.outputs[0].is_image else "points in the plane"
+    kind = f"images of {size[0]} x {size[1]} pixels" if manifest.outputs[0].is_image else "points in the plane"
     if manifest.kind == "translation":
         kind = "translations of images like those it was trained with"
     return "\n\n".join(
@@ -236,16 +237,33 @@ def _sizes(manifest: Manifest) -> list[str]:
     if tensor is None or tensor.sizes is None:
         return []
     trained = " x ".join(str(rule["trained"]) for rule in tensor.sizes.values())
+    if tensor.prior:
+        return ["", _world(manifest, trained)]
     return ["", f"Images of any size: {tensor.rule().removeprefix(', ')}. It was trained at {trained}."]
+
+
+def _world(manifest: Manifest, trained: str) -> str:
+    """Write how a larger map of latents draws a larger picture."""
+    grid, (height, width, *_) = manifest.outputs[0].grid or {}, drawn_shape(manifest)
+    larger = 4 * height - 3 * grid["offset"][0], 6 * width - 5 * grid["offset"][1]  # of 4 and of 6 times the cells
+    text = (
+        f"It was trained with a map of {trained} latents, {height} x {width} pixels. A larger map draws a larger "
+        f"picture: `zoo.load(...).sized({larger[0]}, {larger[1]})`."
+    )
+    if grid["margin"] is None:
+        return text
+    return (
+        f"{text} `window(top, left, height, width)` returns a piece of one picture that has no end: further than "
+        f"{max(grid['margin'])} pixels from its edge a picture does not depend on where its map ends."
+    )
 
 
 def _parity(manifest: Manifest) -> str:
     parity = manifest.parity
+    others = [name.removeprefix("size_").replace("x", " x ") for name in parity["cases"] if name.startswith("size_")]
     tried = "batches of 1, 3 and 64 and latents of 0 and +-10"
+    tried += f", and maps of {' and '.join(others)} latents" if others else ""
     if manifest.kind == "translation":
-        others = [
-            name.removeprefix("size_").replace("x", " x ") for name in parity["cases"] if name.startswith("size_")
-        ]
         tried = ", ".join(
             ["batches of 1 and 3", "pixels of 0 and 255 alone", *(f"images of {size}" for size in others)]
         )

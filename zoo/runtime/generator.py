@@ -23,6 +23,7 @@ from zoo.core.arrays import Array, growing_blocks, repeat_ends
 from zoo.core.errors import ServeError
 from zoo.core.images import extended, from_uint8, to_uint8
 from zoo.core.text import Reading
+from zoo.runtime.cells import Cells, cells_of, draw_window, drawn_shape
 from zoo.runtime.draws import BATCH_SIZE, Draws
 from zoo.runtime.fixed import rows_of
 from zoo.runtime.inputs import (
@@ -63,7 +64,7 @@ class Generator:
 
     def __init__(
         self, manifest: Manifest, session: Session, *, provider: str = "cpu", precision: str = FLOAT32,
-        texts: Texts | None = None,
+        texts: Texts | None = None, cells: Cells | None = None,
     ) -> None:  # fmt: skip
         self.manifest, self.provider, self.precision = manifest, provider, precision
         self.name, self.title = manifest.model, manifest.title
@@ -72,14 +73,18 @@ class Generator:
         self._session = session
         self._output = manifest.outputs[0]
         self.texts = texts or Texts(manifest.model, {})
-        self._inputs = Inputs(manifest, self.texts)
+        self._cells = cells
+        self._shape = drawn_shape(manifest, cells)
+        self._inputs = Inputs(manifest, self.texts, cells)
 
     def __repr__(self) -> str:
         arrow = f"{', '.join(map(str, self.inputs.values()))} -> {self._output}"
         return f"<Generator {self.name}: {arrow}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        again = partial(Generator, provider=self.provider, precision=self.precision, texts=self.texts)
+        again = partial(
+            Generator, provider=self.provider, precision=self.precision, texts=self.texts, cells=self._cells
+        )
         return again, (self.manifest, self._session)
 
     def __call__(self, **inputs: Any) -> Array:
@@ -246,6 +251,54 @@ class Generator:
         result = result[:, :height, :width] if source.sizes else result
         return result if np.ndim(images) == 4 else result[0]
 
+    def sized(self, height: int, width: int) -> Generator:
+        """Return this generator with pictures of another size: a larger map of latents draws a larger world.
+
+        Example:
+            >>> # after zoo build specs/terrain.yaml --out mine
+            >>> zoo.load("mine/terrain").sized(256, 512).sample(2).shape
+            (2, 256, 512, 3)
+
+        Args:
+            height: Rows of the pictures that `sample`, `walk` and the others draw.
+            width: Their columns.
+
+        Returns:
+            A generator of the same file. Another size draws other pictures, also of the same seed.
+
+        Raises:
+            ServeError: The network has one size alone, or not this one; the message has the nearest.
+        """
+        cells = cells_of(self.manifest, height, width)
+        return Generator(
+            self.manifest, self._session, provider=self.provider, precision=self.precision, texts=self.texts,
+            cells=cells,
+        )  # fmt: skip
+
+    def window(self, top: int, left: int, height: int, width: int, seed: int = 0) -> Array:
+        """Return a piece of one picture that has no end: where two pieces overlap, they are the same.
+
+        Example:
+            >>> # after zoo build specs/terrain.yaml --out mine
+            >>> zoo.load("mine/terrain").window(-100, 2000, 256, 512, seed=3).shape
+            (256, 512, 3)
+
+        Args:
+            top: The first row, in pixels, -10**9..10**9.
+            left: The first column.
+            height: Rows of the piece, from 1 up.
+            width: Its columns.
+            seed: The world, as for `sample`.
+
+        Returns:
+            uint8 [height, width, C].
+
+        Raises:
+            ServeError: A wrong argument, or a network whose pictures end: it has no map of latents, or every pixel
+                depends on all of it.
+        """
+        return draw_window(self, top, left, height, width, seed)
+
     def interpolate(self, n: int, seed: int = 0, *, stops: int = 2, label: Any = None, **fixed: Any) -> Array:
         """Walk through latents from the first to the last, along the path that suits their prior.
 
@@ -378,7 +431,8 @@ class Generator:
         """Join blocks in one array [n, ...] that is made beforehand: memory is that array and one block."""
         kind = FLOAT32 if self._output.range is None else "uint8"
         try:
-            result: Array = np.empty((n, *row_shape(self._output, axes)), kind)
+            shape = row_shape(self._output, axes) if axes else self._shape
+            result: Array = np.empty((n, *shape), kind)
         except (MemoryError, ValueError) as error:
             raise ServeError(f"n={n} needs more memory than there is; draw fewer at a time") from error
         at = 0
@@ -394,7 +448,7 @@ class Generator:
             raise ServeError(f"{self.name}: ONNX Runtime failed: {first_line(error)}") from error
         axes = {str(axis): size for name, array in feed.items()
                 for axis, size in zip(self.inputs[name].shape, array.shape, strict=True)}  # fmt: skip
-        expected = (axes["batch"], *row_shape(self._output, axes))
+        expected = (axes["batch"], *row_shape(self._output, self._output.spread(axes)))
         if raw.shape != expected:
             raise ServeError(f"{self.name}: the model returned {list(raw.shape)} where {list(expected)} is stated")
         return raw

@@ -33,7 +33,7 @@ def row_shape(tensor: Tensor, axes: Mapping[str, int] | None = None) -> tuple[in
 
     Args:
         tensor: The input or output.
-        axes: The sizes of its named axes, "height" and "width"; by default those of the images it was trained with.
+        axes: The sizes of its named axes, such as "height" and "width"; by default those that it was trained with.
 
     Returns:
         Sizes above 0.
@@ -58,7 +58,7 @@ def check_input(tensor: Tensor, value: Any) -> Array:
     array, where = as_array(tensor.name, value), f"input '{tensor.name}'"
     received = f"received {array.dtype} {list(array.shape)}"
     sizes = zip(array.shape[1:], tensor.shape[1:], strict=False)
-    if array.ndim != len(tensor.shape) or any(size != stated for size, stated in sizes if stated not in AXES):
+    if array.ndim != len(tensor.shape) or any(size != stated for size, stated in sizes if not isinstance(stated, str)):
         raise ServeError(f"{where}: expected {tensor}, {received}")
     if len(array) == 0:
         raise ServeError(f"{where}: the batch is empty, {received}; give at least one row")
@@ -171,8 +171,8 @@ def _check_size(tensor: Tensor, height: int, width: int) -> None:
         return
     near = [
         f"{axis} {' or '.join(map(str, allowed))}"
-        for axis, size in zip(AXES, (height, width), strict=True)
-        if size not in (allowed := nearest_sizes(size, tensor.sizes[axis]))
+        for (axis, allowed_ones), size in zip(tensor.sizes.items(), (height, width), strict=True)
+        if size not in (allowed := nearest_sizes(size, allowed_ones))
     ]
     if near:
         rule = tensor.rule().removeprefix(", ")
@@ -205,11 +205,11 @@ def as_array(name: str, value: Any) -> Array:
 class Inputs:
     """All inputs of one network: checks of a call, and draws from its priors. The methods raise ServeError."""
 
-    def __init__(self, manifest: Manifest, texts: Texts | None = None) -> None:
+    def __init__(self, manifest: Manifest, texts: Texts | None = None, cells: Mapping[str, int] | None = None) -> None:
         self.model = manifest.model
         self.tensors = {tensor.name: tensor for tensor in manifest.inputs}
         self._texts = texts or Texts(manifest.model, {})
-        self._priors = {tensor.name: _prior(tensor) for tensor in manifest.inputs if tensor.prior}
+        self._priors = {tensor.name: _prior(tensor, cells) for tensor in manifest.inputs if tensor.prior}
 
     def check(self, inputs: Mapping[str, Any]) -> Feed:
         """Check a call: every input is there, is what its tensor states, and all have the same number of rows."""
@@ -299,8 +299,8 @@ def as_input(ids: Array, tensor: Tensor) -> Array:
     return ids.astype(tensor.dtype).reshape(len(ids), *row_shape(tensor))
 
 
-def _prior(tensor: Tensor) -> priors.Prior:
+def _prior(tensor: Tensor, cells: Mapping[str, int] | None) -> priors.Prior:
     try:
-        return priors.make(tensor.prior or {}, shape=row_shape(tensor))
+        return priors.make(tensor.prior or {}, shape=row_shape(tensor, cells if tensor.sizes else None))
     except ValueError as error:
         raise ServeError(f"input '{tensor.name}': wrong prior: {error}") from error

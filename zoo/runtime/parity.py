@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from zoo.artifact.manifest import Manifest
-from zoo.artifact.tensor import AXES, Tensor
+from zoo.artifact.tensor import Tensor
 from zoo.core import cards
 from zoo.core.arrays import Array
 from zoo.core.errors import ExportError, ServeError
@@ -48,7 +48,7 @@ def make_cases(manifest: Manifest) -> dict[str, dict[str, Array]]:
 
     Returns:
         Case -> name of an input -> array [n, ...]: batches of 1, 3 and of 64 latents, latents that are all 0, 10 or
-        -10, pixels that are all black or white, and images of two other sizes where the network takes them.
+        -10, pixels that are all black or white, and two other sizes of images or maps of latents where it takes them.
     """
     images = [tensor for tensor in manifest.inputs if tensor.is_image]
     counts = (1, 3) if images else (1, 3, LARGE_BATCH)
@@ -57,26 +57,32 @@ def make_cases(manifest: Manifest) -> dict[str, dict[str, Array]]:
         cases |= {f"all_{fill:+.0f}": _inputs(manifest, 3, fill=fill) for fill in (0.0, 10.0, -10.0)}
     if images:
         cases["extremes"] = _inputs(manifest, 3, extremes=True)
-    for height, width in other_sizes(images[0]) if images else ():
+    for height, width in other_sizes(manifest):
         cases[f"size_{height}x{width}"] = _inputs(manifest, 2, size=(height, width))
     return cases
 
 
-def other_sizes(tensor: Tensor) -> list[tuple[int, int]]:
-    """Return two sizes beside the trained one at which a network of images is tried.
+def other_sizes(manifest: Manifest) -> list[tuple[int, int]]:
+    """Return two sizes beside the trained one at which a network of images, or of a map of latents, is tried.
 
     Args:
-        tensor: Its input.
+        manifest: The network.
 
     Returns:
         Height and width of about the smallest, and of a larger one; neither is square. None for a single size.
     """
-    if tensor.sizes is None:
+    tensor = sized(manifest)
+    if tensor is None or tensor.sizes is None:
         return []
-    tall, wide = (tensor.sizes[axis] for axis in AXES)
+    tall, wide = tensor.sizes.values()
     larger = nearest_sizes(tall["trained"] * 5 // 4, tall)[-1], nearest_sizes(wide["trained"] * 3 // 2, wide)[-1]
     larger = larger if larger[0] != larger[1] else (larger[0], larger[1] + wide["multiple"])
     return [(tall["minimum"], wide["minimum"] + wide["multiple"]), larger]
+
+
+def sized(manifest: Manifest) -> Tensor | None:
+    """Return the first input that may have several sizes: images, or a map of latents. None where there is none."""
+    return next((tensor for tensor in manifest.inputs if tensor.sizes), None)
 
 
 def _inputs(
@@ -87,12 +93,14 @@ def _inputs(
     extremes: bool = False,
     size: tuple[int, int] | None = None,
 ) -> dict[str, Array]:
-    axes = None if size is None else dict(zip(AXES, size, strict=True))
+    one = sized(manifest)
+    axes = None if size is None or one is None else dict(zip(one.sizes or (), size, strict=True))
     inputs: dict[str, Array] = {}
     for tensor in manifest.inputs:
         random = priors.stream(1, tensor.name)
         if tensor.prior is not None:
-            drawn = priors.make(tensor.prior, shape=row_shape(tensor)).draw(random, count)
+            shape = row_shape(tensor, axes if tensor is one else None)
+            drawn = priors.make(tensor.prior, shape=shape).draw(random, count)
             inputs[tensor.name] = drawn if fill is None or tensor.given is not None else np.full_like(drawn, fill)
         elif tensor.text:
             longest = row_shape(tensor)[0]

@@ -99,6 +99,7 @@ def _inputs(
     if not isinstance(entries, list) or not entries:
         raise RefusedError(f"inputs must be a list of one or more tensors, received {short_repr(entries)}")
     stated = {tensor.name: tensor for tensor in manifest.inputs}
+    cell = math.prod((manifest.outputs[0].grid or {"scale": [1]})["scale"])  # pixels
     feed: dict[str, Array] = {}
     at, left_out = 0, list[str]()  # position in the raw tensors
     for entry in entries:
@@ -107,7 +108,7 @@ def _inputs(
         where, datatype = f"input '{tensor.name}'", keys.get("datatype")
         size = _parameters(keys, where).get("binary_data_size")
         as_text = tensor.text is not None and datatype == "BYTES"
-        count = 0 if as_text else _count(keys.get("shape"), tensor, settings)
+        count = 0 if as_text else _count(keys.get("shape"), tensor, settings, cell)
         if not as_text and datatype != (expected := DATATYPES[tensor.dtype]):
             expected += " (ids of words) or BYTES (texts)" if tensor.text else ""
             raise RefusedError(f"{where}: datatype must be {expected}, received {short_repr(datatype)}")
@@ -131,8 +132,9 @@ def _inputs(
     return {name: feed[name] for name in stated}, "; ".join(filter(None, left_out))
 
 
-def _count(shape: Any, tensor: Tensor, settings: Settings) -> int:
-    """Return how many numbers the shape holds. Raises RefusedError for a shape that the network does not take."""
+def _count(shape: Any, tensor: Tensor, settings: Settings, cell: int) -> int:
+    """Return how many numbers the shape holds. Raises RefusedError for a shape that the network does not take: sizes
+    are those of images, or of maps whose cells become `cell` pixels each."""
     where = f"input '{tensor.name}'"
     received = f"received the shape {short_repr(shape)}"
     if not isinstance(shape, list) or not all(type(size) is int and size > 0 for size in shape):
@@ -142,7 +144,7 @@ def _count(shape: Any, tensor: Tensor, settings: Settings) -> int:
         raise RefusedError(f"{where}: expected {tensor}, {received}")
     if shape[0] > settings.max_rows:
         raise RefusedError(f"{where}: at most {settings.max_rows:,} rows in one request, {received}", 413)
-    if tensor.sizes and shape[1] * shape[2] > settings.max_pixels:
+    if tensor.sizes and math.prod(shape[1:3]) * cell > settings.max_pixels:
         raise RefusedError(f"{where}: at most {settings.max_pixels:,} pixels in an image, {received}", 413)
     return math.prod(shape)
 

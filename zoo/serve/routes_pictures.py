@@ -179,6 +179,20 @@ async def walk(request: Request, name: str) -> Response:
     return await _answer(request, draw, {"gif": GIF, "webp": WEBP}[options.format], headers)
 
 
+@router.get("/models/{name}/window.png", response_class=Response, responses=content(PNG))
+async def window(
+    request: Request, name: str, top: int = 0, left: int = 0, height: int = 256, width: int = 256, seed: int = 0
+) -> Response:
+    """Draw a piece of one picture that has no end, of a model that is fed a map of latents; pieces fit together."""
+    service = service_of(request)
+    model = _drawing_model(service, name)
+    if height * width > service.settings.max_pixels:
+        most = f"at most {service.settings.max_pixels:,} pixels at a time"
+        raise RefusedError(f"height, width: {most}, received {height} x {width}", 413)
+    await request.body()  # `finish_in_time` waits for what comes after it
+    return await _answer(request, lambda: pictures.png(model.generator.window(top, left, height, width, seed)), PNG, {})
+
+
 _IMAGE_BODY = {
     "requestBody": {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
 }

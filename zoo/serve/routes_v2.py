@@ -54,7 +54,8 @@ def _output_bytes(model: Model, asked: protocol.Inference) -> int:
         for tensor in model.manifest.inputs
         for axis, size in zip(tensor.shape, asked.feed[tensor.name].shape, strict=True)
     }
-    return 4 * asked.rows * math.prod(row_shape(model.manifest.outputs[0], axes))
+    output = model.manifest.outputs[0]
+    return 4 * asked.rows * math.prod(row_shape(output, output.spread(axes)))
 
 
 async def _call(call: Callable[..., T], *arguments: Any, inline: bool) -> T:

@@ -115,7 +115,7 @@ def noise(generator: Generator, n: int) -> Feed:
 
 
 def _tensor_noise(tensor: Tensor, n: int, random: np.random.RandomState) -> Array:
-    shape = (n, *row_shape(tensor, {axis: rule["trained"] for axis, rule in (tensor.sizes or {}).items()}))
+    shape = (n, *row_shape(tensor))
     if tensor.ids:
         return random.randint(tensor.ids, size=shape).astype(tensor.dtype)
     low, high = tensor.range or (-1.0, 1.0)

@@ -12,7 +12,11 @@ const ARRAYS = { float32: Float32Array, int32: Int32Array, int64: BigInt64Array 
 /** One random stream per input: they never share numbers, nor shift each other's. */
 export const stream = (seed, name) => new RandomState([seed, crc32(name)]);
 
-export const rowSize = (input) => input.shape.slice(1).reduce((size, axis) => size * axis, 1);
+/** The shape of one row: an open side, of a map of latents, is that of the training. */
+export const sides = (input) =>
+  input.shape.slice(1).map((side) => (typeof side === "string" ? input.sizes[side].trained : side));
+
+export const rowSize = (input) => sides(input).reduce((size, axis) => size * axis, 1);
 
 /** Row `i` of a tensor, a view. */
 export const row = (tensor, i) => {
@@ -128,17 +132,17 @@ export function draw(inputs, n, seed, fixed = {}) {
 function noise(input, n, random, code) {
   const size = rowSize(input);
   const data = new Float32Array(n * size);
-  if (code !== null) return { data: data.fill(code), shape: [n, ...input.shape.slice(1)] };
+  if (code !== null) return { data: data.fill(code), shape: [n, ...sides(input)] };
   const from = prior(input);
   for (let i = 0; i < n; i++) data.set(from.fill(random, new Float64Array(size)), i * size);
-  return { data, shape: [n, ...input.shape.slice(1)] };
+  return { data, shape: [n, ...sides(input)] };
 }
 
 function ids(input, n, random, label) {
   const data = new ARRAYS[input.dtype](n);
   const number = input.dtype === "int64" ? BigInt : Number;
   for (let i = 0; i < n; i++) data[i] = number(label ?? random.below(input.classes.length));
-  return { data, shape: [n, ...input.shape.slice(1)] };
+  return { data, shape: [n, ...sides(input)] };
 }
 
 /** The ids of the words of a text, or of the first example. */
@@ -200,7 +204,7 @@ export function loop(inputs, n, seed, stops, fixed = {}) {
     }
     const data = new from.data.constructor(rows.length * rows[0].length);
     rows.forEach((one, i) => data.set(one, i * one.length));
-    feeds[input.name] = { data, shape: [n, ...input.shape.slice(1)] };
+    feeds[input.name] = { data, shape: [n, ...sides(input)] };
   }
   return feeds;
 }

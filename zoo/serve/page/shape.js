@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { paint, savePng } from "./draw.js";
 import { KEPT, PROBES, blend, directions } from "./directions.js";
-import { prior, vary } from "./latents.js";
+import { prior, rowSize, vary } from "./latents.js";
 import { newest } from "./newest.js";
 import { toUint8 } from "./pixels.js";
 
@@ -19,10 +19,7 @@ export function shape(studio, input) {
   const from = prior(input);
   const range = card.outputs[0].range;
   const canvas = h("canvas", { class: "large", width: 1, height: 1, role: "img", "aria-label": "The chosen picture" });
-  const number = Math.min(
-    KEPT,
-    input.shape.slice(1).reduce((size, axis) => size * axis, 1),
-  );
+  const number = Math.min(KEPT, rowSize(input));
   let [picture, ways] = [null, null];
 
   const move = newest(async () => {

@@ -1,6 +1,7 @@
 // The lines that do elsewhere what the page does here. Each runs as it stands; only the place of files is the reader's.
 
-import { choosable, rowSize, wordIds } from "./latents.js";
+import { choosable, rowSize, sides, wordIds } from "./latents.js";
+import { drawnShape } from "./words.js";
 
 const quoted = (text) => JSON.stringify(text);
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -20,7 +21,7 @@ function drawing(card, address, { seed, n, ...place }) {
   const written = card.inputs.find((input) => input.text);
   const { label, [written?.name]: text, ...inputs } = Object.fromEntries(chosen);
   const named = Object.keys(inputs).length ? { inputs } : {};
-  const result = `${card.outputs[0].range ? "uint8" : "float32"} [${[n, ...card.outputs[0].shape.slice(1)].join(", ")}]`;
+  const result = `${card.outputs[0].range ? "uint8" : "float32"} [${[n, ...drawnShape(card)].join(", ")}]`;
   return {
     Python: [
       `# pip install 'gan-zoo[cpu]', and ${card.name}.onnx from "Download .onnx"`,
@@ -114,7 +115,7 @@ function latent(input, n, code) {
     given: `new Float32Array(${n} * ${size}).fill(${number})`,
   };
   const made = code === null ? values[kind] : `new Float32Array(${n} * ${size}).fill(${code})`;
-  return `new ort.Tensor("float32", ${made}, [${[n, ...input.shape.slice(1)].join(", ")}])`;
+  return `new ort.Tensor("float32", ${made}, [${[n, ...sides(input)].join(", ")}])`;
 }
 
 /** Ids of words: those of the text, or of the first example where they are not known yet, or none of them is known. */
@@ -134,7 +135,7 @@ function ids(input, n, label) {
     input.dtype === "int64" ? ["BigInt64Array", (text) => `BigInt(${text})`] : ["Int32Array", (text) => text];
   const drawn =
     label === null ? `() => ${unit(`Math.floor(${input.classes.length} * Math.random())`)}` : `() => ${unit(label)}`;
-  return `new ort.Tensor("${input.dtype}", ${array}.from({ length: ${n} }, ${drawn}), [${[n, ...input.shape.slice(1)].join(", ")}])`;
+  return `new ort.Tensor("${input.dtype}", ${array}.from({ length: ${n} }, ${drawn}), [${[n, ...sides(input)].join(", ")}])`;
 }
 
 function running(card) {

@@ -12,11 +12,20 @@ export const bytes = (n) => (n >= 1e6 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1
 
 const COLOURS = { 1: "grey", 3: "colour", 4: "colour, transparent background" };
 
+/** The shape of what is made: of a map of latents at the size of its training. */
+export function drawnShape({ inputs, outputs: [{ shape, grid }] }) {
+  if (!grid) return shape.slice(1);
+  const { rows, columns } = inputs.find((input) => input.sizes).sizes;
+  const trained = [rows, columns].map((axis, i) => grid.scale[i] * axis.trained + grid.offset[i]);
+  return [...trained, ...shape.slice(3)];
+}
+
 /** What comes out: "32 × 32, grey", "pictures of any size", "points in the plane". */
 export function output(card) {
-  const [, height, width, channels] = card.outputs[0].shape;
+  const [height, width, channels] = drawnShape(card);
   if (card.kind === "points") return `points in ${height} dimensions`;
-  const size = typeof height === "string" ? "pictures of any size" : `${width} × ${height}`;
+  const larger = card.outputs[0].grid ? " and larger" : "";
+  const size = typeof height === "string" ? "pictures of any size" : `${width} × ${height}${larger}`;
   return `${size}, ${COLOURS[channels] ?? `${channels} channels`}`;
 }
 
