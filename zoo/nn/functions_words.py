@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 from keras import ops
 
 from zoo.nn.autodiff import Tensor
@@ -14,7 +15,7 @@ def word_set(*, of: Value, size: PositiveInt) -> Tensor:
     """A text as a vector [size] of ones and zeros, a one for each id of a word in it; that of the filling, 0, is 0.
     `size` is one more than the vocabulary has words."""
     there = ops.any(ops.equal(ops.expand_dims(ops.cast(of, "int32"), -1), ops.arange(size, dtype="int32")), axis=1)
-    return ops.cast(ops.logical_and(there, ops.arange(size, dtype="int32") > 0), "float32")
+    return ops.cast(ops.logical_and(there, ops.arange(size, dtype="int32") > 0), keras.config.floatx())
 
 
 @function()
