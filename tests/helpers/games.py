@@ -11,10 +11,11 @@ from zoo.spec.read import read_spec, spec_file
 
 
 def batch(spec, algorithm, *, seed=0, at=0):
-    """What `fit` hands to step `at` of `algorithm`: random images in the data's range, latents and noise."""
+    """What `fit` hands to step `at` of `algorithm`: random images or points in the data's range, latents and noise."""
     random, size = np.random.RandomState(seed), spec.sections.training.batch_size
     low, high = spec.sections.data.range
-    made = {"image": random.uniform(low, high, (algorithm.data_draws, size, *spec.fields["image"]))}
+    field = "image" if "image" in spec.fields else "point"
+    made = {field: random.uniform(low, high, (algorithm.data_draws, size, *spec.fields[field]))}
     for name, part in {**spec.sections.latent, **algorithm.noise}.items():
         drawn = prior_of(part).draw(random, algorithm.latent_draws * size)
         made[name] = drawn.reshape(algorithm.latent_draws, size, *drawn.shape[1:])

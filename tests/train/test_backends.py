@@ -75,6 +75,12 @@ GAMES: dict[str, tuple[str, ...]] = {
         "algorithm={unrolled: {loss: minimax, unrolled_updates: 2, "
         f"generator: {{{PLAYER}}}, discriminator: {{{PLAYER}}}}}}}",
     ),
+    "ahead": (  # a penalty in the phase that is unrolled
+        tiny.POINTS,
+        SMOOTH,
+        "algorithm={alternating: {loss: non_saturating, penalties: [{r1: {weight: 0.1}}], "
+        f"generator: {{{PLAYER}, unroll: {{discriminator: 2}}}}, discriminator: {{{PLAYER}}}}}}}",
+    ),
     "cyclegan": (tiny.CYCLE,),
     "game": (tiny.POINTS, SMOOTH, "networks.generator.layers.0.Dense.activation=tanh", f"algorithm={{game: {GAME}}}"),
 }

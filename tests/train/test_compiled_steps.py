@@ -26,9 +26,12 @@ PENALTY = (
     .replace("discriminator: *player", "discriminator: {optimizer: {SGD: {learning_rate: 0.1}}, updates: 2}")
     .replace("[Flatten, Dense", "[Flatten, Dense: {units: 8, activation: tanh}, Dense")
 )  # fmt: skip
+AHEAD = tiny.POINTS.replace(
+    "generator: &player {optimizer:", "generator: {unroll: {discriminator: 3}, optimizer: &sgd"
+).replace("discriminator: *player", "discriminator: {optimizer: *sgd}")
 UNROLLED = tiny.POINTS.replace("alternating:", "unrolled:\n    unrolled_updates: 3")
 GAMES = {
-    "alternating": tiny.GAN, "critic": CRITIC, "penalty": PENALTY, "unrolled": UNROLLED,
+    "alternating": tiny.GAN, "critic": CRITIC, "penalty": PENALTY, "unrolled": UNROLLED, "ahead": AHEAD,
     "progressive": GROWING.replace("0.008", "0.004"),  # a step of 2 pixels, a step of the fade to 4
 }  # fmt: skip
 

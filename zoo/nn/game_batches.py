@@ -42,7 +42,7 @@ class GameBatches:
         self.noise: dict[str, Part] = {}
         self.drawing: dict[str, tuple[Call, ...]] = {}
         for phase in game.phases:
-            calls = [call for name in phase.values for call in nested(game.values[name])]
+            calls = [call for name in phase.needed for call in nested(game.values[name])]
             drawing = tuple(call for call in calls if call.function in CHANCE)
             self.drawing[phase.name] = drawing
             self.noise |= {c.name: CHANCE[c.function](c, self._noise_shape(c)) for c in drawing}

@@ -11,12 +11,12 @@ from typing import Any
 
 from zoo.spec.diagnostics import Problems
 from zoo.spec.game_sections import GAMES
+from zoo.spec.game_unrolling import not_unrolled
 from zoo.spec.plan import BATCH_NORMS, Plan
 from zoo.spec.validate import below, names_of
 from zoo.spec.yaml_tree import YamlNode
 
 _PER_EXAMPLE = ("gradient_penalty", "r1")
-_UNROLLED = ("SGD", "Adam")  # whose updates zoo.nn.optimizers has as functions of tensors
 SOURCE, SIZE = "fashion_mnist", 28  # of the judge: the name of its data, the height and width of its images
 
 
@@ -84,11 +84,9 @@ def _check_unrolled(args: YamlNode, problems: Problems) -> None:
         return
     kind = next(iter(node.value), None) if node.is_map else node.value
     amsgrad = node.get(str(kind), "amsgrad")
-    if kind in _UNROLLED and (amsgrad is None or amsgrad.value is not True):
-        return
-    what = f"{kind} with amsgrad" if kind in _UNROLLED else kind
-    hint = "" if stated else ". An inner_optimizer of its own may look ahead instead"
-    problems.add(node.place, f"algorithm.unrolled.{key}", f"only SGD and Adam can be unrolled, received {what}{hint}")
+    if wrong := not_unrolled(str(kind), amsgrad is not None and amsgrad.value is True):
+        hint = "" if stated else ". An inner_optimizer of its own may look ahead instead"
+        problems.add(node.place, f"algorithm.unrolled.{key}", f"{wrong}{hint}")
 
 
 def check_evaluation(tree: YamlNode, plans: Mapping[str, Plan], problems: Problems) -> None:

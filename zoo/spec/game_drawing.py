@@ -113,6 +113,7 @@ def _panel(phase: PhasePlan, game: GamePlan, plans: Mapping[str, Plan], colours:
     updates = f"{phase.updates} updates" if phase.updates > 1 else "1 update"
     optimizer = phase.optimizer.name if isinstance(phase.optimizer, Part) else f"optimizer of {phase.optimizer}"
     notes = [f"trains {', '.join(phase.trains)}", updates, optimizer, when_text(phase)]
+    notes += [f"after {phase.ahead.updates} more of {phase.ahead.phase}" if phase.ahead else ""]
     notes += ["fresh batches" if phase.fresh else "", f"minimises {terms_text(phase.minimise)}"]
     panel = _Panel(phase.name, " · ".join(note for note in notes if note))
     carrying = carriers(phase, game, plans)

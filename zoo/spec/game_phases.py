@@ -13,6 +13,7 @@ from zoo.spec.function_shapes import function_rule, shape_text
 from zoo.spec.game_calls import Calls
 from zoo.spec.game_foreign import optimizer_hint
 from zoo.spec.game_plan import Call, PhasePlan, Reference, StatePlan, Weight, When
+from zoo.spec.game_unrolling import Unrolling
 from zoo.spec.game_uses import uses
 from zoo.spec.game_weights import read_weight
 from zoo.spec.shapes import Shape
@@ -72,6 +73,8 @@ class Phases:
             sound = sound and plan is not None
             if plan is not None:
                 self.read.append(plan)
+        if sound and names is not None:
+            sound = Unrolling(self).read_all()
         return sound and names is not None
 
     def _order(self, phases: YamlNode, order: YamlNode | None) -> list[str] | None:

@@ -99,6 +99,21 @@ class When:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """Further updates of another phase that a phase looks ahead of; its gradient passes through them.
+
+    Attributes:
+        phase: The phase that is unrolled.
+        updates: How many updates more.
+        values: Those that one of them needs, in order, of this update's own draws and data.
+    """
+
+    phase: str
+    updates: int
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PhasePlan:
     """One phase of the step.
 
@@ -120,6 +135,7 @@ class PhasePlan:
         draws: Latents and drawing values that an update draws.
         fields: Fields of the data that an update reads.
         sources: For each name of `reuse` the phase whose last update it comes from.
+        ahead: The updates of another phase after which its loss is taken; None for its loss as things stand.
     """
 
     name: str
@@ -137,6 +153,12 @@ class PhasePlan:
     draws: tuple[str, ...]
     fields: tuple[str, ...]
     sources: Mapping[str, str] = field(default_factory=dict)
+    ahead: Ahead | None = None
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The values of an update, those of the updates ahead included."""
+        return tuple(dict.fromkeys((*self.values, *(self.ahead.values if self.ahead else ()))))
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ OptimizerForm = Annotated[Any, Takes("optimizer")]  # a part, or the name of an 
 CallForms = Mapping[Identifier, CallForm]
 StateForms = Mapping[Identifier, StatePart]
 Terms = Mapping[Identifier, WeightForm]
+Ahead = Mapping[Identifier, PositiveInt]  # a phase -> further updates of it
 Names = Identifier | tuple[Identifier, ...]
 
 
@@ -73,7 +74,8 @@ class WhenForm:
 class PhaseForm:
     """A turn of a step: the networks whose weights move, the weighted values that are minimised, and the optimizer, or
     the earlier phase whose optimizer it shares. `data: fresh` reads batches of its own, of `batch_size` if stated.
-    `reuse` takes values as constants from the last phase that computed them, with the draws and data behind them."""
+    `reuse` takes values as constants from the last phase that computed them, with the draws and data behind them.
+    `unroll: {discriminator: 5}` takes the loss at the weights that another phase would have after five more updates."""
 
     trains: Names
     minimise: Terms
@@ -84,6 +86,7 @@ class PhaseForm:
     batch_size: PositiveInt | None = None
     reuse: Names = ()
     weight_clip: WeightClip | None = None
+    unroll: Ahead = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,7 @@ class PlayerForm:
     batch_size: PositiveInt | None = None
     reuse: Names = ()
     weight_clip: WeightClip | None = None
+    unroll: Ahead = field(default_factory=dict)
 
 
 @GAMES.register

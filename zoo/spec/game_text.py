@@ -59,9 +59,14 @@ def _phase(phase: PhasePlan, game: GamePlan, plans: Mapping[str, Plan], batch_si
     once = unchanging(game)
     passes = [
         {"value": name, "call": call_text(call), "network": call.network, "gradient": name in carrying}
-        for name in phase.values if (call := game.values[name]).network and name not in once
+        for name in phase.needed if (call := game.values[name]).network and name not in once
+        and (name in phase.values or call.network not in _trained_ahead(phase, game))
     ]  # fmt: skip
-    size = phase.batch_size or batch_size
+    size, ahead = phase.batch_size or batch_size, phase.ahead
+    further = [
+        call.network for name in (ahead.values if ahead else ())
+        if (call := game.values[name]).network in _trained_ahead(phase, game)
+    ]  # fmt: skip
     optimizer = phase.optimizer.name if isinstance(phase.optimizer, Part) else f"that of {phase.optimizer}"
     return {
         "name": phase.name,
@@ -75,9 +80,20 @@ def _phase(phase: PhasePlan, game: GamePlan, plans: Mapping[str, Plan], batch_si
         "reuses": list(phase.reuse),
         "passes": passes,
         "batch_size": size,
-        "macs": phase.updates * size * sum(plans[str(one["network"])].macs for one in passes),
+        "ahead": {"phase": ahead.phase, "updates": ahead.updates, "passes": further} if ahead else None,
+        "macs": phase.updates
+        * size
+        * (
+            sum(plans[str(one["network"])].macs for one in passes)
+            + (ahead.updates if ahead else 0) * sum(plans[name].macs for name in further)
+        ),
         "notes": list(notes(phase, game, plans, carrying)),
     }
+
+
+def _trained_ahead(phase: PhasePlan, game: GamePlan) -> tuple[str, ...]:
+    """Return the networks that the updates ahead of a phase move."""
+    return next((one.trains for one in game.phases if phase.ahead and one.name == phase.ahead.phase), ())
 
 
 def game_text(described: Mapping[str, Any]) -> str:
@@ -102,6 +118,12 @@ def game_text(described: Mapping[str, Any]) -> str:
         several = f"{phase['updates']} times " if phase["updates"] > 1 else ""
         amount = f"{several}{len(calls)} pass{'es' if len(calls) != 1 else ''} x {phase['batch_size']}"
         rows.append(("", f"{'; '.join(calls)}: {amount}, {count(phase['macs'])} multiply-adds"))
+        if ahead := phase["ahead"]:
+            times, many = f"{ahead['updates']} update{'s' if ahead['updates'] > 1 else ''}", len(ahead["passes"])
+            each = f"{many} pass{'es' if many != 1 else ''} in each"
+            rows.append(
+                ("", f"at the weights of {ahead['phase']} after {times} more, {each}; the gradient passes them")
+            )
         rows += [("", note) for note in phase["notes"]]
     for name, state in described["states"].items():
         knobs = ", ".join(f"{key} {value}" for key, value in state.items() if key not in ("kind", "of"))

@@ -198,3 +198,21 @@ def mixes(plan: Plan) -> Any:
         Its call.
     """
     return next((step for step in upstream(plan, plan.output) if step.layer in BATCH_NORMS), None)
+
+
+def passing(calls: Iterable[Call], networks: Iterable[str]) -> set[str]:
+    """Return the names of values that depend on the weights of some networks.
+
+    Args:
+        calls: Values, each after what it needs.
+        networks: Names of networks.
+
+    Returns:
+        Names of passes of these networks, of functions of their weights, and of all that follows.
+    """
+    moving, found = {*networks}, set[str]()
+    for call in calls:
+        weights = {inner.arguments.get("network") for inner in nested(call) if inner.function}
+        if call.network in moving or weights & moving or names_in([call]) & found:
+            found.add(call.name)
+    return found

@@ -23,13 +23,6 @@ _TYPES = {
     "integer": "an integer", "number": "a number", "string": "a text", "boolean": "true or false",
     "array": "a list", "object": "a mapping", "null": "nothing",
 }  # fmt: skip
-# keys that somebody may well expect beside another one that is known: that one, and what to do
-_INSTEAD = {
-    "unroll": (
-        "trains", "a gradient through the updates of another phase is an algorithm of its own: "
-        "{{unrolled: {{loss: minimax, unrolled_updates: 5, discriminator: ..., generator: ...}}}}",
-    ),
-}  # fmt: skip
 _PLURALS = {"integer": "integers", "number": "numbers", "string": "words", "array": "lists", "object": "mappings"}
 
 
@@ -136,15 +129,9 @@ def validate_mapping(node: YamlNode, fragment: Fragment, where: str, problems: P
     """Report wrong keys, missing keys and wrong values of a mapping."""
     known, others = fragment.get("properties", {}), fragment.get("additionalProperties", True)
     pattern = fragment.get("propertyNames", {}).get("pattern")
-    instead: set[str] = set()
     for key, entry in node.entries():
-        right, text = _INSTEAD.get(key, ("", ""))
         if key in known:
             validate(entry.node, known[key], join(where, key), problems)
-        elif others is False and right in known:
-            instead.add(right)
-            name = entry.node.value if isinstance(entry.node.value, str) else "NAME"
-            problems.add(entry.place, join(where, key), text.format(name))
         elif others is False:
             hint = suggest(key, known) or f" Known: {', '.join(known) or 'none'}."
             problems.add(entry.place, where, f"unknown {word} '{key}'.{hint}")
@@ -156,7 +143,7 @@ def validate_mapping(node: YamlNode, fragment: Fragment, where: str, problems: P
                 validate(entry.node, others, join(where, key), problems)
     given = "x-given" in fragment and node.get("weights", fragment["x-given"]) is not None  # it comes with its layers
     required = () if problems.incomplete or given else fragment.get("x-required", ())
-    for key in (key for key in required if key not in node.value and key not in instead):
+    for key in (key for key in required if key not in node.value):
         problems.add(node.place, where, f"'{key}' is missing. It is {expected(known[key])}")
 
 

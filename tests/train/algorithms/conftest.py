@@ -1,3 +1,4 @@
+import keras
 import pytest
 
 
@@ -7,3 +8,14 @@ def play(spec_of):
     from small_games import Play, text
 
     return lambda *arguments, **more: Play(spec_of(text(*arguments, **more)))
+
+
+@pytest.fixture
+def double():
+    """Everything that is built and computed in float64."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(policy)

@@ -11,6 +11,7 @@ import pytest
 import tiny
 from games import batch, moved, names, step, values, watch
 from keras import ops
+from smooth import ADAM, EXACT, MOMENTUM, SMOOTH
 from tiny import GAME
 
 from zoo.nn import autodiff
@@ -19,39 +20,12 @@ from zoo.train import loop
 from zoo.train.algorithms import make_algorithm
 from zoo.train.algorithms.unrolled import unrolled
 
-SMOOTH = """
-name: smooth
-title: A game that has derivatives everywhere
-networks:
-  generator:
-    inputs: {z: [2]}
-    output: point
-    layers: [Dense: {units: 4, activation: tanh}, Dense: {units: 2}]
-  discriminator:
-    inputs: {point: [2]}
-    output: logits
-    layers: [Dense: {units: 5, activation: tanh}, Dense: {units: 1}]
-"""
-EXACT = 31 / 32  # Keras rounds 0.999 to float32 before it takes its powers, also in float64
-ADAM = {"Adam": {"learning_rate": 0.05, "beta_1": 0.5, "beta_2": EXACT, "epsilon": 1e-8}}
-MOMENTUM = {"SGD": {"learning_rate": 0.3, "momentum": 0.5}}
 FALLING = {"linear": {"initial": 0.3, "final": 0.0, "updates": 6}}
 RISING = {"linear": {"initial": 0.1, "final": 0.9, "updates": 6}}
 UNROLLED = (
     "algorithm={unrolled: {loss: minimax, unrolled_updates: 3, generator: {optimizer: {Adam: {learning_rate: 0.01}}}, "
     "discriminator: {optimizer: {Adam: {learning_rate: 0.01}}}}}"
 )
-
-
-@pytest.fixture
-def double():
-    """Everything that is built and computed in float64."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy(policy)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
 
@@ -25,14 +26,15 @@ from zoo.nn.game_batches import GameBatches
 from zoo.nn.handed_on import HandedOn, without_overflow
 from zoo.nn.joined import joined
 from zoo.nn.lazy_terms import resting_values
+from zoo.nn.look_ahead import weights_ahead
 from zoo.nn.optimizers import schedule
 from zoo.nn.phases import Batch, Counter, Phase, clip_weights, seeds
 from zoo.nn.replicas import ONE
 from zoo.nn.states import States
-from zoo.spec.game_plan import Call, GamePlan, PhasePlan, Reference, Weight
+from zoo.spec.game_plan import Ahead, Call, GamePlan, PhasePlan, Reference, Weight
 from zoo.spec.game_sections import WeightClip
 from zoo.spec.game_steps import by_number, has_played, plays
-from zoo.spec.game_uses import nested, references, scheduled, unchanging
+from zoo.spec.game_uses import nested, passing, references, scheduled, unchanging
 from zoo.spec.plan import Plan
 from zoo.spec.types import Part, construct
 from zoo.train.algorithms.base import LOSS, Algorithm
@@ -161,16 +163,11 @@ class Game(Algorithm):
     def _loss(self, phase: PhasePlan, batch: Batch, i: int) -> tuple[Tensor, Batch]:
         """Return the loss of update `i` of a phase, and what it hands on."""
         update = self._update(phase, batch, i)
-        update.compute()
-        count = self._count(phase)
-        terms = [
-            self._weight(weight, count) * ops.cast(update.tensors[name], keras.config.floatx())
-            for name, weight in phase.minimise.items()  # the reader leaves out weights of 0
-        ]
-        if not terms:  # all of them rest: 0, with gradients of zeros, which every backend can take
-            first = next(v for role in phase.trains for v in self.players[role].trainable_variables)
-            terms = [0.0 * ops.cast(ops.sum(first), keras.config.floatx())]
-        total = reduce(operator.add, terms)
+        if phase.ahead is None:
+            update.compute()
+        else:
+            self._compute_ahead(phase, phase.ahead, update)
+        total = self._sum(phase, update, self._count(phase))
         extras = self.passed.made(phase, update.tensors, batch)
         if phase.name in self.lazy:
             extras = self.passed.as_before(phase, batch) | extras
@@ -179,6 +176,46 @@ class Game(Algorithm):
         if phase.name in self.counters:
             self.counters[phase.name].count.assign_add(1.0)
         return total, extras
+
+    def _sum(self, phase: PhasePlan, update: Update, count: Tensor) -> Tensor:
+        """Return the weighted sum of what a phase minimises, in its update of the number `count`."""
+        terms = [
+            self._weight(weight, count) * ops.cast(update.tensors[name], keras.config.floatx())
+            for name, weight in phase.minimise.items()  # the reader leaves out weights of 0
+        ]
+        if not terms:  # all of them rest: 0, with gradients of zeros, which every backend can take
+            first = next(v for role in phase.trains for v in self.players[role].trainable_variables)
+            terms = [0.0 * ops.cast(ops.sum(first), keras.config.floatx())]
+        return reduce(operator.add, terms)
+
+    def _compute_ahead(self, phase: PhasePlan, ahead: Ahead, update: Update) -> None:
+        """Compute an update at the weights that another phase would have after further updates of its own.
+
+        What does not pass its networks is computed once, before them, so that the gradient of `phase` passes through it
+        in all of them. The batch norm statistics of these networks stay as they are.
+        """
+        other, values = self.phase_plans[ahead.phase], self.game.values
+        names = passing([values[name] for name in phase.needed], other.trains)
+        update.values = [values[name] for name in phase.needed if name not in names and name not in self.once]
+        update.compute()
+
+        def loss(k: int) -> Tensor:
+            own = [values[name] for name in ahead.values if name in names]
+            inner = replace(update, values=own, run=partial(self._run, other), tensors=dict(update.tensors))
+            inner.compute()
+            return self._sum(other, inner, self._count(other) + k)
+
+        variables = [v for role in other.trains for v in self.players[role].trainable_variables]
+        optimizer = next(one.optimizer for one in self._phases if one.name == other.name)
+        random = [seed for player in self.players.values() for seed in seeds(player)]
+        moved = weights_ahead(loss, variables, ahead.updates, optimizer=optimizer, kept=random)
+        with autodiff.overlay(zip(variables, moved, strict=True)) as scope:
+            update.values = [values[name] for name in phase.values if name in names]
+            update.compute()
+        own = next(one for one in self._phases if one.name == phase.name).statistics
+        for variable in (*own, *random):
+            if (value := scope.get_current_value(variable)) is not None:
+                variable.assign(value)
 
     def _update(self, phase: PhasePlan, batch: Batch, i: int) -> Update:
         tensors = self.states.values() | self.layout.read(phase, batch, i)
@@ -199,7 +236,7 @@ class Game(Algorithm):
             elif call.network and call.name not in wrt:
                 constants.add(call.name)
         weights = {c.arguments["network"] for v in values for c in nested(v) if c.function == "orthogonal"}
-        return set() if weights else constants
+        return set() if weights or phase.ahead else constants
 
     def _run(self, phase: PhasePlan, call: Call, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Call a network; the statistics of a pass that is not kept are dropped, its random numbers are used up."""

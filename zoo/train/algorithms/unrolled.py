@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras import ops
-
-from zoo.nn import autodiff, loss_scale, optimizers
+from zoo.nn import autodiff, optimizers
 from zoo.nn.autodiff import Tensor
+from zoo.nn.look_ahead import weights_ahead
 from zoo.nn.phases import Batch, seeds
 from zoo.spec.types import NonNegativeInt, Optimizer
 from zoo.train.algorithms.alternating import alternating
@@ -62,14 +61,8 @@ class unrolled(alternating):  # noqa: N801 - the name is a word of the spec lang
 
         D's own weights, moments and batch norm statistics stay as they are; only the seeds of its dropout move.
         """
-        d, optimizer = self.phases()[0], optimizers.Unrolled(self.inner)
-        variables = d.variables
-        values = [ops.convert_to_tensor(variable) for variable in variables]
-        for _ in range(self.unrolled_updates):
-            with autodiff.overlay(zip(variables, values, strict=True)):
-                result = loss_scale.scaled_value_and_grad(
-                    lambda: (self.discriminator_loss_on(batch, i, fake), {}), variables, d.optimizer
-                )
-            result.keep(seeds(self.players["discriminator"]))
-            values = optimizer.step(values, result.gradients)
-        return values
+        d = self.phases()[0]
+        return weights_ahead(
+            lambda _: self.discriminator_loss_on(batch, i, fake), d.variables, self.unrolled_updates,
+            optimizer=d.optimizer, inner=self.inner, kept=seeds(self.players["discriminator"]),
+        )  # fmt: skip
