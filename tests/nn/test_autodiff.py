@@ -36,6 +36,18 @@ def test_what_is_not_asked_for_is_a_constant():
     assert len(result.gradients) == 1 and float(result.gradients[0][0]) == 5
 
 
+def test_rows_that_a_batch_looks_up_twice_add_up():
+    """Adam's second moment is (1 - beta_2) times the square of the sum: 0.1 (1 + 2)^2 for row 1, 0.1 x 4^2 for row 0."""
+    table, adam = keras.layers.Embedding(3, 1), keras.optimizers.Adam(0.01, beta_2=0.9)
+    table.build()
+    adam.build(table.trainable_variables)
+    ids, weights = ops.convert_to_tensor([1, 0, 1]), ops.convert_to_tensor([[1.0], [4.0], [2.0]])
+    result = autodiff.value_and_grad(lambda: (ops.sum(table(ids) * weights), {}), table.trainable_variables)
+    np.testing.assert_allclose(numpy(result.gradients[0]), [[4], [3], [0]], rtol=1e-6)
+    adam.apply(result.gradients, table.trainable_variables)
+    np.testing.assert_allclose(numpy(adam._velocities[0]), [[1.6], [0.9], [0]], rtol=1e-5)
+
+
 def test_an_unconnected_variable_has_gradient_zero_of_its_shape():
     x, y = variable(2.0), variable(1.0, 2.0, 3.0)
     _, gradient = autodiff.value_and_grad(lambda: (ops.sum(x), {}), [x, y]).gradients

@@ -227,7 +227,7 @@ def carriers(phase: PhasePlan, game: GamePlan, plans: Mapping[str, Plan]) -> set
     found: set[str] = set()
     for name in phase.values:  # each after what it needs
         call = game.values[name]
-        trained = call.network in phase.trains
+        trained = call.network in (*phase.trains, *_trained_ahead(phase, game))
         rigid = ids(plans[call.network]) if call.network else set()
         inner = [
             use for key, argument in call.arguments.items() if key not in rigid
