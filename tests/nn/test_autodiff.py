@@ -37,7 +37,7 @@ def test_what_is_not_asked_for_is_a_constant():
 
 
 def test_rows_that_a_batch_looks_up_twice_add_up():
-    """Adam's second moment is (1 - beta_2) times the square of the sum: 0.1 (1 + 2)^2 for row 1, 0.1 x 4^2 for row 0."""
+    """Adam's second moment is (1 - beta_2) times the square of the sum: 0.1 (1 + 2)^2 for row 1, 0.1 x 4^2 for 0."""
     table, adam = keras.layers.Embedding(3, 1), keras.optimizers.Adam(0.01, beta_2=0.9)
     table.build()
     adam.build(table.trainable_variables)

@@ -188,7 +188,7 @@ def _tensorflow(function: Function, variables: list[keras.Variable]) -> Gradient
             tape.watch(tensor)
         value, extras, updates = _call(function, variables, tensors)
     found = tape.gradient(value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    # That of an embedding is a list of rows, where an id of a batch may occur twice: Keras's optimizers square each row,
+    # That of an embedding is a list of rows, where an id of a batch may occur twice: Keras's optimizers square each,
     # and not their sum.
     gradients = [tf.convert_to_tensor(gradient) for gradient in found]
     return Gradient(value, extras, replicas.mean(gradients), updates)
