@@ -135,7 +135,7 @@ def _renewed(file: Path, old: Manifest, new: Manifest, *, lowest: bool) -> tuple
     shapes = {v.name: [axis.dim_param or axis.dim_value for axis in v.type.tensor_type.shape.dim] for v in values}
     result = onnx_graph.clean(
         model, name=model.graph.name, inputs=[value.name for value in model.graph.input],
-        output=model.graph.output[0].name, shapes=shapes, metadata=metadata | after, words=words,
+        outputs=[value.name for value in model.graph.output], shapes=shapes, metadata=metadata | after, words=words,
         producer=model.producer_version,
     )  # fmt: skip
     if not what and _without_metadata(result) != _without_metadata(data):

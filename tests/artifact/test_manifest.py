@@ -52,10 +52,10 @@ def edited(**changes):
         ("[" * 100_000, "manifest.json: not JSON"),
         ("[]", r"manifest.json: manifest must be a JSON object, received \[\]"),
         (
-            edited(manifest_version=7),
-            "manifest_version must be 1, 2, 3, 4, 5 or 6; a later gan-zoo wrote it: upgrade, received 7",
+            edited(manifest_version=9),
+            "manifest_version must be 1, 2, 3, 4, 5, 6, 7 or 8; a later gan-zoo wrote it: upgrade, received 9",
         ),
-        (edited(manifest_version="REMOVE"), "manifest_version must be 1, 2, 3, 4, 5 or 6, received None"),
+        (edited(manifest_version="REMOVE"), "manifest_version must be 1, 2, 3, 4, 5, 6, 7 or 8, received None"),
         (edited(licence="REMOVE"), "manifest lacks the key 'licence'"),
         (edited(license="MIT"), "unknown key 'license'. Did you mean 'licence'?"),
         (edited(title=3), "title must be a string, received 3"),
@@ -103,8 +103,15 @@ def test_tensors_take_lists_as_json_has_them():
 
 
 def test_wrong_sets_of_tensors():
-    with pytest.raises(ServeError, match="outputs must be exactly one tensor"):
-        replace(FULL, outputs=(IMAGE, replace(IMAGE, name="mask")))
+    with pytest.raises(ServeError, match="outputs must be a list of one or more tensors"):
+        replace(FULL, outputs=())
+    assert [t.name for t in replace(FULL, outputs=(IMAGE, replace(IMAGE, name="mask"))).outputs] == ["image", "mask"]
+    cells = {axis: {"multiple": 1, "minimum": 1, "trained": 4} for axis in ("rows", "columns")}
+    mapped = replace(Z, shape=("batch", "rows", "columns", 8), sizes=cells)
+    with pytest.raises(ServeError, match="outputs must be with a grid just where a map of latents is drawn"):
+        describe(mapped)
+    with pytest.raises(ServeError, match="tensor 'z' sizes must be null, or multiple, minimum and trained size"):
+        replace(mapped, sizes=None)
     with pytest.raises(ServeError, match=r"tensor names must be all different, received \['image', 'image'\]"):
         describe(replace(Z, name="image"))
 
@@ -162,7 +169,7 @@ def test_images_of_any_size_make_version_2():
 def test_height_and_width_may_differ():
     sizes = {"height": SIZES["height"], "width": {"multiple": 1, "minimum": 3, "trained": 16}}
     tensor = replace(describe_negative().inputs[0], sizes=sizes)
-    assert tensor.rule() == ", height multiples of 4 from 8, width multiples of 1 from 3"
+    assert tensor.rule() == ", height multiples of 4 from 8, width from 3 up"
 
 
 def test_several_networks(tmp_path):

@@ -32,8 +32,8 @@ def affine(prefix="StatefulPartitionedCall/net/dense_3/", **more):
     return graph(nodes, arrays)
 
 
-def clean(model, *, inputs=("z",), output="image", metadata=None):
-    data = onnx_graph.clean(model, name="net", inputs=inputs, output=output, metadata=metadata or {}, producer="9.9")
+def clean(model, *, inputs=("z",), outputs=("image",), metadata=None):
+    data = onnx_graph.clean(model, name="net", inputs=inputs, outputs=outputs, metadata=metadata or {}, producer="9.9")
     return data, onnx.load_from_string(data)
 
 
@@ -80,7 +80,7 @@ def test_axes_that_are_named_are_dynamic():
     model = graph([helper.make_node("Neg", ["a"], ["b"])], {}, inputs=[value("a", FLOAT, ["unk__1", 4, 6, 3])],
                   output=value("b", FLOAT, ["unk__2", 4, 6, 3]))  # fmt: skip
     shapes = {name: ("batch", "height", "width", 3) for name in "ab"}
-    data = onnx_graph.clean(model, name="n", inputs=["a"], output="b", metadata={}, producer="9", shapes=shapes)
+    data = onnx_graph.clean(model, name="n", inputs=["a"], outputs=["b"], metadata={}, producer="9", shapes=shapes)
     for tensor in (*onnx.load_from_string(data).graph.input, *onnx.load_from_string(data).graph.output):
         axes = tensor.type.tensor_type.shape.dim
         assert [axis.dim_param or axis.dim_value for axis in axes] == ["batch", "height", "width", 3]
@@ -160,9 +160,9 @@ def test_inputs_stand_in_the_order_of_the_spec():
     ("inputs", "output"), [(("z", "label"), "image"), (("noise",), "image"), ((), "image"), (("z",), "point")]
 )
 def test_other_inputs_or_outputs_than_stated(inputs, output):
-    told = rf"expected inputs \[.*\] and output '{output}', the converter made \(\['z'\], \['image'\]\)"
+    told = rf"expected inputs \[.*\] and outputs \['{output}'\], the converter made \(\['z'\], \['image'\]\)"
     with pytest.raises(ExportError, match=told):
-        clean(affine(), inputs=inputs, output=output)
+        clean(affine(), inputs=inputs, outputs=[output])
 
 
 def test_only_the_batch_axis_may_be_dynamic():

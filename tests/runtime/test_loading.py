@@ -159,9 +159,9 @@ def test_changed_files(copy):
     stated.write_text(original.replace("-1.0", "0.0"))
     fails("manifest.json: changed: it differs from the contract inside generator.onnx", zoo.load, copy)
     assert zoo.load(copy, verify=False).outputs["image"].range == (0, 1)
-    stated.write_text(original.replace('"manifest_version": 1', '"manifest_version": 7'))
+    stated.write_text(original.replace('"manifest_version": 1', '"manifest_version": 9'))
     fails(
-        "manifest.json: manifest_version must be 1, 2, 3, 4, 5 or 6; a later gan-zoo .* received 7",
+        "manifest.json: manifest_version must be 1, 2, 3, 4, 5, 6, 7 or 8; a later gan-zoo .* received 9",
         zoo.load,
         copy,
     )
@@ -178,9 +178,9 @@ def test_files_of_others(tmp_path):
     file.write_bytes(nets.images().SerializeToString())
     fails("foreign.onnx: not a gan-zoo file: its metadata lacks 'gan.manifest'", zoo.load, file)
     net = nets.images()
-    helper.set_model_props(net, {"gan.manifest": '{"manifest_version": 7}'})
+    helper.set_model_props(net, {"gan.manifest": '{"manifest_version": 9}'})
     file.write_bytes(net.SerializeToString())
-    fails(r"foreign.onnx \(metadata\): manifest_version must be 1, 2, 3, 4, 5 or 6; a later", zoo.load, file)
+    fails(r"foreign.onnx \(metadata\): manifest_version must be 1, 2, 3, 4, 5, 6, 7 or 8; a later", zoo.load, file)
 
 
 def test_a_model_that_is_too_new(tmp_path):

@@ -202,7 +202,7 @@ def test_json_answers_are_exact(shape):
     limits = Settings(max_json_numbers=20_000)
     numbers = np.random.RandomState(1).randint(0, 2**32, size=shape, dtype=np.uint32).view(np.float32)
     numbers = np.where(np.isfinite(numbers), numbers, np.float32(-0.0))
-    data, length = protocol.encode(numbers, protocol.Inference({}, 1, "7"), TINY, limits)
+    data, length = protocol.encode({"image": numbers}, protocol.Inference({}, 1, "7"), TINY, limits)
     keys = json.loads(data)
     assert length is None and keys["model_name"] == "tiny" and keys["id"] == "7"
     (output,) = keys["outputs"]
@@ -214,7 +214,7 @@ def test_json_answers_are_exact(shape):
 
 def test_binary_answers_are_the_bytes():
     numbers = np.random.RandomState(1).standard_normal((2, 3)).astype(np.float32)
-    data, length = protocol.encode(numbers, protocol.Inference({}, 2, binary=True), TINY, LIMITS)
+    data, length = protocol.encode({"image": numbers}, protocol.Inference({}, 2, binary=True), TINY, LIMITS)
     keys = json.loads(data[:length])
     assert keys["outputs"][0]["parameters"] == {"binary_data_size": 24} and "data" not in keys["outputs"][0]
     assert data[length:] == numbers.tobytes() and "id" not in keys
@@ -222,10 +222,10 @@ def test_binary_answers_are_the_bytes():
 
 def test_answers_that_json_cannot_hold():
     with pytest.raises(RefusedError, match="not finite") as caught:
-        protocol.encode(np.array([np.nan], np.float32), protocol.Inference({}, 1), TINY, LIMITS)
+        protocol.encode({"image": np.array([np.nan], np.float32)}, protocol.Inference({}, 1), TINY, LIMITS)
     assert caught.value.status == 422
     with pytest.raises(RefusedError, match="at most 20,000 numbers") as caught:
-        protocol.encode(np.zeros(20_001, np.float32), protocol.Inference({}, 1), TINY, LIMITS)
+        protocol.encode({"image": np.zeros(20_001, np.float32)}, protocol.Inference({}, 1), TINY, LIMITS)
     assert caught.value.status == 413
 
 

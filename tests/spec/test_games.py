@@ -172,21 +172,6 @@ def test_what_leaves_can_be_fed_and_has_the_name_of_the_data(tmp_path: Path) -> 
     assert "networks.decoder.output: decoder makes 'img', and the data's field of the same shape is 'image'" in line
 
 
-def test_a_network_of_several_outputs_is_told_which_value_leaves(tmp_path: Path) -> None:
-    text = spec_text(*GAMES["classes"])
-    (line,) = found(tmp_path, text + "export: {networks: [two]}\n")
-    assert "networks.two.output: 'two' is exported, and a file has one output, but it makes logits, classes." in line
-    assert "`export: {values: {two: on_real.logits}}` lets one of them leave" in line
-    inside = text.replace("fake: generator", "fake: painter").replace("{trains: generator", "{trains: painter")
-    one = f"  generator: {NETWORKS['generator']}"
-    both = "  painter: {inputs: z, output: [mask, image], layers: [{Dense: {units: 64}, as: mask}, "
-    both += "{Reshape: {target_shape: [8, 8, 1]}, as: image}]}"
-    assert one in inside
-    inside = inside.replace(one, both)
-    lines = found(tmp_path, inside.replace("image: fake}", "image: fake.image}") + "export: {networks: [painter]}\n")
-    assert any("`export: {values: {painter: fake.image}}` lets" in line for line in lines)
-
-
 def test_a_network_without_weights_needs_no_phase(tmp_path: Path) -> None:
     text = spec_text(
         AUTOENCODER.replace("z: code}", "z: flat}").replace("  back:", "  flat: plain\n  back:"), "encoder decoder"

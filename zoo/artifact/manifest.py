@@ -6,7 +6,8 @@ manifest states them, beside every .onnx file (manifest.json) and, as far as it 
 
 The lowest version that can hold it is written: 1; 2: several networks or many sizes; 3: variants; 4: channels,
 rewritten files; 5: several inputs with classes; 6: texts;
-7: maps of latents.
+7: maps of latents;
+8: several outputs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from zoo.core.errors import ServeError
 from zoo.core.files import write_whole
 from zoo.core.registry import suggest
 
-MANIFEST_VERSIONS = (1, 2, 3, 4, 5, 6, 7)
+MANIFEST_VERSIONS = (1, 2, 3, 4, 5, 6, 7, 8)
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "generator.onnx"
 TRAINABLE = "trainable.npz"  # weights before batch norm is folded, for trainings that begin with them
@@ -51,7 +52,7 @@ class Manifest:
         title: The name of the model for people.
         paper: `title`, `authors`, `year` and so on of the paper, as far as the spec states them.
         inputs: One or more tensors: latents with their priors, labels with their classes, or an image.
-        outputs: Exactly one tensor, with the range and the layout of its values.
+        outputs: One or more tensors, with the range and the layout of their values; the first is the one that is shown.
         weights: Kind ("ema" or "last"), step, images, seed, batch norm statistics, number of parameters.
         data: Name, title, licence, homepage and citation of the training data.
         licence: The licence of the weights.
@@ -204,6 +205,7 @@ class Manifest:
         later = 4 if sum(bool(tensor.classes) for tensor in self.inputs) > 1 else later
         later = 5 if any(tensor.text for tensor in self.inputs) else later
         later = 6 if self.outputs[0].grid else later
+        later = 7 if len(self.outputs) > 1 else later
         return {"manifest_version": MANIFEST_VERSIONS[later], **network, **keys, **rewritten, **variants}
 
     @classmethod

@@ -156,8 +156,7 @@ class Tensor:
 
 
 def check_together(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    """Raise ServeError unless these can be the inputs and the output of one network."""
-    need(len(outputs) == 1, "outputs", "exactly one tensor", [tensor.name for tensor in outputs])
+    """Raise ServeError unless these can be the inputs and the outputs of one network."""
     names = [tensor.name for tensor in (*inputs, *outputs)]
     need(len(set(names)) == len(names), "tensor names", "all different", names)
     sizes = [tensor.sizes for tensor in inputs if AXES[0] in tensor.shape]
@@ -165,10 +164,11 @@ def check_together(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     need(stated, "inputs", "images of one rule for their sizes", sizes)
     maps = [tensor.name for tensor in inputs if CELLS[0] in tensor.shape]
     need(len(maps) < 2 and not (maps and sizes), "inputs", "one map of latents, or images", maps)
-    need(bool(maps) == (outputs[0].grid is not None), "outputs", "with a grid just where a map of latents is drawn",
-         outputs[0].grid)  # fmt: skip
-    fixed = AXES[0] not in outputs[0].shape
-    need(bool(sizes or maps) or fixed, "outputs", "of fixed sizes, as the inputs are", outputs[0].shape)
+    for output in outputs:
+        need(bool(maps) == (output.grid is not None), "outputs", "with a grid just where a map of latents is drawn",
+             output.grid)  # fmt: skip
+        fixed = AXES[0] not in output.shape
+        need(bool(sizes or maps) or fixed, "outputs", "of fixed sizes, as the inputs are", output.shape)
 
 
 def need(holds: bool, what: str, expected: str, received: object) -> None:

@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fix", action="append", default=[], metavar="NAME=VALUE",
         help="an input that is not drawn, such as body=dome or slant=0.5; again for another one",
     )  # fmt: skip
+    parser.add_argument(
+        "--output", metavar="NAME", help="which output, of a generator that has several (default: the first)"
+    )
     parser.add_argument("--text", help="what the pictures show, in words, for generators that read them")
     parser.add_argument(
         "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
@@ -80,13 +83,15 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--out: a {options.out.suffix} shows a walk: add --walk (in a loop) or --interpolate")
     terms = _terms(options.arithmetic) if options.arithmetic else None
     generator = arguments.load_generator(options)
+    if options.output is not None:
+        generator = generator.showing(options.output)
     if generator.manifest.kind == "translation":
         network = f" --network {options.network}" if options.network else ""
         raise UsageError(f"{generator.name} translates images: zoo translate {options.artifact} IMAGE...{network}")
     label = int(options.label) if options.label and options.label.isdecimal() else options.label
     fixed: dict[str, Any] = {"label": label, **_words(generator, options.text)}
     fixed |= _by_name(generator, options.fix, {name for name, value in fixed.items() if value is not None})
-    if encode is _animation and not next(iter(generator.outputs.values())).is_image:
+    if encode is _animation and not generator.shown.is_image:
         raise UsageError(f"--out: {generator.name} makes points, not images that could move; end it in .npy or .png")
     n = (1 if terms or options.at else 64) if options.n is None else options.n
     if options.size and not options.at:

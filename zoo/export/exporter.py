@@ -90,7 +90,7 @@ class _Network:
     name: str
     manifest: Manifest
     onnx: bytes
-    keras: Callable[[Feed], Array]
+    keras: Callable[[Feed], Feed]
 
     def stating(self, **facts: Any) -> _Network:
         return replace(self, manifest=replace(self.manifest, **facts))
@@ -177,19 +177,20 @@ def of_any_size(plan: Plan) -> Plan:
     return replace(plan, inputs=inputs)
 
 
-def keras_outputs(network: keras.Model, plan: Plan) -> Callable[[Feed], Array]:
-    """Return a function from inputs to Keras's raw output at inference, in float32 throughout.
+def keras_outputs(network: keras.Model, plan: Plan) -> Callable[[Feed], Feed]:
+    """Return a function from inputs to Keras's raw outputs at inference by name, in float32 throughout.
 
     On GPUs TensorFlow rounds the factors of every product to 11 bits (TF32): hundreds of times `TOLERANCE`. That is
     switched off during each call.
     """
     import tensorflow as tf
 
-    def generate(inputs: Feed) -> Array:
+    def generate(inputs: Feed) -> Feed:
         rounded = tf.config.experimental.tensor_float_32_execution_enabled()
         tf.config.experimental.enable_tensor_float_32_execution(False)
         try:
-            return keras.ops.convert_to_numpy(network(inputs, training=False)[plan.output_name])
+            made = network(inputs, training=False)
+            return {name: keras.ops.convert_to_numpy(made[name]) for name in plan.outputs}
         finally:
             tf.config.experimental.enable_tensor_float_32_execution(rounded)
 
@@ -212,8 +213,7 @@ def _parity(folder: Path, network: _Network) -> dict[str, Any]:
     """The figures of the parity check. Raises ExportError where one is above the tolerance."""
     manifest = network.manifest
     cases: parity.Cases = {
-        case: {"input": inputs, "output": {manifest.outputs[0].name: network.keras(inputs)}}
-        for case, inputs in parity.make_cases(manifest).items()
+        case: {"input": inputs, "output": network.keras(inputs)} for case, inputs in parity.make_cases(manifest).items()
     }
     artifact = folder / manifest.file if manifest.network else folder
     return parity.check_parity(artifact, cases, tolerance=TOLERANCE, name=manifest.model, to="Keras")
@@ -227,10 +227,9 @@ def _write_samples(folder: Path, networks: Sequence[_Network], images: KeptImage
         generator = zoo.load(folder, network=manifest.network or None)
         inputs = samples.golden_inputs(generator, images)
         fed = {name: inputs[name] for name in generator.inputs}
-        golden = {**inputs, manifest.outputs[0].name: network.keras(fed)}
+        golden = {**inputs, **network.keras(fed)}
         for size, others in samples.golden_of_other_sizes(generator, images).items():
-            made = {manifest.outputs[0].name: network.keras(others)}
-            golden |= {f"{name}/{size}": array for name, array in {**others, **made}.items()}
+            golden |= {f"{name}/{size}": array for name, array in {**others, **network.keras(others)}.items()}
         write_whole(folder / manifest.golden, partial(_save_golden, golden))
         shown.append(samples.picture(generator, images))
     pictures.write_png(folder / "samples.png", pictures.stack(shown))

@@ -20,12 +20,12 @@ LEAST, MOST = 12, 24  # cells along one axis of the smaller map
 ALIKE = 1e-3  # of values in [-1, 1]: an eighth of a step of a pixel
 
 
-def with_margin(manifest: Manifest, generate: Callable[[dict[str, Array]], Array]) -> Manifest:
+def with_margin(manifest: Manifest, generate: Callable[[dict[str, Array]], dict[str, Array]]) -> Manifest:
     """Return the manifest with the margin of its image, in pixels from the edge along both axes.
 
     Args:
         manifest: A network that makes one image of a map of latents.
-        generate: The network: its inputs -> its raw output.
+        generate: The network: its inputs -> its raw outputs by name.
 
     Returns:
         The manifest. The margin is null where the edge reaches everywhere, as in a network with instance norm.
@@ -37,7 +37,7 @@ def with_margin(manifest: Manifest, generate: Callable[[dict[str, Array]], Array
     shape = (*larger, int(tensor.shape[-1]))
     whole = priors.make(tensor.prior, shape=shape).draw(priors.stream(0, tensor.name), 1)
     piece = whole[:, FURTHER:-FURTHER, FURTHER:-FURTHER]
-    made, world = (generate({tensor.name: z})[0] for z in (piece, whole))
+    made, world = (generate({tensor.name: z})[output.name][0] for z in (piece, whole))
     top, left = (FURTHER * scale for scale in output.grid["scale"])
     same = world[top : top + made.shape[0], left : left + made.shape[1]]
     apart = np.abs(made - same).max(axis=-1) > ALIKE  # [H, W]

@@ -22,6 +22,7 @@ from zoo.spec.game_leaving import given_inputs
 from zoo.spec.plan import BATCH_NORMS, Plan
 from zoo.spec.read import Spec
 from zoo.spec.sections import Export
+from zoo.spec.shapes import Shape
 from zoo.spec.sizes import Sizes
 from zoo.spec.words import data_words
 from zoo.train.loop import Run
@@ -64,7 +65,7 @@ def untrained_manifest(spec: Spec, plan: Plan, sizes: Sizes | None, *, network: 
         title=network_title(spec, plan, network),
         paper=spec.document.get("paper") or {},
         inputs=tuple(_input(spec, input_name, plan, sizes) for input_name in plan.inputs),
-        outputs=(_output(spec, plan, sizes),),
+        outputs=tuple(_output(spec, name, shape, sizes) for name, (_, shape) in plan.outputs.items()),
         weights={"parameters": plan.parameters},
         data={key: getattr(source, key) for key in ("name", "title", "licence", "homepage", "citation")},
         licence=(sections.export or Export()).licence,
@@ -167,12 +168,11 @@ def _text(captions: Captions) -> dict[str, Any]:
     }
 
 
-def _output(spec: Spec, plan: Plan, sizes: Sizes | None) -> Tensor:
-    if len(plan.output_shape) == 3:
+def _output(spec: Spec, name: str, made: Shape, sizes: Sizes | None) -> Tensor:
+    if len(made) == 3:
         grid = None if sizes is None or sizes.grid is None else {**sizes.grid, "margin": None}
-        return replace(_image(spec, plan.output_name, plan.output_shape, sizes), grid=grid)
-    shape: tuple[int | str, ...] = ("batch", *plan.output_shape)
-    return Tensor(plan.output_name, "float32", shape, layout="NC" if len(plan.output_shape) == 1 else None)
+        return replace(_image(spec, name, made, sizes), grid=grid)
+    return Tensor(name, "float32", ("batch", *made), layout="NC" if len(made) == 1 else None)
 
 
 def _image(spec: Spec, name: str, shape: Sequence[int], sizes: Sizes | None) -> Tensor:

@@ -20,8 +20,8 @@ BATCH = "batch"
 
 
 def clean(
-    model: ModelProto, *, name: str, inputs: Sequence[str], output: str, metadata: Mapping[str, str], producer: str,
-    shapes: Mapping[str, Sequence[int | str]] | None = None, words: Mapping[str, str] | None = None,
+    model: ModelProto, *, name: str, inputs: Sequence[str], outputs: Sequence[str], metadata: Mapping[str, str],
+    producer: str, shapes: Mapping[str, Sequence[int | str]] | None = None, words: Mapping[str, str] | None = None,
 ) -> bytes:  # fmt: skip
     """Clean a converted graph.
 
@@ -29,7 +29,7 @@ def clean(
         model: The graph of a converter.
         name: The name of the graph.
         inputs: The names of the inputs, in the order of the spec.
-        output: The name of the output.
+        outputs: The names of the outputs, in the order of the spec.
         metadata: Metadata of the file.
         producer: The version of gan-zoo.
         shapes: Input or output -> shape, in which words are names of dynamic axes; the batch is dynamic anyway.
@@ -43,15 +43,16 @@ def clean(
     """
     graph = model.graph
     received = ([i.name for i in graph.input], [o.name for o in graph.output])
-    if (sorted(received[0]), received[1]) != (sorted(inputs), [output]):
-        raise ExportError(f"expected inputs {list(inputs)} and output '{output}', the converter made {received}")
+    if (sorted(received[0]), sorted(received[1])) != (sorted(inputs), sorted(outputs)):
+        raise ExportError(f"expected inputs {list(inputs)} and outputs {list(outputs)}, the converter made {received}")
     result = ModelProto(producer_name="gan-zoo", producer_version=producer)
     result.opset_import.extend(o for o in model.opset_import if o.domain == "")
     result.ir_version = ir_version(next(entry.version for entry in result.opset_import))
     result.graph.name = name
     by_name = {i.name: i for i in graph.input}
     result.graph.input.extend(by_name[i] for i in inputs)
-    result.graph.output.extend(graph.output)
+    made = {o.name: o for o in graph.output}
+    result.graph.output.extend(made[o] for o in outputs)
     result.graph.node.extend(graph.node)
     result.graph.initializer.extend(graph.initializer)
     name_axes(result, shapes or {})

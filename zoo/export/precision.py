@@ -62,7 +62,8 @@ def halved(data: bytes) -> bytes:
     _sort(half)
     return onnx_graph.clean(
         half, name=model.graph.name, inputs=[value.name for value in model.graph.input],
-        output=model.graph.output[0].name, shapes=shapes, producer=model.producer_version, words=words,
+        outputs=[value.name for value in model.graph.output], shapes=shapes, words=words,
+        producer=model.producer_version,
         metadata={entry.key: entry.value for entry in model.metadata_props} | {"gan.precision": "fp16"},
     )  # fmt: skip
 
@@ -187,9 +188,8 @@ def _variant(folder: Path, manifest: Manifest, precision: str, files: Sequence[s
 def _reference_cases(generator: Generator, folder: Path) -> parity.Cases:
     """Outputs of the float32 file for the inputs of a parity check, and Keras's for the golden inputs."""
     manifest = generator.manifest
-    output = manifest.outputs[0].name
     cases: parity.Cases = {
-        case: {"input": inputs, "output": {output: generator(**inputs)}}
+        case: {"input": inputs, "output": generator.all(**inputs)}
         for case, inputs in parity.make_cases(manifest).items()
     }
     return cases | parity.golden_cases(manifest, folder)
@@ -197,7 +197,7 @@ def _reference_cases(generator: Generator, folder: Path) -> parity.Cases:
 
 def _output_range(manifest: Manifest, cases: parity.Cases) -> float:
     """The width of the stated range of the output, or else of the outputs of the cases."""
-    if manifest.outputs[0].range:
+    if len(manifest.outputs) == 1 and manifest.outputs[0].range:
         low, high = manifest.outputs[0].range
     else:
         outputs = [array for sides in cases.values() for array in sides["output"].values()]

@@ -174,7 +174,7 @@ def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int 
     import tensorflow as tf
     import tf2onnx
 
-    names, output = list(plan.inputs), plan.output_name
+    names = list(plan.inputs)
     dtypes = {tensor.name: tensor.dtype for tensor in manifest.inputs}
     signature = [
         tf.TensorSpec((None, *shape), dtypes[input_name], name=input_name) for input_name, shape in plan.inputs.items()
@@ -182,7 +182,8 @@ def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int 
 
     @tf.function(input_signature=signature)
     def generate(*tensors: Any) -> Any:
-        return {output: network(dict(zip(names, tensors, strict=True)), training=False)[output]}
+        made = network(dict(zip(names, tensors, strict=True)), training=False)
+        return {output: made[output] for output in plan.outputs}
 
     handlers: dict[str, Any] = {name: (handler, []) for name, handler in HANDLERS.items()}
     traced = HIGHEST_RELABELLED if opset == LOWEST else min(int(opset), HIGHEST_RELABELLED)  # what handlers write for
@@ -198,8 +199,8 @@ def onnx_bytes(network: keras.Model, plan: Plan, manifest: Manifest, opset: int 
     else:
         change_opset(model, int(opset), source=manifest.model)
     return onnx_graph.clean(
-        model, name=manifest.model, inputs=names, output=output, shapes=shapes, metadata=onnx_metadata(manifest),
-        producer=__version__, words=doc_strings(manifest),
+        model, name=manifest.model, inputs=names, outputs=list(plan.outputs), shapes=shapes,
+        metadata=onnx_metadata(manifest), producer=__version__, words=doc_strings(manifest),
     )  # fmt: skip
 
 

@@ -143,8 +143,8 @@ def _linear_before(norm: LayerCall, plan: Plan) -> LayerCall | None:
     if norm.args.get("axis", -1) not in (-1, len(norm.cost.shape)):
         return None
     producers = {step.output: step for step in plan.steps}
-    step = norm
-    while len([s for s in plan.steps if step.inputs[0] in s.inputs]) == 1 and step.inputs[0] != plan.output:
+    step, leaving = norm, {number for number, _ in plan.outputs.values()}
+    while len([s for s in plan.steps if step.inputs[0] in s.inputs]) == 1 and step.inputs[0] not in leaving:
         before = producers.get(step.inputs[0])
         if before is None:
             return None

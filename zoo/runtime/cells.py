@@ -31,18 +31,19 @@ FURTHEST = 10**9  # pixels from the middle of an endless picture
 ENDLESS = ("normal", "uniform")  # priors whose cells know nothing of each other
 
 
-def drawn_shape(manifest: Manifest, cells: Cells | None = None) -> tuple[int, ...]:
+def drawn_shape(manifest: Manifest, cells: Cells | None = None, output: Tensor | None = None) -> tuple[int, ...]:
     """Return the shape of one output, without the batch axis.
 
     Args:
         manifest: The network.
         cells: The size of its map of latents; None stands for the sizes of the training.
+        output: The output; None stands for the first.
 
     Returns:
         Sizes above 0.
     """
     trained = {axis: rule["trained"] for tensor in manifest.inputs for axis, rule in (tensor.sizes or {}).items()}
-    output = manifest.outputs[0]
+    output = output or manifest.outputs[0]
     return row_shape(output, output.spread({**trained, **(cells or {})}))
 
 

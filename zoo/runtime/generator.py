@@ -10,7 +10,7 @@ blocks of 1, 1, 2, 4, 8, 16, 16, ... rows, the missing ones padded. One image th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 
 from zoo.artifact.manifest import FLOAT32, Manifest
+from zoo.artifact.tensor import Tensor
 from zoo.core.arrays import Array, growing_blocks, repeat_ends
 from zoo.core.errors import ServeError
 from zoo.core.images import extended, from_uint8, to_uint8
+from zoo.core.registry import suggest
 from zoo.core.text import Reading
 from zoo.runtime.cells import Cells, cells_of, draw_window, drawn_shape
 from zoo.runtime.draws import BATCH_SIZE, Draws
@@ -64,17 +66,17 @@ class Generator:
 
     def __init__(
         self, manifest: Manifest, session: Session, *, provider: str = "cpu", precision: str = FLOAT32,
-        texts: Texts | None = None, cells: Cells | None = None,
+        texts: Texts | None = None, cells: Cells | None = None, output: str | None = None,
     ) -> None:  # fmt: skip
         self.manifest, self.provider, self.precision = manifest, provider, precision
         self.name, self.title = manifest.model, manifest.title
         self.inputs = {tensor.name: tensor for tensor in manifest.inputs}
         self.outputs = {tensor.name: tensor for tensor in manifest.outputs}
         self._session = session
-        self._output = manifest.outputs[0]
+        self._output = self.outputs[output or manifest.outputs[0].name]
         self.texts = texts or Texts(manifest.model, {})
         self._cells = cells
-        self._shape = drawn_shape(manifest, cells)
+        self._shape = drawn_shape(manifest, cells, self._output)
         self._inputs = Inputs(manifest, self.texts, cells)
 
     def __repr__(self) -> str:
@@ -82,10 +84,13 @@ class Generator:
         return f"<Generator {self.name}: {arrow}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        again = partial(
-            Generator, provider=self.provider, precision=self.precision, texts=self.texts, cells=self._cells
-        )
-        return again, (self.manifest, self._session)
+        return partial(Generator, **self._options()), (self.manifest, self._session)
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "provider": self.provider, "precision": self.precision, "texts": self.texts, "cells": self._cells,
+            "output": self._output.name,
+        }  # fmt: skip
 
     def __call__(self, **inputs: Any) -> Array:
         """Run the network on raw inputs.
@@ -95,12 +100,54 @@ class Generator:
                 range of the input; class ids of any integer type.
 
         Returns:
-            float32 [batch, ...], in the range of the output.
+            float32 [batch, ...], in the range of the output; of several the one that is shown, see `showing`.
 
         Raises:
             ServeError: An input is missing or unknown, or is not what `inputs` states.
         """
-        return self._run(self._inputs.check(inputs))
+        return self._run(self._inputs.check(inputs), [self._output])[self._output.name]
+
+    def all(self, **inputs: Any) -> Feed:
+        """Run the network on raw inputs, and return all of its outputs.
+
+        Args:
+            **inputs: As for a call of the generator.
+
+        Returns:
+            Name of an output -> float32 [batch, ...].
+
+        Raises:
+            ServeError: An input is missing or unknown, or is not what `inputs` states.
+        """
+        return self._run(self._inputs.check(inputs), [*self.outputs.values()])
+
+    def showing(self, output: str) -> Generator:
+        """Return this generator with another output in view: calls, samples and walks are of that one.
+
+        The same seed gives the same latents, so that `g.showing("mask").sample(4)` belongs to `g.sample(4)`.
+
+        Example:
+            >>> zoo.load("exported/dcgan").showing("image").sample(2).shape
+            (2, 32, 32, 1)
+
+        Args:
+            output: The name of an output; `outputs` lists them. The first one is shown otherwise.
+
+        Returns:
+            A generator of the same file.
+
+        Raises:
+            ServeError: There is no such output.
+        """
+        if output not in self.outputs:
+            hint = suggest(output, self.outputs)
+            raise ServeError(f"{self.name} has no output '{output}'.{hint} It has {', '.join(self.outputs)}")
+        return Generator(self.manifest, self._session, **{**self._options(), "output": output})
+
+    @property
+    def shown(self) -> Tensor:
+        """The output in view."""
+        return self._output
 
     def read(self, text: str | bytes) -> Reading:
         """Read a text as `sample` does: the ids of its words, and the words that are unknown or cut.
@@ -270,10 +317,7 @@ class Generator:
             ServeError: The network has one size alone, or not this one; the message has the nearest.
         """
         cells = cells_of(self.manifest, height, width)
-        return Generator(
-            self.manifest, self._session, provider=self.provider, precision=self.precision, texts=self.texts,
-            cells=cells,
-        )  # fmt: skip
+        return Generator(self.manifest, self._session, **{**self._options(), "cells": cells})
 
     def window(self, top: int, left: int, height: int, width: int, seed: int = 0) -> Array:
         """Return a piece of one picture that has no end: where two pieces overlap, they are the same.
@@ -421,8 +465,8 @@ class Generator:
             for at, size in growing_blocks(first, first + n, batch_size):
                 start, stop = max(at, first), min(at + size, first + n)
                 padding = (start - at, at + size - stop)
-                raw = self._run({name: repeat_ends(array, *padding) for name, array in rows(start, stop).items()})
-                raw = raw[start - at : stop - at]
+                feed = {name: repeat_ends(array, *padding) for name, array in rows(start, stop).items()}
+                raw = self._run(feed, [self._output])[self._output.name][start - at : stop - at]
                 yield raw if limits is None else to_uint8(raw, limits)
 
         return run()
@@ -441,14 +485,15 @@ class Generator:
             at += len(block)
         return result
 
-    def _run(self, feed: Mapping[str, Array]) -> Array:
+    def _run(self, feed: Mapping[str, Array], outputs: Sequence[Tensor]) -> Feed:
         try:
-            raw: Array = self._session.run([self._output.name], feed)[0]
+            made: list[Array] = self._session.run([tensor.name for tensor in outputs], feed)
         except Exception as error:  # ONNX Runtime's errors share no base class but this one
             raise ServeError(f"{self.name}: ONNX Runtime failed: {first_line(error)}") from error
         axes = {str(axis): size for name, array in feed.items()
                 for axis, size in zip(self.inputs[name].shape, array.shape, strict=True)}  # fmt: skip
-        expected = (axes["batch"], *row_shape(self._output, self._output.spread(axes)))
-        if raw.shape != expected:
-            raise ServeError(f"{self.name}: the model returned {list(raw.shape)} where {list(expected)} is stated")
-        return raw
+        for tensor, raw in zip(outputs, made, strict=True):
+            expected = (axes["batch"], *row_shape(tensor, tensor.spread(axes)))
+            if raw.shape != expected:
+                raise ServeError(f"{self.name}: the model returned {list(raw.shape)} where {list(expected)} is stated")
+        return {tensor.name: raw for tensor, raw in zip(outputs, made, strict=True)}

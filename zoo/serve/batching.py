@@ -45,6 +45,13 @@ class CostEstimate:
         self._seconds_per_number += 0.2 * (seconds / numbers - self._seconds_per_number)
 
 
+def packed(outputs: Feed) -> Array:
+    """Return one array [rows, ...] of all outputs, so that batches are merged and cut alike; that of a single one."""
+    if len(outputs) == 1:
+        return next(iter(outputs.values()))
+    return np.concatenate([array.reshape(len(array), -1) for array in outputs.values()], axis=1)
+
+
 @dataclass(eq=False)
 class Job:
     """One request: its rows, how many have gone into batches, and how many of the output have come back."""

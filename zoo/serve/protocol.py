@@ -45,6 +45,7 @@ class Inference:
     binary: bool = False  # the output as raw bytes
     timeout_seconds: float | None = None  # the client's own limit
     left_out: str = ""  # words of its texts
+    outputs: tuple[str, ...] = ()  # their names; none stands for all
 
 
 def decode(
@@ -76,9 +77,9 @@ def decode(
     rows = {tensor: len(array) for tensor, array in feed.items()}
     if len(set(rows.values())) > 1:
         raise RefusedError(f"the inputs differ in batch size: {', '.join(f'{k} has {v}' for k, v in rows.items())}")
-    binary = _wants_binary(request.get("outputs"), parameters, manifest)
+    wanted = _wanted(request.get("outputs"), parameters, manifest)
     timeout = _timeout_seconds(parameters.get("timeout"))
-    return Inference(feed, rows[manifest.inputs[0].name], name, binary, timeout, left_out)
+    return Inference(feed, rows[manifest.inputs[0].name], name, all(wanted.values()), timeout, left_out, tuple(wanted))
 
 
 def _split(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
@@ -160,10 +161,11 @@ def _raw(raw: memoryview, size: Any, count: int, tensor: Tensor) -> Array:
     return np.require(np.frombuffer(raw, dtype, count), tensor.dtype, ["C", "A"])
 
 
-def _wants_binary(outputs: Any, parameters: Mapping[str, Any], manifest: Manifest) -> bool:
+def _wanted(outputs: Any, parameters: Mapping[str, Any], manifest: Manifest) -> dict[str, bool]:
+    """Return the names of the outputs that are asked for, and whether each as raw bytes; all without any."""
     default = _flag(parameters.get("binary_data_output", False), "binary_data_output")
     if outputs is None or outputs == []:
-        return default
+        return {tensor.name: default for tensor in manifest.outputs}
     if not isinstance(outputs, list):
         raise RefusedError(f"outputs must be a list, received {short_repr(outputs)}")
     wanted: dict[str, bool] = {}
@@ -172,7 +174,7 @@ def _wants_binary(outputs: Any, parameters: Mapping[str, Any], manifest: Manifes
         tensor = _named(keys.get("name"), {tensor.name: tensor for tensor in manifest.outputs}, wanted, "output")
         binary = _parameters(keys, f"output '{tensor.name}'").get("binary_data", default)
         wanted[tensor.name] = _flag(binary, f"output '{tensor.name}': binary_data")
-    return all(wanted.values())
+    return wanted
 
 
 def _named(name: Any, known: Mapping[str, Tensor], seen: Mapping[str, Any], kind: str) -> Tensor:
@@ -285,11 +287,13 @@ def _flattened(data: Any, shape: Sequence[int], where: str) -> list[Any]:
     return level
 
 
-def encode(output: Array, request: Inference, manifest: Manifest, settings: Settings) -> tuple[bytes, int | None]:
+def encode(
+    outputs: Mapping[str, Array], request: Inference, manifest: Manifest, settings: Settings
+) -> tuple[bytes, int | None]:
     """Return the response to a request.
 
     Args:
-        output: The model's output, float32 [rows, ...].
+        outputs: The model's outputs by name, float32 [rows, ...].
         request: The request that it answers.
         manifest: Of the model.
         settings: Limits of an answer.
@@ -300,21 +304,29 @@ def encode(output: Array, request: Inference, manifest: Manifest, settings: Sett
     Raises:
         RefusedError: JSON cannot express the output: it is too long or not finite.
     """
-    tensor = manifest.outputs[0]
-    entry: dict[str, Any] = {"name": tensor.name, "shape": list(output.shape), "datatype": DATATYPES[tensor.dtype]}
+    entries: list[dict[str, Any]] = []
+    arrays = [outputs[name] for name in request.outputs or outputs]
+    for name, output in zip(request.outputs or outputs, arrays, strict=True):
+        tensor = next(one for one in manifest.outputs if one.name == name)
+        entries.append({"name": name, "shape": list(output.shape), "datatype": DATATYPES[tensor.dtype]})
     head: dict[str, Any] = {"model_name": manifest.model, "model_version": VERSION}
     head |= {"id": request.id} if request.id else {}
     head |= {"parameters": {written.LEFT_OUT: request.left_out}} if request.left_out else {}
     if request.binary:
-        raw = np.ascontiguousarray(output, np.dtype(tensor.dtype).newbyteorder("<"))
-        entry |= {"parameters": {"binary_data_size": raw.nbytes}}
-        text = json.dumps({**head, "outputs": [entry]}).encode()
-        return b"".join((text, raw.data)), len(text)  # one copy
-    check_json_size(output.size, settings)
-    if not np.isfinite(output).all():
+        raws = [np.ascontiguousarray(output, "<f4") for output in arrays]
+        entries = [
+            entry | {"parameters": {"binary_data_size": raw.nbytes}} for entry, raw in zip(entries, raws, strict=True)
+        ]
+        text = json.dumps({**head, "outputs": entries}).encode()
+        return b"".join((text, *(raw.data for raw in raws))), len(text)  # one copy
+    check_json_size(sum(output.size for output in arrays), settings)
+    if not all(np.isfinite(output).all() for output in arrays):
         raise RefusedError("the result is not finite, which JSON cannot express: ask for binary data", 422)
-    opening = json.dumps({**head, "outputs": [entry | {"data": []}]}).encode().removesuffix(b"]}]}")
-    return b"".join((opening, *_numbers(output), b"]}]}")), None
+    pieces = [json.dumps({**head, "outputs": []}).encode().removesuffix(b"]}")]
+    for i, (entry, output) in enumerate(zip(entries, arrays, strict=True)):
+        opening = json.dumps(entry | {"data": []}).encode().removesuffix(b"]}")
+        pieces += [b", " if i else b"", opening, *_numbers(output), b"]}"]
+    return b"".join((*pieces, b"]}")), None
 
 
 def check_json_size(numbers: int, settings: Settings) -> None:

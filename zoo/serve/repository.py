@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import zoo
 from zoo.artifact.artifact_folders import find_artifacts
 from zoo.artifact.manifest import MANIFEST_FILE, Manifest, read_manifests
-from zoo.core.arrays import Array
 from zoo.core.errors import ServeError
 from zoo.runtime.generator import Generator
+from zoo.runtime.inputs import row_shape
 from zoo.runtime.load import check_name
 from zoo.serve import warm_up
-from zoo.serve.batching import Batcher, CostEstimate, Feed
+from zoo.serve.batching import Batcher, CostEstimate, Feed, packed
 from zoo.serve.settings import Settings
 
 LOG = logging.getLogger("zoo.serve")
@@ -79,11 +83,17 @@ class Model:
     quick: Batcher
     slow: Batcher  # for rows that take longer than SLOW_SLICES slices
 
-    async def infer(self, feed: Feed) -> Array:
-        """Return the raw output for checked inputs, batched with other requests."""
+    async def infer(self, feed: Feed) -> Feed:
+        """Return the raw outputs by name for checked inputs, batched with other requests."""
         numbers_per_row = sum(array.size // len(array) for array in feed.values())
         slow = self.quick.cost.seconds(numbers_per_row) > SLOW_SLICES * self.quick.settings.slice_seconds
-        return await (self.slow if slow else self.quick)(feed)
+        made = await (self.slow if slow else self.quick)(feed)
+        if len(self.manifest.outputs) == 1:
+            return {self.manifest.outputs[0].name: made}
+        shapes = {tensor.name: row_shape(tensor) for tensor in self.manifest.outputs}
+        ends = itertools.accumulate(math.prod(shape) for shape in shapes.values())
+        rows = np.split(made, list(ends)[:-1], axis=1)
+        return {name: part.reshape(-1, *shapes[name]) for name, part in zip(shapes, rows, strict=True)}
 
 
 class Repository:
@@ -197,7 +207,7 @@ def _load(
 
     def batcher(pool: ThreadPoolExecutor, workers: int) -> Batcher:
         return Batcher(
-            lambda feed: generator(**feed), cost, settings, pool, workers,
+            lambda feed: packed(generator.all(**feed)), cost, settings, pool, workers,
             max_batch=measured.max_batch, min_batch=measured.min_batch, observe=lambda rows: observe(name, rows),
         )  # fmt: skip
 

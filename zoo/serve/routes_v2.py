@@ -28,7 +28,7 @@ router = APIRouter(tags=["Open Inference Protocol"])
 @router.post("/v2/models/{name}/infer", openapi_extra=INFERENCE_BODY, responses=INFERENCE_RESPONSE)
 @router.post("/v2/models/{name}/versions/{version}/infer", openapi_extra=INFERENCE_BODY, responses=INFERENCE_RESPONSE)
 async def infer(request: Request, name: str, version: str = protocol.VERSION) -> Response:
-    """Return the raw output for raw inputs, exactly as `zoo.load(...)(**inputs)` computes it."""
+    """Return the raw outputs for raw inputs, exactly as `zoo.load(...)(**inputs)` computes it."""
     service = service_of(request)
     model = _model(request, name, version)
     body, length = await request.body(), request.headers.get(protocol.LENGTH_HEADER)
@@ -54,8 +54,7 @@ def _output_bytes(model: Model, asked: protocol.Inference) -> int:
         for tensor in model.manifest.inputs
         for axis, size in zip(tensor.shape, asked.feed[tensor.name].shape, strict=True)
     }
-    output = model.manifest.outputs[0]
-    return 4 * asked.rows * math.prod(row_shape(output, output.spread(axes)))
+    return 4 * asked.rows * sum(math.prod(row_shape(one, one.spread(axes))) for one in model.manifest.outputs)
 
 
 async def _call(call: Callable[..., T], *arguments: Any, inline: bool) -> T:

@@ -27,7 +27,7 @@ from zoo.core.host import cache_folder, machine_id
 from zoo.runtime.generator import Generator
 from zoo.runtime.inputs import row_shape
 from zoo.runtime.session import import_onnxruntime
-from zoo.serve.batching import Feed
+from zoo.serve.batching import Feed, packed
 from zoo.serve.settings import Settings
 
 GAPLESS = 8  # every size up to here is tried
@@ -67,7 +67,9 @@ def remembered(generator: Generator, settings: Settings) -> Measurement:
     entry = cache_folder() / "warm_up" / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}.json"
     with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):  # missing, or something else
         kept = Measurement(**json.loads(entry.read_bytes()))
-        generator(**noise(generator, 1))  # raises where it cannot run, and allocates before the first request
+        packed(
+            generator.all(**noise(generator, 1))
+        )  # raises where it cannot run, and allocates before the first request
         return kept
     found = measure(generator, settings)
     with contextlib.suppress(OSError):
@@ -90,7 +92,7 @@ def measure(generator: Generator, settings: Settings) -> Measurement:
         for size in sorted({*SIZES, largest})
         if size <= max(largest, 2)  # two rows also where batches are not worth making
         for at in {0, (rows - size) // 2}
-        if not np.array_equal(generator(**_rows(feed, at, size)), reference[at : at + size])
+        if not np.array_equal(packed(generator.all(**_rows(feed, at, size))), reference[at : at + size])
     ]
     smallest = different[-1] + 1 if different else 1
     if smallest > min(largest, GAPLESS):
@@ -100,7 +102,7 @@ def measure(generator: Generator, settings: Settings) -> Measurement:
 
 def _timed(generator: Generator, feed: Feed) -> tuple[Array, float]:
     start = time.perf_counter()
-    output = generator(**feed)
+    output = packed(generator.all(**feed))
     return output, time.perf_counter() - start
 
 

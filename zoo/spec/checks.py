@@ -335,14 +335,6 @@ def _misnamed(
     return False
 
 
-def _one_output(tree: YamlNode, plan: Plan, fields: Mapping[str, Shape | None]) -> str:
-    """Return a reference to one output of a network, that which the data have if it has one: fake.image."""
-    word, args = part_of(_stated(tree, "algorithm"))
-    passes = [name for name, entry in args.entries("values") if part_of(entry.node)[0] == plan.name] if args else []
-    value = "fake" if word == "alternating" and plan.name == "generator" else next(iter(passes), "VALUE")
-    return f"{value}.{next((name for name in plan.outputs if name in fields), next(iter(plan.outputs)))}"
-
-
 def _check_exported(
     tree: YamlNode,
     plan: Plan,
@@ -350,14 +342,7 @@ def _check_exported(
     latents: Mapping[str, Shape | None],
     problems: Problems,
 ) -> None:
-    """Report an exported network that nobody can feed, that has several outputs, or whose rows depend on each other."""
-    if len(plan.outputs) > 1:
-        text = (
-            f"'{plan.name}' is exported, and a file has one output, but it makes {', '.join(plan.outputs)}. In a game "
-            f"`export: {{values: {{{plan.name}: {_one_output(tree, plan, fields)}}}}}` lets one of them leave"
-        )
-        output: YamlNode = tree.get("networks", plan.name, "output")  # type: ignore[assignment]
-        return problems.add(output.place, f"networks.{plan.name}.output", text)
+    """Report an exported network that nobody can feed, or whose rows depend on each other."""
     if (mixing := mixing_layer(plan)) is not None:
         text = f"'{plan.name}' is exported, and {mixing.layer} lets what it makes depend on the rest of the batch"
         problems.add(mixing.place, mixing.where, f"{text}: leave it out")

@@ -10,7 +10,7 @@ are the inputs. Frozen networks keep the statistics that they have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,11 +52,14 @@ def read_exports(
     """
     found = {}
     for name, entry in tree.entries("export", "values"):
-        if not isinstance(entry.node.value, str):
-            continue  # reported by the schema
+        texts = [item.value for item in (entry.node.value if entry.node.is_list else [entry.node])]
         where = join("export.values", name)
+        if not texts:
+            problems.add(entry.node.place, where, "names no value")
+        if not texts or not all(isinstance(text, str) for text in texts):
+            continue  # reported, here or by the schema
         try:
-            leaving = _Graph(game, plans, {**ends["latents"], **ends["fields"]}).leaving(name, entry.node.value)
+            leaving = _Graph(game, plans, {**ends["latents"], **ends["fields"]}).leaving(name, texts)
             _check(leaving.plan, game, ends)
         except _CannotLeaveError as reason:
             problems.add(entry.node.place, where, str(reason))
@@ -87,7 +90,7 @@ def _check(plan: Plan, game: GamePlan, ends: Mapping[str, Mapping[str, Shape | N
     given = given_inputs(game)
     drawn: dict[str, Shape | None] = {**ends["latents"], **{name: (1,) for name in given}}
     fields = ends["fields"]
-    images = {name: (1, 1, 1) for name in (plan.output_name,) if len(plan.output_shape) == 3}  # also of no field
+    images = {name: (1, 1, 1) for name, (_, shape) in plan.outputs.items() if len(shape) == 3}  # also of no field
     if not feedable(plan, drawn, {**images, **fields}):
         raise _CannotLeaveError(
             f"takes {' and '.join(plan.inputs)}: a user can feed latents, labels and `input` values, or one image from "
@@ -108,29 +111,48 @@ class _Graph:
         self.shapes: list[Shape] = []  # by the number of the tensor
         self.given: set[int] = set()  # tensors [B, 1] that are made of numbers which a user gives, and of nothing else
 
-    def leaving(self, name: str, text: str) -> Leaving:
-        """Return what leaves under a name. Raises _CannotLeaveError."""
-        reference = Reference(*text.split(".", 1)) if "." in text else Reference(text)
-        if (call := self.game.values.get(reference.name)) is None:
-            known = ", ".join(self.game.values)
-            raise _CannotLeaveError(
-                f"there is no value '{text}'.{suggest(reference.name, self.game.values)} Known: {known}"
-            )
-        self._gather(reference)
+    def leaving(self, name: str, texts: Sequence[str]) -> Leaving:
+        """Return what leaves under a name: one value, or several as one graph. Raises _CannotLeaveError."""
+        references = [self._reference(text) for text in texts]
+        for reference in references:
+            self._gather(reference)
         if not self.inputs:
-            raise _CannotLeaveError(f"{text} depends on nothing that a user could give or draw")
+            raise _CannotLeaveError(f"{' and '.join(texts)} depends on nothing that a user could give or draw")
         for key, shape in self.inputs.items():
             self.tensors[key] = len(self.shapes)
             self.shapes.append(shape)
         self.given |= {self.tensors[key] for key in given_inputs(self.game) if key in self.inputs}
-        output = self._tensor(reference)
-        if output < len(self.inputs) or output in self.given or not self.shapes[output]:
-            raise _CannotLeaveError(f"{text} is no tensor that is made of the inputs, an example in each row")
-        made = (reference.tap or self.plans[call.network].output_name) if call.network else reference.name
-        made = reference.name if made in self.inputs else made
-        plan = Plan(name, self.inputs, tuple(self.steps), made, output, self.shapes[output])
+        outputs: dict[str, tuple[int, Shape]] = {}
+        for reference, text in zip(references, texts, strict=True):
+            output = self._tensor(reference)
+            if output < len(self.inputs) or output in self.given or not self.shapes[output]:
+                raise _CannotLeaveError(f"{text} is no tensor that is made of the inputs, an example in each row")
+            made = self._named(reference)
+            if made in outputs:
+                raise _CannotLeaveError(
+                    f"{text} would leave as '{made}' for a second time: give it a network or a line of its own"
+                )
+            outputs[made] = output, self.shapes[output]
+        (first, (number, shape)), *further = outputs.items()
+        plan = Plan(name, self.inputs, tuple(self.steps), first, number, shape, further_outputs=dict(further))
         networks = tuple(dict.fromkeys(network for network, _ in self.origins.values()))
-        return Leaving(reference, plan, networks, self.origins)
+        return Leaving(tuple(references), plan, networks, self.origins)
+
+    def _reference(self, text: str) -> Reference:
+        """Read the name of a value. Raises _CannotLeaveError."""
+        reference = Reference(*text.split(".", 1)) if "." in text else Reference(text)
+        if reference.name not in self.game.values:
+            known = ", ".join(self.game.values)
+            raise _CannotLeaveError(
+                f"there is no value '{text}'.{suggest(reference.name, self.game.values)} Known: {known}"
+            )
+        return reference
+
+    def _named(self, reference: Reference) -> str:
+        """Return the name of an output: that of the network's, or of the value of a function."""
+        call = self.game.values[reference.name]
+        made = (reference.tap or self.plans[call.network].output_name) if call.network else reference.name
+        return reference.name if made in self.inputs else made
 
     def _gather(self, reference: Reference) -> None:
         """Find the inputs, and what is read of each pass. Raises _CannotLeaveError for what cannot leave."""

@@ -183,14 +183,14 @@ class Leaving:
     """A value that leaves, see `zoo.spec.game_leaving`.
 
     Attributes:
-        value: The value.
-        plan: All that it passes through as one network, from what a user can feed to its tensor.
+        values: The value, or the values, an output each.
+        plan: All that they pass through as one network, from what a user can feed to their tensors.
         networks: The networks that it passes through.
         origins: The network, and the step of its plan, from which a step of `plan` has its weights, by the number of
             its tensor; calls of functions have none.
     """
 
-    value: Reference
+    values: tuple[Reference, ...]
     plan: Plan
     networks: tuple[str, ...]
     origins: Mapping[int, tuple[str, LayerCall]]

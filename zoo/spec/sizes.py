@@ -142,7 +142,12 @@ def _along_both(plan: Plan) -> list[tuple[list[tuple[int, int]], int]] | None:
     """Return for height and width, the other at its trained size, which sizes the network takes with the size that it
     returns for each, and the trained one. None unless it slides over one input [H, W, C]."""
     shapes = list(plan.inputs.values())
-    if len(shapes) != 1 or len(shapes[0]) != 3 or not all(_slides(step, len(plan.output_shape)) for step in plan.steps):
+    if (
+        len(plan.outputs) > 1
+        or len(shapes) != 1
+        or len(shapes[0]) != 3
+        or not all(_slides(step, len(plan.output_shape)) for step in plan.steps)
+    ):
         return None
     ((height, width, channels),) = shapes
     complete = [(step, completed(step.args, names_of("layer")[step.layer])) for step in plan.steps]

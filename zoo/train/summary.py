@@ -123,7 +123,9 @@ def _leaves(spec: Spec, plan: Plan) -> str:
     training, values = spec.sections.training, spec.game.exports if spec.game is not None else {}
     averaged = ", averaged" if training is not None and training.ema_half_life_images else ""
     through = (
-        f", {values[plan.name].value} through {', '.join(values[plan.name].networks)}" if plan.name in values else ""
+        f", {', '.join(map(str, values[plan.name].values))} through {', '.join(values[plan.name].networks)}"
+        if plan.name in values
+        else ""
     )
     return f"{', '.join(plan.inputs)} -> {', '.join(plan.outputs)}{through}{averaged}"
 
