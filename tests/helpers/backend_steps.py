@@ -9,6 +9,7 @@ With `noise` the examples are noise of the shape of the data, which need no file
 JAX_ENABLE_X64=1). Where FOLDER has no checkpoint the weights are new ones.
 """
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -51,17 +52,20 @@ def whole_kernels():
 
 def whole_numbers_of_64_bits():
     """Outside TensorFlow Keras takes float64 and float32 together for float32, which batch norm asks; on TensorFlow the
-    slope of a leaky ReLU, and Adam's betas, pass through 32 bits: 1 - 0.999 is then off by a hundred thousandth."""
+    slope of a leaky ReLU, and Adam's betas, pass through 32 bits: 1 - 0.999 is then off by a hundred thousandth. And at
+    0, where the first layer is on black pixels before its bias has moved, JAX gives a leaky ReLU the slope 1."""
     from keras.src.backend.common import dtypes
 
     dtypes.BIT64_TO_BIT32_DTYPE = {**dtypes.BIT64_TO_BIT32_DTYPE, "float64": "float64"}
-    if keras.backend.backend() == "tensorflow":
+    backend = keras.backend.backend()
+    nn = importlib.import_module(f"keras.src.backend.{backend}.nn")
+    nn.leaky_relu = lambda x, negative_slope=0.2: keras.ops.where(x > 0, x, negative_slope * x)
+    if backend == "tensorflow":
         import tensorflow as tf
-        from keras.src.backend.tensorflow import core, nn
+        from keras.src.backend.tensorflow import core
 
         cast = core.cast
         core.cast = lambda x, dtype: tf.constant(x, dtype) if isinstance(x, float) else cast(x, dtype)
-        nn.leaky_relu = lambda x, negative_slope=0.2: keras.ops.where(x > 0, x, negative_slope * x)
 
 
 def second_derivative():
