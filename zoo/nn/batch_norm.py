@@ -151,7 +151,7 @@ def _linear_before(norm: LayerCall, plan: Plan) -> LayerCall | None:
         if before.layer in _LINEAR:
             fits = before.cost.shape[-1] % channels == 0 and before.args.get("activation") in (None, "linear")
             return before if fits else None
-        if before.layer not in ("Reshape", "Identity") or before.cost.shape[-1] != channels:
+        if before.layer not in ("Reshape", "Identity", "Cropping2D") or before.cost.shape[-1] != channels:
             return None
         step = before
     return None
