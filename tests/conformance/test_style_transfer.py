@@ -8,7 +8,7 @@ from played import Played
 from zoo.nn.functions import evaluate
 from zoo.nn.networks import build
 from zoo.spec.read import read_spec, spec_file
-from zoo.spec.sizes import allowed
+from zoo.spec.sizes import Sizes, allowed
 
 SMALL = ("data.size=32", "algorithm.game.values.style.picture.size=48")
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # of ImageNet, red first
@@ -40,9 +40,8 @@ def test_the_network_is_that_of_the_table(spec):
 
 
 def test_any_photograph_fits(spec):
-    assert allowed(spec.plans["generator"]) == {
-        axis: {"multiple": 4, "minimum": 8, "trained": 128} for axis in ("height", "width")
-    }
+    rule = {"multiple": 4, "minimum": 8, "trained": 128}
+    assert allowed(spec.plans["generator"]) == Sizes({"height": rule, "width": rule})
 
 
 def test_nobody_judges(spec):

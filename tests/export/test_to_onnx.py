@@ -41,7 +41,7 @@ def converted(spec_of, layers, height=16, width=24):
     network = networks.build(dataclasses.replace(plan, inputs={"a": (None, None, 3)}))
     random = np.random.RandomState(0)
     network.set_weights([_weights(random, w.shape) for w in network.get_weights()])
-    rules = allowed(plan)
+    rules = sizes.axes if (sizes := allowed(plan)) else None
     manifest = nets.describe(image("a", height, width, 3, rules=rules),
                           output=image("b", *plan.output_shape, rules=rules, of_input=False))  # fmt: skip
     data = to_onnx.onnx_bytes(folded(plan, network, to_onnx.traced_layers(plan)), plan, manifest, 17)
@@ -84,7 +84,7 @@ def translator(tmp_path_factory):
 @pytest.mark.parametrize("shape", [(1, 16, 24), (3, 16, 24), (2, 8, 4), (1, 20, 36)])
 def test_every_allowed_size_is_keras(translator, shape):
     _, (data, network, plan) = translator
-    assert allowed(plan)["height"] == {"multiple": 4, "minimum": 4, "trained": 16}
+    assert allowed(plan).axes["height"] == {"multiple": 4, "minimum": 4, "trained": 16}
     a = np.random.RandomState(1).uniform(-1, 1, (*shape, 3)).astype(np.float32)
     expected = keras.ops.convert_to_numpy(network({"a": a}, training=False)["b"])
     assert expected.std() > 0.05
