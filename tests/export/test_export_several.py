@@ -128,7 +128,7 @@ def test_the_card(made, run):
         "![what b_to_a made of the same images, step after step of its training](film_b_to_a.png)",
         f'b = zoo.load("{made.folder}", network="a_to_b").translate(a)',
         f'a = zoo.load("{made.folder}", network="b_to_a").translate(b)',
-        "### a_to_b.onnx", "### b_to_a.onnx", "multiples of 1 from 2. It was trained at 8 x 8.",
+        "### a_to_b.onnx", "### b_to_a.onnx", "from 2 up. It was trained at 8 x 8.",
         "`golden_a_to_b.npz` and `golden_b_to_a.npz` hold", "images of 10 x 12",
     ):  # fmt: skip
         assert words in text, words

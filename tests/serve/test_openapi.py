@@ -50,7 +50,8 @@ def test_the_schema_states_every_route(server):
     assert {
         "/models", "/models/{name}", "/models/{name}/samples.png", "/models/{name}/game.svg",
         "/models/{name}/model.onnx", "/models/{name}/card", "/models/{name}/vocabulary.txt",
-        "/models/{name}/sample", "/models/{name}/walk", "/models/{name}/translate", "/metrics", "/v2",
+        "/models/{name}/sample", "/models/{name}/walk", "/models/{name}/window.png", "/models/{name}/translate",
+        "/metrics", "/v2",
         "/v2/health/live", "/v2/health/ready", "/v2/models/{name}", "/v2/models/{name}/infer",
         "/v2/models/{name}/ready", "/v2/models/{name}/versions/{version}",
         "/v2/models/{name}/versions/{version}/infer",
